@@ -59,6 +59,12 @@ def is_open(place: Path) -> bool:
     return (place / OPEN).exists()
 
 
+def kept_sealed(path: Path) -> bool:
+    """Whether what is written of this run folder has to be sealed: cases are, or the one that it lies in is."""
+    path = outer(path)
+    return bool(recipients()) or any(is_sealed(p) for p in (path, *path.parents) if p.parent.name == "cases")
+
+
 def outer(path: Path) -> Path:
     """The path with links resolved down to the folder of a case, and none within it: what is open lies elsewhere."""
     path = Path(os.path.abspath(path))
@@ -238,6 +244,9 @@ def _open(place: Path) -> None:
                 shutil.rmtree(place / "run")
         else:
             assert whom
+            from audit.answers import forget_run  # the store looks here for what is sealed
+
+            forget_run(place / "run")  # what was kept in clear while the case was
             write_whole(place / WHOM, canonical({"recipients": list(recipients())}), mode=0o600)
     except BaseException:
         shutil.rmtree(private)

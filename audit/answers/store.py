@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 from audit.errors import OutputError
 from audit.files import private_folder, write_new
-from audit.sealed import RECIPIENT, outer
+from audit.sealed import kept_sealed, outer
 
 FILE = "answers.db"
 KEY = "answers.key"
@@ -55,10 +55,14 @@ class Found(NamedTuple):
 
 def place_of(out: Path) -> Path:
     """The folder of the store for this run folder."""
+    found = shared()
+    return Path(out) / ".store" if found is None or kept_sealed(Path(out)) else found
+
+
+def shared() -> Path | None:
+    """The folder of the store that the cases of a workspace share."""
     home = os.environ.get("ASSAY_HOME")
-    if home and not os.environ.get(RECIPIENT):
-        return Path(home) / "answers"
-    return Path(out) / ".store"
+    return Path(home) / "answers" if home else None
 
 
 def quota() -> int:
@@ -228,7 +232,7 @@ class Store:
     def _open(self) -> sqlite3.Connection | None:
         try:
             self._secret = secret()
-        except (OSError, OutputError):
+        except (OSError, OutputError, RuntimeError):  # the last: a person without a home
             return None
         if self.place.name == "answers":
             shutil.rmtree(self.place.parent / "explanations", ignore_errors=True)  # where explanations were kept once
@@ -339,8 +343,9 @@ def _make_room(base: sqlite3.Connection, room: int) -> int:
 
 
 def forget_run(out: Path, *, dry: bool = False) -> tuple[int, int]:
-    """Remove what is kept for this run folder and for no other: how many entries, and their bytes."""
-    place = place_of(out)
+    """Remove what is kept for this run folder and for no other, in the store that the cases share too where the case
+    has been sealed since: how many entries, and their bytes. Raises OutputError where it cannot be done."""
+    place = shared() or Path(out) / ".store"
     if not (place / FILE).exists() or (base := connect(place)) is None:
         return 0, 0
     mine = "SELECT entry FROM owner WHERE run = ? AND entry NOT IN (SELECT entry FROM owner WHERE run != ?)"
@@ -356,6 +361,17 @@ def old(place: Path, kinds: tuple[str, ...], before: float, *, dry: bool = False
     return _removed(base, f"SELECT id FROM entry WHERE kind IN ({marks}) AND used <= ?", (*kinds, before), dry)
 
 
+@contextlib.contextmanager
+def _said() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise OutputError(
+            "kept answers could not be removed", got=str(error), expected="a store that nobody is writing to",
+            todo="try again when the work on other cases has ended; purge removes what nobody uses",
+        ) from error  # fmt: skip
+
+
 def _removed(
     base: sqlite3.Connection,
     which: str,
@@ -364,7 +380,7 @@ def _removed(
     also: str = "",
     given: tuple[Any, ...] = (),
 ) -> tuple[int, int]:
-    with contextlib.closing(base):
+    with contextlib.closing(base), _said():
         base.execute("BEGIN IMMEDIATE")
         found = [number for (number,) in base.execute(which, values)]
         size = sum(base.execute("SELECT size FROM entry WHERE id = ?", (n,)).fetchone()[0] for n in found)

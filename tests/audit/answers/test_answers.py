@@ -212,6 +212,18 @@ def test_a_date_of_use_that_is_none_ends_nothing(case: Path, tmp_path: Path, sta
     np.testing.assert_array_equal(decided(case, tmp_path / "out"), before)
 
 
+def test_who_has_no_home_is_answered_and_nothing_is_kept(case: Path, tmp_path: Path, monkeypatch) -> None:
+    for name in ("ASSAY_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def nobody(_: object = None) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nobody)
+    assert len(decided(case, tmp_path / "out"))
+    assert not base(tmp_path / "out").exists()
+
+
 def test_verification_asks_whatever_is_kept(case: Path, tmp_path: Path, starts: list[int], monkeypatch) -> None:
     from reports.rerun import run_again
 
