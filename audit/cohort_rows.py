@@ -147,7 +147,7 @@ def kept_rows(case: Case, run: Path, evidence: Evidence, *, allow: Sequence[str]
 
 
 def outcome_columns(case: Case) -> frozenset[str]:
-    """What became of people, and what was decided or scored: who is in such a cohort would tell it, by a refusal too."""
+    """What became of people, what was decided or scored: who is in such a cohort would tell it, and so would a no."""
     named = {case.data.label, case.model.column, *case.data.stages}
     return frozenset(c for c in named if c is not None)
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from audit import access
 from audit.about import VERSION
-from audit.answers.use import versions
+from audit.answers.use import allowed_code, versions
 from audit.errors import AssayError
 from audit.files import private_folder, write_whole
 
@@ -38,8 +38,9 @@ def key_of(args: Sequence[str]) -> str | None:
     allowed = list(args[4:])
     if len(allowed) % 2 or set(allowed[::2]) - {"--allow"}:
         return None
-    found = hashlib.sha256(json.dumps([VERSION, versions(), sorted(allowed[1::2])]).encode())
+    types = sorted(allowed[1::2])
     try:
+        found = hashlib.sha256(json.dumps([VERSION, versions(), types, allowed_code(types)]).encode())
         for name, content in _inputs(Path(args[1])):
             found.update(json.dumps([name, content]).encode())
     except (OSError, ValueError, LookupError):

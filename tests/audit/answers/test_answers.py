@@ -29,6 +29,7 @@ from audit.answers.store import FILE, KEY
 from audit.decide import decide
 from audit.load import load_case, load_rows
 from audit.models import worker as workers
+from debias import same_work
 
 CASE = """[case]
 name = "Loans"
@@ -159,6 +160,31 @@ def test_other_rows_or_another_model_are_asked(case: Path, tmp_path: Path, start
 
 TYPES = ("body = 'text'", "mac = 99999999999", "kind = x'ff'")
 """A column of SQLite holds a value of any type."""
+
+
+def test_other_code_of_a_type_that_was_allowed_is_asked(
+    case: Path, tmp_path: Path, starts: list[int], monkeypatch
+) -> None:
+    """A package that a person allowed has no version that Assay asks for; its files say what it is."""
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    package = tmp_path / "site" / "houses_own"
+    package.mkdir(parents=True)
+    loaded = load_case(case)
+    rows = load_rows(loaded, everything=True)
+
+    def asked() -> int:
+        starts.clear()
+        with keeping(tmp_path / "out"):
+            decide(loaded, rows.frame, rows.features, allow=("houses_own.steps.Step",))
+        return len(starts)
+
+    (package / "__init__.py").write_text("")
+    (package / "steps.py").write_text("FACTOR = 1")
+    assert [asked(), asked()] == [1, 0]
+    same = same_work.key_of(["audit", str(case), "--out", "run", "--allow", "houses_own.steps.Step"])
+    (package / "steps.py").write_text("FACTOR = 2")
+    assert asked() == 1
+    assert same_work.key_of(["audit", str(case), "--out", "run", "--allow", "houses_own.steps.Step"]) != same
 
 
 def spoiled(path: Path, what: str) -> None:
