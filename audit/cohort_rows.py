@@ -9,6 +9,7 @@ case's ledger: conditions only, no rows. Conditions on sensitive columns alone n
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -215,6 +216,8 @@ def cohort_of_rows(kept: Kept, conditions: Sequence[Condition], settings: Settin
             expected="columns other than outcomes, decisions and scores",
             todo="choose by what was known before; the rates of the cohort tell the rest",
         )  # fmt: skip
+    if not all(v is None or math.isfinite(v) for c in conditions for v in (c.low, c.high)):
+        raise DataError("a range ends at no number", got="; ".join(c.said() for c in conditions), expected="numbers")
     inside = who_is_in(kept, conditions)
     with FileLock(place / f"{LEDGER}.lock"):
         entries = _read(place)

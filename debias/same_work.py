@@ -124,7 +124,8 @@ def taken_over(place: Path, args: Sequence[str], key: str) -> bool:
     for other in others(place, key):
         try:
             done = json.loads((other / "exit.json").read_bytes())["made"]
-            contents = {name: (Path(done["out"]) / name).read_bytes() for name in FILES}
+            made_in = Path(done["out"])
+            contents = {name: (made_in / name).read_bytes() for name in FILES}
         except (OSError, ValueError, KeyError, TypeError):
             continue
         if {n: hashlib.sha256(c).hexdigest() for n, c in contents.items()} != done["files"]:
@@ -136,7 +137,7 @@ def taken_over(place: Path, args: Sequence[str], key: str) -> bool:
                 write_whole(out / name, content)
         except AssayError:
             return False  # the command itself says what is wrong with the folder
-        if _of_one(Path(args[1]).parent, Path(done["out"]).parent):
+        if _of_one(Path(args[1]).parent, made_in.parent):
             print("The same audit of the same files had been made: its evidence was taken over.")
         return True
     return False

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 from audit.errors import OutputError
 from audit.files import private_folder, write_new
-from audit.sealed import kept_sealed, outer
+from audit.sealed import BEFORE, kept_sealed, outer
 
 FILE = "answers.db"
 KEY = "answers.key"
@@ -396,3 +396,6 @@ def _removed(
             # What was deleted is not to be found in the log of the file either.
             base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return len(found), int(size)
+
+
+BEFORE.append(forget_run)

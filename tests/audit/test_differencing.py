@@ -166,6 +166,13 @@ def test_a_refusal_tells_nobody_what_became_of_one_person(tmp_path: Path, column
     assert len({said for _, said in answers}) == 1, answers
 
 
+@pytest.mark.parametrize("end", [np.inf, -np.inf, np.nan])
+def test_a_range_without_an_end_is_refused_in_words(kept: Kept, tmp_path: Path, end: float) -> None:
+    for some in (Condition("income", low=end), Condition("income", low=2000, high=end)):
+        with pytest.raises(DataError, match="a range ends at no number"):
+            cohort_of_rows(kept, (some,), HOW, tmp_path)
+
+
 def asked(rng: np.random.Generator) -> tuple[Condition, ...]:
     """A cohort that somebody could ask for: near ones among them."""
     low, width = rng.choice([1500, 2000, 2010, 2500, 2505, 3000]), rng.choice([600, 610, 1500, 4000])
