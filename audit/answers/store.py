@@ -346,7 +346,7 @@ def forget_run(out: Path, *, dry: bool = False) -> tuple[int, int]:
     """Remove what is kept for this run folder and for no other, in the store that the cases share too where the case
     has been sealed since: how many entries, and their bytes. Raises OutputError where it cannot be done."""
     place = shared() or Path(out) / ".store"
-    if not (place / FILE).exists() or (base := connect(place)) is None:
+    if (base := _to_remove_from(place)) is None:
         return 0, 0
     mine = "SELECT entry FROM owner WHERE run = ? AND entry NOT IN (SELECT entry FROM owner WHERE run != ?)"
     run = run_key(out)
@@ -355,10 +355,22 @@ def forget_run(out: Path, *, dry: bool = False) -> tuple[int, int]:
 
 def old(place: Path, kinds: tuple[str, ...], before: float, *, dry: bool = False) -> tuple[int, int]:
     """Remove what nobody has used since `before` (seconds): how many entries, and their bytes."""
-    if not (place / FILE).exists() or (base := connect(place)) is None:
+    if (base := _to_remove_from(place)) is None:
         return 0, 0
     marks = ",".join("?" * len(kinds))
     return _removed(base, f"SELECT id FROM entry WHERE kind IN ({marks}) AND used <= ?", (*kinds, before), dry)
+
+
+def _to_remove_from(place: Path) -> sqlite3.Connection | None:
+    """The store; None where there is none of ours. Raises OutputError where it is there and cannot be opened."""
+    path = place / FILE
+    if not path.exists():
+        return None
+    base = connect(place)
+    if base is None and not path.is_symlink() and path.exists() and path.stat().st_uid == os.getuid():
+        with _said():
+            raise sqlite3.OperationalError("the store cannot be opened")
+    return base
 
 
 @contextlib.contextmanager

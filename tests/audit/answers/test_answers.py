@@ -3,6 +3,7 @@ starts no process of the model; and what was tampered with, or must not rest on 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -312,6 +313,19 @@ def test_forgetting_a_case_forgets_its_answers_and_no_other(case: Path, tmp_path
     assert cli.main(["forget", str(outs[1])]) == 0
     assert entries() == 0
     assert not any(body[8:40] in p.read_bytes() for p in base(outs[1]).parent.iterdir()), "the disk's pages too"
+
+
+def test_a_store_that_is_in_use_is_not_said_to_be_forgotten(case: Path, tmp_path: Path, monkeypatch, capsys) -> None:
+    out = tmp_path / "out"
+    assert cli.main(["audit", str(case), "--out", str(out)]) == 0
+    opened = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *a, **k: opened(*a, **(k | {"timeout": 0.1})))
+    with contextlib.closing(opened(base(out))) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert cli.main(["forget", str(out)]) != 0
+        assert "could not be removed" in capsys.readouterr().err
+        other.execute("ROLLBACK")
+    assert cli.main(["forget", str(out)]) == 0
 
 
 def test_purge_removes_what_nobody_used_for_so_long(case: Path, tmp_path: Path, capsys) -> None:
