@@ -9,7 +9,8 @@ case's ledger: conditions only, no rows. Conditions on sensitive columns alone n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,9 +85,11 @@ class Kept:
     """The audited rows with all of their columns, and what was decided on them; people of rare values are in none.
 
     frame, coded: the same n rows. people: digest of who is grouped how. rare: (column, value) left out everywhere.
+    outcomes: columns by which nobody is asked for.
     """
 
-    def __init__(self, frame: pd.DataFrame, coded: CodedRows, people: str) -> None:
+    def __init__(self, frame: pd.DataFrame, coded: CodedRows, people: str, outcomes: Collection[str] = ()) -> None:
+        self.outcomes = frozenset(outcomes)
         stay, rare = np.ones(len(frame), dtype=bool), set()
         while True:  # who leaves may make another value rare
             left = replace(only(coded, stay), score=None)
@@ -141,7 +144,13 @@ def kept_rows(case: Case, run: Path, evidence: Evidence, *, allow: Sequence[str]
             frame = pd.concat([frame, others[rows.audit]], axis=1)
     grouped = (evidence.data.sha256, evidence.data.sensitive_sha256, evidence.data.sensitive, evidence.data.bins)
     who = sha256(repr((*grouped, case.data.indicators, case.data.split, case.data.audit)).encode())
-    return Kept(frame, coded, who)
+    return Kept(frame, coded, who, outcome_columns(case))
+
+
+def outcome_columns(case: Case) -> frozenset[str]:
+    """What became of people, what was decided or scored: who is in such a cohort would tell it, and so would a no."""
+    named = {case.data.label, case.model.column, *case.data.stages}
+    return frozenset(c for c in named if c is not None)
 
 
 def ranged(column: pd.Series) -> bool:
@@ -201,6 +210,14 @@ def cohort_of_rows(kept: Kept, conditions: Sequence[Condition], settings: Settin
 
     Raises DataError where nothing may be told of them.
     """
+    if any(c.column in kept.outcomes for c in conditions):
+        raise DataError(
+            "a cohort cannot be chosen by what became of people", got=", ".join(c.said() for c in conditions),
+            expected="columns other than outcomes, decisions and scores",
+            todo="choose by what was known before; the rates of the cohort tell the rest",
+        )  # fmt: skip
+    if not all(v is None or math.isfinite(v) for c in conditions for v in (c.low, c.high)):
+        raise DataError("a range ends at no number", got="; ".join(c.said() for c in conditions), expected="numbers")
     inside = who_is_in(kept, conditions)
     with FileLock(place / f"{LEDGER}.lock"):
         entries = _read(place)

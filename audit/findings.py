@@ -38,11 +38,14 @@ class NormResult:
 
 
 def judge(policy: Policy, measures: Measures, sensitive: Sequence[str]) -> tuple[NormResult, ...]:
-    """Each norm against the gap it names; a norm without an attribute holds for every sensitive column."""
+    """Each norm against the gap it names; a norm without an attribute holds for every sensitive column. An intersection
+    is the same in whatever order its columns are written, and stands as it was measured."""
+    measured = {(len(g.attribute), frozenset(g.attribute)): g.attribute for g in measures.gaps}
     results = []
     for norm in policy.norms:
         attributes = (norm.attribute,) if norm.attribute else tuple((a,) for a in sensitive)
-        for attribute in attributes:
+        for named in attributes:
+            attribute = measured.get((len(named), frozenset(named)), named)
             if set(attribute) <= set(sensitive):
                 gap = pick(measures.gaps, metric=norm.metric, kind=norm.kind, attribute=attribute)
                 results.append(_doubted(_judge(norm, attribute, gap, bool(measures.gaps)), measures.repeated))

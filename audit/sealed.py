@@ -26,7 +26,7 @@ import sys
 import tarfile
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -42,6 +42,8 @@ CLEAR = frozenset({"owner.json", "hold.json", "purged.json", SEALED, OPEN, WHOM,
 REPORT = "report.pdf"
 ROOT = Path(__file__).resolve().parents[1]
 _ID = re.compile(r"[0-9a-f]{32}")
+BEFORE: list[Callable[[Path], object]] = []
+"""Called with the run folder of a case in clear that is to be sealed: what was kept of it outside goes."""
 
 
 def recipients() -> tuple[str, ...]:
@@ -57,6 +59,12 @@ def is_sealed(place: Path) -> bool:
 def is_open(place: Path) -> bool:
     """Whether its private folder is there."""
     return (place / OPEN).exists()
+
+
+def kept_sealed(path: Path) -> bool:
+    """Whether what is written of this run folder has to be sealed: cases are, or the one that it lies in is."""
+    path = outer(path)
+    return bool(recipients()) or any(is_sealed(p) for p in (path, *path.parents) if p.parent.name == "cases")
 
 
 def outer(path: Path) -> Path:
@@ -238,6 +246,8 @@ def _open(place: Path) -> None:
                 shutil.rmtree(place / "run")
         else:
             assert whom
+            for forget in BEFORE:
+                forget(place / "run")
             write_whole(place / WHOM, canonical({"recipients": list(recipients())}), mode=0o600)
     except BaseException:
         shutil.rmtree(private)

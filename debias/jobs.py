@@ -188,7 +188,8 @@ def state(home: Path, job_id: str) -> JobState:
         ahead = _before(home, place)
         stage = "waiting for its turn" + (f", {ahead} before it" if ahead else "")
     elif alive and (place / FOLLOWS).exists():
-        stage = "waiting for the same work, which another job is doing"
+        alone = (who := access.person()) is not None and who.local  # else it may be for a case of another's
+        stage = "waiting for the same work, which another job is doing" if alone else "waiting for its turn"
     done, total = _whole(progress.get("done")), _whole(progress.get("total"))
     error: str | None = None
     if isinstance(code, int):

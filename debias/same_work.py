@@ -2,8 +2,9 @@
 
 The same case gives the same evidence, byte for byte. So where several people start the same audit (a sample, a file
 that a class works on), one job runs and the others wait for it and copy `evidence.json` and `cube.json`. The same is:
-this version, these options, the case file's bytes, and the bytes of every file that it names. Whatever cannot be told
-so (an endpoint, a registry, an environment of its own, another engine, a folder, a sealed case) is made anew.
+this version, those of Python and of the packages that score, these options, the case file's bytes, and the bytes of
+every file that it names. Whatever cannot be told so (an endpoint, a registry, an environment of its own, another
+engine, a folder, a sealed case) is made anew. Nobody is told in words that a case of somebody else is the same.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from audit import access
 from audit.about import VERSION
+from audit.answers.use import allowed_code, versions
 from audit.errors import AssayError
 from audit.files import private_folder, write_whole
 
@@ -35,8 +38,9 @@ def key_of(args: Sequence[str]) -> str | None:
     allowed = list(args[4:])
     if len(allowed) % 2 or set(allowed[::2]) - {"--allow"}:
         return None
-    found = hashlib.sha256(json.dumps([VERSION, sorted(allowed[1::2])]).encode())
+    types = sorted(allowed[1::2])
     try:
+        found = hashlib.sha256(json.dumps([VERSION, versions(), types, allowed_code(types)]).encode())
         for name, content in _inputs(Path(args[1])):
             found.update(json.dumps([name, content]).encode())
     except (OSError, ValueError, LookupError):
@@ -120,7 +124,8 @@ def taken_over(place: Path, args: Sequence[str], key: str) -> bool:
     for other in others(place, key):
         try:
             done = json.loads((other / "exit.json").read_bytes())["made"]
-            contents = {name: (Path(done["out"]) / name).read_bytes() for name in FILES}
+            made_in = Path(done["out"])
+            contents = {name: (made_in / name).read_bytes() for name in FILES}
         except (OSError, ValueError, KeyError, TypeError):
             continue
         if {n: hashlib.sha256(c).hexdigest() for n, c in contents.items()} != done["files"]:
@@ -132,9 +137,16 @@ def taken_over(place: Path, args: Sequence[str], key: str) -> bool:
                 write_whole(out / name, content)
         except AssayError:
             return False  # the command itself says what is wrong with the folder
-        print("The same audit of the same files had been made: its evidence was taken over.")
+        if _of_one(Path(args[1]).parent, made_in.parent):
+            print("The same audit of the same files had been made: its evidence was taken over.")
         return True
     return False
+
+
+def _of_one(case: Path, other: Path) -> bool:
+    """Whether both cases are one person's, or nobody's: nobody is told of a case that is another's."""
+    mine, theirs = access.belongs(case), access.belongs(other)
+    return (None if mine is None else mine.owner) == (None if theirs is None else theirs.owner)
 
 
 def running(place: Path, key: str, runs: Callable[[Path], bool]) -> bool:

@@ -293,8 +293,8 @@ def _jobs_of(places: Sequence[Path], jobs_home: Path) -> list[Path]:
 
 def _answers(run: Path, dry: bool) -> Forgotten:
     """What is kept for this run in the store that all cases of a workspace share (audit/answers)."""
-    place = answers.place_of(run)
-    if place == run / ".store":
+    place = answers.shared()
+    if place is None:
         return Forgotten()
     before = place.parent / "explanations"  # where explanations were kept once
     return kept_answers(place, *answers.forget_run(run, dry=dry)) + (

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from audit.case import Case
 from audit.cohort import Looked, cohort
-from audit.cohort_rows import Condition, Kept, cohort_of_rows, kept_rows, ranged, values_to_ask
+from audit.cohort_rows import Condition, Kept, cohort_of_rows, kept_rows, outcome_columns, ranged, values_to_ask
 from audit.documents.evidence import Evidence
 from audit.errors import AssayError
 from audit.findings import findings, judge, percent
@@ -123,11 +123,12 @@ def _ask(folder: CaseFolder, evidence: Evidence, before: tuple[Condition, ...]) 
 
 
 def _columns(case: Case, evidence: Evidence) -> list[str]:
-    """What can be asked by, beside groups: any column of the data; where the audit read no rows, none."""
+    """What can be asked by, beside groups: any column of the data but outcomes; where the audit read no rows, none."""
     if evidence.data.engine != "memory":
         return []
     banded = set(case.data.bins)
-    return [c for c in evidence.data.columns if c not in evidence.data.sensitive or c in banded]
+    groups = set(evidence.data.sensitive) - banded
+    return [c for c in evidence.data.columns if c not in groups and c not in outcome_columns(case)]
 
 
 def _condition(column: pd.Series, name: str, last: Condition | None) -> list[Condition]:

@@ -83,6 +83,7 @@ _CASE = click.Argument(["case"], metavar="ID")
 
 @command(_CASE, more="For the keys in ASSAY_RECIPIENT (age1...). The app and its jobs open it while it is used.")
 def lock(case: str) -> Result:
+    import audit.answers  # noqa: F401 - what it keeps of the case in clear goes
     from audit.sealed import lock as work
 
     work(_place(case, "work"))

@@ -7,7 +7,7 @@
 What is kept is found by its content: the sha256 of model, versions and question. A question is kept as its sha256 only.
 """
 
-from audit.answers.store import Store, forget_run, old, place_of
+from audit.answers.store import Store, forget_run, old, place_of, shared
 from audit.answers.use import current, keeping, keeps, key_of, never
 
-__all__ = ["Store", "current", "forget_run", "keeping", "keeps", "key_of", "never", "old", "place_of"]
+__all__ = ["Store", "current", "forget_run", "keeping", "keeps", "key_of", "never", "old", "place_of", "shared"]

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 from audit.errors import OutputError
 from audit.files import private_folder, write_new
-from audit.sealed import RECIPIENT, outer
+from audit.sealed import BEFORE, kept_sealed, outer
 
 FILE = "answers.db"
 KEY = "answers.key"
@@ -55,10 +55,14 @@ class Found(NamedTuple):
 
 def place_of(out: Path) -> Path:
     """The folder of the store for this run folder."""
+    found = shared()
+    return Path(out) / ".store" if found is None or kept_sealed(Path(out)) else found
+
+
+def shared() -> Path | None:
+    """The folder of the store that the cases of a workspace share."""
     home = os.environ.get("ASSAY_HOME")
-    if home and not os.environ.get(RECIPIENT):
-        return Path(home) / "answers"
-    return Path(out) / ".store"
+    return Path(home) / "answers" if home else None
 
 
 def quota() -> int:
@@ -116,7 +120,7 @@ class Store:
             self.missed += 1
             return None
         number, kind, made, used, mac, body = row
-        if not self._same(mac, kind.encode(), key, repr(made).encode(), body):
+        if not self._same(mac, kind, key, made, body):
             self.distrusted += 1
             self.missed += 1
             with self._working() as base:
@@ -124,7 +128,7 @@ class Store:
             return None
         with self._working() as base:  # a store that is busy or full is read all the same
             now = time.time()
-            if now - used > TOUCH_SECONDS:
+            if not isinstance(used, float) or abs(now - used) > TOUCH_SECONDS:
                 base.execute("UPDATE entry SET used = ? WHERE id = ?", (now, number))
             base.execute("INSERT OR IGNORE INTO owner VALUES (?, ?)", (self._run, number))
         self.found += 1
@@ -191,7 +195,7 @@ class Store:
             ).fetchone()
         if found is None:
             return None
-        if not self._same(found[0], b"person", explained + row, b"", found[1]):
+        if not self._same(found[0], "person", explained + row, None, found[1]):
             self.distrusted += 1
             with self._working() as base:
                 base.execute("DELETE FROM person WHERE explained = ? AND row = ?", (explained, row))
@@ -228,7 +232,7 @@ class Store:
     def _open(self) -> sqlite3.Connection | None:
         try:
             self._secret = secret()
-        except (OSError, OutputError):
+        except (OSError, OutputError, RuntimeError):  # the last: a person without a home
             return None
         if self.place.name == "answers":
             shutil.rmtree(self.place.parent / "explanations", ignore_errors=True)  # where explanations were kept once
@@ -238,8 +242,12 @@ class Store:
         head = b"".join(len(p).to_bytes(4, "little") + p for p in (kind, key, made))
         return hashlib.blake2b(head + body, key=self._secret, digest_size=16).digest()
 
-    def _same(self, mac: bytes, *parts: bytes) -> bool:
-        return hmac.compare_digest(bytes(mac), self._mac(*parts))
+    def _same(self, mac: object, kind: object, key: bytes, made: object, body: object) -> bool:
+        """Whether this was written here. A file may hold a value of any type in any column."""
+        if not (isinstance(mac, bytes) and isinstance(kind, str) and isinstance(body, bytes)):
+            return False
+        when = b"" if made is None else repr(made).encode()
+        return hmac.compare_digest(mac, self._mac(kind.encode(), key, when, body))
 
 
 class _Nothing:
@@ -335,9 +343,10 @@ def _make_room(base: sqlite3.Connection, room: int) -> int:
 
 
 def forget_run(out: Path, *, dry: bool = False) -> tuple[int, int]:
-    """Remove what is kept for this run folder and for no other: how many entries, and their bytes."""
-    place = place_of(out)
-    if not (place / FILE).exists() or (base := connect(place)) is None:
+    """Remove what is kept for this run folder and for no other, in the store that the cases share too where the case
+    has been sealed since: how many entries, and their bytes. Raises OutputError where it cannot be done."""
+    place = shared() or Path(out) / ".store"
+    if (base := _to_remove_from(place)) is None:
         return 0, 0
     mine = "SELECT entry FROM owner WHERE run = ? AND entry NOT IN (SELECT entry FROM owner WHERE run != ?)"
     run = run_key(out)
@@ -346,10 +355,33 @@ def forget_run(out: Path, *, dry: bool = False) -> tuple[int, int]:
 
 def old(place: Path, kinds: tuple[str, ...], before: float, *, dry: bool = False) -> tuple[int, int]:
     """Remove what nobody has used since `before` (seconds): how many entries, and their bytes."""
-    if not (place / FILE).exists() or (base := connect(place)) is None:
+    if (base := _to_remove_from(place)) is None:
         return 0, 0
     marks = ",".join("?" * len(kinds))
     return _removed(base, f"SELECT id FROM entry WHERE kind IN ({marks}) AND used <= ?", (*kinds, before), dry)
+
+
+def _to_remove_from(place: Path) -> sqlite3.Connection | None:
+    """The store; None where there is none of ours. Raises OutputError where it is there and cannot be opened."""
+    path = place / FILE
+    if not path.exists():
+        return None
+    base = connect(place)
+    if base is None and not path.is_symlink() and path.exists() and path.stat().st_uid == os.getuid():
+        with _said():
+            raise sqlite3.OperationalError("the store cannot be opened")
+    return base
+
+
+@contextlib.contextmanager
+def _said() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise OutputError(
+            "kept answers could not be removed", got=str(error), expected="a store that nobody is writing to",
+            todo="try again when the work on other cases has ended; purge removes what nobody uses",
+        ) from error  # fmt: skip
 
 
 def _removed(
@@ -360,7 +392,7 @@ def _removed(
     also: str = "",
     given: tuple[Any, ...] = (),
 ) -> tuple[int, int]:
-    with contextlib.closing(base):
+    with contextlib.closing(base), _said():
         base.execute("BEGIN IMMEDIATE")
         found = [number for (number,) in base.execute(which, values)]
         size = sum(base.execute("SELECT size FROM entry WHERE id = ?", (n,)).fetchone()[0] for n in found)
@@ -376,3 +408,6 @@ def _removed(
             # What was deleted is not to be found in the log of the file either.
             base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return len(found), int(size)
+
+
+BEFORE.append(forget_run)

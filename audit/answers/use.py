@@ -6,10 +6,12 @@ import contextlib
 import datetime as dt
 import functools
 import hashlib
+import importlib.util
 import inspect
 import json
 import platform
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -109,3 +111,24 @@ def versions() -> dict[str, str]:
         for path in sorted(root.glob(pattern)):
             digest.update(path.read_bytes())
     return {**known, "source": digest.hexdigest()}
+
+
+def allowed_code(names: Iterable[str]) -> dict[str, str]:
+    """What types that a person allowed are made of, by package: the digest of its Python files, whatever version it
+    says it is. Packages of `versions` are left out."""
+    found = {}
+    for top in sorted({n.partition(".")[0] for n in names} - set(sys.stdlib_module_names)):
+        try:
+            spec = importlib.util.find_spec(top)
+        except (ImportError, ValueError):
+            spec = None
+        if top == "sklearn" or top in SCORERS or spec is None:
+            continue
+        folders = [Path(place) for place in spec.submodule_search_locations or ()]
+        paths = [p for folder in folders for p in sorted(folder.rglob("*.py"))] or [Path(spec.origin or "")]
+        digest = hashlib.sha256()
+        for path in paths:
+            if path.is_file():
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
+        found[top] = digest.hexdigest()
+    return found

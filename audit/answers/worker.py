@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from audit.answers.store import Store
-from audit.answers.use import day, versions
+from audit.answers.use import allowed_code, day, versions
 from audit.errors import ModelError
 from audit.files import canonical
 from audit.models import wire
@@ -35,12 +35,15 @@ class Recalling(Worker):
     _store: Store
     _made: list[Any] | None = None
     _oldest: float | None = None
+    _made_of: dict[str, str] | None = None
     _turn: threading.RLock
     started = True
 
     def _facts(self) -> list[Any]:
         """What answers follow from beside the question."""
-        return [self._file.format, self._file.sha256, sorted(self._allow), versions()]
+        if self._made_of is None:
+            self._made_of = allowed_code(self._allow)
+        return [self._file.format, self._file.sha256, sorted(self._allow), versions(), self._made_of]
 
     def _key(self, *question: Any) -> bytes:
         digest = hashlib.sha256(hashlib.sha256(canonical(self._facts(), compact=True)).digest())

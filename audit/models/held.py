@@ -8,7 +8,8 @@ Within a job a process is found again by everything that decides what runs in it
 format, what was allowed, the folders of code and the limits. What it stated when it closed itself in (`isolation`) is
 true for its whole life, and is stated again. Only a model that a case brings is kept, and one at a time: a candidate,
 whose bytes are other ones, gets a process of its own that ends with its use, and so does every model outside a job.
-A process that failed is not given again.
+A process that failed is not given again, nor one that has used half of the processor time of its life: a command of
+many uses has as much for each as it had when every use started a process.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ class _Job:
     def take(self, key: Hashable, start: Callable[[], Held]) -> Held:
         with self.lock:
             found = self.held.get(key)
-            if found is None or found.child.ended:
+            if found is None or found.child.ended or (not found.users and found.child.worn):
                 self._forget([k for k, h in self.held.items() if k == key or not h.users])
                 found = self.held[key] = self.starter.submit(start).result()
             found.users += 1

@@ -129,6 +129,15 @@ class Child:
         """The process id."""
         return self._process.pid
 
+    @property
+    def worn(self) -> bool:
+        """Whether half of the processor time of its life is used up, as far as the system tells."""
+        try:
+            fields = Path(f"/proc/{self.pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") > self.limits.cpu_seconds / 2
+        except (OSError, IndexError):
+            return False
+
     def stop(self) -> None:
         """End the process and wait for its end; whoever waits for an answer gets a ModelError."""
         self._end("it was closed")

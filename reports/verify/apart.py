@@ -151,7 +151,8 @@ def _enclosed(limits: Limits) -> Iterator[Enclosed]:
 def _pages(pdf: bytes, asked: Asked, limits: Limits) -> Iterator[Future[tuple[Check | None, tuple[str, ...]]] | None]:
     """The line on pages, from a process of its own, and its walls; None in place of the line where it found none.
 
-    None where the first process makes them: where it is to hand out what it made, and with one processor.
+    None where the first process makes them: where it is to hand out what it made, with one processor, and where there
+    is no room for a second process.
     """
     if not asked.contents or asked.print_again or processors() < 2:
         yield None
@@ -165,8 +166,15 @@ def _pages(pdf: bytes, asked: Asked, limits: Limits) -> Iterator[Future[tuple[Ch
         except AssayError:
             return None, ()  # the first process then tries itself, and says what the file does to it
 
-    with ThreadPoolExecutor(1) as pool, _enclosed(limits) as child:
-        yield pool.submit(ask)
+    with ExitStack() as stack:
+        pool = stack.enter_context(ThreadPoolExecutor(1))
+        try:
+            child = stack.enter_context(_enclosed(limits))
+        except OutputError:
+            found = None
+        else:
+            found = pool.submit(ask)
+        yield found
 
 
 def _array(data: bytes) -> np.ndarray:

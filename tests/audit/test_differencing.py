@@ -148,6 +148,31 @@ def test_a_group_that_differs_by_few_is_withheld_though_the_cohort_is_not(tmp_pa
     assert any("By sex" in note for note in found.notes)
 
 
+@pytest.mark.parametrize("column", ["y", "got"])
+def test_a_refusal_tells_nobody_what_became_of_one_person(tmp_path: Path, column: str) -> None:
+    """Of those numbered 50 to 150 who got yes, and of those numbered 50 to 149: told again for a no, refused for a
+    yes."""
+    frame = frame_of().assign(number=np.arange(400))
+    kept, answers = kept_of(tmp_path, frame), set()
+    for last in range(140, 150):
+        place = tmp_path / str(last)
+        place.mkdir()
+        for high in (last, last - 1):
+            some = (Condition("number", low=50, high=high), Condition(column, values=("yes",)))
+            try:
+                answers.add((high == last, cohort_of_rows(kept, some, HOW, place).people))
+            except DataError as error:
+                answers.add((high == last, error.problem))
+    assert len({said for _, said in answers}) == 1, answers
+
+
+@pytest.mark.parametrize("end", [np.inf, -np.inf, np.nan])
+def test_a_range_without_an_end_is_refused_in_words(kept: Kept, tmp_path: Path, end: float) -> None:
+    for some in (Condition("income", low=end), Condition("income", low=2000, high=end)):
+        with pytest.raises(DataError, match="a range ends at no number"):
+            cohort_of_rows(kept, (some,), HOW, tmp_path)
+
+
 def asked(rng: np.random.Generator) -> tuple[Condition, ...]:
     """A cohort that somebody could ask for: near ones among them."""
     low, width = rng.choice([1500, 2000, 2010, 2500, 2505, 3000]), rng.choice([600, 610, 1500, 4000])

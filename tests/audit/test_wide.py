@@ -129,6 +129,24 @@ def test_verify_makes_all_of_it_again(wide: Path) -> None:
     refused(lambda e: e["gaps"][at].update(value=0.5), "does not follow from the cube")
 
 
+def test_a_norm_names_an_intersection_in_any_order_and_nobody_hides_it_so(tmp_path: Path, wide: Path) -> None:
+    """The other way round it was "not measured", left to the cube, and so verified."""
+    text = (wide / "policy.toml").read_text().replace('["a3", "a4"]', '["a4", "a3"]')
+    (tmp_path / "policy.toml").write_text(text)
+    case = case_of(tmp_path, pd.read_parquet(wide / "p.parquet"), '[policy]\nfile = "policy.toml"\n')
+    assert cli.main(["audit", str(case), "--out", str(tmp_path / "run")]) == 0
+    turned, straight = (json.loads((d / "run" / "evidence.json").read_bytes()) for d in (tmp_path, wide))
+    assert turned["norms"] == straight["norms"]
+    assert turned["norms"][0]["value"] is not None
+    assert turned["left_to_cube"] == straight["left_to_cube"]
+    files = read(wide / "run")
+    (norm,) = straight["norms"]
+    norm |= {"attribute": ["a4", "a3"], "value": None, "low": None, "high": None, "status": "not_estimable",
+             "breached": False, "reason": "this gap was not measured"}  # fmt: skip
+    with pytest.raises(Broken):
+        check_figures(files | {"evidence.json": json.dumps(straight).encode()})
+
+
 def test_evidence_that_tells_everything_is_verified_as_before(tmp_path: Path, wide: Path) -> None:
     """An older one, made before anything was left to the cube."""
     files = read(wide / "run")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 import time
 from pathlib import Path
 
 import pytest
 
+from audit import access
 from debias import jobs, same_work
 
 CLI = """
@@ -159,3 +161,32 @@ def test_what_was_changed_since_is_not_taken_over(home: Path) -> None:
     assert ended(home, start(home, case(home, "b", "one"))) == ["done"]
     assert runs(home) == ["a", "b"]
     assert (home.parent / "people" / "b" / "run" / "evidence.json").read_text() == "evidence.jsonone"
+
+
+def test_another_version_of_what_scores_is_other_work(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    args = ["audit", str(case(home, "a", "one") / "case.toml"), "--out", "run"]
+    before = same_work.key_of(args)
+    monkeypatch.setattr(same_work, "versions", lambda: {"scikit-learn": "0.0"})
+    assert before is not None
+    assert same_work.key_of(args) not in (None, before)
+
+
+def test_nobody_is_told_that_somebody_else_has_the_same_case(home: Path) -> None:
+    people = [case(home, name, "slow") for name in "abc"]
+    for place, owner in zip(people, ("ann", "bob", "ann"), strict=True):
+        (place / "owner.json").write_text(json.dumps({"owner": owner, "name": owner, "teams": []}))
+    first = start(home, people[0])
+    while not runs(home):
+        time.sleep(0.02)
+    others = [start(home, place) for place in people[1:]]
+    stage(home, others[0], "the same work")
+    access.install(lambda: access.Person("bob", "bob", ("auditor",)))
+    try:
+        assert jobs.state(home, others[0].id).stage == "waiting for its turn"
+    finally:
+        access.install(access._nobody_asks)
+    (home.parent / "people" / "go").write_text("")
+    assert ended(home, first, *others) == ["done"] * 3
+    assert runs(home) == ["a"]
+    assert "taken over" not in jobs.output(home, others[0].id)
+    assert "taken over" in jobs.output(home, others[1].id)

@@ -5,9 +5,11 @@ pyrage is optional for who runs Assay (`make sealed`): the first test is of how 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -17,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from audit import sealed
+from audit import answers, sealed
 from audit.errors import DataError, InputError
 from cli import main
 from debias import jobs
@@ -113,6 +115,30 @@ def test_an_upload_lies_nowhere_in_clear_once_it_is_closed(
         with pytest.raises(DataError, match="cannot be opened"):
             workspace.open_case(case.id)
         assert list(private.iterdir()) == []
+
+
+def test_kept_answers_of_a_sealed_case_are_in_no_store_that_others_share(
+    case: workspace.CaseFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever works on it need not be who is named to open it: sealing again goes by what the case says."""
+    shared = tmp_path / "home" / "answers" / "answers.db"
+    clear = tmp_path / "home" / "cases" / ("0" * 32)
+    with monkeypatch.context() as nobody:
+        nobody.delenv(sealed.RECIPIENT)
+        assert answers.place_of(case.run) == case.run / ".store"
+        (clear / "run").mkdir(parents=True)
+        for run in (clear / "run", tmp_path / "other"):
+            store = answers.Store(answers.place_of(run), run)
+            store.put(str(run).encode()[-32:], "answer", b"scores")
+            store.close()
+        assert rows_of(shared) == 2
+    assert subprocess.run([sys.executable, "-m", "cli", "lock", clear.name], cwd=jobs.ROOT).returncode == 0
+    assert rows_of(shared) == 1, "what was kept in clear went when it was sealed, and nothing else"
+
+
+def rows_of(store: Path) -> int:
+    with contextlib.closing(sqlite3.connect(store)) as base:
+        return int(base.execute("SELECT count(*) FROM entry").fetchone()[0])
 
 
 def test_a_job_opens_it_and_leaves_it_sealed_with_what_it_found(case: workspace.CaseFolder, private: Path) -> None:

@@ -86,3 +86,22 @@ def test_where_the_figures_fail_no_page_is_believed(small: Reports, pki: Pki, mo
     assert pages(found) == "not checked"
     assert found.failed is not None
     assert found.failed.name == "figures"
+
+
+def test_where_there_is_no_room_for_a_second_the_first_makes_the_pages(
+    real: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, begun = process.subprocess.Popen, []
+
+    def one(*given: Any, **named: Any) -> Any:
+        begun.append(1)
+        if len(begun) > 1:
+            raise OSError(11, "Resource temporarily unavailable")
+        return begin(*given, **named)
+
+    alone = judged(real, monkeypatch, 1)
+    monkeypatch.setattr(process.subprocess, "Popen", one)
+    found = judged(real, monkeypatch, 2)
+    assert len(begun) == 2
+    assert found.checks == alone.checks
+    assert pages(found) == "ok"

@@ -3,6 +3,7 @@ starts no process of the model; and what was tampered with, or must not rest on 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -29,6 +30,7 @@ from audit.answers.store import FILE, KEY
 from audit.decide import decide
 from audit.load import load_case, load_rows
 from audit.models import worker as workers
+from debias import same_work
 
 CASE = """[case]
 name = "Loans"
@@ -157,6 +159,35 @@ def test_other_rows_or_another_model_are_asked(case: Path, tmp_path: Path, start
     assert asked("again") == 0
 
 
+TYPES = ("body = 'text'", "mac = 99999999999", "kind = x'ff'")
+"""A column of SQLite holds a value of any type."""
+
+
+def test_other_code_of_a_type_that_was_allowed_is_asked(
+    case: Path, tmp_path: Path, starts: list[int], monkeypatch
+) -> None:
+    """A package that a person allowed has no version that Assay asks for; its files say what it is."""
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    package = tmp_path / "site" / "houses_own"
+    package.mkdir(parents=True)
+    loaded = load_case(case)
+    rows = load_rows(loaded, everything=True)
+
+    def asked() -> int:
+        starts.clear()
+        with keeping(tmp_path / "out"):
+            decide(loaded, rows.frame, rows.features, allow=("houses_own.steps.Step",))
+        return len(starts)
+
+    (package / "__init__.py").write_text("")
+    (package / "steps.py").write_text("FACTOR = 1")
+    assert [asked(), asked()] == [1, 0]
+    same = same_work.key_of(["audit", str(case), "--out", "run", "--allow", "houses_own.steps.Step"])
+    (package / "steps.py").write_text("FACTOR = 2")
+    assert asked() == 1
+    assert same_work.key_of(["audit", str(case), "--out", "run", "--allow", "houses_own.steps.Step"]) != same
+
+
 def spoiled(path: Path, what: str) -> None:
     """The store as somebody could leave it who does not have the key."""
     if what == "garbage":
@@ -174,12 +205,14 @@ def spoiled(path: Path, what: str) -> None:
             (a, b), (c, d) = edited.execute("SELECT id, body FROM entry ORDER BY id LIMIT 2").fetchall()
             edited.execute("UPDATE entry SET body = ? WHERE id = ?", (d, a))
             edited.execute("UPDATE entry SET body = ? WHERE id = ?", (b, c))
+        elif what in TYPES:
+            edited.execute(f"UPDATE entry SET {what}")
         else:
             edited.execute("CREATE TRIGGER t AFTER UPDATE ON entry BEGIN DELETE FROM entry; END")
     edited.close()
 
 
-@pytest.mark.parametrize("what", ["scores", "older", "swapped", "trigger", "garbage", "key"])
+@pytest.mark.parametrize("what", ["scores", "older", "swapped", "trigger", "garbage", "key", *TYPES])
 def test_what_is_not_as_it_was_written_is_asked_again(
     case: Path, tmp_path: Path, starts: list[int], capsys, what: str
 ) -> None:
@@ -196,6 +229,26 @@ def test_what_is_not_as_it_was_written_is_asked_again(
         assert "not as they were written" in capsys.readouterr().err
     np.testing.assert_array_equal(decided(case, out), before)
     assert len(starts) == 1, "the mended store serves again"
+
+
+def test_a_date_of_use_that_is_none_ends_nothing(case: Path, tmp_path: Path, starts: list[int]) -> None:
+    before = decided(case, tmp_path / "out")
+    with sqlite3.connect(base(tmp_path / "out")) as edited:
+        edited.execute("UPDATE entry SET used = 'yesterday'")
+    edited.close()
+    np.testing.assert_array_equal(decided(case, tmp_path / "out"), before)
+
+
+def test_who_has_no_home_is_answered_and_nothing_is_kept(case: Path, tmp_path: Path, monkeypatch) -> None:
+    for name in ("ASSAY_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def nobody(_: object = None) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nobody)
+    assert len(decided(case, tmp_path / "out"))
+    assert not base(tmp_path / "out").exists()
 
 
 def test_verification_asks_whatever_is_kept(case: Path, tmp_path: Path, starts: list[int], monkeypatch) -> None:
@@ -260,6 +313,19 @@ def test_forgetting_a_case_forgets_its_answers_and_no_other(case: Path, tmp_path
     assert cli.main(["forget", str(outs[1])]) == 0
     assert entries() == 0
     assert not any(body[8:40] in p.read_bytes() for p in base(outs[1]).parent.iterdir()), "the disk's pages too"
+
+
+def test_a_store_that_is_in_use_is_not_said_to_be_forgotten(case: Path, tmp_path: Path, monkeypatch, capsys) -> None:
+    out = tmp_path / "out"
+    assert cli.main(["audit", str(case), "--out", str(out)]) == 0
+    opened = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *a, **k: opened(*a, **(k | {"timeout": 0.1})))
+    with contextlib.closing(opened(base(out))) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert cli.main(["forget", str(out)]) != 0
+        assert "could not be removed" in capsys.readouterr().err
+        other.execute("ROLLBACK")
+    assert cli.main(["forget", str(out)]) == 0
 
 
 def test_purge_removes_what_nobody_used_for_so_long(case: Path, tmp_path: Path, capsys) -> None:

@@ -116,6 +116,26 @@ def test_a_kept_process_that_ended_is_not_asked_again(
         assert len(started) == 2
 
 
+def test_the_processor_time_of_one_life_is_not_all_that_a_long_command_has(
+    sample_data: Path, rows: pd.DataFrame, started: list[int]
+) -> None:
+    """Each use takes less than the limit; together they take more."""
+    path, limits = sample_data / "german_credit.skops", process.Limits(cpu_seconds=6)
+    with job():
+        for _ in range(4):
+            with Worker(path, limits=limits, kept=True) as worker:
+                worker.info  # noqa: B018
+                until = spent(started[-1]) + 1.7
+                while spent(started[-1]) < until:
+                    assert len(worker.scores(rows, "1")) == 20
+    assert 1 < len(started) < 4
+
+
+def spent(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def test_a_process_outlives_the_thread_that_asked_for_it_first_and_not_the_job(
     sample_data: Path, rows: pd.DataFrame, started: list[int]
 ) -> None:
