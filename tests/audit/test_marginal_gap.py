@@ -37,8 +37,8 @@ def test_limits_of_small_groups_hold(weights: bool, rows: int) -> None:
             np.repeat(level, rows)[:, None], np.repeat(second, rows), np.repeat(outcome, rows),
             np.repeat(weight, rows) if weights else None, np.repeat(np.arange(60), rows) if rows > 1 else None,
         )  # fmt: skip
-        if found["value"] is not None:
-            held.append(found["low"] <= truth <= found["high"])
+        if found.value is not None:
+            held.append(found.low <= truth <= found.high)
     assert len(held) > 240
     assert 0.93 <= np.mean(held) <= 0.98
 
@@ -61,7 +61,7 @@ def test_the_error_is_that_of_leaving_one_person_out_in_turn(each: int) -> None:
     design = np.column_stack([np.ones(n), second, level])
     found = regression_adjusted(level[:, None], second, outcome, weight, who if each > 1 else None)
     whole = fitted(design, outcome, weight, design, weight)
-    assert found["value"] == pytest.approx(whole, abs=1e-6)
+    assert found.value == pytest.approx(whole, abs=1e-6)
     moved = [fitted(design[who != i], outcome[who != i], weight[who != i], design, weight) for i in range(40)]
     error = np.sqrt(((np.array(moved) - whole) ** 2).sum())
     fit = sm.GLM(outcome, design, family=sm.families.Binomial(), var_weights=weight).fit(maxiter=100)
@@ -71,8 +71,8 @@ def test_the_error_is_that_of_leaving_one_person_out_in_turn(each: int) -> None:
     p = fit.predict(design)
     part = np.bincount(who, weight * p * (1 - p) * (design @ fit.normalized_cov_params @ slope) ** 2)
     student = t.ppf(0.975, part.sum() ** 2 / (part**2).sum() - 3)
-    assert -1 < found["low"] < found["high"] < 1
-    assert found["high"] - found["value"] == pytest.approx(student * error, rel=0.03)
+    assert -1 < found.low < found.high < 1
+    assert found.high - found.value == pytest.approx(student * error, rel=0.03)
 
 
 def _gap(coefficients: np.ndarray, design: np.ndarray, mass: np.ndarray) -> float:
@@ -90,7 +90,7 @@ def test_a_level_of_one_person_does_not_end_it() -> None:
     outcome[:4] = [0, 1, 1, 0]
     with_it = regression_adjusted(columns, second, outcome, None, np.arange(120) // 4)
     without = regression_adjusted(level[4:, None], second[4:], outcome[4:], None, np.arange(4, 120) // 4)
-    assert with_it["high"] - with_it["low"] == pytest.approx(without["high"] - without["low"], rel=0.1)
+    assert with_it.high - with_it.low == pytest.approx(without.high - without.low, rel=0.1)
 
 
 def sparse(rng: np.random.Generator, n: int, effect: float) -> np.ndarray:
@@ -111,10 +111,10 @@ def test_mantel_haenszel_limits_are_where_the_score_is_z() -> None:
         """Sato's (1989) variance at d."""
         p = (n1**2 * x2 - n2**2 * x1 + n1 * n2 * (n2 - n1) / 2) / total**2
         q = (x1 * (n2 - x2) + x2 * (n1 - x1)) / (2 * total)
-        return float((found["value"] - d) ** 2 - Z**2 * (d * p.sum() + q.sum()) / weight.sum() ** 2)
+        return float((found.value - d) ** 2 - Z**2 * (d * p.sum() + q.sum()) / weight.sum() ** 2)
 
-    assert found["low"] == pytest.approx(brentq(score, -1, found["value"]), abs=1e-9)
-    assert found["high"] == pytest.approx(brentq(score, found["value"], 1), abs=1e-9)
+    assert found.low == pytest.approx(brentq(score, -1, found.value), abs=1e-9)
+    assert found.high == pytest.approx(brentq(score, found.value, 1), abs=1e-9)
 
 
 @pytest.mark.parametrize("n", [10, 30])
@@ -123,6 +123,6 @@ def test_mantel_haenszel_limits_of_small_groups_hold(n: int) -> None:
     rng, held = np.random.default_rng(6), []
     for _ in range(700):
         found = mantel_haenszel(sparse(rng, n, 0.35))
-        if found["value"] is not None:
-            held.append(found["low"] <= 0.35 <= found["high"])
+        if found.value is not None:
+            held.append(found.low <= 0.35 <= found.high)
     assert 0.935 <= np.mean(held) <= 0.985

@@ -50,7 +50,7 @@ def test_the_best_slice_of_noise_would_pass_on_its_own_people() -> None:
         here, hit = wrong["error"]
         chosen, _ = _best(columns, _conditions(columns)[0], here, hit)
         assert all(k == _key(divmod(k, 100_000)) for c in chosen for k in c)
-        below += _test(columns, chosen[0], here, hit, "error", set(), 0.05)["p_value"] < 0.05 / 10
+        below += _test(columns, chosen[0], here, hit, "error", set(), 0.05).p_value < 0.05 / 10
     assert below >= 4
 
 
