@@ -375,7 +375,7 @@ def test_what_fails_is_recorded_and_not_tried_again(
         pick(case, tmp_path / "some", 1, reason="narrow", by="Bo", now=NOW)
     with pytest.raises(InputError, match="every candidate of the search failed"):
         run_search(case, tmp_path / "none", trials=3, methods=["reweighing"])
-    assert [p.name for p in (tmp_path / "none").iterdir()] == [".store"], "what the model answered"
+    assert not list((tmp_path / "none").iterdir())
 
 
 def test_a_method_that_reads_the_sensitive_value_is_searched_only_when_named(case: Case, tmp_path: Path) -> None:

@@ -44,10 +44,16 @@ def test_the_bound_shrinks_and_is_of_the_order_of_one_over_n() -> None:
     assert 0.05 < shares[4] < 0.12
 
 
+def ends(value: float) -> dict[str, float]:
+    return {"value": value, "low": value - 0.01, "high": value + 0.01}
+
+
 def document(gaps: list[tuple[float, float]], **asked: Any) -> dict[str, Any]:
-    trials = [{"failed": None, "loss": {"value": loss}, "gap": {"value": gap}} for loss, gap in gaps]
-    trials.append({"failed": "no fit", "loss": None, "gap": None})
-    return {"asked": asked, "original": {"loss": {"value": 0.1}, "gap": {"value": 0.2}}, "trials": trials}
+    trial = {"trial": 0, "method": "x", "title": "X", "parameters": {}, "front": False}
+    trials = [trial | {"failed": None, "loss": ends(loss), "gap": ends(gap)} for loss, gap in gaps]
+    trials.append(trial | {"failed": "no fit", "loss": None, "gap": None})
+    asked = {"constraint": "demographic_parity", "metric": "selection_rate", "attributes": ["sex"], "seed": 0} | asked
+    return {"asked": asked, "original": {"loss": ends(0.1), "gap": ends(0.2)}, "trials": trials}
 
 
 def test_only_candidates_within_the_acceptable_loss_count_and_failed_ones_are_draws() -> None:

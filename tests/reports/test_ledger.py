@@ -20,6 +20,8 @@ import pandas as pd
 import pytest
 from msgspec.structs import replace
 
+from audit.documents import record_in
+from audit.documents.series import CountsTable
 from audit.gaps import Settings
 from audit.load import load_case
 from audit.run import run_audit
@@ -337,11 +339,12 @@ def test_numbers_and_classes_are_held_against_each_other_too(
     assert "give people away" in capsys.readouterr().err
 
 
-def scheme(running: str, steps: list[tuple[int, int, int]]) -> dict[str, Any]:
+def scheme(running: str, steps: list[tuple[int, int, int]]) -> CountsTable:
     """A published table of a watched model: after each step (number, women, men) more, all with one outcome."""
     cells = [{"number": n, "arrived": {"n": [0, 0, f, 0, 0, 0, 0, 0, m, 0, 0, 0]}} for n, f, m in steps]
-    return {"running": running, "first": 1, "attribute": ["sex"], "groups": [["f"], ["m"]], "steps": cells,
-            "meaning": ["1", "0", "1", True], "weighted": False}  # fmt: skip
+    plain = {"running": running, "first": 1, "attribute": ["sex"], "groups": [["f"], ["m"]], "steps": cells,
+             "meaning": ["1", "0", "1", True], "weighted": False}  # fmt: skip
+    return record_in(CountsTable, plain, "series.json")
 
 
 @pytest.mark.parametrize(
@@ -371,16 +374,28 @@ def test_sums_of_a_watched_model_are_held_against_each_other(
 def test_tables_of_a_mitigation_and_of_a_search_are_held_against_each_other(issued: Path) -> None:
     """Their rows are others than those of the audit: one person among them is in no table of it."""
     files = dict(read_report((issued / "first.pdf").read_bytes())[2])
-    cube = json.loads(files["cube.json"])
+    cube, told = json.loads(files["cube.json"]), json.loads(files["evidence.json"])
+    ends, split = {"value": 0.1, "low": 0.0, "high": 0.2}, {"train": 1, "test": 1}
 
     def with_cubes(change: int, made: str) -> Any:
         tables = json.loads(json.dumps(cube))
         for margin in tables["margins"]:
             margin["cells"][0][3] += change
-        parts = {
-            "mitigation.json": {"model": {"sha256": made}, "cubes": {"original": tables, "candidate": tables}},
-            "search.json": {"counts": {k: v for k, v in tables.items() if k != "margins"},
-                            "original": {"counts": tables["margins"]}},
+        arm: dict[str, Any] = {"rates": [], "gaps": [], "counts": []}
+        parts: dict[str, dict[str, Any]] = {
+            "mitigation.json": {
+                "schema": "assay/mitigation/1", "method": "x", "title": "X", "stage": "pre", "notice": None, "seed": 0,
+                "needs_sensitive_at_decision": False, "case": told["case"], "data": told["data"],
+                "base": told["model"], "model": {"file": "x", "sha256": made}, "splits": split | {"validation": 1}, "parameters": {},
+                "changes": [], "constraint": {"name": "x", "metric": "x", "tolerance": 0.1, "by": []}, "flips": [],
+                "arms": {"original": arm, "candidate": arm}, "cubes": {"original": tables, "candidate": tables},
+            },
+            "search.json": {
+                "schema": "assay/search/1", "trials": [], "splits": split | {"choose": 1, "judge": 1},
+                "asked": {"constraint": "x", "metric": "x", "attributes": ["sex"], "seed": 0},
+                "counts": {k: v for k, v in tables.items() if k != "margins"},
+                "original": {"loss": ends, "gap": ends, "counts": tables["margins"]},
+            },
         }  # fmt: skip
         return [ledger.record_of({**files, name: json.dumps(part).encode()}, "Loans") for name, part in parts.items()]
 
