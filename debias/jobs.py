@@ -40,12 +40,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from filelock import FileLock, Timeout
 
 from audit import access
-from audit.documents import record_in
-from audit.documents.base import Record
-from audit.errors import AccessError, AssayError, DataError, InputError, OutputError
+from audit.errors import AccessError, AssayError, InputError, OutputError
 from audit.files import canonical, write_whole
 from audit.progress import in_words
 from audit.sealed import hold, is_sealed, outer, private_tmp, recipients, save
@@ -368,7 +367,7 @@ def cancel(home: Path, job_id: str, grace: float = GRACE_SECONDS) -> JobState:
     return state(home, job_id)
 
 
-class _Started(Record, frozen=True):
+class _Started(msgspec.Struct, frozen=True):
     """job.json."""
 
     args: tuple[str, ...]
@@ -379,9 +378,9 @@ class _Started(Record, frozen=True):
 
 def _read(home: Path, job_id: str) -> Job:
     try:
-        found = record_in(_Started, _document(folder(home, job_id) / "job.json"), "job.json")
+        found = msgspec.convert(_document(folder(home, job_id) / "job.json"), _Started)
         return Job(job_id, found.args, found.pid, found.ticks, found.started)
-    except DataError as error:
+    except msgspec.ValidationError as error:
         raise InputError(
             "there is no such job", got=job_id, expected="the id of work started here", todo="start the work again"
         ) from error

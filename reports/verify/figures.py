@@ -82,6 +82,7 @@ def check_figures(files: Mapping[str, bytes]) -> str:
         )
     _, margins, how, measures = recompute(load(files, "cube.json"), evidence.get("settings", {}))
     norms = evidence.get("norms", [])
+    _asked_for(norms)
     left = left_to_cube(margins, measures.gaps, norms) if KEY in evidence else None
     if KEY in evidence:
         _alike("what is left to the cube", evidence.get(KEY), None if left is None else msgspec.to_builtins(left))
@@ -114,6 +115,13 @@ def check_figures(files: Mapping[str, bytes]) -> str:
     return f"{compared:,} values computed again from the embedded cube ({lists}) and found equal{words}"
 
 
+def _asked_for(norms: Any) -> tuple[NormAsked, ...]:
+    try:
+        return record_in(tuple[NormAsked, ...], norms, "evidence.json")
+    except FormError as error:
+        raise Broken("the norms cannot be read", got=type(error).__name__) from error
+
+
 def _norms(evidence: Mapping[str, Any], measures: Any, name: str = "norms") -> int:
     """Each norm of the evidence (or of an arm) judged again on the recomputed measures."""
     from audit.findings import judge
@@ -121,8 +129,8 @@ def _norms(evidence: Mapping[str, Any], measures: Any, name: str = "norms") -> i
     from audit.values import to_json
 
     norms = evidence.get("norms", [])
+    stated = _asked_for(norms)
     try:
-        stated = record_in(tuple[NormAsked, ...], norms, "evidence.json")
         asked = tuple(Norm(n.metric, n.kind, n.attribute, n.limit, n.limit) for n in stated)
         columns = sorted({a for n in asked for a in n.attribute})
         again = [to_json(n) for n in judge(Policy("", asked, ""), measures, columns)]

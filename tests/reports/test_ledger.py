@@ -386,7 +386,8 @@ def test_tables_of_a_mitigation_and_of_a_search_are_held_against_each_other(issu
             "mitigation.json": {
                 "schema": "assay/mitigation/1", "method": "x", "title": "X", "stage": "pre", "notice": None, "seed": 0,
                 "needs_sensitive_at_decision": False, "case": told["case"], "data": told["data"],
-                "base": told["model"], "model": {"file": "x", "sha256": made}, "splits": split | {"validation": 1}, "parameters": {},
+                "base": told["model"], "model": {"file": "x", "sha256": made}, "parameters": {},
+                "splits": split | {"validation": 1},
                 "changes": [], "constraint": {"name": "x", "metric": "x", "tolerance": 0.1, "by": []}, "flips": [],
                 "arms": {"original": arm, "candidate": arm}, "cubes": {"original": tables, "candidate": tables},
             },
