@@ -30,16 +30,18 @@ hypothesis.settings.load_profile("assay")
 
 ROOT = Path(__file__).resolve().parents[1]
 LONG = (
-    "tests/journeys/test_journey.py", "tests/debias/loop/test_replay_runs.py", "tests/reports/test_pages.py",
-    "tests/reports/test_hostile.py", "tests/reports/test_rerun.py", "tests/debias/test_mitigate.py",
-    "tests/audit/models/test_sandbox_deeds.py", "tests/audit/models/test_own_environment.py",
-    "tests/journeys/test_every_eye.py", "tests/journeys/test_search_journey.py", "tests/journeys/test_watch_journey.py",
-    "tests/debias/loop/test_build.py", "tests/debias/loop/test_kill.py", "tests/debias/test_export.py",
-    "tests/reports/test_search_section.py", "tests/reports/test_document.py", "tests/screens/test_keys_screen.py",
-    "tests/reports/test_no_quotes.py", "tests/reports/test_rerun_picked.py", "tests/reports/test_attacks.py",
-    "tests/assay/test_notebooks.py", "tests/assay/test_wheel.py", "tests/debias/test_search.py",
-    "tests/audit/models/test_one_rule.py", "tests/debias/test_methods_comparison.py", "tests/debias/test_card.py",
-    "tests/test_replays.py", "tests/screens/test_setup_screen.py", "tests/test_setup.py",
+    "tests/reports/test_pages.py", "tests/reports/test_rerun_picked.py", "tests/journeys/test_journey.py",
+    "tests/reports/test_rerun.py", "tests/reports/test_hostile.py", "tests/audit/models/test_models_decide.py",
+    "tests/journeys/test_every_eye.py", "tests/journeys/test_bad_is_one.py", "tests/screens/test_keys_screen.py",
+    "tests/journeys/test_search_journey.py", "tests/debias/test_export.py", "tests/debias/test_mitigate.py",
+    "tests/journeys/test_watch_journey.py", "tests/audit/scale/test_scale.py", "tests/reports/test_told.py",
+    "tests/reports/test_no_quotes.py", "tests/debias/whatif/test_whatif.py", "tests/audit/models/test_convert.py",
+    "tests/debias/loop/test_kill.py", "tests/reports/test_ledger.py", "tests/audit/test_wide.py",
+    "tests/reports/test_search_section.py", "tests/audit/explain/test_hiding.py",
+    "tests/debias/loop/test_replay_runs.py", "tests/reports/test_attacks.py",
+    "tests/audit/models/test_sandbox_deeds.py", "tests/audit/models/test_model_worker.py",
+    "tests/assay/test_notebooks.py", "tests/debias/test_search.py", "tests/debias/loop/test_run.py",
+    "tests/audit/answers/test_answers.py", "tests/assay/test_wheel.py", "tests/audit/models/test_own_environment.py",
 )  # fmt: skip
 """Files that take longest, longest first: two workers then end at the same time (`--no-loadscope-reorder`)."""
 
