@@ -23,6 +23,9 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("STREAMLIT_BROWSER_GATHER_USAGE_STATS", "false")
 os.environ.setdefault("STREAMLIT_RUNNER_POST_SCRIPT_GC", "false")
 
+gc.set_threshold(10_000, 10, 20)
+"""A worker holds every library and every test: looking for garbage as often as usual is a tenth of the run."""
+
 hypothesis.settings.register_profile(
     "assay", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
