@@ -18,12 +18,15 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+COHORT = "Look at some of the people only"
 SHOTS = (
     ("start", "", None), ("set-up", "setup", None), ("data", "data", None), ("findings", "model", None),
     ("questions", "model", "Question by question"), ("why", "model", "Why"),
     ("threshold", "model", "Move the threshold"), ("norms", "mitigate", "Where the norms stand"),
-    ("report", "report", None), ("check", "received", None),
+    ("mitigate", "mitigate", None), ("search", "mitigate", "Search"), ("watch", "mitigate", "Watch"),
+    ("stress", "stress", None), ("report", "report", None), ("check", "received", None), ("cohort", "model", COHORT),
 )  # fmt: skip
+"""Name of the picture, address of the page, and what is chosen on it first."""
 LOOKS = {"": (1280, 900, "light"), "-phone": (390, 844, "dark")}
 
 
@@ -57,7 +60,12 @@ def main() -> None:
                         tab.goto(f"http://127.0.0.1:{port}/{path}?case={place.name}")
                         _settled(tab)
                         if part:
-                            tab.get_by_role("radio", name=part, exact=True).click()
+                            opens = (
+                                tab.get_by_text(part)
+                                if part == COHORT
+                                else tab.get_by_role("radio", name=part, exact=True)
+                            )
+                            opens.click()
                             _settled(tab)
                         tab.screenshot(path=out / f"{name}{end}.png")
                 browser.close()
