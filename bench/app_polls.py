@@ -7,15 +7,11 @@ websocket that the browser received and sent. Then its progress is moved once a 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-
-from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -23,9 +19,9 @@ SECONDS = 10
 
 
 def main() -> None:
-    from app_start import SETTLED, free_port
+    from app_start import SETTLED, app
 
-    with tempfile.TemporaryDirectory() as home, sync_playwright() as play:
+    with tempfile.TemporaryDirectory() as home:
         case, job = "a" * 32, "b" * 32
         place = Path(home) / "cases" / case
         (place / "run").mkdir(parents=True)
@@ -37,14 +33,7 @@ def main() -> None:
         record = {"id": job, "args": ["audit", "x"], "pid": waits.pid, "ticks": ticks, "started": time.time()}
         (work / "job.json").write_text(json.dumps(record))
         progress(work, 1)
-        port = free_port()
-        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
-        server = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)], cwd=ROOT,
-            env={**os.environ, "ASSAY_HOME": home}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        try:
-            page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+        with app(home, f"data?case={case}&job={job}") as (page, _):
             frames: list[tuple[str, int]] = []
 
             def opened(socket: object) -> None:
@@ -52,12 +41,7 @@ def main() -> None:
                 socket.on("framesent", lambda data: frames.append(("sent", len(data))))  # type: ignore[attr-defined]
 
             page.on("websocket", opened)
-            for _ in range(300):
-                try:
-                    page.goto(f"http://127.0.0.1:{port}/data?case={case}&job={job}", wait_until="commit")
-                    break
-                except Exception:
-                    time.sleep(0.2)
+            page.reload(wait_until="commit")
             page.get_by_role("button", name="Cancel").wait_for(timeout=120_000)
             page.wait_for_selector(SETTLED, timeout=120_000, state="attached")
             page.wait_for_timeout(8000)
@@ -71,11 +55,8 @@ def main() -> None:
                     sizes = [n for w, n in frames if w == way]
                     print(f"{words}, {SECONDS} s, {way}: {len(sizes)} frames, {sum(sizes):,} bytes", flush=True)
             print(page.get_by_test_id("stProgress").inner_text())
-        finally:
-            browser.close()
-            for process in (server, waits):
-                process.terminate()
-                process.wait(30)
+        waits.terminate()
+        waits.wait(30)
 
 
 def progress(work: Path, done: int) -> None:

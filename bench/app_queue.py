@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
-import subprocess
 import sys
 import tempfile
 import threading
@@ -90,37 +88,18 @@ def files(home: Path, people: int, apart: bool) -> list[tuple[Path, Path]]:
 
 def clicking(home: Path, over: threading.Event, took: list[float]) -> None:
     """Change screens until it is over; the seconds of each change until the screen is settled."""
-    from app_start import SETTLED, free_port
-    from playwright.sync_api import sync_playwright
+    from app_start import SETTLED, app
 
-    port = free_port()
-    server = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)], cwd=ROOT,
-        env={**os.environ, "ASSAY_HOME": str(home)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
-        try:
-            page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
-            for _ in range(300):
-                try:
-                    page.goto(f"http://127.0.0.1:{port}/data?case={'f' * 32}", wait_until="commit")
-                    break
-                except Exception:
-                    time.sleep(0.2)
-            page.wait_for_selector(SETTLED, timeout=120_000, state="attached")
-            for _ in range(2):  # the second time everything is loaded
-                del took[:]
-                for name in SCREENS:
-                    change(page, name, SETTLED, took)
-            took.append(-1.0)  # ready
-            while not over.is_set():
-                for name in SCREENS:
-                    change(page, name, SETTLED, took)
-        finally:
-            server.terminate()
-            server.wait(20)
-            browser.close()
+    with app(str(home), f"data?case={'f' * 32}") as (page, _):
+        page.wait_for_selector(SETTLED, timeout=120_000, state="attached")
+        for _ in range(2):  # the second time everything is loaded
+            del took[:]
+            for name in SCREENS:
+                change(page, name, SETTLED, took)
+        took.append(-1.0)  # ready
+        while not over.is_set():
+            for name in SCREENS:
+                change(page, name, SETTLED, took)
 
 
 def change(page: Any, name: str, settled: str, took: list[float]) -> None:

@@ -7,14 +7,10 @@ is settled, and the seconds of processor of server and browser, which do not dep
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-
-from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -25,48 +21,31 @@ TITLES = {
 
 
 def main() -> None:
-    from app_start import SETTLED, free_port, worked
+    from app_start import SETTLED, app, worked
 
     from cli import main as assay
 
-    with tempfile.TemporaryDirectory() as home, sync_playwright() as play:
+    with tempfile.TemporaryDirectory() as home:
         place, file = Path(home) / "cases" / ("a" * 32), str(ROOT / "sample_data" / "german_credit.toml")
         place.mkdir(parents=True)
         (place / "sample").write_text("german_credit.toml")
         for command in (["audit", file], ["mitigate", file, "--method", "reweighing"]):
             assert assay([*command, "--out", str(place / "run")]) == 0
-        port = free_port()
-        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
-        server = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)], cwd=ROOT,
-            env={**os.environ, "ASSAY_HOME": home}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        try:
-            page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
-            for _ in range(300):
-                try:
-                    page.goto(f"http://127.0.0.1:{port}/data?case={place.name}", wait_until="commit")
-                    break
-                except Exception:
-                    time.sleep(0.2)
+        with app(home, f"data?case={place.name}") as (page, pid):
             page.wait_for_selector(SETTLED, timeout=120_000, state="attached")
             for number in range(2):
                 for link, title in TITLES.items():
                     page.wait_for_timeout(3000)
-                    own, all_, began = worked(server.pid), worked(os.getpid()), time.monotonic()
+                    own, all_, began = worked(pid), worked(os.getpid()), time.monotonic()
                     page.get_by_role("link", name=link, exact=True).first.click()
                     page.get_by_role("heading", name=title, exact=True).first.wait_for(timeout=120_000)
                     heading = time.monotonic() - began
                     page.wait_for_selector(SETTLED, timeout=120_000, state="attached")
-                    took, ours = time.monotonic() - began, worked(server.pid) - own
+                    took, ours = time.monotonic() - began, worked(pid) - own
                     if number:
                         print(f"{link}: title {heading:.2f} s, settled {took:.2f} s; processor: server {ours:.2f} s, "
                               f"browser {worked(os.getpid()) - all_ - ours:.2f} s; load {os.getloadavg()[0]:.0f}",
                               flush=True)  # fmt: skip
-        finally:
-            server.terminate()
-            server.wait(20)
-            browser.close()
 
 
 if __name__ == "__main__":

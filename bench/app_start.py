@@ -13,9 +13,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Error, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTLED = '[data-testid="stApp"][data-test-script-state="notRunning"]'
@@ -42,6 +44,31 @@ def worked(pid: int) -> float:
     while more := {p for p, parent in parents.items() if parent in mine} - mine:
         mine |= more
     return sum(found.get(p, 0.0) for p in mine)
+
+
+@contextmanager
+def app(home: str, address: str) -> Iterator[tuple[Page, int]]:
+    """The app on the cases of `home` and a page of it in Chromium, asked for until it answers; the server's process."""
+    port = free_port()
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
+        server = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)], cwd=ROOT,
+            env={**os.environ, "ASSAY_HOME": home}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+            for _ in range(300):
+                try:
+                    page.goto(f"http://127.0.0.1:{port}/{address}", wait_until="commit")
+                    break
+                except Error:
+                    time.sleep(0.2)
+            yield page, server.pid
+        finally:
+            server.terminate()
+            server.wait(20)
+            browser.close()
 
 
 def once() -> tuple[float, float, float, float, float]:
