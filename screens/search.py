@@ -66,7 +66,7 @@ def ask(folder: CaseFolder) -> None:
         for attribute in attributes:
             args += ["--attribute", attribute]
         args += [f"--need={' '.join(need.split())}"] if need.strip() else []
-        args += [] if loss is None else ["--acceptable-loss", f"{loss / 100:g}"]
+        args += [] if loss is None else ["--acceptable-loss", brief(loss / 100)]
         parts.start(folder, [*args, "--log", str(log_home())] if logged else args)
 
 

@@ -11,6 +11,7 @@ from assay._commands.given import case_of
 from assay._commands.options import ALLOW, CASE, FOR_PROGRAMS, FROM_DATA, GATE, OFFLINE, OUT, SEED
 from assay._commands.parsing import WHOLE, Option, Result, command
 from audit.errors import GateBroken, InputError
+from audit.numbers import brief, fixed
 
 if TYPE_CHECKING:
     from audit.documents.evidence import Evidence
@@ -130,5 +131,5 @@ def _norm_line(norm: NormResult) -> str:
     where = f"{norm.metric.replace('_', ' ')} {norm.kind} by {' and '.join(norm.attribute)}"
     if norm.value is None:
         return f"- {where}: not estimable ({norm.reason})"
-    interval = f"[{norm.low:.3f}, {norm.high:.3f}]"
-    return f"- {where}: {norm.value:.3f} {interval}, limit {norm.limit:g}: {_STANDS[norm.status]}"
+    interval = f"[{fixed(norm.low, 3)}, {fixed(norm.high, 3)}]"
+    return f"- {where}: {fixed(norm.value, 3)} {interval}, limit {brief(norm.limit)}: {_STANDS[norm.status]}"

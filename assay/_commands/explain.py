@@ -9,6 +9,7 @@ from pathlib import Path
 from assay._commands.given import case_of
 from assay._commands.options import ALLOW, CASE, OFFLINE, OUT, SEED
 from assay._commands.parsing import WHOLE, OneOf, Option, Result, command
+from audit.numbers import fixed, signed
 
 OUTPUT = Option(
     "--output",
@@ -43,8 +44,8 @@ def explain(
         ahead = read_kept(loaded, out, row, seed=seed, output=output, allow=tuple(allow))
         told = [f"{loaded.name}: {ahead.head.output} explained by {ahead.head.method}, kept ahead."]
         for number, decision, _, one in ahead.people:
-            told.append(f"Row {number}: {decision}, score {one.score:.4f}, base {one.base:.4f}")
-            told += [f"  {e.feature:<24} {e.value:+.4f}" for e in one.shap[:10]]
+            told.append(f"Row {number}: {decision}, score {fixed(one.score, 4)}, base {fixed(one.base, 4)}")
+            told += [f"  {e.feature:<24} {signed(e.value, 4)}" for e in one.shap[:10]]
         return Result(ahead.to_json(), "\n".join(told))
     document = run_explain(loaded, out, people=row, seed=seed, output=output, allow=tuple(allow))
     found = record_in(Explanations, document, "explain.json")
@@ -54,7 +55,7 @@ def explain(
         lines.append(f"Rerouted: {found.rerouted}")
     if found.reason:
         lines.append(found.reason)
-    lines += [f"  {e.feature:<24} {e.mean_abs:.4f}" for e in found.overall[:10]]
+    lines += [f"  {e.feature:<24} {fixed(e.mean_abs, 4)}" for e in found.overall[:10]]
     return Result(document, "\n".join([*lines, f"Written: {out / 'explain.json'}"]))
 
 

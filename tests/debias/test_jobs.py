@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 
 from audit.errors import InputError, OutputError
 from debias import jobs
+from tests.debias.stand_in import room
 
 CLI = """
 import json, os, signal, subprocess, sys, time
@@ -42,12 +42,7 @@ elif verb == "slow":
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home for jobs, with a small stand-in for the command line (the real wrapper runs it)."""
-    room = tmp_path / "room"
-    room.mkdir()
-    (room / "cli.py").write_text(textwrap.dedent(CLI))
-    monkeypatch.setattr(jobs, "ROOT", room)
-    monkeypatch.setenv("PYTHONPATH", str(Path(jobs.__file__).parent.parent))
-    return tmp_path / "home"
+    return room(tmp_path, monkeypatch, CLI)
 
 
 def wait(home: Path, job_id: str) -> jobs.JobState:

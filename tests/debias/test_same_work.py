@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import textwrap
 import time
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 from audit import access
 from debias import jobs, same_work
+from tests.debias.stand_in import room
 
 CLI = """
 import hashlib, os, sys, time
@@ -34,14 +34,9 @@ CASE = '[data]\npath = "rows.csv"\nlabel = "y"\n[model]\npath = "m.skops"\n'
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    room = tmp_path / "room"
-    room.mkdir()
-    (room / "cli.py").write_text(textwrap.dedent(CLI))
-    monkeypatch.setattr(jobs, "ROOT", room)
-    monkeypatch.setenv("PYTHONPATH", str(Path(jobs.__file__).parent.parent))
     monkeypatch.setenv("RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv(jobs.SLOTS_VARIABLE, "2")
-    return tmp_path / "home"
+    return room(tmp_path, monkeypatch, CLI)
 
 
 def case(home: Path, name: str, rows: str, text: str = CASE, model: str = "model") -> Path:
