@@ -36,11 +36,6 @@ def brief(value: float | None, digits: int = 6) -> str:
     return DASH if value is None else f"{value:.{digits}g}"
 
 
-def signed_brief(value: float | None) -> str:
-    """As `brief`, with a plus sign from nought on: +0.1."""
-    return DASH if value is None else f"{value:+g}"
-
-
 def power(value: float | None, digits: int) -> str:
     """As a power of ten, with so many decimals: 1.2e-07."""
     return DASH if value is None else f"{value:.{digits}e}"

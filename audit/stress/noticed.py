@@ -16,7 +16,6 @@ from audit.contract.propose import propose
 from audit.contract.read import to_table
 from audit.contract.records import Contract
 from audit.cube import CodedRows
-from audit.quality import groups_of
 from audit.stress.confirm import take
 from audit.stress.corrupt import Corruption
 from audit.stress.serving import Entry
@@ -117,8 +116,3 @@ def _corrupted(
         out[column] = frame[column].astype(altered.dtype).where(~hit, altered)
         return out
     return frame[~hit] if kind.copies < 0 else pd.concat([frame, *[frame[hit]] * kind.copies])
-
-
-def reference_rows(case: Case, frame: pd.DataFrame) -> tuple[Any, ...]:
-    """The groups of a reference, for `Watchers`."""
-    return groups_of(case, frame)

@@ -62,11 +62,3 @@ def cube_from_json(data: dict[str, Any]) -> Cube:
         None,
         Meaning(positive, negative, favourable, labelled, *decides),
     )
-
-
-def sum_of(cubes: list[Cube]) -> Cube | None:
-    """The sum of cubes; None of none."""
-    total: Cube | None = None
-    for cube in cubes:
-        total = cube if total is None else total + cube
-    return total

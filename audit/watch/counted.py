@@ -93,15 +93,6 @@ def _edge(log_e: Callable[[float], float], bar: float, inside: float, outside: f
     return float(brentq(lambda v: min(log_e(v), _TOP) - bar, inside, outside, xtol=1e-11, rtol=1e-12))
 
 
-def rate_sequence(x: float, n: float, alpha: float) -> tuple[float, float]:
-    """The confidence sequence of one rate."""
-    bar = math.log(1 / alpha)
-    if n == 0:
-        return 0.0, 1.0
-    low, high = (_edge(lambda p: log_wealth(x, n, p), bar, x / n, end) for end in (0.0, 1.0))
-    return low, high
-
-
 def difference_sequence(x1: float, n1: float, x2: float, n2: float, alpha: float) -> tuple[float, float]:
     """The confidence sequence of p1 - p2."""
     if n1 == 0 or n2 == 0:

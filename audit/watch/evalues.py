@@ -389,15 +389,6 @@ def _logs(blocks: Blocks, r: float, e: float, order: tuple[int, int, int, int]) 
     return Logs(none[:, of] + x1 * each1[:, of] + x2 * each2[:, of], blocks.kind)
 
 
-def rise_logs(wrong: npt.NDArray[Any], people: int, bound: float) -> Logs:
-    """Against "at most `bound` (in 0..1) of people go wrong", for numbers of `wrong` (n,) among so many."""
-    bound = min(max(bound, RARE), 1 - RARE)
-    stake = np.minimum(BETS / (bound * (1 - bound)), MOST / bound)[:, None]
-    x = np.arange(people + 1, dtype=np.float64)
-    logs = x * np.log1p(stake * (1 - bound)) + (people - x) * np.log1p(-stake * bound)
-    return Logs(logs, np.asarray(wrong, dtype=np.int64))
-
-
 def e_bh(log_e: Sequence[float], alpha: float) -> tuple[int, ...]:
     """Which hypotheses to name, with a false discovery rate of alpha under any dependence (Wang & Ramdas 2022)."""
     order = sorted(range(len(log_e)), key=lambda i: (-log_e[i], i))

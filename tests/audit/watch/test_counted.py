@@ -20,7 +20,6 @@ from audit.watch.counted import (
     log_e_ratio,
     log_wealth,
     paired_sequence,
-    rate_sequence,
     ratio_sequence,
 )
 
@@ -107,7 +106,6 @@ def test_least_over_all_laws_of_pairs_is_that_of_a_fine_grid(a, b, c, d):
 
 
 def test_nobody_leaves_everything_possible():
-    assert rate_sequence(0, 0, 0.05) == (0.0, 1.0)
     assert difference_sequence(0, 0, 3, 9, 0.05) == (-1.0, 1.0)
     assert ratio_sequence(0, 0, 3, 9, 0.05) == (0.0, 1.0)
 
@@ -115,14 +113,13 @@ def test_nobody_leaves_everything_possible():
 def test_sequences_cover_at_all_times_together():
     """100 runs looked at after every 30 people: 5 % may ever be wrong, 4 sigma more are 13 of 100."""
     rng = np.random.default_rng(1)
-    wrong = {"rate": 0, "difference": 0, "ratio": 0}
+    wrong = {"difference": 0, "ratio": 0}
     p, q = 0.3, 0.45
     for _ in range(100):
         x, y = (np.cumsum(rng.random(600) < v) for v in (p, q))
         at = range(30, 601, 30)
         seen = [(int(x[n - 1]), n, int(y[n - 1]), n) for n in at]
         covers = {
-            "rate": all(low <= p <= high for low, high in (rate_sequence(a, n, 0.05) for a, n, _, _ in seen)),
             "difference": all(low <= p - q <= high for low, high in (difference_sequence(*s, 0.05) for s in seen)),
             "ratio": all(low <= p / q <= high for low, high in (ratio_sequence(*s, 0.05) for s in seen)),
         }
