@@ -84,14 +84,14 @@ def clarify_flips(
     """Clarify's FT of each group against all others, by its own rule: scikit-learn's neighbours over the features as
     they are, five of them, or one where the others are fewer than ten. It takes numbers only.
     """
-    from sklearn.neighbors import KNeighborsClassifier
-
     texts = [f for f in features if not pd.api.types.is_numeric_dtype(part[f])]
     if texts:
         return {"values": [], "reason": f"Clarify's flip test takes numbers only; {texts[0]!r} holds none"}
     points = part[list(features)].to_numpy(dtype=np.float64, na_value=np.nan)
     if not np.isfinite(points).all():
         return {"values": [], "reason": "Clarify's flip test takes no missing values"}
+    from sklearn.neighbors import KNeighborsClassifier  # here, since it takes more than a second to load
+
     values = []
     for group in groups:
         codes = group.codes[place]
