@@ -35,11 +35,10 @@ def row_digest(
     order = np.argsort(total)
     ordered = total[order]
     # Only rows that are alike need to be put in order by their groups, and then by their places.
-    alike = np.flatnonzero(ordered[1:] == ordered[:-1])
-    alike = np.union1d(alike, alike + 1)
+    start = np.r_[True, ordered[1:] != ordered[:-1]]
+    alike = np.flatnonzero(~(start & np.r_[start[1:], True]))
     some = order[alike]
     order[alike] = some[np.lexsort((some, *(_rank(g)[some] for g in groups), ordered[alike]))]
-    start = np.r_[True, ordered[1:] != ordered[:-1]]
     first = np.maximum.accumulate(np.where(start, np.arange(len(order)), 0))
     again = np.empty(len(order), dtype=np.uint64)
     again[order] = (np.arange(len(order)) - first).astype(np.uint64)
