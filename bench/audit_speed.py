@@ -7,12 +7,12 @@ whole, from columns in memory to the last figure. The peer's bootstrap resamples
 draws are timed and the time of 2,000 is extrapolated from them; the table says so. Memory is the peak of traced
 allocations. A table before it sets it beside the bootstrap that a good engineer would write by hand: the rows are
 counted once into cells, and all draws of a group are one multinomial. Once it gives the figures that ours gives: for
-two sexes, five races and ten intersections each rate, largest gap and pair with percentile intervals, and p-values from
-2,000 permutations. (Ours adds simultaneous limits, exact tails, adjustment, the smallest gap that would be seen and the
-measures of the labels alone.) And once it gives only the four rates of the ten groups and their four largest gaps, with
-intervals and no p-value. Each repeat has people of its own, since ours remembers what it has drawn. --aif360 adds AIF360 (`pip install --no-deps
-aif360`; not a requirement): the same four rates of the ten groups by its ClassificationMetric, without intervals, since
-it has none.
+two sexes, five races and ten intersections each rate, largest gap and pair with percentile intervals, and p-values
+from 2,000 permutations. (Ours adds simultaneous limits, exact tails, adjustment, the smallest gap that would be seen
+and the measures of the labels alone.) And once it gives only the four rates of the ten groups and their four largest
+gaps, with intervals and no p-value. Each repeat has people of its own, since ours remembers what it has drawn.
+--aif360 adds AIF360 (`pip install --no-deps aif360`; not a requirement): the same four rates of the ten groups by its
+ClassificationMetric, without intervals, since it has none.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from audit.explain import native_trees
-from audit.explain.kinds import LOG_ODDS, PROBABILITY, VALUE, Floats, Ints, RefusedError
-from audit.explain.owners import NoMapError, owners, summed
+from audit.explain.kinds import LOG_ODDS, PROBABILITY, VALUE, Floats, RefusedError
+from audit.explain.owners import NoMapError, Opened, owners, summed
 from audit.models.arrays import arrays_in
 
 
@@ -44,24 +44,6 @@ def attributions(model: Any, frame: pd.DataFrame, arrays: dict[str, Any]) -> dic
     except NoMapError as step:
         why = f"its step {step} mixes columns, so encoded columns cannot be summed back to the columns people know"
         return {"refused": np.array(why, dtype=object)}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Opened:
-    """A pipeline taken apart: its last step, the rows as that step sees them, and whose columns they are.
-
-    own (columns,): the column of the data that each encoded column is made of. index: the place of the class explained,
-    None for a regression. sign: -1 where the library's output is of the other class. output: what it is.
-    """
-
-    last: Any
-    name: str
-    top: str
-    encoded: Any
-    own: Ints
-    index: int | None
-    sign: float
-    output: str
 
 
 def opened(model: Any, frame: pd.DataFrame, positive: str) -> Opened:

@@ -8,11 +8,11 @@ native_trees.py holds it against the library's own answers to people, and to row
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -88,97 +88,150 @@ def of_hist(last: Any) -> list[Tree]:
     """HistGradientBoosting, over the columns that its own preprocessing makes."""
     out = []
     for (predictor,) in last._predictors:
-        nodes = predictor.nodes
-        leaf = nodes["is_leaf"].astype(bool)
+        nodes = predictor.nodes.view(np.recarray)
+        leaf = nodes.is_leaf.astype(bool)
         listed = {}
-        for at in np.flatnonzero(nodes["is_categorical"].astype(bool) & ~leaf).tolist():
-            words = np.asarray(predictor.raw_left_cat_bitsets[int(nodes["bitset_idx"][at])], dtype="<u4")
+        for at in np.flatnonzero(nodes.is_categorical.astype(bool) & ~leaf).tolist():
+            words = np.asarray(predictor.raw_left_cat_bitsets[int(nodes.bitset_idx[at])], dtype="<u4")
             listed[at] = (np.flatnonzero(np.unpackbits(words.view(np.uint8), bitorder="little")), True)
         out.append(
             Tree(
-                np.where(leaf, -1, _ints(nodes["left"])), np.where(leaf, -1, _ints(nodes["right"])),
-                _ints(nodes["feature_idx"]), _floats(nodes["num_threshold"]),
-                nodes["missing_go_to_left"].astype(bool), _floats(nodes["value"]), None, listed,
+                np.where(leaf, -1, _ints(nodes.left)), np.where(leaf, -1, _ints(nodes.right)),
+                _ints(nodes.feature_idx), _floats(nodes.num_threshold), nodes.missing_go_to_left.astype(bool),
+                _floats(nodes.value), None, listed,
             )
         )  # fmt: skip
     return out
 
 
+class _Node(msgspec.Struct, frozen=True):
+    """A node of LightGBM's JSON: a leaf where `split_feature` is not there."""
+
+    leaf_value: float = 0.0
+    leaf_coeff: Any = None
+    split_feature: int | None = None
+    decision_type: str = ""
+    threshold: float | str = 0.0
+    default_left: bool = False
+    missing_type: str = ""
+    left_child: _Node | None = None
+    right_child: _Node | None = None
+
+
+class _Rooted(msgspec.Struct, frozen=True):
+    tree_structure: _Node
+
+
+class _Lightgbm(msgspec.Struct, frozen=True):
+    tree_info: list[_Rooted]
+    average_output: bool = False
+
+
 def of_lightgbm(booster: Any) -> list[Tree]:
     """A LightGBM booster in its raw score. Raises RefusedError for leaves that are lines."""
-    told = booster.dump_model()
-    trees = [t["tree_structure"] for t in told["tree_info"]]
-    scale = 1.0 / len(trees) if told.get("average_output") and trees else 1.0
-    return [_of_lightgbm(root, scale) for root in trees]
+    told = msgspec.convert(booster.dump_model(), _Lightgbm)
+    scale = 1.0 / max(len(told.tree_info), 1) if told.average_output else 1.0
+    return [_of_lightgbm(tree.tree_structure, scale) for tree in told.tree_info]
 
 
-def _of_lightgbm(root: Mapping[str, Any], scale: float) -> Tree:
-    nodes: list[dict[str, Any]] = []
-    listed = {}
-    waiting: list[tuple[Mapping[str, Any], int, str]] = [(root, -1, "")]
+def _of_lightgbm(root: _Node, scale: float) -> Tree:
+    nodes: list[_Node] = []
+    below: list[list[int]] = []
+    waiting: list[tuple[_Node, int]] = [(root, -1)]
     while waiting:
-        told, parent, side = waiting.pop()
-        at = len(nodes)
+        node, parent = waiting.pop()
         if parent >= 0:
-            nodes[parent][side] = at
-        if "split_feature" not in told:
-            if "leaf_coeff" in told:
-                raise RefusedError(LINED)
-            nodes.append({"value": float(told["leaf_value"]) * scale})
-            continue
-        kind, gone = told["decision_type"], told["missing_type"]
-        node = {"feature": int(told["split_feature"]), "missing": bool(told["default_left"])}
-        if kind == "==":
-            listed[at] = (np.array([int(c) for c in str(told["threshold"]).split("||")]), True)
-            node["missing"] = False
-        elif kind == "<=":
-            node["threshold"] = float(told["threshold"])
-            if gone == "None":  # a missing value is taken for 0
-                node["missing"] = node["threshold"] >= 0.0
-            node["zero"] = gone == "Zero"
-        else:
-            raise RefusedError(f"it decides by {kind!r}")
+            below[parent].append(len(nodes))
+        if node.leaf_coeff is not None:
+            raise RefusedError(LINED)
+        if node.left_child is not None and node.right_child is not None:
+            if node.decision_type not in ("<=", "=="):
+                raise RefusedError(f"it decides by {node.decision_type!r}")
+            waiting += [(node.right_child, len(nodes)), (node.left_child, len(nodes))]
         nodes.append(node)
-        waiting += [(told["right_child"], at, "right"), (told["left_child"], at, "left")]
-
-    def column(name: str, otherwise: Any) -> npt.NDArray[Any]:
-        return np.array([n.get(name, otherwise) for n in nodes])
-
+        below.append([])
+    numbers = [n.decision_type == "<=" for n in nodes]
+    threshold = np.array([float(n.threshold) if m else 0.0 for n, m in zip(nodes, numbers, strict=True)])
+    listed = {
+        at: (np.array([int(c) for c in str(n.threshold).split("||")]), True)
+        for at, n in enumerate(nodes) if n.decision_type == "=="
+    }  # fmt: skip
+    # Where there is no missing value one is taken for 0; of categories it goes right.
+    gone = np.array([n.default_left if n.missing_type != "None" else threshold[k] >= 0.0 for k, n in enumerate(nodes)])
+    left, right = np.array([two or [-1, -1] for two in below]).T
     return Tree(
-        column("left", -1), column("right", -1), column("feature", 0), _floats(column("threshold", 0.0)),
-        column("missing", False), _floats(column("value", 0.0)), column("zero", False), listed,
+        left, right, np.array([n.split_feature or 0 for n in nodes]), threshold, gone & numbers,
+        np.array([n.leaf_value * scale for n in nodes]), np.array([n.missing_type == "Zero" for n in nodes]) & numbers,
+        listed,
     )  # fmt: skip
+
+
+class _Sizes(msgspec.Struct, frozen=True):
+    size_leaf_vector: str = "1"
+
+
+class _Grown(msgspec.Struct, frozen=True):
+    """A tree of XGBoost's JSON: a leaf's value stands among the conditions."""
+
+    left_children: list[int]
+    right_children: list[int]
+    split_indices: list[int]
+    split_conditions: list[float]
+    default_left: list[int]
+    categories: list[int]
+    categories_nodes: list[int]
+    categories_segments: list[int]
+    categories_sizes: list[int]
+    tree_param: _Sizes
+
+
+class _Forest(msgspec.Struct, frozen=True):
+    trees: list[_Grown]
+
+
+class _Boosted(msgspec.Struct, frozen=True):
+    """gbtree has `model`; dart has another one in it, and what each of its trees weighs."""
+
+    model: _Forest | None = None
+    gbtree: _Boosted | None = None
+    weight_drop: list[float] | None = None
+
+
+class _Learner(msgspec.Struct, frozen=True):
+    gradient_booster: _Boosted
+
+
+class _Xgboost(msgspec.Struct, frozen=True):
+    learner: _Learner
 
 
 def of_xgboost(booster: Any) -> list[Tree]:
     """An XGBoost booster in its margin. Raises RefusedError for what is not made of trees."""
-    told = json.loads(bytes(booster.save_raw("json")))["learner"]["gradient_booster"]
-    weights = told.get("weight_drop")
-    told = told.get("gbtree", told) if told["name"] == "dart" else told
-    if "model" not in told or "trees" not in told["model"]:
+    try:
+        boosted = msgspec.json.decode(bytes(booster.save_raw("json")), type=_Xgboost).learner.gradient_booster
+    except msgspec.ValidationError as error:
+        raise RefusedError("it is not made of trees as they are known here") from error
+    inner = boosted if boosted.gbtree is None else boosted.gbtree
+    if inner.model is None:
         raise RefusedError("it is not made of trees")
-    trees = told["model"]["trees"]
-    scales = [1.0] * len(trees) if weights is None else [float(w) for w in weights]
+    trees = inner.model.trees
+    scales = boosted.weight_drop if boosted.weight_drop is not None else [1.0] * len(trees)
     return [_of_xgboost(tree, scale) for tree, scale in zip(trees, scales, strict=True)]
 
 
-def _of_xgboost(told: Mapping[str, Any], scale: float) -> Tree:
-    left, right = _ints(told["left_children"]), _ints(told["right_children"])
-    split = np.asarray(told["split_conditions"], dtype=np.float32)
-    if int(told["tree_param"].get("size_leaf_vector", 1)) > 1:
+def _of_xgboost(told: _Grown, scale: float) -> Tree:
+    left, right = _ints(told.left_children), _ints(told.right_children)
+    split = np.asarray(told.split_conditions, dtype=np.float32)
+    if int(told.tree_param.size_leaf_vector) > 1:
         raise RefusedError("it has several outputs")
-    codes = _ints(told["categories"])
-    listed = {
-        int(node): (codes[start : start + size], False)
-        for node, start, size in zip(
-            told["categories_nodes"], told["categories_segments"], told["categories_sizes"], strict=True
-        )
-    }
+    codes = _ints(told.categories)
+    segments = zip(told.categories_nodes, told.categories_segments, told.categories_sizes, strict=True)
+    listed = {node: (codes[start : start + size], False) for node, start, size in segments}
     # x < t of single precision is x <= the number before t.
     before = np.nextafter(split, np.float32(-np.inf)).astype(np.float64)
-    gone = np.asarray(told["default_left"]).astype(bool)
     value = np.where(left < 0, split.astype(np.float64) * scale, 0.0)
-    return Tree(left, right, _ints(told["split_indices"]), before, gone, value, None, listed)
+    gone = np.asarray(told.default_left).astype(bool)
+    return Tree(left, right, _ints(told.split_indices), before, gone, value, None, listed)
 
 
 READERS: dict[str, Callable[[Any, int | None], list[Tree]]] = {
