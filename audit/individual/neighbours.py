@@ -34,7 +34,7 @@ def consistency(
     distance = _distances(points)
     np.fill_diagonal(distance, np.inf)
     decided = favourable[place].astype(np.float64)
-    near = np.argsort(distance, axis=1, kind="stable")[:, :NEAR]
+    near = nearest(distance)
     unlike = np.abs(decided - decided[near].mean(axis=1))
     # AIF360 asks scikit-learn for five neighbours of people among whom the person is: the first is oneself.
     counting = np.abs(decided - (decided + decided[near[:, : NEAR - 1]].sum(axis=1)) / NEAR)
@@ -47,8 +47,8 @@ def consistency(
             others = np.flatnonzero((codes != g) & np.array([n != UNKNOWN for n in group.levels])[codes])
             if name == UNKNOWN or mine.sum() < settings.floor or len(others) < NEAR:
                 continue
-            nearest = others[np.argsort(distance[np.ix_(mine, others)], axis=1, kind="stable")[:, :NEAR]]
-            theirs = (decided[nearest].mean(axis=1) > 0.5).astype(np.float64)
+            outside = others[nearest(distance[np.ix_(mine, others)])]
+            theirs = (decided[outside].mean(axis=1) > 0.5).astype(np.float64)
             better, worse = int((theirs > decided[mine]).sum()), int((theirs < decided[mine]).sum())
             by_group.append(
                 {
@@ -76,6 +76,16 @@ def consistency(
         "clarify_flip_test": theirs_by,
         "by_group": by_group,
     }
+
+
+def nearest(distance: Floats) -> Ints:
+    """(n, NEAR): the columns of the least distances (n, m) in each row, nearest first; of equal ones the first column.
+    m is at least NEAR. A whole sort of each row takes four times as long."""
+    far = np.partition(distance, NEAR - 1, axis=1)[:, NEAR - 1 : NEAR]
+    row, column = np.nonzero(distance <= far)
+    order = np.lexsort((distance[row, column], row))  # columns come in order, and equal ones stay so
+    start = np.searchsorted(row, np.arange(len(distance)))
+    return column[order][start[:, None] + np.arange(NEAR)].astype(np.int64)
 
 
 def clarify_flips(
