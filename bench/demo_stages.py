@@ -55,7 +55,7 @@ def named(pid: int) -> str:
     """What a process is there for: what an isolated one serves, else the name of its program."""
     words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
     told = dict(re.findall(r'"(serve|function)": "([^"]*)"', " ".join(words)))
-    return told.get("function") or told.get("serve") or Path(words[0]).name
+    return told.get("function") or told.get("serve") or Path(words[0]).name  # nothing once it has ended
 
 
 def looked(command: list[str], root: Path) -> Run:
@@ -82,8 +82,8 @@ def looked(command: list[str], root: Path) -> Run:
                     name, seconds = named(pid), spent(pid)
                 except OSError:
                     continue
-                more = seconds - run.processes.get(pid, ("", 0.0))[1]
-                run.processes[pid] = (name, seconds)
+                was, earlier = run.processes.get(pid, ("", 0.0))
+                more, run.processes[pid] = seconds - earlier, (name or was, seconds)
                 if pid == process.pid:
                     here.own += more
                 else:
