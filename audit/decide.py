@@ -17,6 +17,7 @@ from audit.classes.code import decided_among, decided_in_column, refuse_threshol
 from audit.code import Decisions, code_decisions, code_label, groups_per_row
 from audit.errors import DataError
 from audit.models.loaded import DECISION, PROBABILITY, class_index
+from audit.numbers import fixed
 
 if TYPE_CHECKING:
     from audit.models import ModelInfo, Worker
@@ -133,7 +134,7 @@ def _agrees(case: Case, frame: pd.DataFrame, worker: Worker, given: Sequence[str
     own = decided == class_index(worker.info.classes, name)
     label = code_label(case, known)[0] == 1
     share = 100 * float(np.mean(own == label))
-    return f"taking class {name} for {case.data.positive!r}, it agrees with the label in {share:.0f} % of rows"
+    return f"taking class {name} for {case.data.positive!r}, it agrees with the label in {fixed(share, 0)} % of rows"
 
 
 def _among(

@@ -29,6 +29,7 @@ from audit.metrics import (
     opportunity,
     parts_of,
 )
+from audit.numbers import brief
 from audit.pairs import PairTable, pair_tables, with_pairs
 from audit.power import reaches, with_reach
 from audit.score_rates import bins_note, score_gaps, score_rates
@@ -130,7 +131,7 @@ def group_rates(margin: Margin, metric: Metric, alpha: float) -> list[Rate]:
     x, n, effective = fractions(margin, metric)
     share = np.divide(x, n, out=np.zeros_like(x), where=n > 0)
     low, high = stats.wilson(share * effective, effective, alpha)
-    name = f"wilson-{100 * (1 - alpha):g}" + ("-effective-n" if margin.weighted or repeated(margin) else "")
+    name = f"wilson-{brief(100 * (1 - alpha))}" + ("-effective-n" if margin.weighted or repeated(margin) else "")
     rows = (margin.n * metric.denominator).sum(axis=(1, 2))
     out = []
     for g, group in enumerate(margin.groups):
@@ -223,7 +224,7 @@ def same_scores(margin: Margin) -> str | None:
     used = margin.scores.n.reshape(-1, len(margin.scores.at)).any(axis=0)
     if used.sum() != 1:
         return None
-    return f"scores tell nobody apart: every one of {int(margin.rows.sum()):,} is {margin.scores.at[used][0]:g}"
+    return f"scores tell nobody apart: every one of {int(margin.rows.sum()):,} is {brief(margin.scores.at[used][0])}"
 
 
 def adjusted(

@@ -31,9 +31,10 @@ def grouped(value: float | None, digits: int = 0) -> str:
     return DASH if value is None else f"{value:,.{digits}f}"
 
 
-def brief(value: float | None, digits: int = 6) -> str:
-    """At most so many significant digits, and no nought behind: 0.1, 12, 1e-07."""
-    return DASH if value is None else f"{value:.{digits}g}"
+def brief(value: float | None, digits: int = 6, *, commas: bool = False, plus: bool = False) -> str:
+    """At most so many significant digits, and no nought behind: 0.1, 12, 1e-07; commas: at the thousands;
+    plus: a sign from nought on."""
+    return DASH if value is None else f"{value:{'+' if plus else ''}{',' if commas else ''}.{digits}g}"
 
 
 def power(value: float | None, digits: int) -> str:

@@ -20,6 +20,7 @@ from audit.documents.mitigation import ARMS, Aim, AimAsked, Mitigation
 from audit.files import canonical, write_whole
 from audit.findings import NormResult, name_of, percent
 from audit.metrics import ACCURACY, EQUALIZED_ODDS, FALSE_POSITIVE_RATE, SELECTION_RATE, TRUE_POSITIVE_RATE
+from audit.numbers import brief, fixed, signed
 from audit.values import Gap, Rate
 from debias.held import aim_words
 from debias.mlbom import ml_bom
@@ -154,7 +155,7 @@ def _made(m: Mitigation) -> str:
     lines = [
         f"{m.words} ({m.source})",
         f"Aim: {_aim(c)}, between groups of {' and '.join(_escaped(a) for a in asked.attributes)}, tolerance "
-        f"{asked.tolerance:g}. {_escaped(aim_words(c))}",
+        f"{brief(asked.tolerance)}. {_escaped(aim_words(c))}",
         f"It started from {old} and is {_escaped(base.learner)}.",
         f"At a decision it {reads} the sensitive columns"
         + (
@@ -223,12 +224,12 @@ def _interval(record: Rate | Gap | NormResult) -> str:
     if record.value is None:
         return "not estimable"
     if record.low is None or record.high is None:
-        return f"{record.value:.3f}"
-    return f"{record.value:.3f} ({record.low:.3f} to {record.high:.3f})"
+        return fixed(record.value, 3)
+    return f"{fixed(record.value, 3)} ({fixed(record.low, 3)} to {fixed(record.high, 3)})"
 
 
 def _number(value: float | None) -> str:
-    return "n/a" if value is None else f"{value:.3f}"
+    return "n/a" if value is None else fixed(value, 3)
 
 
 def _worse(m: Mitigation) -> str:
@@ -241,7 +242,7 @@ def _worse(m: Mitigation) -> str:
     for c in worse[:MOST]:
         who = f"of {name_of(c.group)}" if c.group is not None else f"by {' and '.join(c.attribute)}"
         what = c.metric.replace("_", " ") + ("" if c.kind == "rate" else f" {c.kind}")
-        by = f"changed by {c.delta:+.3f} ({c.low:+.3f} to {c.high:+.3f})"
+        by = f"changed by {signed(c.delta, 3)} ({signed(c.low, 3)} to {signed(c.high, 3)})"
         lines.append(f"{what} {who}: {_number(c.before)} before, {_number(c.after)} after, {by}")
     more = [f"{len(worse) - MOST} more in mitigation.json."] if len(worse) > MOST else []
     return f"{len(worse)} figures got worse beyond chance, over all groups at once; the worst first:\n\n" + _list(
@@ -267,7 +268,7 @@ def _norms(m: Mitigation) -> str:
     lines = []
     for n in norms:
         where = f"{n.metric.replace('_', ' ')} {n.kind} by {' and '.join(n.attribute)}"
-        stands = "not estimable" if n.value is None else f"{_interval(n)}, limit {n.limit:g}"
+        stands = "not estimable" if n.value is None else f"{_interval(n)}, limit {brief(n.limit)}"
         lines.append(f"{where}: {stands}: {n.status.replace('_', ' ')}")
     return _list(lines)
 
@@ -278,7 +279,7 @@ def _files(m: Mitigation) -> str:
     if onnx and onnx.file:
         lines.append(
             f"{onnx.file}: sha256 {onnx.sha256}; over {onnx.rows:,} test rows its scores differ by at most "
-            f"{onnx.difference:.1g}, and {onnx.decisions_differ} decisions"
+            f"{brief(onnx.difference, 1)}, and {onnx.decisions_differ} decisions"
         )
     elif onnx:
         lines.append(f"no ONNX file: {onnx.reason}")

@@ -20,6 +20,7 @@ from audit.contract.labels import NOT_A_RATE, sample_size
 from audit.errors import CaseError, InputError
 from audit.files import write_once
 from audit.load import load_rows
+from audit.numbers import brief, percent
 from audit.values import UNKNOWN, to_json
 from debias.task import task_of
 from debias.whatif.run import flags
@@ -49,7 +50,7 @@ def look_again(case: Case, out: Path, within: float = 0.02, seed: int = 0) -> tu
     if not 0.001 <= within <= 0.2:
         raise InputError(
             "an interval of this width cannot be planned",
-            got=f"--within {within:g}",
+            got=f"--within {brief(within)}",
             expected="half its width, from 0.001 to 0.2",
             todo="take 0.02 for 2 points on both sides",
         )
@@ -88,7 +89,7 @@ def look_again(case: Case, out: Path, within: float = 0.02, seed: int = 0) -> tu
     }
     words = [
         f"{int(found.sum()):,} of {len(everyone):,} outcomes look wrong. {NOT_A_RATE}",
-        f"For the share of wrong outcomes of a group within {within:.1%} (at about {EXPECTED:.0%}), "
+        f"For the share of wrong outcomes of a group within {percent(within, 1)} (at about {percent(EXPECTED, 0)}), "
         f"{wanted:,} of its rows are drawn at random, or all where there are fewer:",
         *(f"- {p.attribute[0]} {p.group[0]}: {p.sample:,} of {p.rows:,} rows" for p in plan),
         f"Written: {out}. Label the samples again without looking at what is recorded.",

@@ -26,6 +26,7 @@ from audit.documents.evidence import Evidence
 from audit.documents.mitigation import Mitigation
 from audit.findings import NormResult
 from audit.metrics import SELECTION_RATE
+from audit.numbers import points
 from audit.values import Gap, Rate
 
 T = TypeVar("T")
@@ -296,7 +297,7 @@ def _assessments(gaps: Sequence[Gap], norms: Sequence[NormResult], strategy: str
             {
                 "groupAtRisk": _slice(g.attribute, g.lowest),
                 "harms": (
-                    f"Receives the favourable decision least often: {100 * g.value:.1f} points less than "
+                    f"Receives the favourable decision least often: {points(g.value)} less than "
                     f"{_slice(g.attribute, g.highest)}."
                 ),
                 "mitigationStrategy": f"{strategy}Norms of the policy: {'; '.join(stands) or 'none for this'}.",

@@ -13,6 +13,7 @@ from audit.cube import MAX_CELLS, CodedRows, Ints, counted
 from audit.errors import CaseError, DataError, ModelError
 from audit.load.values import coded
 from audit.models.loaded import same_class
+from audit.numbers import brief
 
 
 def classes_of(case: Case, frame: pd.DataFrame) -> tuple[str, ...]:
@@ -96,7 +97,7 @@ def refuse_threshold(case: Case) -> None:
     if case.model.threshold_given:
         raise CaseError(
             "[model] has a threshold, and the label has more than two values",
-            got=f"threshold = {case.model.threshold:g}",
+            got=f"threshold = {brief(case.model.threshold)}",
             expected="no threshold: the model itself decides the class",
             todo=f"remove `threshold`, or make a label that says {case.data.positive!r} or not",
         )

@@ -28,6 +28,7 @@ from audit.fractions import SELECTIVE, effective
 from audit.gaps import KINDS, Settings, comparable, gap_record, reference_index, seed_of
 from audit.measure import adjusted, gaps_of, group_rates
 from audit.metrics import ACCURACY, Metric, metrics_for
+from audit.numbers import brief
 from audit.pairs import Key, PairTable, pair_table, pair_tables, with_pairs
 from audit.stats.intervals import two_sided
 from audit.values import Gap, Rate, to_json
@@ -194,7 +195,7 @@ def overall_rates(margin: Margin, settings: Settings) -> list[Rate]:
     table, out = tables(margin), []
     x, n = agreement(margin)
     low, high = stats.wilson(x, n, settings.alpha)
-    percent = f"{100 * (1 - settings.alpha):g}"
+    percent = brief(100 * (1 - settings.alpha))
     kind = f"wilson-{percent}" + ("-effective-n" if margin.weighted else "")
     for g, group in enumerate(margin.groups):
         weight = float(table.w[g, :-1].sum())

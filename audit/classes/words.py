@@ -12,6 +12,7 @@ from audit.documents.base import Names
 from audit.documents.evidence import Classes, ClassFigures
 from audit.findings import interval_words, name_of, significance
 from audit.metrics import ACCURACY, SELECTION_RATE
+from audit.numbers import percent, points
 from audit.values import Gap, Rate
 
 if TYPE_CHECKING:
@@ -90,8 +91,8 @@ def _widest(found: Classes, attribute: Names) -> tuple[ClassFigures, Gap] | None
 
 
 def _share(rate: Rate) -> str:
-    return f"{100 * (rate.value or 0):.1f} %"
+    return percent(rate.value or 0)
 
 
 def _apart(gap: Gap) -> str:
-    return f"the gap is {100 * (gap.value or 0):.1f} points ({interval_words(gap)}; {significance(gap, OF_CLASSES)})"
+    return f"the gap is {points(gap.value or 0)} ({interval_words(gap)}; {significance(gap, OF_CLASSES)})"

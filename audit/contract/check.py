@@ -20,6 +20,7 @@ from audit.contract.kinds import KINDS, Cannot, Table, within
 from audit.contract.records import Apart, Check, Checked, Contract, Outcome, Parameters, Share
 from audit.findings import percent
 from audit.gaps import Settings, seed_of
+from audit.numbers import brief
 from audit.quality.codes import Group
 from audit.stats.pairs import named_rates
 from audit.values import UNKNOWN, to_json
@@ -209,7 +210,7 @@ def sentence(outcome: Outcome) -> str:
 
 
 def _shown(value: Any) -> str:
-    return ", ".join(f"{v:g}" for v in value) if isinstance(value, list) else f"{value:g}"
+    return ", ".join(brief(v) for v in value) if isinstance(value, list) else brief(value)
 
 
 def problem(checked: Checked) -> str | None:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from audit.contract.records import Check, Contract
 from audit.load.values import coded
+from audit.numbers import brief
 
 MOST_VALUES = 60
 """A text column of more different values is not listed."""
@@ -91,7 +92,7 @@ def _number(name: str, values: pd.Series, numeric: bool) -> Check:
         least = max(least, 0.0)
     if whole:
         least, most = math.floor(least), math.ceil(most)
-    shown = f"from {low:g} to {high:g} in the reference, and 5 % of that beyond"
+    shown = f"from {brief(low)} to {brief(high)} in the reference, and 5 % of that beyond"
     return Check(
         "between",
         (name,),
@@ -128,4 +129,4 @@ def _round_down(share: float) -> float:
 def _shortest(value: float) -> float | int:
     if float(value).is_integer():
         return int(value)
-    return float(f"{value:.6g}")
+    return float(brief(value, 6))

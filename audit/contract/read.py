@@ -14,6 +14,7 @@ from audit.contract.records import SEVERITIES, Check, Contract, Parameters
 from audit.errors import CaseError, DataError, nearest
 from audit.load.toml import Reader, beside, parse, write
 from audit.load.written import ContractSection
+from audit.numbers import brief
 
 MOST_BYTES = 20_000_000
 RANGES = (
@@ -192,7 +193,7 @@ def _range_written(check: Check) -> Any:
 
 
 def _quantiles_written(check: Check) -> dict[str, Any]:
-    return {f"{q:g}": list(p) for q, p in zip(check.parameters.at, check.parameters.limits, strict=True)}
+    return {brief(q): list(p) for q, p in zip(check.parameters.at, check.parameters.limits, strict=True)}
 
 
 _WRITTEN: dict[str, Callable[[Check], Any]] = {

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from audit.explain.kinds import Bools, Floats
+from audit.numbers import fixed
 
 TOP = 5
 ENOUGH = 0.6
@@ -123,7 +124,7 @@ def _notice(
     if opposed:
         parts.append(f"They point in opposite directions on {_listed([names[i] for i in opposed])}.")
     if fit is not None and fit < 0.3:
-        parts.append(f"LIME's straight line fits poorly here (weighted R² {fit:.2f}).")
+        parts.append(f"LIME's straight line fits poorly here (weighted R² {fixed(fit, 2)}).")
     parts.append("Do not rest a decision about this person on either list alone.")
     return " ".join(parts)
 

@@ -15,6 +15,7 @@ from audit.errors import CaseError, DataError, nearest
 from audit.load import limits, outcomes
 from audit.load.groups import file_columns
 from audit.load.values import band, coded, listed, numbers_of
+from audit.numbers import brief
 
 Mask = npt.NDArray[np.bool_]
 
@@ -148,7 +149,7 @@ def _sensitive(case: Case, column: pd.Series) -> None:
         if numeric and len(names) > limits.MAX_NUMBERS:
             raise DataError(
                 f"the sensitive column {name!r} is a quantity with {len(names):,} different values",
-                got=f"numbers from {column.min():g} to {column.max():g}",
+                got=f"numbers from {brief(column.min())} to {brief(column.max())}",
                 expected=f"at most {limits.MAX_NUMBERS} values, or bins",
                 todo=f"write for example bins = {{ {name} = {suggested_bins(column)} }} under [data]",
             )
@@ -185,7 +186,7 @@ def suggested_bins(column: pd.Series) -> list[int | float]:
         return [25, 40, 60]
     edges: list[int | float] = []
     for share in (0.25, 0.5, 0.75):
-        value = float(f"{float(column.quantile(share)):.2g}")
+        value = float(brief(float(column.quantile(share)), 2))
         if low < value <= high and value not in edges:
             edges.append(int(value) if value.is_integer() else value)
     return edges or [high]

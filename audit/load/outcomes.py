@@ -13,6 +13,7 @@ from audit.classes.table import MOST_CLASSES
 from audit.errors import CaseError, DataError, nearest
 from audit.load.toml import write
 from audit.load.values import coded, decision_names, listed, numbers_of
+from audit.numbers import brief
 
 Mask = npt.NDArray[np.bool_]
 LEAST, MOST = 1e-70, 1e70
@@ -202,8 +203,8 @@ def extreme(name: str, low: float, high: float) -> None:
     if largest and not LEAST < largest < MOST:
         raise DataError(
             f"the column {name!r} has numbers too {'small' if largest < 1 else 'large'} to compute with",
-            got=f"from {low:g} to {high:g}",
-            expected=f"a largest one between {LEAST:g} and {MOST:g}",
+            got=f"from {brief(low)} to {brief(high)}",
+            expected=f"a largest one between {brief(LEAST)} and {brief(MOST)}",
             todo="multiply or divide all of them by one number",
         )
 
@@ -226,7 +227,8 @@ def score(case: Case, column: pd.Series) -> None:
     if outside.any() and not case.model.threshold_given and case.data.task == "classification":
         raise DataError(
             f"the score column {name!r} has scores outside 0 to 1 and the case gives no threshold",
-            got=f"{int(outside.sum()):,} of {len(numbers):,} rows, from {numbers.min():g} to {numbers.max():g}",
+            got=f"{int(outside.sum()):,} of {len(numbers):,} rows, from {brief(numbers.min())} to "
+            f"{brief(numbers.max())}",
             expected="probabilities from 0 to 1, or a threshold",
             todo="add `threshold` under [model]: the score from which on the decision is positive",
         )

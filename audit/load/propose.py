@@ -25,6 +25,7 @@ from audit.load.grounds import (
 )
 from audit.load.sign import plain, sign_of, speaks
 from audit.load.values import names_of
+from audit.numbers import brief
 
 ROWS = 50_000
 _LEAST_ROWS_FOR_ID = 20
@@ -373,7 +374,7 @@ def _rank_score(c: Seen) -> tuple[float, str]:
         return 2.0 + _exact(c, SCORE), f"its numbers lie between 0 and 1 and its name says {word}"
     # Points have no natural threshold, and a column of test scores is a feature: asked.
     sure = bool({"predicted", "prediction", "pred", "decile", "decilescore", "riskscore", "dnn"} & {word, *c.words})
-    where = f"its numbers run from {c.low:g} to {c.high:g}: they need a threshold"
+    where = f"its numbers run from {brief(c.low)} to {brief(c.high)}: they need a threshold"
     return (1.0 if sure else 0.6) + 0.1 * _exact(c, SCORE), f"its name says {word} and {where}"
 
 

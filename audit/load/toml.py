@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from audit.errors import InputError, nearest
+from audit.numbers import brief
 
 MAX_BYTES = 1_000_000
 
@@ -148,7 +149,7 @@ class Reader:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
             raise self.wrong(key, "a number")
         if not low <= value <= high:
-            raise self.wrong(key, f"a number from {low:g} to {high:g}")
+            raise self.wrong(key, f"a number from {brief(low)} to {brief(high)}")
         return float(value)
 
     def choice(self, key: str, known: Iterable[str]) -> str:

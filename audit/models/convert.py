@@ -22,6 +22,7 @@ from audit.files import canonical, write_whole
 from audit.models.arrays import arrays_in
 from audit.models.own import Environment, OwnWorker
 from audit.models.worker import Worker
+from audit.numbers import brief
 
 ROWS = 100
 ROWS_HERE = 20_000
@@ -94,7 +95,7 @@ def convert(
     # A model without probabilities gives 1 and 0 there; the new file may have margins, which are no probabilities.
     apart = 0.0 if info.output == "decision" else float(np.abs(found - scores).max(initial=0.0))
     if apart > tolerance:
-        raise _unlike("other scores", f"up to {apart:.2g} apart", f"at most {tolerance:g}")
+        raise _unlike("other scores", f"up to {brief(apart, 2)} apart", f"at most {brief(tolerance)}")
     if own is not None and len(decided) and not np.array_equal(own, decided):
         raise _unlike("other decisions", f"{int((own != decided).sum())} of {len(own)} rows", "the same")
     was = {"file": path.name, "sha256": sha256, "load": environment.load, "versions": versions}
@@ -154,7 +155,7 @@ def _opened(path: Path, out: Path, frame: pd.DataFrame, features: Sequence[str],
     apart = float(np.abs(found.score - was.score).max(initial=0.0))
     tolerance = FORMATS[".onnx"][1]
     if apart > tolerance:
-        raise _unlike("other scores", f"up to {apart:.2g} apart", f"at most {tolerance:g}")
+        raise _unlike("other scores", f"up to {brief(apart, 2)} apart", f"at most {brief(tolerance)}")
     if was.decided is not None and found.decided is not None and not np.array_equal(was.decided, found.decided):
         raise _unlike(
             "other decisions", f"{int((was.decided != found.decided).sum())} of {len(chosen)} rows", "the same"

@@ -30,6 +30,7 @@ from audit.models.loaded import (
     several,
 )
 from audit.models.protobuf import onnx_classes, onnx_maker
+from audit.numbers import brief
 
 _PROBABILITIES = ("Sigmoid", "Softmax", "HardSigmoid")
 """Nodes whose output is a probability."""
@@ -192,7 +193,9 @@ class OnnxModel(Loaded):
         if self._label is None and self.facts.output == PROBABILITY and table.shape[1] > 1:
             sums = table.sum(axis=1)
             if not np.allclose(sums, 1, atol=1e-3):
-                raise several(f"{table.shape[1]} probabilities a row that add up to {sums.min():g} to {sums.max():g}")
+                raise several(
+                    f"{table.shape[1]} probabilities a row that add up to {brief(sums.min())} to {brief(sums.max())}"
+                )
         return table
 
 

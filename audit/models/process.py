@@ -25,6 +25,7 @@ import audit.errors
 from audit.errors import AssayError, ModelError, VerificationError
 from audit.models import wire
 from audit.models.loaded import one_line
+from audit.numbers import brief, grouped
 from audit.sandbox.isolate import MECHANISMS
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
@@ -154,10 +155,10 @@ class Child:
                 self._send(block, deadline)
             told = wire.read(lambda count: self._take(count, deadline), int(self.limits.memory_bytes))
         except TimeoutError:
-            self._end(f"it took longer than {seconds:g} seconds")
+            self._end(f"it took longer than {brief(seconds)} seconds")
             raise self._error(
                 f"{self._what} took too long",
-                got=f"no answer within {seconds:g} seconds",
+                got=f"no answer within {brief(seconds)} seconds",
                 expected="an answer within the time limit of one call",
                 todo="give less, or raise the limit; its process was ended and nothing else was touched",
             ) from None
@@ -248,7 +249,7 @@ class Child:
         return self._error(
             f"{self._what} needs more memory than it may use",
             got="its process ran out of memory",
-            expected=f"at most {self.limits.memory_bytes / 2**20:,.0f} MiB",
+            expected=f"at most {grouped(self.limits.memory_bytes / 2**20)} MiB",
             todo="give less, or raise the memory limit; nothing else was touched",
         )
 

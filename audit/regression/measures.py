@@ -17,6 +17,7 @@ from audit import stats
 from audit.cube import Margin
 from audit.gaps import KINDS, Settings, comparable, gap_record, reference_index, seed_of
 from audit.measure import adjusted
+from audit.numbers import brief
 from audit.pairs import with_pairs
 from audit.regression.distance import distances
 from audit.regression.moments import P2, R2, R4, Y2, A, Moments, P, R, Y
@@ -129,7 +130,7 @@ def group_averages(margin: Margin, metric: str, settings: Settings) -> list[Rate
     moments = moments_of(margin)
     among = METRICS[metric][2]
     root = metric == "root_mean_squared_error"
-    name = f"student{'-log' if root else ''}-{100 * (1 - settings.alpha):g}" + (
+    name = f"student{'-log' if root else ''}-{brief(100 * (1 - settings.alpha))}" + (
         "-effective-n" if margin.weighted else ""
     )
     out = []

@@ -27,6 +27,7 @@ from audit.load.infer import infer
 from audit.load.outcomes import extreme
 from audit.load.rows import missing_words
 from audit.load.values import coded as names_in
+from audit.numbers import brief
 from audit.scale.people import Together, clusters_in
 from audit.scale.rank import AREA_ROWS, Scored, areas_of, blurred
 from audit.scale.source import Source
@@ -115,7 +116,7 @@ def check_range(case: Case, bad: int, low: float, high: float) -> None:
     if (low < 0 or high > 1) and not case.model.threshold_given:
         raise DataError(
             f"the score column {case.model.column!r} has scores outside 0 to 1 and the case gives no threshold",
-            got=f"from {low:g} to {high:g}",
+            got=f"from {brief(low)} to {brief(high)}",
             expected="probabilities from 0 to 1, or a threshold",
             todo="add `threshold` under [model]: the score from which on the decision is positive",
         )

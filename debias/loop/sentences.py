@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from audit.documents.watch import GroupNow
+from audit.numbers import brief, fixed, grouped, percent
 from audit.watch.counted import Counted
 from audit.watch.drift import Drift
 from audit.watch.watched import Watched
@@ -43,12 +44,12 @@ def why_broken(broken: Sequence[Watched], harmed: Sequence[tuple[str, str]]) -> 
         by = " and ".join(w.attribute)
         who = "; ".join(f"{a} and {b}" for a, b in w.named()[:3])
         how = (
-            f"evidence {np.exp(min(w.peak_e, 50.0)):,.0f} to 1 at most {1 / w.norm.alpha:,.0f} by chance"
+            f"evidence {grouped(np.exp(min(w.peak_e, 50.0)))} to 1 at most {grouped(1 / w.norm.alpha)} by chance"
             if w.crossed_at is not None
             else "the detector of changes has spoken"
         )
         parts.append(
-            f"the {w.norm.metric.replace('_', ' ')} {w.norm.kind} by {by} breaks {w.norm.limit:g} ({how}"
+            f"the {w.norm.metric.replace('_', ' ')} {w.norm.kind} by {by} breaks {brief(w.norm.limit)} ({how}"
             + (f"; between {who})" if who else ")")
         )
     if harmed:
@@ -88,7 +89,7 @@ def _duplicate(batch: str, same_as: str | None, again: int = 0, **_: Any) -> str
 
 
 def _reference(bounds: Mapping[str, float], **_: Any) -> str:
-    shares = ", ".join(f"{k.partition('=')[2]} {100 * v:.1f} %" for k, v in bounds.items())
+    shares = ", ".join(f"{k.partition('=')[2]} {percent(v)}" for k, v in bounds.items())
     return f"The share of wrong decisions is held against what it was at first: harm is more than {shares}."
 
 
@@ -104,9 +105,9 @@ def _served_words(
     if differ is not None:
         parts.append(f"{differ:,} of {rows:,} served decisions are not the running model's")
     if at_first is not None:
-        parts.append(f"decisions turn at a score of {threshold:g}, at first at {at_first:g}")
+        parts.append(f"decisions turn at a score of {brief(threshold)}, at first at {brief(at_first)}")
     elif usual is not None:
-        parts.append(f"the service decides from {threshold:g} on, the model from {usual:g}")
+        parts.append(f"the service decides from {brief(threshold)} on, the model from {brief(usual)}")
     return "; ".join(parts)
 
 
@@ -116,14 +117,14 @@ def _share_words(
 ) -> str:  # fmt: skip
     who = "everyone" if group is None else group
     by = "" if attribute is None else f" ({attribute})"
-    points = f"from {100 * before:.1f} to {100 * after:.1f} %"
+    points = f"from {fixed(100 * before, 1)} to {percent(after)}"
     said = {
-        "gone": f"nobody of {who}{by} comes any more, {100 * before:.1f} % were at first",
-        "new": f"{who}{by} comes, who did not at first: {100 * after:.1f} %",
+        "gone": f"nobody of {who}{by} comes any more, {percent(before)} were at first",
+        "new": f"{who}{by} comes, who did not at first: {percent(after)}",
         "share": f"the share of {who}{by} went {points}",
         "missing": f"those whose {attribute} is not known went {points}",
         "accepted": f"the share with the favourable decision of {who}{by} went {points}",
-        "scores": f"the share of {who}{by} with a score of {more.get('from', 0):.3g} or more went {points}",
+        "scores": f"the share of {who}{by} with a score of {brief(more.get('from', 0), 3)} or more went {points}",
     }[what]
     return f"{said}, among {people:,} people since batch number {since + 2}"
 
@@ -143,7 +144,7 @@ def _changed(what: str, **more: Any) -> str:
 
 def _back(attribute: str | None, group: str | None, now: float, **_: Any) -> str:
     who = group or ("everyone" if attribute is None else f"those whose {attribute} is not known")
-    return f"As before again, about {100 * now:.1f} %: {who}" + (f" ({attribute})." if group else ".")
+    return f"As before again, about {percent(now)}: {who}" + (f" ({attribute})." if group else ".")
 
 
 def _known(by: str, reason: str, changes: Sequence[Facts], **_: Any) -> str:
@@ -158,7 +159,7 @@ def _suspect(
     if moved is not None:
         said = "; ".join(change_words(c) for c in moved[:3])
         return f"Changed since the first batches: {said}. Nothing is retrained for that: a person should look."
-    names = "; ".join(f"{d.feature} ({d.group}, PSI {d.psi:.2f})" for d in worst)
+    names = "; ".join(f"{d.feature} ({d.group}, PSI {fixed(d.psi, 2)})" for d in worst)
     said = f"{shifted} of {tests} tests see drift, most in {names}. " if shifted else ""
     said += "By its own scores the model is expected to be wrong more often than before. " if poor else ""
     return said + "Nothing is retrained for that: the norms and the harm decide."

@@ -21,6 +21,7 @@ from audit.errors import AssayError, CaseError, InputError, OutputError
 from audit.evidence import sha256
 from audit.files import write_whole
 from audit.load import load_policy
+from audit.numbers import grouped
 from audit.policy import Policy
 from debias.loop import anchor, database, inbox
 from debias.loop.alerts import Alerts
@@ -248,7 +249,10 @@ class Watcher:
         gone = self.health.quiet
         if gone is not None and not self._silent:
             self._silent = True
-            words = f"No batch came for {gone:,.0f} seconds; at most {self._case.watch.heartbeat:,.0f} are expected."
+            words = (
+                f"No batch came for {grouped(gone)} seconds; at most {grouped(self._case.watch.heartbeat)} are "
+                "expected."
+            )
             self._notices.add(words)
             self._alerts.send("silent", words, {"seconds": round(gone)})
             self._hear()

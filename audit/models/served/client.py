@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 from audit.errors import ModelError
 from audit.models.loaded import one_line
 from audit.models.served.addresses import PORTS, place_of
+from audit.numbers import brief
 
 MOST_BYTES = 2**20
 MOST_BYTES_A_ROW = 4096
@@ -203,7 +204,7 @@ class Client:
         raise ModelError(
             f"{self.access.what} at {self.access.place} did not answer",
             got=f"{self.shown(why)}; asked {tries} times" if tries > 1 else self.shown(why),
-            expected=f"an answer within {self.access.timeout:g} seconds",
+            expected=f"an answer within {brief(self.access.timeout)} seconds",
             todo="see whether the server runs and is reached from here; what was answered before is kept, and is not "
             "asked again" if method == "POST" else "see whether the server runs and is reached from here",
         )  # fmt: skip
@@ -258,7 +259,7 @@ class Client:
             except (OSError, http.client.HTTPException, ValueError) as error:
                 self.close()
                 if late.is_set() or isinstance(error, TimeoutError):
-                    raise Unreached(f"no whole answer within {self.access.timeout:g} seconds") from error
+                    raise Unreached(f"no whole answer within {brief(self.access.timeout)} seconds") from error
                 if not fresh and isinstance(error, (ConnectionError, http.client.RemoteDisconnected)):
                     continue  # a kept connection that the server had closed meanwhile
                 raise Unreached(
