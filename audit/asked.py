@@ -24,7 +24,7 @@ from audit.errors import CaseError
 from audit.load.toml import write
 from audit.load.values import coded
 from audit.models.loaded import DECISION, PROBABILITY, RAW, VALUE, class_index, same_class
-from audit.numbers import brief, fixed
+from audit.numbers import brief, fixed, many
 
 if TYPE_CHECKING:
     from audit.models import ModelInfo, Worker
@@ -297,8 +297,7 @@ def answer(worker: Worker, rule: Rule, frame: pd.DataFrame, people: int | None =
     if not inside and rule.threshold is None and info.output == PROBABILITY:
         notes.append(
             f"The model's scores lie between {brief(score.min())} and {brief(score.max())}: they are no "
-            "probabilities. What is "
-            "audited is what the model itself decides."
+            "probabilities. What is audited is what the model itself decides."
         )
     if compared is not None and compared.differ:
         notes.append(words_of(compared))
@@ -381,8 +380,9 @@ def words_of(c: Compared) -> str:
     share = [f"{fixed(100 * count / max(c.rows, 1), 1)} %" for count in (c.differ, c.selected, c.selected_by_cut)]
     audited = "what it itself decides" if c.audited == PREDICT else "the threshold that the case names"
     return (
-        f"The model's own decision and its score cut at {brief(c.cut)} differ for {c.differ:,} of {c.rows:,} "
-        f"people ({share[0]}): it decides {share[1]} positive itself, the cut {share[2]}. Audited is {audited}."
+        f"The model's own decision and its score cut at {brief(c.cut)} differ for {c.differ:,} of "
+        f"{many(c.rows, 'person')} ({share[0]}): it decides {share[1]} positive itself, the cut {share[2]}. "
+        f"Audited is {audited}."
     )
 
 

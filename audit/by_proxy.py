@@ -34,7 +34,7 @@ from audit.errors import DataError
 from audit.gaps import Settings, seed_of
 from audit.load.tables import read_noted
 from audit.load.values import coded, names_of
-from audit.numbers import brief, fixed, points
+from audit.numbers import brief, fixed, many, points
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -81,7 +81,7 @@ def read(table: Any, column: str) -> Proxy:
         first = int(np.flatnonzero(wrong)[0]) if wrong.any() else 0
         raise DataError(
             f"the proxy table {table.name!r} holds no probabilities",
-            got=f"{int(wrong.sum()):,} rows; row {first + 1}: {', '.join(brief(v) for v in numbers[first][:6])}"
+            got=f"{many(int(wrong.sum()), 'row')}; row {first + 1}: {', '.join(brief(v) for v in numbers[first][:6])}"
             if len(groups) > 1
             else f"{len(groups)} column of groups",
             expected="numbers of 0 or more for two groups or more, adding up to 1 in every row",

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from audit import scores as scoring
 from audit.clusters import Clusters, clusters_of
 from audit.errors import DataError
+from audit.numbers import many
 from audit.scores import Areas, Scores
 from audit.values import UNKNOWN
 
@@ -408,7 +409,7 @@ def margins_of(cube: Cube, order: int = 3, max_groups: int = 2000) -> tuple[tupl
         size = int(np.prod([len(cube.levels[cube.attributes.index(a)]) for a in attribute], dtype=np.int64))
         if size > max_groups:
             what = f"intersection of {', '.join(attribute)}" if len(attribute) > 1 else f"column {attribute[0]}"
-            notes.append(f"The {what} has {size} groups and was not audited.")
+            notes.append(f"The {what} has {many(size, 'group')} and was not audited.")
             continue
         margins.append(cube.margin(attribute))
     return tuple(margins), tuple(notes)

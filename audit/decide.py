@@ -17,7 +17,7 @@ from audit.classes.code import decided_among, decided_in_column, refuse_threshol
 from audit.code import Decisions, code_decisions, code_label, groups_per_row
 from audit.errors import DataError
 from audit.models.loaded import DECISION, PROBABILITY, class_index
-from audit.numbers import fixed
+from audit.numbers import fixed, many
 
 if TYPE_CHECKING:
     from audit.models import ModelInfo, Worker
@@ -153,7 +153,7 @@ def _among(
     if own is not None and info.output == PROBABILITY and (differ := int((table.argmax(1) != own)[people].sum())):
         notes = (
             f"The class that the model itself decides and the class of its highest score differ for {differ:,} of "
-            f"{len(frame):,} people. Audited is what it itself decides.",
+            f"{many(len(frame), 'person')}. Audited is what it itself decides.",
         )
     positive = class_index(info.classes, rule.own)
     score = None if info.output == DECISION else table[:, positive]
@@ -178,7 +178,7 @@ def score_column(frame: pd.DataFrame, column: str) -> np.ndarray:
     if bad.any():
         raise DataError(
             f"the score column {column!r} has values that are not numbers",
-            got=f"{int(bad.sum())} of {len(values)} rows, the first in row {int(np.flatnonzero(bad)[0]) + 1}",
+            got=f"{int(bad.sum())} of {many(len(values), 'row')}, the first in row {int(np.flatnonzero(bad)[0]) + 1}",
             expected="a finite number in every row",
             todo="fill in or remove these rows; a person without a score was not scored",
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from audit.errors import DataError, InputError, OutputError
+from audit.numbers import many
 
 
 def canonical(document: Any, *, compact: bool = False) -> bytes:
@@ -42,7 +43,7 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
         raise OutputError(
             f"{path.name} could not be written",
             got=error.strerror or str(error),
-            expected=f"room for {len(content):,} bytes and permission to write in {path.parent}",
+            expected=f"room for {many(len(content), 'byte')} and permission to write in {path.parent}",
             todo="make room or name another folder with --out; what was there before is unchanged",
         ) from error
 

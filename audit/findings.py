@@ -11,7 +11,7 @@ from audit.asked import Compared, words_of
 from audit.evidence import pick
 from audit.metrics import ASKED_FIRST, METRICS, ROC_AUC, SELECTION_RATE
 from audit.models.served.measured import finding
-from audit.numbers import fixed, points
+from audit.numbers import are, fixed, many, points
 from audit.policy import Norm, Policy
 from audit.printable import printable
 from audit.sizes import behind
@@ -60,8 +60,8 @@ def _doubted(result: NormResult, repeated: tuple[int, int] | None) -> NormResult
         return result
     rows, people = repeated
     reason = (
-        f"the {rows:,} rows have {people:,} different ids, and the interval takes every row for a person: it is too "
-        "short to say inside; name the column as `cluster`"
+        f"the {many(rows, 'row')} {are(rows, 'has', 'have')} {many(people, 'different id')}, and the interval "
+        "takes every row for a person: it is too short to say inside; name the column as `cluster`"
     )
     return replace(result, status="undecided", reason=reason)
 
@@ -140,8 +140,9 @@ def significance(gap: Gap, comparisons: str = "comparisons") -> str:
     together = f"{p_words(gap.p_adjusted)} adjusted for {gap.family} {comparisons}"
     if gap.pair_p_adjusted is None:
         return f"all groups tested together: {together}"
-    pairs = "pair" if gap.pairs_family == 1 else "pairs"
-    of_two = f"{p_words(gap.pair_p_adjusted)} for these two, adjusted for {gap.pairs_family} {pairs} of groups"
+    of_two = (
+        f"{p_words(gap.pair_p_adjusted)} for these two, adjusted for {many(gap.pairs_family or 0, 'pair')} of groups"
+    )
     return of_two if gap.pairs == 1 else f"{of_two}; all groups tested together: {together}"
 
 
@@ -166,8 +167,7 @@ def turned_words(rates: Sequence[Rate]) -> str | None:
         if r.high < 0.5 and r.denominator >= TURNED_ROWS:
             return (
                 f"The scores rank people the wrong way round: AUC {fixed(r.value, 2)}, all of its interval under "
-                "0.5. Do "
-                "the scores run the other way? Look at `positive`, and at which of the model's classes it is."
+                "0.5. Do the scores run the other way? Look at `positive`, and at which of the model's classes it is."
             )
     return None
 
@@ -221,7 +221,7 @@ def _of(measures: Measures, rate: Rate) -> str:
     count = pick(measures.counts, attribute=rate.attribute, group=rate.group)
     if count is None or count.people is None or count.people == count.rows:
         return ""
-    return f" rows of {count.people:,} people" if rate.rows == count.rows else " rows"
+    return f" rows of {many(count.people, 'person')}" if rate.rows == count.rows else " rows"
 
 
 def _sentence(measures: Measures, gap: Gap, words: str) -> str:

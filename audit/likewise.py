@@ -35,7 +35,7 @@ from audit.documents.rows import AdjustedGap, AlikePair, Explained, LikeWithLike
 from audit.gaps import Settings, seed_of
 from audit.load.values import coded
 from audit.marginal_gap import dummies, regression_adjusted
-from audit.numbers import fixed, percent, points
+from audit.numbers import fixed, many, percent, points
 from audit.quality.codes import Group, levels_of
 from audit.quality.proxies import association
 from audit.stats.adjust import holm
@@ -96,7 +96,10 @@ def _useless(column: pd.Series, levels: Any) -> str:
     """Why a factor makes no strata."""
     if levels is not None or column.nunique(dropna=True) <= 1:
         return "it has one value for everybody, or none"
-    return f"{column.nunique(dropna=True):,} different values in {len(column):,} rows put hardly anybody together"
+    return (
+        f"{many(column.nunique(dropna=True), 'different value')} in {many(len(column), 'row')} put hardly "
+        "anybody together"
+    )
 
 
 def _strata(codes: Sequence[Ints], n: int) -> Ints:

@@ -29,7 +29,7 @@ from audit.metrics import (
     opportunity,
     parts_of,
 )
-from audit.numbers import brief
+from audit.numbers import are, brief, many
 from audit.pairs import PairTable, pair_tables, with_pairs
 from audit.power import reaches, with_reach
 from audit.score_rates import bins_note, score_gaps, score_rates
@@ -155,8 +155,8 @@ def missing_reason(margin: Margin, g: int, among: str) -> str:
         return "withheld: the group, or one that could be found by subtraction, is smaller than the floor"
     rows = int(margin.n[g].sum())
     if rows and not margin.meaning.labelled and "outcome" in among:
-        return f"0 of {rows} people have a known outcome: the data have no outcome column"
-    return f"0 {among} (of {rows} people in the group)"
+        return f"0 of {many(rows, 'person')} have a known outcome: the data have no outcome column"
+    return f"0 {among} (of {many(rows, 'person')} in the group)"
 
 
 def _number(value: float, margin: Margin) -> float:
@@ -254,9 +254,9 @@ def _outcomes(margin: Margin) -> list[str]:
         return []
     meaning = margin.meaning
     return [
-        f"By decision: outcomes are known for {int(known[1])} of {int(people[1])} people decided {meaning.positive!r} "
-        f"and for {int(known[0])} of {int(people[0])} decided {meaning.negative!r}. Rates that need outcomes speak of "
-        "people whose outcome is known (selective labels)."
+        f"By decision: outcomes are known for {int(known[1])} of {many(int(people[1]), 'person')} decided "
+        f"{meaning.positive!r} and for {int(known[0])} of {int(people[0])} decided {meaning.negative!r}. Rates that "
+        "need outcomes speak of people whose outcome is known (selective labels)."
     ]
 
 
@@ -321,5 +321,8 @@ def _notes(margins: Sequence[Margin], settings: Settings) -> tuple[str, ...]:
             notes.append(f"By {name}: fewer than {settings.floor} people, left out of gaps: {', '.join(small[:8])}.")
         unknown = margin.people_in(g for g, group in enumerate(margin.groups) if UNKNOWN in group)
         if unknown and len(margin.attribute) == 1:
-            notes.append(f"By {name}: {unknown} people have no known value; they are counted apart.")
+            notes.append(
+                f"By {name}: {many(unknown, 'person')} {are(unknown, 'has', 'have')} no known value; they "
+                "are counted apart."
+            )
     return tuple(notes)

@@ -6,9 +6,11 @@ grouped(5421.5, 1)      # 5,421.5
 brief(0.10)             # 0.1
 percent(0.082)          # 8.2 %
 points(0.171)           # 17.1 points
+many(1, "row")          # 1 row
+are(1)                  # is
 
 What is not known (None) is a dash. A real minus sign and names of what cannot be estimated are the pages' own
-(reports.words), from these. Whole numbers are written by Python itself: f"{n:,}".
+(reports.words), from these. A whole number that no noun follows is written by Python itself: f"{n:,}".
 """
 
 from __future__ import annotations
@@ -50,3 +52,26 @@ def percent(share: float | None, digits: int = 1) -> str:
 def points(share: float | None) -> str:
     """Hundredths: 17.1 points."""
     return DASH if share is None else f"{100 * share:.1f} points"
+
+
+def many(n: float, what: str) -> str:
+    """So many of them: 1 row, 5,421 rows, 0 people. what: the noun in the singular, last of its words."""
+    return f"{n:,} {what if n == 1 else plural(what)}"
+
+
+def are(n: float | None, one: str = "is", more: str = "are") -> str:
+    """The verb that goes with a number: 1 is, 2 are, 0 are."""
+    return one if n == 1 else more
+
+
+def plural(noun: str) -> str:
+    """Rows of row, batches of batch, entries of entry, people of person."""
+    before, space, last = noun.rpartition(" ")
+    if last in _IRREGULAR:
+        return before + space + _IRREGULAR[last]
+    if last.endswith(("s", "x", "ch", "sh")):
+        return f"{noun}es"
+    return f"{noun[:-1]}ies" if last.endswith("y") and last[-2:-1] not in "aeiou" else f"{noun}s"
+
+
+_IRREGULAR = {"person": "people", "stratum": "strata", "index": "indices"}

@@ -10,7 +10,7 @@ import numpy as np
 
 from audit import stats
 from audit.errors import InputError
-from audit.numbers import brief, fixed, percent
+from audit.numbers import brief, fixed, many, percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +50,14 @@ class Plan:
         which = "the two groups" if pairs == 1 else f"any two of {len(self.groups)} groups"
         out = [
             f"To see a gap of {brief(100 * self.gap)} points between {which} in {brief(100 * self.power)} of 100 "
-            "audits, where "
-            f"one of them has a rate of {brief(100 * self.rate)} % (two-sided, {brief(100 * self.alpha)} %"
-            + (f", shared by {pairs} pairs" if pairs > 1 else "")
-            + "):",
+            f"audits, where one of them has a rate of {brief(100 * self.rate)} % (two-sided, {brief(100 * self.alpha)} "
+            "%" + (f", shared by {pairs} pairs" if pairs > 1 else "") + "):",
             "",
         ]
         for g in self.groups:
-            more = f", {g.rows:,} rows" if several else ""
-            out.append(f"- {g.group} ({percent(g.share)}): {g.people:,} people{more}")
-        out.append(f"- together: {self.people:,} people" + (f", {self.rows:,} rows" if several else ""))
+            more = f", {many(g.rows, 'row')}" if several else ""
+            out.append(f"- {g.group} ({percent(g.share)}): {many(g.people, 'person')}{more}")
+        out.append(f"- together: {many(self.people, 'person')}" + (f", {many(self.rows, 'row')}" if several else ""))
         if self.design > 1:
             out.append(f"Design effect {fixed(self.design, 2)}: so many rows are worth one independent person.")
         return out

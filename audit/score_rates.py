@@ -18,7 +18,7 @@ from audit.calibration import bounds, calibration, known_scores
 from audit.cube import Floats, Margin
 from audit.gaps import KINDS, Settings, gap_record, reference_index, seed_of
 from audit.metrics import CALIBRATION_ERROR, MEAN_SCORE, METRICS, ROC_AUC
-from audit.numbers import brief
+from audit.numbers import brief, many
 from audit.scores import EXACT_SCORES, PARTS, area_bounds
 from audit.stats.score_gap import Limits
 from audit.values import Gap, Rate
@@ -95,7 +95,7 @@ def bins_note(margins: Sequence[Margin]) -> list[str]:
     )
     return [
         f"Scores have more than {EXACT_SCORES:,} different values and are counted in "
-        f"{len(known_scores(scored[0]).at):,} bins by rank: averages {areas}."
+        f"{many(len(known_scores(scored[0]).at), 'bin')} by rank: averages {areas}."
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from audit.numbers import brief, grouped
+from audit.numbers import brief, grouped, many
 from audit.values import Rate
 
 
@@ -32,8 +32,12 @@ def unit(data: Mapping[str, Any] | Sized) -> str:
 
 def measured(data: Mapping[str, Any] | Sized) -> str:
     """4,000 people; or 4,000 rows of 400 people."""
-    rows = f"{_of(data, 'audited_rows'):,}"
-    return f"{rows} people" if unit(data) == "people" else f"{rows} rows of {_of(data, 'people'):,} people"
+    rows = _of(data, "audited_rows")
+    return (
+        many(rows, "person")
+        if unit(data) == "people"
+        else (f"{many(rows, 'row')} of {many(_of(data, 'people'), 'person')}")
+    )
 
 
 def weighed(data: Mapping[str, Any] | Sized) -> str:

@@ -20,7 +20,7 @@ from audit.documents.mitigation import ARMS, Aim, AimAsked, Mitigation
 from audit.files import canonical, write_whole
 from audit.findings import NormResult, name_of, percent
 from audit.metrics import ACCURACY, EQUALIZED_ODDS, FALSE_POSITIVE_RATE, SELECTION_RATE, TRUE_POSITIVE_RATE
-from audit.numbers import brief, fixed, signed
+from audit.numbers import are, brief, fixed, many, signed
 from audit.values import Gap, Rate
 from debias.held import aim_words
 from debias.mlbom import ml_bom
@@ -101,7 +101,7 @@ def model_card(document: Mapping[str, Any]) -> str:
         "## Data",
         _data(m),
         "## Figures",
-        f"On {m.splits.test:,} rows that neither model learned from, with 95 % intervals. The second column is "
+        f"On {many(m.splits.test, 'row')} that neither model learned from, with 95 % intervals. The second column is "
         "the original model with nothing changed but its threshold, moved so that it selects as many of the same rows "
         "(no outcome is looked at for that): a gain that it shares is a moved threshold.",
         _figures(m),
@@ -187,7 +187,7 @@ def _data(m: Mitigation) -> str:
     d, s = m.data, m.splits
     drawn = "drawn by seed" if s.made_by == "seed" else "by the case's own split"
     return (
-        f"{d.rows:,} rows (sha256 {d.sha256[:12]}), {drawn}: {s.train:,} to learn from, {s.validation:,} "
+        f"{many(d.rows, 'row')} (sha256 {d.sha256[:12]}), {drawn}: {s.train:,} to learn from, {s.validation:,} "
         f"to choose on, {s.test:,} to report on; no row is for two of them. Features: "
         f"{', '.join(_escaped(f) for f in _names(d.features))}. "
         f"Sensitive columns: {', '.join(_escaped(a) for a in _names(d.sensitive))}."
@@ -245,9 +245,9 @@ def _worse(m: Mitigation) -> str:
         by = f"changed by {signed(c.delta, 3)} ({signed(c.low, 3)} to {signed(c.high, 3)})"
         lines.append(f"{what} {who}: {_number(c.before)} before, {_number(c.after)} after, {by}")
     more = [f"{len(worse) - MOST} more in mitigation.json."] if len(worse) > MOST else []
-    return f"{len(worse)} figures got worse beyond chance, over all groups at once; the worst first:\n\n" + _list(
-        [*lines, *more]
-    )
+    return (
+        f"{many(len(worse), 'figure')} got worse beyond chance, over all groups at once; the worst first:\n\n"
+    ) + _list([*lines, *more])
 
 
 def _affected(m: Mitigation) -> str:
@@ -255,7 +255,8 @@ def _affected(m: Mitigation) -> str:
     for f in m.flips:
         if len(f.attribute) < 2:
             lines.append(
-                f"{name_of(f.group)}: of {f.rows:,} decisions {f.to_favourable:,} change to favourable, "
+                f"{name_of(f.group)}: of {many(f.rows, 'decision')} {f.to_favourable:,} "
+                f"{are(f.to_favourable, 'changes', 'change')} to favourable, "
                 f"{f.to_unfavourable:,} to unfavourable"
             )
     return _list(lines)
@@ -278,8 +279,8 @@ def _files(m: Mitigation) -> str:
     onnx = m.onnx
     if onnx and onnx.file:
         lines.append(
-            f"{onnx.file}: sha256 {onnx.sha256}; over {onnx.rows:,} test rows its scores differ by at most "
-            f"{brief(onnx.difference, 1)}, and {onnx.decisions_differ} decisions"
+            f"{onnx.file}: sha256 {onnx.sha256}; over {many(onnx.rows, 'test row')} its scores differ by at most "
+            f"{brief(onnx.difference, 1)}, and {many(onnx.decisions_differ, 'decision')}"
         )
     elif onnx:
         lines.append(f"no ONNX file: {onnx.reason}")

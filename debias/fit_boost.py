@@ -82,8 +82,7 @@ def by_boosting(asked: Request) -> Candidate:
         )
         notes.append(
             f"The tolerance of {brief(tolerance)} was not reached on the rows that were learned from and chosen "
-            "on: the "
-            f"{best}. A larger tolerance, fewer attributes or more trees may help."
+            f"on: the {best}. A larger tolerance, fewer attributes or more trees may help."
         )
     model = boosted_learner(prepare, done.text, (ordered[0], ordered[1]), x.shape[1])
     content = skops_bytes(model)

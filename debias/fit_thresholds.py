@@ -62,8 +62,7 @@ def by_thresholds(asked: Request) -> Candidate:
     notes = [
         "The candidate is the audited model with the thresholds in mitigated.json; a group that is not named there is "
         f"decided by the original threshold, {brief(original.threshold)}. Its scores are the model's, moved so "
-        "that each "
-        "group's threshold lies at that number."
+        "that each group's threshold lies at that number."
     ]
     if task.case.model.endpoint is not None:
         notes.append(

@@ -22,7 +22,7 @@ from audit.evidence import pick, sha256, tool
 from audit.files import canonical, read_json, write_whole
 from audit.gaps import Settings
 from audit.metrics import ACCURACY, SELECTION_RATE
-from audit.numbers import brief, fixed
+from audit.numbers import brief, fixed, many
 from audit.values import to_json
 from debias.candidate import Candidate, Original, open_original
 from debias.card import write_cards
@@ -312,7 +312,8 @@ def summary(document: dict[str, Any]) -> list[str]:
     m = record_in(Mitigation, document, FILE)
     arms = m.arms.present()
     lines = [
-        f"{m.case.name}: {m.title} ({m.stage}-processing), {m.splits.test:,} rows that neither model learned from.",
+        f"{m.case.name}: {m.title} ({m.stage}-processing), {many(m.splits.test, 'row')} that neither model learned "
+        "from.",
     ]
     if m.notice:
         lines.append(f"Notice: {m.notice}")
@@ -327,7 +328,7 @@ def summary(document: dict[str, Any]) -> list[str]:
         lines.append(f"{label:34}" + "".join(_figure(v) for v in values))
     worse = [c for c in m.changes if c.worse and c.clear]
     lines += ["", aim_words(m.constraint)]
-    lines += ["", f"Got worse, beyond chance: {len(worse)} figures" + (", the first:" if worse else ".")]
+    lines += ["", f"Got worse, beyond chance: {many(len(worse), 'figure')}" + (", the first:" if worse else ".")]
     for c in worse[:5]:
         who = " / ".join(c.group) if c.group else f"by {' x '.join(c.attribute)}"
         what = f"{c.metric.replace('_', ' ')} {'' if c.kind == 'rate' else c.kind + ' '}"

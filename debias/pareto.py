@@ -32,7 +32,7 @@ from audit.errors import AssayError, DataError, InputError
 from audit.evidence import sha256, tool
 from audit.files import canonical, read_json, write_whole
 from audit.gaps import Settings
-from audit.numbers import brief, fixed
+from audit.numbers import are, brief, fixed, many
 from audit.suppress import publish
 from debias.candidate import Candidate, Original, open_original
 from debias.compare import matched_decisions
@@ -362,9 +362,12 @@ def _document(head: dict[str, Any], judge: Judge, record: list[_Tried], asked: i
     body = json.loads(canonical({"original": judge.original, "trials": trials, "front_among": ORIGINAL_BEATS}))
     front = front_in(body)
     failed = sum(t.trial.failed is not None for t in record)
-    notes = [f"{failed} of {len(record)} candidates failed; each says why."] if failed else []
+    notes = [f"{failed} of {many(len(record), 'candidate')} failed; each says why."] if failed else []
     if len(record) < asked:
-        notes.append(f"{len(record)} of {asked} candidates were tried: time was up, or nothing new was left to try.")
+        notes.append(
+            f"{len(record)} of {many(asked, 'candidate')} {are(len(record), 'was', 'were')} tried: time was up, or "
+            "nothing new was left to try."
+        )
     if left := record_in(_Request, head, FILE).asked.left_out:
         notes.append(f"Not searched: {'; '.join(f'{METHODS[n].title.lower()} ({why})' for n, why in left.items())}.")
     notes.append(
@@ -426,8 +429,8 @@ def table_of(document: dict[str, Any]) -> list[str]:
     weighed = words_of(found.asked.constraint)
     gap = f"{weighed.full.removeprefix('the ')} [95 %]"
     lines = [
-        f"{found.case.name if found.case else ''}: {len(found.trials)} candidates tried, {len(on)} on the front; "
-        f"measured on {found.splits.judge:,} validation rows.",
+        f"{found.case.name if found.case else ''}: {many(len(found.trials), 'candidate')} tried, {len(on)} on the "
+        f"front; measured on {many(found.splits.judge, 'validation row')}.",
         "",
         f"{'':>5}  {'method':24}{'tolerance':>10}  {'loss [95 %]':24}{gap:32}moved threshold: loss, {weighed.short}",
         f"{'':>5}  {'original':24}{'':>10}  {_span(found.original.loss):24}{_span(found.original.gap)}",

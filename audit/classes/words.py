@@ -12,7 +12,7 @@ from audit.documents.base import Names
 from audit.documents.evidence import Classes, ClassFigures
 from audit.findings import interval_words, name_of, significance
 from audit.metrics import ACCURACY, SELECTION_RATE
-from audit.numbers import percent, points
+from audit.numbers import many, percent, points
 from audit.values import Gap, Rate
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def classes_note(case: Case, names: Sequence[str], decisions: Decisions) -> tupl
     found = decisions.classes.names
     more = [n for n in found if n not in names]
     added = f" The model also knows {', '.join(repr(n) for n in more[:8])}, which no row has." if more else ""
-    notes = [f"The outcome has {len(found)} classes. {about}; every class has its own table.{added}"]
+    notes = [f"The outcome has {many(len(found), 'class')}. {about}; every class has its own table.{added}"]
     if len(classes_decided := np.unique(decisions.classes.decided)) == 1:
         notes.append(
             f"Nothing is decided between people: everyone who was measured is decided {found[classes_decided[0]]!r}."

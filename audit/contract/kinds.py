@@ -301,14 +301,14 @@ KINDS: dict[str, Kind] = {
         Kind(
             "among",
             1,
-            "{column} is one of the {count} values listed",
+            "{column} is one of the {values} listed",
             ("expect_column_values_to_be_in_set",),
             rows=_among,
         ),
         Kind(
             "not_among",
             1,
-            "{column} is none of the {count} values listed",
+            "{column} is none of the {values} listed",
             ("expect_column_values_to_not_be_in_set",),
             rows=_not_among,
         ),

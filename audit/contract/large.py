@@ -24,6 +24,7 @@ from audit.cube import Ints
 from audit.errors import DataError
 from audit.gaps import Settings
 from audit.load.rows import missing_words
+from audit.numbers import many
 from audit.quality import groups_of
 from audit.quality.codes import Group
 from audit.scale.count import SAFE, InBase, broken, measured_rows
@@ -172,7 +173,8 @@ class _Asking:
             sign = ">=" if parameters.or_equal else ">"
             return f"NOT coalesce({numbers[0]} {sign} {numbers[1]}, false)"
         raise Cannot(
-            f"{' and '.join(map(repr, asked.columns))} has about {self.values(asked.columns):,} different values in "
+            f"{' and '.join(map(repr, asked.columns))} has about "
+            f"{many(self.values(asked.columns), 'different value')} in "
             f"groups, and this check looks at each of at most {MOST_VALUES:,}"
         )
 

@@ -16,7 +16,7 @@ import pandas as pd
 
 from audit.contract.records import Check, Contract
 from audit.load.values import coded
-from audit.numbers import brief
+from audit.numbers import are, brief, many
 
 MOST_VALUES = 60
 """A text column of more different values is not listed."""
@@ -40,7 +40,7 @@ def propose(
             checks.append(Check("missing_at_most", (key,), mostly=1.0, reason="it says who a row is"))
             if not frame[key].duplicated().any():
                 checks.append(
-                    Check("unique", (key,), reason=f"no {key} stands twice in the {n:,} rows of the reference")
+                    Check("unique", (key,), reason=f"no {key} stands twice in the {many(n, 'row')} of the reference")
                 )
     if time is not None and time in frame.columns and frame[time].is_monotonic_increasing:
         checks.append(
@@ -55,7 +55,9 @@ def _of(column: pd.Series, n: int) -> list[Check]:
     if n >= LEAST_ROWS and gone < n:
         most = missing_limit(gone, n)
         reason = (
-            f"{gone:,} of {n:,} are missing in the reference" if gone else f"none of {n:,} is missing in the reference"
+            f"{gone:,} of {n:,} {are(gone)} missing in the reference"
+            if gone
+            else f"none of {n:,} is missing in the reference"
         )
         if most < 1:
             out.append(Check("missing_at_most", (name,), mostly=1 - most, reason=reason))

@@ -14,7 +14,7 @@ from audit.contract.records import SEVERITIES, Check, Contract, Parameters
 from audit.errors import CaseError, DataError, nearest
 from audit.load.toml import Reader, beside, parse, write
 from audit.load.written import ContractSection
-from audit.numbers import brief
+from audit.numbers import brief, many
 
 MOST_BYTES = 20_000_000
 RANGES = (
@@ -47,7 +47,7 @@ def read_contract(path: Path) -> Contract:
         if path.stat().st_size > MOST_BYTES:
             raise DataError(
                 f"{path.name} is too large for a suite",
-                got=f"{path.stat().st_size:,} bytes",
+                got=f"{many(path.stat().st_size, 'byte')}",
                 expected=f"at most {MOST_BYTES:,}",
                 todo="check the path",
             )

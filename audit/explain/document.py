@@ -21,7 +21,7 @@ from audit.explain.recourse_gap import absent
 from audit.explain.sample import FLOOR
 from audit.explain.summary import SplitGap, number
 from audit.models import ModelInfo
-from audit.numbers import brief
+from audit.numbers import brief, many
 from audit.values import to_json
 
 
@@ -153,8 +153,8 @@ def limits(
         "Attributions say what the model does with these values. They do not say what caused a person's situation, nor "
         "what would happen if it changed.",
         f"The output explained is the {output}. Another output gives other numbers for the same people.",
-        f"A feature counts as not known by taking its value from {background} audited people instead. Where features "
-        "go together this makes combinations that no person has, and the model was not trained on them.",
+        f"A feature counts as not known by taking its value from {many(background, 'audited person')} instead. "
+        "Where features go together this makes combinations that no person has, and the model was not trained on them.",
         "Strongly associated features share credit: a small attribution does not show that a feature is unimportant, "
         "and zero for a sensitive attribute does not show that the model is blind to it; see the proxies named.",
         "LIME fits a straight line over bins, a different question from SHAP's; only ranks and signs are compared.",

@@ -100,10 +100,8 @@ def words(found: Sequence[Reaction]) -> str:
     first = max(alarmed, key=lambda r: r.real)
     return (
         f"Alarm: changing {first.feature} alone moves the score of real people by {fixed(first.real, 3)} on "
-        "average, but of "
-        f"made-up rows by {fixed(first.spliced, 3)} only. The model may tell them apart and hide from "
-        "explanations; do not "
-        "rely on the attributions, and ask its makers why."
+        f"average, but of made-up rows by {fixed(first.spliced, 3)} only. The model may tell them apart and hide from "
+        "explanations; do not rely on the attributions, and ask its makers why."
     )
 
 

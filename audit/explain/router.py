@@ -94,8 +94,7 @@ def native_attributions(
         off = "not finite" if found.max_error is None else f"off by up to {brief(found.max_error, 2)}"
         why = (
             f"{method} failed the additivity check ({off}, tolerance {brief(tolerance)}): base and attributions do "
-            "not add "
-            "up to what the model answers"
+            "not add up to what the model answers"
         )
         return None, Route(PERMUTATION, why, found)
     names = tuple(str(c) for c in rows.columns)

@@ -13,7 +13,7 @@ from audit.classes.table import MOST_CLASSES
 from audit.errors import CaseError, DataError, nearest
 from audit.load.toml import write
 from audit.load.values import coded, decision_names, listed, numbers_of
-from audit.numbers import brief
+from audit.numbers import brief, many
 
 Mask = npt.NDArray[np.bool_]
 LEAST, MOST = 1e-70, 1e70
@@ -73,7 +73,7 @@ def one_spelling(case: Case, frame: pd.DataFrame, people: npt.NDArray[np.int64] 
             rows = {n: int(each[codes == i].sum()) for i, n in enumerate(names)}
             raise DataError(
                 f"the column {column!r} writes one value in several ways",
-                got="; ".join(" and ".join(f"{n!r} in {rows[n]:,} rows" for n in same) for same in twice),
+                got="; ".join(" and ".join(f"{n!r} in {many(rows[n], 'row')}" for n in same) for same in twice),
                 expected="one spelling for each value",
                 todo=f"write them alike, for example all as {max(twice[0], key=lambda n: rows[n])!r}",
             )
@@ -90,7 +90,7 @@ def _one_outcome(case: Case, frame: pd.DataFrame) -> DataError:
     names = coded(frame[label])[1]
     return DataError(
         f"the label {label!r} has {'one value only' if names else 'no values'}",
-        got=f"{listed(names)} in {frame[label].count():,} rows, {frame[label].isna().sum():,} empty",
+        got=f"{listed(names)} in {many(frame[label].count(), 'row')}, {frame[label].isna().sum():,} empty",
         expected="two outcomes",
         todo="check that this is the outcome column and that the rows were not filtered by it",
     )
@@ -106,14 +106,15 @@ def _numbers(column: pd.Series, where: str) -> None:
         shown = [v for v, n in zip(column, numbers, strict=True) if not np.isfinite(n) and not pd.isna(v)]
         raise DataError(
             f"{where} has values that are no finite numbers, and the task is a regression",
-            got=f"{strange + endless:,} of {len(numbers):,} rows: {listed([str(v) for v in dict.fromkeys(shown)])}",
+            got=f"{strange + endless:,} of {many(len(numbers), 'row')}: "
+            f"{listed([str(v) for v in dict.fromkeys(shown)])}",
             expected="a number, or nothing, in every row",
             todo='correct them, or remove task = "regression" where the label is a class',
         )
     if np.isnan(numbers).all():
         raise DataError(
             f"{where} has no values",
-            got=f"0 of {len(numbers):,} rows with a number",
+            got=f"0 of {many(len(numbers), 'row')} with a number",
             expected="numbers",
             todo="check that this is the outcome column and that the rows were not filtered by it",
         )
@@ -149,8 +150,8 @@ def decision(case: Case, frame: pd.DataFrame, audit: Mask) -> None:
         first = int(frame.index[audit][np.flatnonzero(codes < 0)[0]]) + 1
         raise DataError(
             f"the decision column {name!r} has empty values",
-            got=f"{int((codes < 0).sum()):,} of {len(codes):,} measured rows without a decision; the first is row "
-            f"{first:,}",
+            got=f"{int((codes < 0).sum()):,} of {many(len(codes), 'measured row')} without a decision; the first "
+            f"is row {first:,}",
             expected="a decision in every row",
             todo="fill them in, or leave out the rows that were never decided",
         )
@@ -168,7 +169,7 @@ def decision(case: Case, frame: pd.DataFrame, audit: Mask) -> None:
         if strange:
             raise DataError(
                 f"the decision column {name!r} has values that the label {case.data.label!r} does not have",
-                got=f"{listed(strange)} in {_count(codes, names, strange):,} of {len(codes):,} measured rows",
+                got=f"{listed(strange)} in {_count(codes, names, strange):,} of {many(len(codes), 'measured row')}",
                 expected=" or ".join(repr(n) for n in allowed),
                 todo="say which decision goes with which outcome; add for example this line under [model]: "
                 + classes_line(case, names, allowed),
@@ -217,7 +218,7 @@ def score(case: Case, column: pd.Series) -> None:
         places = ", ".join(str(int(column.index[i]) + 1) for i in np.flatnonzero(bad)[:5])
         raise DataError(
             f"the score column {name!r} has values that are no finite numbers",
-            got=f"{int(bad.sum()):,} of {len(numbers):,} measured rows, {strange:,} of them text; rows {places}",
+            got=f"{int(bad.sum()):,} of {many(len(numbers), 'measured row')}, {strange:,} of them text; rows {places}",
             expected="a finite number in every row",
             todo="fill them in, or leave out the rows that were never scored",
         )
@@ -227,7 +228,7 @@ def score(case: Case, column: pd.Series) -> None:
     if outside.any() and not case.model.threshold_given and case.data.task == "classification":
         raise DataError(
             f"the score column {name!r} has scores outside 0 to 1 and the case gives no threshold",
-            got=f"{int(outside.sum()):,} of {len(numbers):,} rows, from {brief(numbers.min())} to "
+            got=f"{int(outside.sum()):,} of {many(len(numbers), 'row')}, from {brief(numbers.min())} to "
             f"{brief(numbers.max())}",
             expected="probabilities from 0 to 1, or a threshold",
             todo="add `threshold` under [model]: the score from which on the decision is positive",

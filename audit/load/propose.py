@@ -25,7 +25,7 @@ from audit.load.grounds import (
 )
 from audit.load.sign import plain, sign_of, speaks
 from audit.load.values import names_of
-from audit.numbers import brief
+from audit.numbers import are, brief, many
 
 ROWS = 50_000
 _LEAST_ROWS_FOR_ID = 20
@@ -363,7 +363,10 @@ def _rank_cluster(c: Seen) -> tuple[float, str]:
     word = named(c, [w + "id" for w in PERSON] + [w for w in ID if w.endswith("id") or w in ("ssn", "patientnbr")])
     if word is None or not repeated or (c.number and not c.whole):
         return 0.0, ""
-    return 1.0, f"its name says {c.plain} and {c.distinct:,} values stand in {c.rows:,} rows"
+    return 1.0, (
+        f"its name says {c.plain} and {many(c.distinct, 'value')} {are(c.distinct, 'stands', 'stand')} in "
+        f"{many(c.rows, 'row')}"
+    )
 
 
 def _rank_score(c: Seen) -> tuple[float, str]:
@@ -387,7 +390,9 @@ def _rank_decision(c: Seen) -> tuple[float, str]:
 
 def _rank_label(c: Seen, last: str) -> tuple[float, str]:
     word = named(c, LABEL)
-    shown = f"it has {c.distinct} values ({', '.join(repr(v) for v in c.values[:4])}{', ...' * (c.distinct > 4)})"
+    shown = (
+        f"it has {many(c.distinct, 'value')} ({', '.join(repr(v) for v in c.values[:4])}{', ...' * (c.distinct > 4)})"
+    )
     if c.distinct != 2:
         fits = 2 < c.distinct <= MOST_CLASSES and _exact(c, LABEL)
         return (1.2, f"{shown} and its name says {word}") if fits else (0.0, "")

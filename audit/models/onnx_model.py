@@ -30,7 +30,7 @@ from audit.models.loaded import (
     several,
 )
 from audit.models.protobuf import onnx_classes, onnx_maker
-from audit.numbers import brief
+from audit.numbers import brief, many
 
 _PROBABILITIES = ("Sigmoid", "Softmax", "HardSigmoid")
 """Nodes whose output is a probability."""
@@ -194,7 +194,8 @@ class OnnxModel(Loaded):
             sums = table.sum(axis=1)
             if not np.allclose(sums, 1, atol=1e-3):
                 raise several(
-                    f"{table.shape[1]} probabilities a row that add up to {brief(sums.min())} to {brief(sums.max())}"
+                    f"{many(table.shape[1], 'probability')} a row that add up to {brief(sums.min())} to "
+                    f"{brief(sums.max())}"
                 )
         return table
 

@@ -25,7 +25,7 @@ import audit.errors
 from audit.errors import AssayError, ModelError, VerificationError
 from audit.models import wire
 from audit.models.loaded import one_line
-from audit.numbers import brief, grouped
+from audit.numbers import brief, grouped, many
 from audit.sandbox.isolate import MECHANISMS
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
@@ -270,7 +270,7 @@ class Child:
             self.ended = "it used up its processor time"
             return self._error(
                 f"{self._what} used up its processor time",
-                got=f"more than {self.limits.cpu_seconds} seconds of processor time",
+                got=f"more than {many(self.limits.cpu_seconds, 'second')} of processor time",
                 expected="less",
                 todo="give less, or raise the limit; nothing else was touched",
             )

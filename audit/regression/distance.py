@@ -110,8 +110,7 @@ def _kolmogorov(
     method = (
         f"largest distance of two distribution functions over {_over(reference)}, at {rise.shape[1]} edges of bins; "
         f"{brief(100 * (1 - settings.alpha))} % simultaneous Dvoretzky-Kiefer-Wolfowitz interval; Kolmogorov "
-        "p-value times "
-        f"{pairs} pairs"
+        f"p-value times {pairs} pairs"
     )
     top, bottom = _ordered(rise, best[1], best[2])
     value = best[0]

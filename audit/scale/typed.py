@@ -27,7 +27,7 @@ from audit.load.infer import infer
 from audit.load.outcomes import extreme
 from audit.load.rows import missing_words
 from audit.load.values import coded as names_in
-from audit.numbers import brief
+from audit.numbers import brief, many
 from audit.scale.people import Together, clusters_in
 from audit.scale.rank import AREA_ROWS, Scored, areas_of, blurred
 from audit.scale.source import Source
@@ -101,7 +101,7 @@ def largest_of(case: Case, bad: int, largest: float | None) -> float:
             f"the weight column {case.data.weight!r} has values that are no weights"
             if bad
             else "the weights are all 0",
-            got=f"{bad:,} rows" if bad else "a sum of 0",
+            got=f"{many(bad, 'row')}" if bad else "a sum of 0",
             expected="a number of 0 or more in every row, and one above 0",
             todo="correct them, or name another column as `weight`",
         )
@@ -128,7 +128,7 @@ def without_own(case: Case, rows: int) -> DataError:
         f"the {kind} column {case.model.column!r} has empty values"
         if kind == "decision"
         else f"the score column {case.model.column!r} has values that are no finite numbers",
-        got=f"{rows:,} measured rows without a {kind}",
+        got=f"{many(rows, 'measured row')} without a {kind}",
         expected=f"a {kind} in every row",
         todo="fill them in, or leave out the rows that were never decided",
     )

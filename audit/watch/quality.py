@@ -11,7 +11,7 @@ from msgspec import structs
 
 from audit.cube import UNLABELLED, CodedRows
 from audit.load.values import coded
-from audit.numbers import brief, percent
+from audit.numbers import are, brief, many, percent
 from audit.watch.summaries import Feature, Part
 
 FEW = 50
@@ -96,7 +96,7 @@ def outcome_problem(rows: CodedRows, base_rate: float | None) -> str | None:
     if n == 0:
         return None
     if have < 0.5 * n:
-        return f"only {have:,} of {n:,} outcomes are known although all are due."
+        return f"only {have:,} of {many(n, 'outcome')} {are(have)} known although all are due."
     if n >= FEW and have < n and (problem := _by_decision(rows, known)):
         return problem
     if have >= FEW and base_rate is not None and 0 < base_rate < 1:

@@ -36,7 +36,7 @@ import msgspec
 from audit.case import Case
 from audit.errors import CaseError, OutputError
 from audit.files import canonical, write_whole
-from audit.numbers import brief
+from audit.numbers import brief, many
 from debias.loop.trail import Entry
 
 FILE = "alerts.jsonl"
@@ -323,7 +323,9 @@ def secret_of(case: Case) -> bytes | None:
     if len(value) < 16:
         raise CaseError(
             "alerts cannot be signed",
-            got=f"no environment variable {name}" if not value else f"a value of {len(value)} characters in {name}",
+            got=f"no environment variable {name}"
+            if not value
+            else f"a value of {many(len(value), 'character')} in {name}",
             expected="a secret of 16 characters or more, known to whoever takes the alerts",
             todo=f"set {name}, or take `secret` out of [watch]",
         )

@@ -28,7 +28,7 @@ from audit.metrics import (
     metrics_for,
     parts_of,
 )
-from audit.numbers import fixed, percent
+from audit.numbers import fixed, many, percent
 from audit.policy import Norm, Policy
 from audit.values import UNKNOWN
 from debias.candidate import Candidate
@@ -238,7 +238,7 @@ def _by_fit(lesson: Lesson, method: str, running: Served, servers: Servers, stor
     facts = {**chosen, "fits": tried, "held_back": len(held), **_facts(lesson, now, then)}
     if not then.better(now, NEAR) or then.error > now.error + 5 * lesson.policy.loop.loss:
         words = (
-            f"on {len(held):,} rows held back it is {fixed(then.excess, 3)} outside the norms, the running model "
+            f"on {many(len(held), 'row')} held back it is {fixed(then.excess, 3)} outside the norms, the running model "
             f"{fixed(now.excess, 3)}; wrong about {percent(then.error)}, the running model {percent(now.error)}."
         )
         return Built(method, None, words, facts)

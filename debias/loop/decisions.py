@@ -13,7 +13,7 @@ import msgspec
 from audit.case import Case
 from audit.documents.watch import Beside, GateSaid
 from audit.errors import InputError, OutputError
-from audit.numbers import brief, fixed
+from audit.numbers import are, brief, fixed, many
 from debias.loop import anchor, inbox
 from debias.loop.alerts import noted
 from debias.loop.approver import Open, Sign, facts_to_sign
@@ -174,10 +174,12 @@ def whoami() -> str:
 def words_of(document: dict[str, Any]) -> list[str]:
     """A summary in lines for a terminal."""
     found = msgspec.convert(document, Summary)
-    lines = [f"{found.case}: {found.rows:,} people in {found.batches:,} batches."]
+    lines = [f"{found.case}: {many(found.rows, 'person')} in {many(found.batches, 'batch')}."]
     lines += ["", *(f"- {s}" for s in found.said[-LINES:])]
     if len(found.said) > LINES:
-        lines.insert(1, f"({len(found.said) - LINES:,} earlier sentences are in the trail.)")
+        lines.insert(
+            1, f"({many(len(found.said) - LINES, 'earlier sentence')} {are(len(found.said) - LINES)} in the trail.)"
+        )
     lines += ["", f"Policy {found.policy.version}:"]
     for n in found.norms:
         if n.value is None:

@@ -27,6 +27,7 @@ from audit.errors import AssayError, CaseError, InputError, OutputError
 from audit.files import read_json
 from audit.load import load_case
 from audit.load.toml import Reader, beside, parse
+from audit.numbers import many
 from debias.loop.approver import Open
 from debias.loop.database import TrailLost
 from debias.loop.health import Health, merged, serving
@@ -92,11 +93,11 @@ class Row:
         """The line as text."""
         if self.batches is None:
             return f"{self.loop}: {self.problem}"
-        said = f"{self.loop}: {self.state}, {self.batches:,} batches, the last {self.last_batch or 'never'}"
+        said = f"{self.loop}: {self.state}, {many(self.batches, 'batch')}, the last {self.last_batch or 'never'}"
         said += f"; model {str(self.running)[:12]}"
         said += f"; WAITS for a person: {self.approval[:12]}" if self.approval else ""
-        said += f"; {self.changes} open changes" if self.changes else ""
-        said += f"; {self.undecided} groups undecided" if self.undecided else ""
+        said += f"; {many(self.changes, 'open change')}" if self.changes else ""
+        said += f"; {many(self.undecided, 'group')} undecided" if self.undecided else ""
         return said + (f"; {self.problem}" if self.problem else "")
 
 

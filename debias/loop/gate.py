@@ -21,7 +21,7 @@ from typing import Any
 
 from audit.cube import Cube
 from audit.metrics import SELECTION_RATE
-from audit.numbers import brief, fixed, points, signed
+from audit.numbers import brief, fixed, many, points, signed
 from audit.policy import LoopRules, Norm, Policy
 from audit.values import UNKNOWN
 from audit.watch.counted import Counted, judge_counts, not_estimable, paired_sequence
@@ -224,8 +224,7 @@ def harm_checks(paired: Cube | None, harmed: Sequence[str], alpha: float) -> lis
         holds = True if high < 0 else False if low > 0 else None
         words = (
             f"{group}, harmed before: {_often(value)} (a change of {signed(100 * low, 1)} to "
-            f"{signed(100 * high, 1)}), must be "
-            "under 0."
+            f"{signed(100 * high, 1)}), must be under 0."
         )
         out.append(Check(key, holds, words, {"value": value, "low": low, "high": high, "people": counts[2]}))
     return out
@@ -262,5 +261,5 @@ def _loss(
     words = f"{_often(value)} ({change}), allowed {brief(100 * bound, plus=True)}."
     facts |= {"value": value, "low": low, "high": high, "limit": bound}
     if holds is None and not must:
-        return Check(name, True, f"{undecided}{n:,} people with outcomes, {words}", facts)
+        return Check(name, True, f"{undecided}{many(n, 'person')} with outcomes, {words}", facts)
     return Check(name, holds, f"{who}: {words}", facts)

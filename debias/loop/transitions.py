@@ -14,7 +14,7 @@ import numpy as np
 
 from audit.cube import Cube
 from audit.documents.watch import GroupNow
-from audit.numbers import fixed
+from audit.numbers import fixed, many
 from audit.policy import Policy
 from audit.values import UNKNOWN
 from audit.watch.counted import Counted
@@ -142,7 +142,7 @@ def _quiet(state: State, judged: Sequence[Counted], people: int) -> Stepped:
         if silent:
             reasons = [silent_words(g, counts) for g, counts in silent.items()]
         if barren:
-            reasons = [f"{state.barren} batches in a row came due without outcomes that can be used"]
+            reasons = [f"{many(state.barren, 'batch')} in a row came due without outcomes that can be used"]
         if state.mode == Mode.UNDECIDABLE:
             return state, ()
         return enter(state, Mode.UNDECIDABLE, "undecidable"), (Event("undecidable", {}, {"reasons": reasons}),)

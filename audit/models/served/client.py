@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from audit.errors import ModelError
 from audit.models.loaded import one_line
 from audit.models.served.addresses import PORTS, place_of
-from audit.numbers import brief
+from audit.numbers import brief, many
 
 MOST_BYTES = 2**20
 MOST_BYTES_A_ROW = 4096
@@ -290,7 +290,7 @@ class Client:
             self.close()
             raise ModelError(
                 f"{self.access.what} at {self.access.place} sent more than an answer is",
-                got=f"more than {most:,} bytes",
+                got=f"more than {many(most, 'byte')}",
                 expected="a few numbers a row",
                 todo="see what answers at this address; the connection was closed",
             )
