@@ -15,7 +15,7 @@ from audit.findings import name_of, p_words, percent
 from audit.load.forms import BY
 from audit.metrics import METRICS, SCORE_METRICS
 from audit.metrics import title as metric
-from audit.numbers import are
+from audit.numbers import are, many
 from audit.publish import ROUNDED
 from audit.values import Gap, Rate
 
@@ -252,7 +252,10 @@ def chance(p: float | None) -> str:
 
 def compared(family: int, here: str = "") -> str:
     """How many comparisons were made (here: in this part), and that p-values allow for them."""
-    return f"{family} comparisons were made{here}, and p-values are adjusted for all of them."
+    return (
+        f"{many(family, 'comparison')} {are(family, 'was', 'were')} made{here}, and p-values are adjusted for "
+        "all of them."
+    )
 
 
 def by(attribute: Sequence[str]) -> str:
