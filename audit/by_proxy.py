@@ -83,7 +83,7 @@ def read(table: Any, column: str) -> Proxy:
             f"the proxy table {table.name!r} holds no probabilities",
             got=f"{many(int(wrong.sum()), 'row')}; row {first + 1}: {', '.join(brief(v) for v in numbers[first][:6])}"
             if len(groups) > 1
-            else f"{len(groups)} column of groups",
+            else f"{many(len(groups), 'column')} of groups",
             expected="numbers of 0 or more for two groups or more, adding up to 1 in every row",
             todo="divide each row by its sum, or correct it",
         )

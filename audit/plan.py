@@ -47,11 +47,11 @@ class Plan:
         """What a person reads."""
         several = self.rows != self.people
         pairs = len(self.groups) * (len(self.groups) - 1) // 2
-        which = "the two groups" if pairs == 1 else f"any two of {len(self.groups)} groups"
+        which = "the two groups" if pairs == 1 else f"any two of {many(len(self.groups), 'group')}"
         out = [
             f"To see a gap of {brief(100 * self.gap)} points between {which} in {brief(100 * self.power)} of 100 "
             f"audits, where one of them has a rate of {brief(100 * self.rate)} % (two-sided, {brief(100 * self.alpha)} "
-            "%" + (f", shared by {pairs} pairs" if pairs > 1 else "") + "):",
+            "%" + (f", shared by {many(pairs, 'pair')}" if pairs > 1 else "") + "):",
             "",
         ]
         for g in self.groups:

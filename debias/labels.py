@@ -61,7 +61,7 @@ def look_again(case: Case, out: Path, within: float = 0.02, seed: int = 0) -> tu
     if found is None:
         raise CaseError(
             "there are too few rows to say which outcomes look wrong",
-            got=f"{many(len(everyone), 'row')}",
+            got=many(len(everyone), "row"),
             expected="50 rows, and 8 of each outcome",
             todo="bring more rows, or look at all of them",
         )

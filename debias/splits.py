@@ -52,7 +52,7 @@ def split_rows(
         if len(rows) < least:
             raise DataError(
                 f"there are too few rows to {name}",
-                got=f"{many(len(rows), 'row')}" + ("" if own else " in the split of the case"),
+                got=many(len(rows), "row") + ("" if own else " in the split of the case"),
                 expected=f"at least {least} rows with a known label",
                 todo="bring more rows, or check `split`, `train` and `audit` in the case file",
             )

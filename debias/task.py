@@ -65,7 +65,7 @@ def halved(task: Task, seed: int) -> tuple[Task, Ints]:
     if min(len(half), len(rows) - len(half)) < 10:
         raise DataError(
             "there are too few rows to choose on",
-            got=f"{many(len(rows), 'validation row')}",
+            got=many(len(rows), "validation row"),
             expected="at least 20: a half for the methods, a half to judge them",
             todo="bring more rows, or check `split` and `train` in the case file",
         )

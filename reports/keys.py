@@ -72,12 +72,12 @@ def make_key(
     if len(password) < LEAST_PASSWORD:
         raise KeyFileError(
             "the password is too short",
-            got=f"{many(len(password), 'character')}",
+            got=many(len(password), "character"),
             expected=f"at least {LEAST_PASSWORD}",
             todo="choose a longer one; whoever has the file and the password signs in your name",
         )
     if days < 1:
-        raise KeyFileError("the key would never be valid", got=f"{many(days, 'day')}", expected="1 or more")
+        raise KeyFileError("the key would never be valid", got=many(days, "day"), expected="1 or more")
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import rsa

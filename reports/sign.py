@@ -104,7 +104,7 @@ def certify(
     if reader.embedded_signatures:
         raise InputError(
             "the report is signed already",
-            got=f"{many(len(reader.embedded_signatures), 'signature')}",
+            got=many(len(reader.embedded_signatures), "signature"),
             expected="an unsigned report; a certification is always the first signature",
         )
     return _sign(pdf, key, field, reason, CERTIFIED, True, timestamper, validation)
@@ -174,7 +174,7 @@ def _sign(
 
     if len(reason) > MOST_REASON:
         raise InputError(
-            "the reason is too long", got=f"{many(len(reason), 'character')}", expected=f"at most {MOST_REASON}"
+            "the reason is too long", got=many(len(reason), "character"), expected=f"at most {MOST_REASON}"
         )
     width, height = _empty_field(pdf, field)
     keeps = validation is not None and timestamper is not None

@@ -64,7 +64,7 @@ def overview(evidence: Evidence) -> None:
     st.header("What was found")
     draw.blocks([Points(evidence.findings[:3])])
     if len(evidence.findings) > 3:
-        with st.expander(f"{many(len(evidence.findings) - 3, 'more finding')}"):
+        with st.expander(many(len(evidence.findings) - 3, "more finding")):
             draw.blocks([Points(evidence.findings[3:])])
     chapter = norms(evidence)
     st.header(chapter.title)
@@ -73,7 +73,7 @@ def overview(evidence: Evidence) -> None:
     silent = unsaid(evidence)
     draw.blocks([Points(silent[:MOST_SAID]) if silent else EVERYTHING])
     if len(silent) > MOST_SAID:
-        with st.expander(f"{many(len(silent) - MOST_SAID, 'more note')}"):
+        with st.expander(many(len(silent) - MOST_SAID, "more note")):
             draw.blocks([Points(silent[MOST_SAID:])])
     st.header("What to do next")
     for step in ahead(evidence):

@@ -7,7 +7,7 @@ import streamlit as st
 from audit.documents.mitigation import Choice
 from audit.documents.search import Place, Search, Trial
 from audit.findings import percent
-from audit.numbers import brief, fixed, many
+from audit.numbers import are, brief, fixed, many
 from debias.methods.method import CONSTRAINTS, SENSITIVE_NOTICE
 from debias.methods.table import METHODS
 from debias.pareto_figures import aims_for, words_of
@@ -77,8 +77,8 @@ def shown(found: Search) -> None:
     gap = f"{weighed.full.removeprefix('the ').capitalize()}, at most"
     st.write(
         f"**{many(len(found.trials), 'candidate')} tried, {len(on)} on the front**: {nobody(found)} errs less "
-        f"{weighed.better}. Measured on {many(found.splits.judge, 'validation row')}; the {found.splits.test:,} test "
-        "rows wait for the one that you pick."
+        f"{weighed.better}. Measured on {many(found.splits.judge, 'validation row')}; the "
+        f"{many(found.splits.test, 'test row')} {are(found.splits.test, 'waits', 'wait')} for the one that you pick."
     )
     if not on:
         st.info(none_on(found))

@@ -152,7 +152,7 @@ def dependence(explained: Explanations) -> None:
         rows = [{"Value": p.value, "Mean": signed(p.mean, 4), "Of people": p.rows} for p in one.parts]
         parts.table(pd.DataFrame(rows), alt=f"Mean attribution by {feature}")
         if one.left_out:
-            who = "1 person" if one.left_out == 1 else f"{many(one.left_out, 'person')}"
+            who = many(one.left_out, "person")
             st.caption(f"{who} with rarer values left out, to protect them.")
         _together(explained.interactions, feature)
 

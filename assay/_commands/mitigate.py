@@ -89,7 +89,7 @@ def mitigate(
     if len(asked) != 1 or (len(method) > 1 and not search):
         raise InputError(
             "it is not clear what to do",
-            got=" and ".join(asked) if len(asked) != 1 and asked else f"{many(len(method), 'method')}",
+            got=" and ".join(asked) if len(asked) != 1 and asked else many(len(method), "method"),
             expected="one of --method NAME, --search and --pick NUMBER",
             todo="fit one candidate, search among many, or pick one of a search",
         )

@@ -31,8 +31,8 @@ def classes_note(case: Case, names: Sequence[str], decisions: Decisions) -> tupl
     )
     if decisions.classes is None:
         return (
-            f"The outcome has {len(names)} classes and the score is of {positive!r} alone. {about}; what else is "
-            "decided is not known.",
+            f"The outcome has {many(len(names), 'class')} and the score is of {positive!r} alone. {about}; what "
+            "else is decided is not known.",
         )
     found = decisions.classes.names
     more = [n for n in found if n not in names]
@@ -50,7 +50,7 @@ def class_findings(found: Classes) -> tuple[str, ...]:
     out = []
     for gap in found.overall.gaps:
         if gap.metric == ACCURACY and gap.kind == "difference":
-            lead = f"By {' and '.join(gap.attribute)}: over all {len(found.names)} classes"
+            lead = f"By {' and '.join(gap.attribute)}: over all {many(len(found.names), 'class')}"
             if gap.value is None:
                 out.append(f"{lead} the gap in accuracy cannot be estimated: {gap.reason}.")
                 continue

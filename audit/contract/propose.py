@@ -71,7 +71,10 @@ def _of(column: pd.Series, n: int) -> list[Check]:
         rare = int((np.bincount(codes[codes >= 0], minlength=len(names)) == 1).sum())
         # Values that the reference lacks come with about the share of those that it has once (Good 1953).
         unseen = _most_share(rare + 1, n)
-        reason = f"these {len(names)} values are in the reference; others come rarely"
+        reason = (
+            f"{are(len(names), 'this value is', f'these {len(names):,} values are')} in the reference; others "
+            "come rarely"
+        )
         out.append(Check("among", (name,), {"values": sorted(names)}, mostly=_round_down(1 - unseen), reason=reason))
     return out
 

@@ -47,7 +47,7 @@ def read_contract(path: Path) -> Contract:
         if path.stat().st_size > MOST_BYTES:
             raise DataError(
                 f"{path.name} is too large for a suite",
-                got=f"{many(path.stat().st_size, 'byte')}",
+                got=many(path.stat().st_size, "byte"),
                 expected=f"at most {MOST_BYTES:,}",
                 todo="check the path",
             )

@@ -148,14 +148,14 @@ def _sensitive(case: Case, column: pd.Series) -> None:
         numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
         if numeric and len(names) > limits.MAX_NUMBERS:
             raise DataError(
-                f"the sensitive column {name!r} is a quantity with {len(names):,} different values",
+                f"the sensitive column {name!r} is a quantity with {many(len(names), 'different value')}",
                 got=f"numbers from {brief(column.min())} to {brief(column.max())}",
                 expected=f"at most {limits.MAX_NUMBERS} values, or bins",
                 todo=f"write for example bins = {{ {name} = {suggested_bins(column)} }} under [data]",
             )
     if len(names) > min(limits.MAX_GROUPS, max(limits.MANY_GROUPS, len(column) // limits.ROWS_EACH)):
         raise DataError(
-            f"the sensitive column {name!r} has {len(names):,} groups",
+            f"the sensitive column {name!r} has {many(len(names), 'group')}",
             got=f"{listed(names)} in {many(len(column), 'measured row')}",
             expected=f"at most {limits.MAX_GROUPS:,} groups, and above {limits.MANY_GROUPS} at least "
             f"{limits.ROWS_EACH} rows a group on average",

@@ -402,7 +402,7 @@ def too_wide(name: str, count: int) -> DataError:
     """The refusal for more columns than a person could give roles to."""
     return DataError(
         f"{name!r} has too many columns",
-        got=f"{many(count, 'column')}",
+        got=many(count, "column"),
         expected=f"at most {limits.MAX_COLUMNS:,}",
         todo="keep the label, the sensitive columns and those that the model reads",
     )

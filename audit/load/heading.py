@@ -91,7 +91,7 @@ def with_names(
     names = [f"column_{i + 1}" for i in range(len(first))] if header is False else list(header)
     if len(names) != len(first):
         raise DataError(
-            f"the case names {len(names)} columns of {name!r}, which has {len(first)}",
+            f"the case names {many(len(names), 'column')} of {name!r}, which has {len(first)}",
             got=f"the first row {', '.join(repr(c) for c in first[:5])} ...",
             expected=f"{many(len(first), 'name')} in `header`",
             todo="name every column, in the order of the file",

@@ -58,7 +58,9 @@ def join_sensitive(case: Case, frame: pd.DataFrame, side: tuple[str, ...]) -> tu
             f"{are(count, 'its group is', 'their groups are')} unknown."
         )
     if nameless:
-        notes.append(f"{name}: {nameless:,} rows have no id and were not used.")
+        notes.append(
+            f"{name}: {many(nameless, 'row')} {are(nameless, 'has no id and was', 'have no id and were')} not used."
+        )
     people = people[~again].set_index(key)
     keys = _keys(frame[key])
     place = pd.Index(people.index).get_indexer(pd.Index(keys))

@@ -34,7 +34,7 @@ def label(case: Case, frame: pd.DataFrame) -> None:
         cut = f"make a column that says whether {label} is at or above a number you choose, and name it as the label"
         merge = f"put values together in a new column, such as {positive!r} and 'not {positive}', or leave rows out"
         raise DataError(
-            f"the label {label!r} has {len(names):,} different values",
+            f"the label {label!r} has {many(len(names), 'different value')}",
             got=listed(names),
             expected=f"two outcomes, or up to {MOST_CLASSES} classes",
             todo=f'{cut}; or say task = "regression" under [data] where a number is predicted' if number else merge,
@@ -136,7 +136,7 @@ def _sides(case: Case, names: Sequence[str], where: str) -> None:
             )
     if len(names) > 2 and favourable not in (positive, other):
         raise CaseError(
-            f"{where} has {len(names):,} values, and `favourable` is neither `positive` nor the rest together",
+            f"{where} has {many(len(names), 'value')}, and `favourable` is neither `positive` nor the rest together",
             got=f"positive = {positive!r}, favourable = {favourable!r}",
             expected=f"favourable = {positive!r} or {other!r}",
             todo=f"name {favourable!r} as `positive` where that is the good decision, or write favourable = {other!r}",
@@ -157,7 +157,7 @@ def decision(case: Case, frame: pd.DataFrame, audit: Mask) -> None:
         )
     if len(names) > MOST_CLASSES:
         raise DataError(
-            f"the decision column {name!r} has {len(names):,} different values",
+            f"the decision column {name!r} has {many(len(names), 'different value')}",
             got=listed(names),
             expected=f"two decisions, or up to {MOST_CLASSES} classes",
             todo=f"put values together in a new column; if they are scores, say score = {write(name)} under [model] in "

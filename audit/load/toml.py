@@ -25,7 +25,7 @@ def parse(file: Path, error: type[InputError], what: str) -> tuple[dict[str, Any
         if file.stat().st_size > MAX_BYTES:
             raise error(
                 f"the {what} file {file.name!r} is too large",
-                got=f"{many(file.stat().st_size, 'byte')}",
+                got=many(file.stat().st_size, "byte"),
                 expected=f"TOML text of at most {MAX_BYTES:,} bytes",
                 todo="name the case file, not the data",
             )

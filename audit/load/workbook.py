@@ -112,7 +112,7 @@ def _rows(file: Path, read: ReadSpec) -> tuple[list[list[Any]], list[str]]:
             )
         if len(tables) > 1:
             raise DataError(
-                f"{file.name!r} has {len(tables)} sheets with tables",
+                f"{file.name!r} has {many(len(tables), 'sheet')} with tables",
                 got=", ".join(repr(n) for n in list(tables)[:10]),
                 expected="one sheet, or its name in the case",
                 todo=f'add sheet = "{next(iter(tables))}" under [data]',

@@ -67,7 +67,7 @@ def read_bytes(path: Path) -> bytes:
         if size > SIZE_LIMIT:
             raise ModelError(
                 f"the model file {path.name!r} is too large",
-                got=f"{many(size, 'byte')}",
+                got=many(size, "byte"),
                 expected=f"at most {SIZE_LIMIT:,} bytes",
                 todo=advice.COLUMN,
             )
@@ -206,7 +206,7 @@ def _check_size(name: str, entries: Sequence[zipfile.ZipInfo], size: int) -> Non
     total = sum(e.file_size for e in entries)
     packed = max(sum(e.compress_size for e in entries), 1)
     if len(entries) > ENTRIES_LIMIT:
-        _refuse_bomb(name, f"{many(len(entries), 'entry')}", f"at most {ENTRIES_LIMIT:,}")
+        _refuse_bomb(name, many(len(entries), "entry"), f"at most {ENTRIES_LIMIT:,}")
     if total > UNPACKED_LIMIT:
         _refuse_bomb(name, f"{many(total, 'byte')} unpacked", f"at most {UNPACKED_LIMIT:,}")
     if total > _RATIO_FLOOR and total / min(packed, size) > RATIO_LIMIT:

@@ -190,7 +190,7 @@ class Worker:
                 raise ModelError(
                     "the model gives another number of answers than rows",
                     got="no scores" if part is None else f"shape {part.shape}",
-                    expected=f"{many(len(chunk), 'score')}",
+                    expected=many(len(chunk), "score"),
                     todo="check the model with its own library on the same rows",
                 )
             if place is not None and len(place) and not 0 <= place.min() <= place.max() < len(self.info.classes):
@@ -234,7 +234,8 @@ class Worker:
                 raise ModelError(
                     "the model's scores of its classes cannot be used",
                     got="no scores" if part is None else f"shape {part.shape}, or scores that are not finite",
-                    expected=f"a finite score for each of {len(names)} classes in each of {many(len(chunk), 'row')}",
+                    expected=f"a finite score for each of {many(len(names), 'class')} in each of "
+                    f"{many(len(chunk), 'row')}",
                     todo="check the model with its own library on the same rows",
                 )
             parts.append(part.astype(np.float64, copy=False))
@@ -310,7 +311,7 @@ class Worker:
             if info.columns is not None and info.columns != len(names):
                 raise ModelError(
                     "the model knows its columns by position only, and their number is another",
-                    got=f"{len(names)} columns: {', '.join(names[:12])}",
+                    got=f"{many(len(names), 'column')}: {', '.join(names[:12])}",
                     expected=f"{many(info.columns, 'column')} in the order of its training",
                     todo="list them in this order as `features` under [data]",
                 )

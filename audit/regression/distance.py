@@ -21,7 +21,7 @@ import numpy as np
 from audit import stats
 from audit.cube import Floats, Margin
 from audit.gaps import Settings, comparable, gap_record, reference_index, seed_of
-from audit.numbers import brief
+from audit.numbers import brief, many
 from audit.regression.moments import Moments
 from audit.values import Gap
 
@@ -170,8 +170,9 @@ def _wasserstein(
             best, between = (float(d[k]), i, int(others[k])), (float(least[k]), float(most[k]))
     value = best[0]
     method = (
-        f"area between two distribution functions over {_over(reference)}, in the label's unit, from {len(widths)} "
-        f"bins, which can change it by at most {brief(max(value - between[0], between[1] - value), 3)}; "
+        f"area between two distribution functions over {_over(reference)}, in the label's unit, from "
+        f"{many(len(widths), 'bin')}, which can change it by at most "
+        f"{brief(max(value - between[0], between[1] - value), 3)}; "
     )
     method += (
         f"no interval over more than {MANY} groups"

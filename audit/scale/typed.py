@@ -101,7 +101,7 @@ def largest_of(case: Case, bad: int, largest: float | None) -> float:
             f"the weight column {case.data.weight!r} has values that are no weights"
             if bad
             else "the weights are all 0",
-            got=f"{many(bad, 'row')}" if bad else "a sum of 0",
+            got=many(bad, "row") if bad else "a sum of 0",
             expected="a number of 0 or more in every row, and one above 0",
             todo="correct them, or name another column as `weight`",
         )

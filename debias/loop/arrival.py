@@ -167,7 +167,7 @@ def prepared(
         if column is not None and column not in frame.columns:
             raise DataError(
                 f"the column {column!r} is missing",
-                got=f"{many(len(frame.columns), 'other column')}",
+                got=many(len(frame.columns), "other column"),
                 expected=f"a column {column!r}",
                 todo=nearest(column, frame.columns),
             )

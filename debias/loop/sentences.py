@@ -62,7 +62,7 @@ def _batch(
 ) -> str:  # fmt: skip
     outside = [c for c in judged if c.status == "outside"]
     known = [c for c in judged if c.value is not None]
-    who = f"{many(rows, 'person')}"
+    who = many(rows, "person")
     if again:
         who += f" ({many(again, 'row')} of people who were counted before {are(again)} left out)"
     if poor:

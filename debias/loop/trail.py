@@ -146,8 +146,8 @@ class Trail:
                     if page.head != self._seen:
                         raise OutputError(
                             "the trail has another end than this watcher wrote",
-                            got=f"{many(page.head.seq, 'entry')}",
-                            expected=f"{many((self._seen or EMPTY).seq, 'entry')}",
+                            got=many(page.head.seq, "entry"),
+                            expected=many((self._seen or EMPTY).seq, "entry"),
                             todo="run `assay watch --check`, then `assay watch`: it goes on from the end it finds",
                         )
                     yield page

@@ -85,13 +85,13 @@ def boost(
     rows = int(learn.sum())
     base = float(np.average(label[learn], weights=everyone[learn]))
     if not 0 < base < 1:
-        raise DataError("the training rows have one outcome only", got=f"{many(rows, 'row')}", todo="check the label")
+        raise DataError("the training rows have one outcome only", got=many(rows, "row"), todo="check the label")
     if not 0 < threshold < 1:
         raise DataError("the threshold cannot be learned for", got=threshold, expected="a probability between 0 and 1")
     start = float(np.log(base / (1 - base)))
     nothing = DataError(
         "no tree could be grown",
-        got=f"{many(rows, 'training row')}",
+        got=many(rows, "training row"),
         expected=f"features that tell at least {settings.least_in_leaf} rows apart from the others",
         todo="bring more rows or features, or choose another method",
     )

@@ -69,7 +69,7 @@ def check_model_card(files: Mapping[str, bytes]) -> str:
         raise Broken(
             "the model card does not follow from the evidence",
             got=f"other bytes from {at:,} on, {len(mine):,} in all",
-            expected=f"{many(len(right), 'byte')}",
+            expected=many(len(right), "byte"),
         )
     return f"made again from the embedded evidence: {many(len(right), 'byte')}, the same"
 

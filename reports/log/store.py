@@ -110,7 +110,7 @@ def read_log(copy: LogCopy) -> LogView:
     lines = copy.entries.split(b"\n")[:-1]
     if len(lines) < checkpoint.size:
         raise DataError(
-            "the log is shorter than its checkpoint says", got=f"{many(len(lines), 'entry')}",
+            "the log is shorter than its checkpoint says", got=many(len(lines), 'entry'),
             expected=f"{checkpoint.size:,}", todo="entries were removed; ask who keeps the log",
         )  # fmt: skip
     return _view(verifier, checkpoint, copy.note, lines[: checkpoint.size])

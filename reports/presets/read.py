@@ -54,7 +54,7 @@ def read_preset(text: str, where: str) -> Preset:
     if len(text.splitlines()) > MOST_LINES:
         raise CaseError(
             f"the preset {where!r} is too long",
-            got=f"{many(len(text.splitlines()), 'line')}",
+            got=many(len(text.splitlines()), "line"),
             expected=f"at most {MOST_LINES} lines",
             todo="make two of it",
         )

@@ -112,7 +112,7 @@ def monitoring(s: Sources) -> str | None:
 def changes(s: Sources) -> str | None:
     """Changes of the model over its life, as the loop recorded them."""
     m = s.said.monitoring
-    return None if not m else f"{many(m.changes, 'change')} of the model in use, {m.incidents:,} incidents."
+    return None if not m else f"{many(m.changes, 'change')} of the model in use, {many(m.incidents, 'incident')}."
 
 
 def issued(s: Sources) -> str | None:
@@ -279,4 +279,4 @@ def spoken(value: Any) -> str | None:
             if all(isinstance(v, (str, int, float)) for v in value)
             else f"{len(value):,}"
         )
-    return str(value) if isinstance(value, str) else f"{many(len(value), 'entry')}"
+    return str(value) if isinstance(value, str) else many(len(value), "entry")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from audit.documents import record_in
 from audit.documents.evidence import Data, Evidence
 from audit.metrics import EQUAL_OPPORTUNITY, SELECTION_RATE, TRUE_NEGATIVE_RATE, TRUE_POSITIVE_RATE
-from audit.numbers import many
+from audit.numbers import are, many
 from audit.sizes import unit
 from audit.values import Gap
 from reports import setting, words
@@ -173,7 +173,7 @@ def _register(sources: Sources) -> tuple[Block, ...]:
     if not others:
         return (table,)
     words = (
-        f"{others} of {many(len(found), 'earlier decision')} {'was' if others == 1 else 'were'} not on this model "
+        f"{others} of {many(len(found), 'earlier decision')} {are(others, 'was', 'were')} not on this model "
         "and this data"
     )
     return (Notice(f"{words}, or it is not recorded whether they were. They do not speak for this report."), table)

@@ -70,7 +70,7 @@ def _counted(timeline: Sequence[Point]) -> list[Block]:
 
 def words_times(count: int) -> str:
     """How often, in words."""
-    return {0: "never", 1: "once", 2: "twice"}.get(count, f"{many(count, 'time')}")
+    return {0: "never", 1: "once", 2: "twice"}.get(count, many(count, "time"))
 
 
 def _moved(norm: Standing, timeline: Sequence[Point]) -> list[Block]:

@@ -26,8 +26,8 @@ def _section(form: Filled, number: int) -> Section:
     blocks: list[Block] = [
         Lead(preset.intro),
         Paragraph(
-            f"{many(asked, 'item')} {are(asked)} asked for. {lacking} {'is' if lacking == 1 else 'are'} lacking, "
-            f"{stale} {'is' if stale == 1 else 'are'} stale. Whether a text is met is not said here: that is for "
+            f"{many(asked, 'item')} {are(asked)} asked for. {lacking} {are(lacking)} lacking, "
+            f"{stale} {are(stale)} stale. Whether a text is met is not said here: that is for "
             "people."
         ),
     ]

@@ -207,7 +207,7 @@ def withheld(arm: Arm, gap: Gap | NormResult) -> str:
     named = {m for parts in row.parts for m in parts} if row else set()
     mine = [r for r in arm.rates if r.attribute == gap.attribute and r.metric in (named or {gap.metric})]
     lacking = {r.group for r in mine if r.value is None}
-    return f", without {len(lacking)} of {len({r.group for r in mine})} groups" if lacking else ""
+    return f", without {len(lacking)} of {many(len({r.group for r in mine}), 'group')}" if lacking else ""
 
 
 def worse_of(m: Mitigation, most: int = MOST_CHANGES) -> list[Block]:

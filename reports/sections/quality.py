@@ -179,9 +179,9 @@ def _proxies(found: Proxies | None) -> list[Block]:
                     )
                     for f in rows
                 ),
-                f"Together {many(one.features, 'feature')} tell {by} with an AUC of {words.number(one.auc)} on "
-                f"rows they were not fitted on ({one.rows:,}); 0.5 is a coin, 1 is certainty. Leaving {by} out of a "
-                "model does not remove what these features say about it.",
+                f"Together {many(one.features, 'feature')} {are(one.features, 'tells', 'tell')} {by} with an AUC "
+                f"of {words.number(one.auc)} on rows they were not fitted on ({one.rows:,}); 0.5 is a coin, 1 is "
+                f"certainty. Leaving {by} out of a model does not remove what these features say about it.",
                 (34, 20, 20, 26),
             )
         )

@@ -198,7 +198,7 @@ def _fixed(sources: Sources) -> tuple[Block, ...]:
             Paragraph(
                 f"Monitoring went on over {many(watched.batches, 'batch')} with {many(watched.people, 'person')}, "
                 f"up to {watched.time[:10]}: {many(watched.changes, 'change')} of the model in use, "
-                f"{watched.incidents:,} incidents with the feed. The record is the file {watched.file}, SHA-256 "
+                f"{many(watched.incidents, 'incident')} with the feed. The record is the file {watched.file}, SHA-256 "
                 f"{watched.sha256}; it is not embedded here."
             )
         )
@@ -218,6 +218,6 @@ def beside(found: Differences) -> str:
     if not compared:
         return "No earlier report on these people is in the log."
     return (
-        f"The counts were held against those of {compared} earlier {'report' if compared == 1 else 'reports'} on these "
+        f"The counts were held against those of {many(compared, 'earlier report')} on these "
         f"people in the log: none differs by fewer than {FLOOR} people."
     )

@@ -100,8 +100,9 @@ def fed(document: Stress) -> list[Block]:
     return [
         Heading("Data that comes in wrong"),
         Paragraph(
-            f"The model stays as it is, and at most {budget} of what it is fed is wrong. {s.candidates:,} "
-            "combinations of an error and of the people hit by it were looked at on "
+            f"The model stays as it is, and at most {budget} of what it is fed is wrong. "
+            f"{many(s.candidates, 'combination')} of an error and of the people hit by it "
+            f"{are(s.candidates, 'was', 'were')} looked at on "
             f"{many(s.searched_rows, 'row')}; the worst of each figure was then measured on "
             f"{many(s.reported_rows, 'other row')}, with a 95 % interval "
             f"over all of them. The group of a person is the true one. {WORST}."
@@ -181,7 +182,8 @@ def _whatif(document: Whatif | None) -> list[Block]:
                 for v in clear[:3]
             )
             lines.append(
-                f"{words.capital(figure_name(aim))}, {words.number(aim.base)}: {len(clear)} move it; most: {most}."
+                f"{words.capital(figure_name(aim))}, {words.number(aim.base)}: {len(clear)} "
+                f"{are(len(clear), 'moves', 'move')} it; most: {most}."
             )
     if lines:
         out += [Paragraph("What clearly moves a figure:"), Points(tuple(lines))]

@@ -124,7 +124,7 @@ def gate(beside: Beside | None) -> list[Block]:
     left = {c.name for c in beside.gate.undecided}
     checks = sorted(beside.gate.checks, key=lambda c: FIRST_OF_CHECKS[c.holds])
     rows = tuple((c.words, "undecided" if c.name in left else HOLDS[c.holds]) for c in checks)
-    batches = "1 batch" if beside.batches == 1 else f"{many(beside.batches, 'batch')}"
+    batches = many(beside.batches, "batch")
     return [
         Heading(f"The challenger by {beside.method.replace('_', ' ')}, after {batches}"),
         Table("Conditions of the gate, those not met first", ("Condition", "It"), rows),

@@ -155,7 +155,7 @@ def _other_inputs(names: list[str], server: Server) -> ModelError:
     more = [n for n in names if n not in inputs]
     return ModelError(
         "the endpoint takes other inputs than the case's features",
-        got=f"{len(names)} features: {listed(names)}",
+        got=f"{many(len(names), 'feature')}: {listed(names)}",
         expected=f"what the server names: {shapes}",
         todo="correct `features` under [data]: they are sent as they stand there, and nothing else is"
         + (f"; not there yet: {listed(absent)}" if absent else "")
