@@ -54,9 +54,9 @@ def points(share: float | None) -> str:
     return DASH if share is None else f"{100 * share:.1f} points"
 
 
-def many(n: float, what: str) -> str:
+def many(n: float | None, what: str) -> str:
     """So many of them: 1 row, 5,421 rows, 0 people. what: the noun in the singular, last of its words."""
-    return f"{n:,} {what if n == 1 else plural(what)}"
+    return f"{DASH if n is None else format(n, ',')} {what if n == 1 else plural(what)}"
 
 
 def are(n: float | None, one: str = "is", more: str = "are") -> str:

@@ -79,7 +79,7 @@ def _note_of_text(name: str, values: pa.ChunkedArray, notes: list[str]) -> None:
         shown = ", ".join(repr(v) for v in wrong.unique().slice(0, 3).to_pylist())
         notes.append(
             f"Column {name!r} is read as text: {present - good:,} of {many(present, 'value')} "
-            f"{are(present - good)} not numbers, such as {shown}."
+            f"{are(present - good, 'is no number', 'are not numbers')}, such as {shown}."
         )
 
 

@@ -113,8 +113,8 @@ def _notes(asked: Asked, made: ImpactTable, median: tuple[float, float, float] |
         least = brief(100 * asked.table.leave_out)
         out.append(
             f"{len(small)} of {many(len(groups), 'group')} {are(len(small), 'has', 'have')} under {least} % of the "
-            "people. They are kept, since nobody gave a reason to leave them out; a ratio that rests on a few people "
-            "says little."
+            f"people. {are(len(small), 'It is', 'They are')} kept, since nobody gave a reason to leave them out; a "
+            "ratio that rests on a few people says little."
         )
     gone = [words.by(a) for a, m in asked.margins.items() if len(a) == 1 and m.withheld.any()]
     if gone:

@@ -20,7 +20,7 @@ AUTOMATIC = "This policy lets the loop change the model without a person's appro
 def taken(loop: Series | Watch) -> str:
     """How much came, in a sentence."""
     return (
-        f"{many(loop.batches, 'batch')} with {many(loop.rows, 'person')} {are(loop.rows, 'was', 'were')} taken; "
+        f"{many(loop.batches, 'batch')} with {many(loop.rows, 'person')} {are(loop.batches, 'was', 'were')} taken; "
         f"outcomes are due for {loop.matured:,} of them."
     )
 

@@ -47,12 +47,11 @@ def reading(sources: Sources) -> Section:
 
 
 def _comparisons(evidence: Evidence) -> str:
-    """How many, and of what where there is more than one family."""
-    if evidence.regression is not None:
-        return f"{evidence.regression.family}"
-    if evidence.classes is not None:
-        return f"{evidence.family} (and, over all classes, {evidence.classes.family})"
-    return f"{evidence.family}"
+    """How many were, and of what where there is more than one family."""
+    if evidence.classes is not None and evidence.regression is None:
+        return f"{evidence.family} (and, over all classes, {evidence.classes.family}) comparisons were"
+    n = evidence.family if evidence.regression is None else evidence.regression.family
+    return f"{many(n, 'comparison')} {are(n, 'was', 'were')}"
 
 
 def _rule(sources: Sources) -> str:
@@ -149,11 +148,10 @@ def protocol(sources: Sources) -> Section:
         "these two alone, adjusted for all pairs in the audit. The p-value of all groups together comes from permuting "
         "people over the groups: how often would so wide a gap appear if all groups were alike? It does not say who "
         "differs.",
-        f"{many(_comparisons(evidence), 'comparison')} {are(_comparisons(evidence), 'was', 'were')} made. Each "
-        "p-value is adjusted for all of them (Holm). A rate and "
+        f"{_comparisons(evidence)} made. Each p-value is adjusted for all of them (Holm). A rate and "
         "its complement, such as found and missed, count as one.",
         f"Groups of fewer than {many(s.floor, 'person')} take no part in gaps where two larger groups remain. "
-        f"Groups under {many(evidence.cube.floor or s.floor, 'person')} {are(evidence.cube.floor or s.floor)} "
+        f"Groups under {many(evidence.cube.floor or s.floor, 'person')} are "
         "withheld, and others where a withheld one could be "
         "found by subtraction.",
     )

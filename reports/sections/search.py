@@ -164,11 +164,11 @@ def table(s: Search, on: Sequence[Trial]) -> Table:
         )
         for t in on[:MOST_FRONT]
     ]
-    many = len(beaten(s))
+    worst = len(beaten(s))
     worse = (
-        f" {many} of {many(len(s.trials), 'candidate')} {words.are(many)} beaten by the original as it is, and not "
+        f" {worst:,} of {many(len(s.trials), 'candidate')} {are(worst)} beaten by the original as it is, and not "
         "on the front."
-        if many
+        if worst
         else ""
     )
     cut = "" if len(on) <= MOST_FRONT else f" {MOST_FRONT} of {len(on)} are printed; all are embedded."

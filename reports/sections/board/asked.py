@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 
-from audit.numbers import are
+from audit.numbers import are, many
 from reports import conditions, words
 from reports.about import SAME
 from reports.blocks import Block, Paragraph, Sources, Table
-from reports.sections.board.said import many
 
 BOX = "\u2610"
 
