@@ -21,7 +21,7 @@ NOUNS = """answer approval attribute batch bin byte candidate category cell chal
 PLURALS = "|".join(sorted({"people", *(plural(noun) for noun in NOUNS)}))
 BETWEEN = r"(?:(?!(?:of|in|and|or|to|is|was|has|with|than|that|on|are|each|after)\b)[a-z]+(?:-[a-z]+)* ){0,2}?"
 VERBS = "are|were|have|do|differ|fail|say|stand|look|see|move|repeat|pass|read"
-AT = r"(?<![\w.,%)])(?<!or )(?<!these )(?<!all its )1 "
+AT = r"(?<![\w.,%)])(?<!or )(?<!these )(?<!all its )(?<!under )1 "
 WRONG = re.compile(
     rf"{AT}{BETWEEN}(?:{PLURALS})\b(?! to )|(?<!all )(?<!of ){AT}(?:{VERBS})\b|"
     rf"{AT}of (?:its |the |their )?1 (?:[a-z]+ ){{1,2}}?(?:{VERBS})\b|"
