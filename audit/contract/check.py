@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 
 from audit import stats
-from audit.contract.kinds import KINDS, Cannot, Table, within
+from audit.contract.functions import Cannot, Table, within
+from audit.contract.kinds import KINDS, Takes
 from audit.contract.records import Apart, Check, Checked, Contract, Outcome, Parameters, Share
 from audit.findings import percent
 from audit.gaps import Settings, seed_of
@@ -193,7 +194,7 @@ def sentence(outcome: Outcome) -> str:
         found = "" if isinstance(outcome.value, bool) else f"; it is {_shown(outcome.value)}"
         return f"{'Kept' if outcome.passed else 'Not kept'}: {words_of(asked)}{found}."
     allowed = f", {percent(1 - asked.mostly)} allowed" if asked.mostly < 1 else ""
-    what = "missing" if asked.kind == "missing_at_most" else are(outcome.failed, "fails", "fail")
+    what = "missing" if KINDS[asked.kind].takes is Takes.SHARE else are(outcome.failed, "fails", "fail")
     text = (
         f"{'Kept' if outcome.passed else 'Not kept'}: {words_of(asked)}; {outcome.failed:,} of "
         f"{many(outcome.rows, 'row')} {what} ({percent(outcome.share)}{allowed})"

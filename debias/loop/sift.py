@@ -23,7 +23,8 @@ import pandas as pd
 
 from audit.case import Case
 from audit.contract.check import words_of
-from audit.contract.kinds import KINDS, Cannot, Table
+from audit.contract.functions import Cannot, Table
+from audit.contract.kinds import KINDS
 from audit.errors import DataError
 from audit.load.check import times_of
 from audit.load.groups import file_columns
