@@ -71,7 +71,7 @@ def sentences() -> Iterator[tuple[str, str]]:
     ],
 )
 def test_the_scan_sees_what_is_wrong_for_one(source: str, wrong: bool) -> None:
-    (text,) = (n for n in ast.walk(ast.parse(f'f"{source}"')) if isinstance(n, ast.JoinedStr))
+    text = next(n for n in ast.walk(ast.parse(f'f"{source}"')) if isinstance(n, ast.JoinedStr))
     assert bool(WRONG.search(rendered(text))) is wrong
 
 

@@ -169,11 +169,9 @@ def _release(out: Path, db: str | None, batch: str, reason: str | None, by: str 
 
     done = release_batch(out, batch, reason or "", by, db)
     if "file" in done:
-        return Result(
-            done,
-            f"{many(done['rows'], 'row')} {are(done['rows'])} in {done['file']}: correct them where they need it, "
-            "and put the file into the source.",
-        )
+        rows = done["rows"]
+        advice = "correct them where they need it, and put the file into the source."
+        return Result(done, f"{many(rows, 'row')} {are(rows)} in {done['file']}: {advice}")
     return Result(done, f"{done['by']} lets batch {batch} in when it comes again: {done['reason']}")
 
 
