@@ -56,7 +56,8 @@ def points(share: float | None) -> str:
 
 def many(n: float | None, what: str) -> str:
     """So many of them: 1 row, 5,421 rows, 0 people. what: the noun in the singular, last of its words."""
-    return f"{DASH if n is None else format(n, ',')} {what if n == 1 else plural(what)}"
+    number = brief(n, 12, commas=True) if n is None or isinstance(n, float) else f"{n:,}"
+    return f"{number} {what if n == 1 else plural(what)}"
 
 
 def are(n: float | None, one: str = "is", more: str = "are") -> str:

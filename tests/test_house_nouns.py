@@ -13,17 +13,17 @@ from audit.numbers import many, plural
 from tests.test_house import MODULES, ROOT
 from tests.test_house_counts import ALONE
 
-NOUNS = """answer approval attribute batch bin byte candidate category cell challenger change character check class
+NOUNS = """answer approval arm attribute batch bin byte candidate category cell challenger change character check class
     column combination comparison condition corruption cut day decision draw entry event feature figure file finding
-    gap group id intersection key label letter line measure member metric model name norm note number outcome page pair
-    people person pipeline probability reason record replay report revision row score second sentence setting signature
-    step subgroup table tree value variant""".split()
+    gap group id incident intersection item key label letter line measure member metric model name norm note number outcome page pair
+    people person pipeline probability reason record replay report revision row score second sentence setting sheet signature
+    stage step subgroup table time tree value variant""".split()
 PLURALS = "|".join(sorted({"people", *(plural(noun) for noun in NOUNS)}))
 BETWEEN = r"(?:(?!(?:of|in|and|or|to|is|was|has|with|than|that|on|are|each|after)\b)[a-z]+(?:-[a-z]+)* ){0,2}?"
 VERBS = "are|were|have|do|differ|fail|say|stand|look|see|move|repeat|pass|read"
 AT = r"(?<![\w.,%)])(?<!or )(?<!these )(?<!all its )(?<!under )1 "
 WRONG = re.compile(
-    rf"{AT}{BETWEEN}(?:{PLURALS})\b(?! to )|(?<!all )(?<!of ){AT}(?:{VERBS})\b|"
+    rf"{AT}{BETWEEN}(?:{PLURALS})\b(?! to )|(?<!all )(?<!of )(?<!at ){AT}(?:{VERBS})\b|"
     rf"{AT}of (?:its |the |their )?1 (?:[a-z]+ ){{1,2}}?(?:{VERBS})\b|"
     rf"(?<!of ){AT}{BETWEEN}(?:{'|'.join(NOUNS)}) (?:{VERBS})\b"
 )
@@ -43,7 +43,7 @@ def filled(part: ast.expr) -> str:
         return f"1 {words[-1]}" if name == "many" else str(words[0]) if words[0] != "…" else "is"
     if any(getattr(n, "id", getattr(n, "attr", "")).isupper() for n in ast.walk(value)):
         return "…"
-    return "1" if spec == "," or name in ("len", "int", "sum", "count", "nunique") else "…"
+    return "1" if spec == "," or name in ("len", "int", "sum", "count", "nunique", "brief", "grouped") else "…"
 
 
 def sentences() -> Iterator[tuple[str, str]]:
@@ -68,6 +68,7 @@ def sentences() -> Iterator[tuple[str, str]]:
         ("at most {LIMIT:,} rows", False),
         ("{name} values", False),
         ("{n:,} in groups of two", False),
+        ("within {brief(seconds)} seconds", True),
     ],
 )
 def test_the_scan_sees_what_is_wrong_for_one(source: str, wrong: bool) -> None:

@@ -16,7 +16,7 @@ from audit.errors import ModelError
 from audit.models import advice
 from audit.models.protobuf import looks_like_onnx
 from audit.models.trust import unknown_types
-from audit.numbers import grouped, many
+from audit.numbers import many
 
 FORMATS = "a model as skops, LightGBM text, XGBoost JSON or ONNX"
 SIZE_LIMIT = 2 * 2**30
@@ -210,7 +210,9 @@ def _check_size(name: str, entries: Sequence[zipfile.ZipInfo], size: int) -> Non
     if total > UNPACKED_LIMIT:
         _refuse_bomb(name, f"{many(total, 'byte')} unpacked", f"at most {UNPACKED_LIMIT:,}")
     if total > _RATIO_FLOOR and total / min(packed, size) > RATIO_LIMIT:
-        _refuse_bomb(name, f"it unpacks to {grouped(total / packed)} times its size", f"at most {RATIO_LIMIT} times")
+        _refuse_bomb(
+            name, f"it unpacks to {many(round(total / packed), 'time')} its size", f"at most {RATIO_LIMIT} times"
+        )
     if any(e.flag_bits & 1 for e in entries):
         _refuse(name, "is an encrypted archive", "an encrypted zip file", "save the model without a password")
 

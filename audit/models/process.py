@@ -25,7 +25,7 @@ import audit.errors
 from audit.errors import AssayError, ModelError, VerificationError
 from audit.models import wire
 from audit.models.loaded import one_line
-from audit.numbers import brief, grouped, many
+from audit.numbers import grouped, many
 from audit.sandbox.isolate import MECHANISMS
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
@@ -155,10 +155,10 @@ class Child:
                 self._send(block, deadline)
             told = wire.read(lambda count: self._take(count, deadline), int(self.limits.memory_bytes))
         except TimeoutError:
-            self._end(f"it took longer than {brief(seconds)} seconds")
+            self._end(f"it took longer than {many(seconds, 'second')}")
             raise self._error(
                 f"{self._what} took too long",
-                got=f"no answer within {brief(seconds)} seconds",
+                got=f"no answer within {many(seconds, 'second')}",
                 expected="an answer within the time limit of one call",
                 todo="give less, or raise the limit; its process was ended and nothing else was touched",
             ) from None

@@ -36,7 +36,7 @@ import msgspec
 from audit.case import Case
 from audit.errors import CaseError, OutputError
 from audit.files import canonical, write_whole
-from audit.numbers import brief, many
+from audit.numbers import many
 from debias.loop.trail import Entry
 
 FILE = "alerts.jsonl"
@@ -372,7 +372,7 @@ class Hook:
         caller = threading.Thread(target=lambda: answer.append(self._post(body)), daemon=True)
         caller.start()
         caller.join(2 * self._timeout)
-        problem = answer[0] if answer else f"no answer within {brief(2 * self._timeout)} seconds"
+        problem = answer[0] if answer else f"no answer within {many(2 * self._timeout, 'second')}"
         return None if problem is None else f"The webhook at {self.place} did not take an alert: {problem}."
 
     def _post(self, body: bytes) -> str | None:

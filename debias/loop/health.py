@@ -20,7 +20,7 @@ import msgspec
 
 from audit.documents.watch import Watch
 from audit.errors import InputError, OutputError
-from audit.numbers import brief, grouped
+from audit.numbers import brief, many
 
 HOST = "127.0.0.1"
 STATUS = ("inside", "outside", "undecided", "not_estimable")
@@ -76,7 +76,7 @@ class Health:
             problem = self._trouble
             state = None if self._document is None else self._document.state
         if problem is None and quiet is not None:
-            problem = f"no batch came for {grouped(quiet)} seconds"
+            problem = f"no batch came for {many(round(quiet), 'second')}"
         found = {"ok": problem is None, "state": state, "problem": problem}
         return (200 if problem is None else 503), found
 

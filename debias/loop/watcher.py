@@ -21,7 +21,7 @@ from audit.errors import AssayError, CaseError, InputError, OutputError
 from audit.evidence import sha256
 from audit.files import write_whole
 from audit.load import load_policy
-from audit.numbers import grouped, many
+from audit.numbers import are, many
 from audit.policy import Policy
 from debias.loop import anchor, database, inbox
 from debias.loop.alerts import Alerts
@@ -249,8 +249,8 @@ class Watcher:
         if gone is not None and not self._silent:
             self._silent = True
             words = (
-                f"No batch came for {grouped(gone)} seconds; at most {grouped(self._case.watch.heartbeat)} are "
-                "expected."
+                f"No batch came for {many(round(gone), 'second')}; at most {round(self._case.watch.heartbeat):,} "
+                f"{are(round(self._case.watch.heartbeat))} expected."
             )
             self._notices.add(words)
             self._alerts.send("silent", words, {"seconds": round(gone)})

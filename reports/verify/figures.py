@@ -163,9 +163,8 @@ def check_mitigation(files: Mapping[str, bytes], settings: Mapping[str, Any]) ->
             compared += compare(f"mitigation {arm_named(name)} {kind}", arm.get(kind), again[kind])
         if "norms" in arm:
             compared += _norms(arm, measures, f"mitigation {arm_named(name)} norms")
-    return (
-        f"{many(compared, 'value')} of {sum(a is not None for a in arms.values())} arms computed again from their cubes"
-    )
+    measured = many(sum(a is not None for a in arms.values()), "arm")
+    return f"{many(compared, 'value')} of {measured} computed again from their cubes"
 
 
 def _held(document: Mapping[str, Any], margins: Any, how: Any) -> int:

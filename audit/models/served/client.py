@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from audit.errors import ModelError
 from audit.models.loaded import one_line
 from audit.models.served.addresses import PORTS, place_of
-from audit.numbers import brief, many
+from audit.numbers import many
 
 MOST_BYTES = 2**20
 MOST_BYTES_A_ROW = 4096
@@ -204,7 +204,7 @@ class Client:
         raise ModelError(
             f"{self.access.what} at {self.access.place} did not answer",
             got=f"{self.shown(why)}; asked {tries} times" if tries > 1 else self.shown(why),
-            expected=f"an answer within {brief(self.access.timeout)} seconds",
+            expected=f"an answer within {many(self.access.timeout, 'second')}",
             todo="see whether the server runs and is reached from here; what was answered before is kept, and is not "
             "asked again" if method == "POST" else "see whether the server runs and is reached from here",
         )  # fmt: skip
@@ -259,7 +259,7 @@ class Client:
             except (OSError, http.client.HTTPException, ValueError) as error:
                 self.close()
                 if late.is_set() or isinstance(error, TimeoutError):
-                    raise Unreached(f"no whole answer within {brief(self.access.timeout)} seconds") from error
+                    raise Unreached(f"no whole answer within {many(self.access.timeout, 'second')}") from error
                 if not fresh and isinstance(error, (ConnectionError, http.client.RemoteDisconnected)):
                     continue  # a kept connection that the server had closed meanwhile
                 raise Unreached(

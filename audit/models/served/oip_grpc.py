@@ -34,7 +34,7 @@ from audit.models.served.client import (
 )
 from audit.models.served.line import Line, Raw, Server, Tensor, access_of, no_answer
 from audit.models.served.oip import BROKEN, INTEGERS, chosen, model_path, tensors
-from audit.numbers import brief, many
+from audit.numbers import many
 
 SERVICE = "/inference.GRPCInferenceService/"
 PIP = "pip install grpcio"
@@ -154,7 +154,7 @@ class OipGrpc(Line):
         raise ModelError(
             f"the endpoint at {self._access.place} did not answer",
             got=f"{why}; asked {many(self.spec.retries + 1, 'time')}",
-            expected=f"an answer within {brief(self.spec.timeout)} seconds",
+            expected=f"an answer within {many(self.spec.timeout, 'second')}",
             todo="see whether the server runs and is reached from here; what was answered before is kept",
         )
 
