@@ -27,8 +27,8 @@ gc.set_threshold(10_000, 10, 20)
 """A worker holds every library and every test: looking for garbage as often as usual is a tenth of the run."""
 
 os.fsync = lambda handle: os.fstat(handle) and None  # type: ignore[assignment]
-"""What a test writes need not outlive a loss of power, and a disk takes 7 ms for each of many thousands of files. Processes
-that tests start do wait for it."""
+"""What a test writes need not outlive a loss of power, and a disk takes 7 ms for each of many thousands of files.
+Processes that tests start do wait for it."""
 
 hypothesis.settings.register_profile(
     "assay", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]

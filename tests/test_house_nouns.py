@@ -13,11 +13,11 @@ from audit.numbers import many, plural
 from tests.test_house import MODULES, ROOT
 from tests.test_house_counts import ALONE
 
-NOUNS = """answer approval arm attribute batch bin byte candidate category cell challenger change character check class
-    column combination comparison condition corruption cut day decision draw entry event feature figure file finding
-    gap group id incident intersection item key label letter line measure member metric model name norm note number outcome page pair
-    people person pipeline probability reason record replay report revision row score second sentence setting sheet signature
-    stage step subgroup table time tree value variant""".split()
+NOUNS = """answer approval arm attribute batch bin byte candidate category cell challenger change character check
+    class column combination comparison condition corruption cut day decision draw entry event feature figure file
+    finding gap group id incident intersection item key label letter line measure member metric model name norm note
+    number outcome page pair people person pipeline probability reason record replay report revision row score second
+    sentence setting sheet signature stage step subgroup table time tree value variant""".split()
 PLURALS = "|".join(sorted({"people", *(plural(noun) for noun in NOUNS)}))
 BETWEEN = r"(?:(?!(?:of|in|and|or|to|is|was|has|with|than|that|on|are|each|after)\b)[a-z]+(?:-[a-z]+)* ){0,2}?"
 VERBS = "are|were|have|do|differ|fail|say|stand|look|see|move|repeat|pass|read"
