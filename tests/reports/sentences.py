@@ -7,7 +7,7 @@ SENTENCES = {
     "cut_in_half": "the file has no signature",
     "last_byte_cut": "the file has no signature",
     "unsigned_draft": "the file has no signature",
-    "comment_behind_the_end": "11 byte stands after the last signature, and nobody signed them",
+    "comment_behind_the_end": "11 bytes stand after the last signature, and nobody signed them",
     "newline_behind_the_end": "1 byte stands after the last signature, and nobody signed them",
     "bit_flipped_in_the_first_page": "the file was changed after it was signed",
     "byte_range_removed": "the file has no signature",
