@@ -10,9 +10,10 @@ from collections.abc import Iterator
 import pytest
 
 from audit.numbers import many, plural
-from tests.test_house import MODULES, ROOT
+from tests.test_house import MODULES, ROOT, tree_of, trees_go
 from tests.test_house_counts import ALONE
 
+__all__ = ["trees_go"]
 NOUNS = """answer approval arm attribute batch bin byte candidate category cell challenger change character check
     class column combination comparison condition corruption cut day decision draw entry event feature figure file
     finding gap group id incident intersection item key label letter line measure member metric model name norm note
@@ -50,7 +51,7 @@ def sentences() -> Iterator[tuple[str, str]]:
     """(file:line, text) of every sentence that is filled in."""
     for path in MODULES.values():
         name = path.relative_to(ROOT).as_posix()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if name not in ALONE else ():
+        for node in ast.walk(tree_of(path)) if name not in ALONE else ():
             if isinstance(node, ast.JoinedStr):
                 yield f"{name}:{node.lineno}", rendered(node)
 

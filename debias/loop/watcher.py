@@ -248,10 +248,8 @@ class Watcher:
         gone = self.health.quiet
         if gone is not None and not self._silent:
             self._silent = True
-            words = (
-                f"No batch came for {many(round(gone), 'second')}; at most {round(self._case.watch.heartbeat):,} "
-                f"{are(round(self._case.watch.heartbeat))} expected."
-            )
+            most = round(self._case.watch.heartbeat or 0)
+            words = f"No batch came for {many(round(gone), 'second')}; at most {most:,} {are(most)} expected."
             self._notices.add(words)
             self._alerts.send("silent", words, {"seconds": round(gone)})
             self._hear()
