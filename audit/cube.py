@@ -21,6 +21,7 @@ from audit.clusters import Clusters, clusters_of
 from audit.errors import DataError
 from audit.numbers import many
 from audit.scores import Areas, Scores
+from audit.sentences import FEWER_GROUPS
 from audit.values import UNKNOWN
 
 Ints = npt.NDArray[np.int64]
@@ -253,7 +254,7 @@ def cube_of(coded: CodedRows) -> Cube:
             "the sensitive columns have too many combinations",
             got=" x ".join(f"{len(v)} ({a})" for a, v in zip(coded.attributes, coded.levels, strict=True)),
             expected=f"at most {MAX_CELLS // 6:,} groups",
-            todo="put values together with `bins`, or audit fewer columns at a time",
+            todo=FEWER_GROUPS,
         )
     group = np.zeros(len(coded.label), dtype=np.int64)
     for axis, size in enumerate(shape):

@@ -18,6 +18,7 @@ from audit.code import Decisions, code_decisions, code_label, groups_per_row
 from audit.errors import DataError
 from audit.models.loaded import DECISION, PROBABILITY, class_index
 from audit.numbers import fixed, many
+from audit.sentences import UNLAWFUL
 
 if TYPE_CHECKING:
     from audit.models import ModelInfo, Worker
@@ -166,8 +167,8 @@ def reads_note(facts: ModelFacts) -> tuple[str, ...]:
     if not facts.reads:
         return ()
     return (
-        f"The model reads the sensitive value of a person ({', '.join(facts.reads)}) at the moment of the decision. In "
-        "many settings that is unlawful disparate treatment, whatever it does to the gap; ask counsel before use.",
+        f"The model reads the sensitive value of a person ({', '.join(facts.reads)}) at the moment of the decision. "
+        f"{UNLAWFUL}",
     )
 
 

@@ -33,6 +33,7 @@ from audit.numbers import are, brief, many
 from audit.pairs import PairTable, pair_tables, with_pairs
 from audit.power import reaches, with_reach
 from audit.score_rates import bins_note, score_gaps, score_rates
+from audit.sentences import WITHHELD
 from audit.values import UNKNOWN, Count, DatasetMeasure, Gap, Measures, Rate
 
 CONSTANT = 30
@@ -152,7 +153,7 @@ def group_rates(margin: Margin, metric: Metric, alpha: float) -> list[Rate]:
 def missing_reason(margin: Margin, g: int, among: str) -> str:
     """Why a value of group `g` cannot be estimated, with the count at fault."""
     if margin.withheld[g]:
-        return "withheld: the group, or one that could be found by subtraction, is smaller than the floor"
+        return WITHHELD
     rows = int(margin.n[g].sum())
     if rows and not margin.meaning.labelled and "outcome" in among:
         return f"0 of {many(rows, 'person')} have a known outcome: the data have no outcome column"

@@ -20,6 +20,7 @@ from audit.gaps import KINDS, Settings, gap_record, reference_index, seed_of
 from audit.metrics import CALIBRATION_ERROR, MEAN_SCORE, METRICS, ROC_AUC
 from audit.numbers import brief, many
 from audit.scores import EXACT_SCORES, PARTS, area_bounds
+from audit.sentences import WITHHELD
 from audit.stats.score_gap import Limits
 from audit.values import Gap, Rate
 
@@ -42,7 +43,7 @@ def _record(
 ) -> Rate:
     """A rate from a value and its limits; NaN makes it not estimable, for `reason`."""
     if margin.withheld[g]:
-        reason = "withheld: the group, or one that could be found by subtraction, is smaller than the floor"
+        reason = WITHHELD
     known = bool(np.isfinite(value)) and not margin.withheld[g]
     low, high = limits
     return Rate(

@@ -21,6 +21,7 @@ from audit.files import canonical, write_whole
 from audit.findings import NormResult, name_of, percent
 from audit.metrics import ACCURACY, EQUALIZED_ODDS, FALSE_POSITIVE_RATE, SELECTION_RATE, TRUE_POSITIVE_RATE
 from audit.numbers import are, brief, fixed, many, signed
+from audit.sentences import AGES, NO_CAUSE
 from audit.values import Gap, Rate
 from debias.held import aim_words
 from debias.mlbom import ml_bom
@@ -114,8 +115,8 @@ def model_card(document: Mapping[str, Any]) -> str:
         "## Limits",
         _list(
             [
-                "Figures are of the rows that were measured, and age when people or the world change.",
-                "A gap does not say what caused it, and no gap does not say that nobody is harmed.",
+                AGES,
+                NO_CAUSE,
                 *m.notes,
             ]
         ),

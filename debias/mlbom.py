@@ -27,6 +27,7 @@ from audit.documents.mitigation import Mitigation
 from audit.findings import NormResult
 from audit.metrics import SELECTION_RATE
 from audit.numbers import points
+from audit.sentences import AGES, NO_CAUSE
 from audit.values import Gap, Rate
 
 T = TypeVar("T")
@@ -34,8 +35,8 @@ Record = dict[str, Any]
 NAMESPACE = uuid.UUID("8f0b1d52-3a0e-5f4e-9a53-61d2b6a4c0de")
 SPEC = "1.6"
 LIMITS = (
-    "Figures are of the rows that were measured, and age when people or the world change.",
-    "A gap does not say what caused it, and no gap does not say that nobody is harmed.",
+    AGES,
+    NO_CAUSE,
     "Groups are those that the data name.",
 )
 

@@ -32,7 +32,8 @@ from audit.errors import AssayError, DataError, InputError
 from audit.evidence import sha256, tool
 from audit.files import canonical, read_json, write_whole
 from audit.gaps import Settings
-from audit.numbers import are, brief, fixed, many
+from audit.numbers import brief, fixed, many
+from audit.sentences import stopped_early
 from audit.suppress import publish
 from debias.candidate import Candidate, Original, open_original
 from debias.compare import matched_decisions
@@ -364,10 +365,7 @@ def _document(head: dict[str, Any], judge: Judge, record: list[_Tried], asked: i
     failed = sum(t.trial.failed is not None for t in record)
     notes = [f"{failed} of {many(len(record), 'candidate')} failed; each says why."] if failed else []
     if len(record) < asked:
-        notes.append(
-            f"{len(record)} of {many(asked, 'candidate')} {are(len(record), 'was', 'were')} tried: time was up, or "
-            "nothing new was left to try."
-        )
+        notes.append(stopped_early(len(record), asked))
     if left := record_in(_Request, head, FILE).asked.left_out:
         notes.append(f"Not searched: {'; '.join(f'{METHODS[n].title.lower()} ({why})' for n, why in left.items())}.")
     notes.append(

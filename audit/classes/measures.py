@@ -30,6 +30,7 @@ from audit.measure import adjusted, gaps_of, group_rates
 from audit.metrics import ACCURACY, Metric, metrics_for
 from audit.numbers import brief, many
 from audit.pairs import Key, PairTable, pair_table, pair_tables, with_pairs
+from audit.sentences import WITHHELD
 from audit.stats.intervals import two_sided
 from audit.values import Gap, Rate, to_json
 
@@ -254,7 +255,7 @@ def overall_rates(margin: Margin, settings: Settings) -> list[Rate]:
 
 def _nobody(margin: Margin, g: int, among: str) -> str:
     if margin.withheld[g]:
-        return "withheld: the group, or one that could be found by subtraction, is smaller than the floor"
+        return WITHHELD
     return f"0 {among} (of {many(int(margin.n[g].sum()), 'person')} in the group)"
 
 

@@ -16,6 +16,7 @@ from audit.load import limits, outcomes
 from audit.load.groups import file_columns
 from audit.load.values import band, coded, listed, numbers_of
 from audit.numbers import are, brief, many
+from audit.sentences import OUTCOME_COLUMN
 
 Mask = npt.NDArray[np.bool_]
 
@@ -330,7 +331,7 @@ def _on_outcomes(case: Case, frame: pd.DataFrame, audit: Mask, times: npt.NDArra
         figures = "Selection rates" if case.data.task == "classification" else "Predictions and how far they are off"
         yield (
             f"Every known outcome in {label!r} is {names[0]!r}. {figures} can be told; what compares "
-            "outcomes cannot. Check that this is the outcome column and that the rows were not filtered by it."
+            f"outcomes cannot. {OUTCOME_COLUMN.capitalize()}."
         )
 
 

@@ -15,6 +15,7 @@ from audit.errors import DataError
 from audit.load import limits
 from audit.load.delimited import check_duplicates, too_large, too_wide
 from audit.numbers import many
+from audit.sentences import FEWER_VALUES
 
 _INDEX = re.compile(r"__index_level_\d+__")
 
@@ -147,7 +148,7 @@ def _too_many(name: str, rows: int, columns: int) -> DataError:
         f"{name!r} is too large",
         got=f"{many(rows, 'row')} of {many(columns, 'column')}",
         expected=f"at most {limits.MAX_CELLS:,} values",
-        todo="keep only the columns that the case names, or take a random sample of the rows",
+        todo=FEWER_VALUES,
     )
 
 

@@ -24,6 +24,7 @@ from audit.errors import DataError
 from audit.load import heading, limits
 from audit.load.digest import unreadable
 from audit.numbers import are, many
+from audit.sentences import FEWER_VALUES
 
 PLAIN = ReadSpec()
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
@@ -223,7 +224,7 @@ def too_large(name: str, size: int) -> DataError:
         f"{name!r} is too large",
         got=f"{many(size, 'byte')} once unpacked, or more",
         expected=f"at most {limits.MAX_BYTES:,} bytes",
-        todo="keep only the columns that the case names, or take a random sample of the rows",
+        todo=FEWER_VALUES,
     )
 
 

@@ -14,6 +14,7 @@ from audit.errors import CaseError, DataError, nearest
 from audit.load.toml import write
 from audit.load.values import coded, decision_names, listed, numbers_of
 from audit.numbers import brief, many
+from audit.sentences import ADD_THRESHOLD, NEVER_DECIDED, OUTCOME_COLUMN
 
 Mask = npt.NDArray[np.bool_]
 LEAST, MOST = 1e-70, 1e70
@@ -92,7 +93,7 @@ def _one_outcome(case: Case, frame: pd.DataFrame) -> DataError:
         f"the label {label!r} has {'one value only' if names else 'no values'}",
         got=f"{listed(names)} in {many(frame[label].count(), 'row')}, {frame[label].isna().sum():,} empty",
         expected="two outcomes",
-        todo="check that this is the outcome column and that the rows were not filtered by it",
+        todo=OUTCOME_COLUMN,
     )
 
 
@@ -116,7 +117,7 @@ def _numbers(column: pd.Series, where: str) -> None:
             f"{where} has no values",
             got=f"0 of {many(len(numbers), 'row')} with a number",
             expected="numbers",
-            todo="check that this is the outcome column and that the rows were not filtered by it",
+            todo=OUTCOME_COLUMN,
         )
     extreme(str(column.name), float(np.nanmin(numbers)), float(np.nanmax(numbers)))
 
@@ -153,7 +154,7 @@ def decision(case: Case, frame: pd.DataFrame, audit: Mask) -> None:
             got=f"{int((codes < 0).sum()):,} of {many(len(codes), 'measured row')} without a decision; the first "
             f"is row {first:,}",
             expected="a decision in every row",
-            todo="fill them in, or leave out the rows that were never decided",
+            todo=NEVER_DECIDED,
         )
     if len(names) > MOST_CLASSES:
         raise DataError(
@@ -231,5 +232,5 @@ def score(case: Case, column: pd.Series) -> None:
             got=f"{int(outside.sum()):,} of {many(len(numbers), 'row')}, from {brief(numbers.min())} to "
             f"{brief(numbers.max())}",
             expected="probabilities from 0 to 1, or a threshold",
-            todo="add `threshold` under [model]: the score from which on the decision is positive",
+            todo=ADD_THRESHOLD,
         )

@@ -31,6 +31,7 @@ from audit.models.loaded import (
 )
 from audit.models.protobuf import onnx_classes, onnx_maker
 from audit.numbers import brief, many
+from audit.sentences import NO_PROBABILITIES
 
 _PROBABILITIES = ("Sigmoid", "Softmax", "HardSigmoid")
 """Nodes whose output is a probability."""
@@ -112,8 +113,7 @@ class OnnxModel(Loaded):
                 todo="export it with its probabilities; or write its decisions into a column of the table, and "
                 'name that under [model], `decision = "COLUMN"`, in place of `path`',
             )
-        note = "the model gives no probabilities: each score is its decision, 1 or 0"
-        return _Answer("classification", DECISION, classes or ("0", "1"), (note,))
+        return _Answer("classification", DECISION, classes or ("0", "1"), (NO_PROBABILITIES,))
 
     def _of_numbers(self, output: Any, maker: str, classes: tuple[str, ...]) -> _Answer:
         """What one tensor of numbers says, by the node that makes it."""

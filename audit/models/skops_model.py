@@ -19,6 +19,7 @@ from audit.models.guards import put_up
 from audit.models.loaded import DECISION, PROBABILITY, VALUE, Facts, Loaded, one_a_row, one_line, places, several
 from audit.models.trust import modules, sections
 from audit.numbers import many
+from audit.sentences import NO_PROBABILITIES
 
 
 def import_skops() -> Any:
@@ -261,7 +262,7 @@ def _facts(estimator: Any, notes: tuple[str, ...]) -> Facts:
         task = "classification"
         output = PROBABILITY if hasattr(estimator, "predict_proba") else DECISION
     if output == DECISION:
-        notes = (*notes, "the model gives no probabilities: each score is its decision, 1 or 0")
+        notes = (*notes, NO_PROBABILITIES)
     return Facts(
         estimator=one_line(name),
         classes=labels,

@@ -18,6 +18,7 @@ from audit.errors import ModelError
 from audit.models import ubjson
 from audit.models.lightgbm_model import unix
 from audit.numbers import many
+from audit.sentences import DAMAGED
 
 _MOST_FEATURES = 10**6
 _PARSED = re.compile(rb"^Tree=(\d+)\n", re.MULTILINE)
@@ -36,7 +37,7 @@ def _refuse(what: str) -> ModelError:
         "a tree of the model points outside itself",
         got=what,
         expected="trees as the library writes them",
-        todo="get the file from its source again; it was damaged or made to break the program that reads it",
+        todo=DAMAGED,
     )
 
 

@@ -21,6 +21,7 @@ from audit.numbers import brief
 from audit.pairs import with_pairs
 from audit.regression.distance import distances
 from audit.regression.moments import P2, R2, R4, Y2, A, Moments, P, R, Y
+from audit.sentences import WITHHELD
 from audit.values import Gap, Rate, to_json
 
 METRICS: dict[str, tuple[int, int, int]] = {
@@ -141,7 +142,7 @@ def group_averages(margin: Margin, metric: str, settings: Settings) -> list[Rate
         if not np.isfinite(mean):
             reason = f"0 {AMONG[among]} (of {int(margin.n[g].sum())} in the group)"
             if margin.withheld[g]:
-                reason = "withheld: the group, or one that could be found by subtraction, is smaller than the floor"
+                reason = WITHHELD
             out.append(Rate(metric, margin.attribute, group, None, None, 0, None, None, name, False, reason, 0.0))
             continue
         half = float(stdtrit(n - 1, 1 - settings.alpha / 2)) * error if n >= 2 else float("nan")

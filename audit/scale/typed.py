@@ -32,6 +32,7 @@ from audit.scale.people import Together, clusters_in
 from audit.scale.rank import AREA_ROWS, Scored, areas_of, blurred
 from audit.scale.source import Source
 from audit.scores import Floats
+from audit.sentences import ADD_THRESHOLD, FEWER_GROUPS, NEVER_DECIDED
 
 MOST_GROUPS = 3_000_000
 """Combinations of values, scores among them, that are fetched."""
@@ -89,7 +90,7 @@ def not_too_many(case: Case, found: pa.Table) -> None:
             "the sensitive columns have too many combinations",
             got=f"more than {MOST_GROUPS:,} kinds of rows",
             expected=f"at most {MOST_GROUPS:,}",
-            todo="put values together with `bins`, or audit fewer columns at a time"
+            todo=FEWER_GROUPS
             + ("; with `cluster`, audit a random part of the people" if case.data.cluster is not None else ""),
         )
 
@@ -118,7 +119,7 @@ def check_range(case: Case, bad: int, low: float, high: float) -> None:
             f"the score column {case.model.column!r} has scores outside 0 to 1 and the case gives no threshold",
             got=f"from {brief(low)} to {brief(high)}",
             expected="probabilities from 0 to 1, or a threshold",
-            todo="add `threshold` under [model]: the score from which on the decision is positive",
+            todo=ADD_THRESHOLD,
         )
 
 
@@ -130,7 +131,7 @@ def without_own(case: Case, rows: int) -> DataError:
         else f"the score column {case.model.column!r} has values that are no finite numbers",
         got=f"{many(rows, 'measured row')} without a {kind}",
         expected=f"a {kind} in every row",
-        todo="fill them in, or leave out the rows that were never decided",
+        todo=NEVER_DECIDED,
     )
 
 

@@ -28,6 +28,7 @@ from audit.files import read_json
 from audit.load import load_case
 from audit.load.toml import Reader, beside, parse
 from audit.numbers import many
+from audit.sentences import STOPPED
 from debias.loop.approver import Open
 from debias.loop.database import TrailLost
 from debias.loop.health import Health, merged, serving
@@ -264,5 +265,5 @@ def run_fleet(
                             member.open()
                 time.sleep(POLL_SECONDS)
         except KeyboardInterrupt:
-            print("assay watch: stopped; the next run goes on here.", file=sys.stderr, flush=True)
+            print(STOPPED, file=sys.stderr, flush=True)
     return page_of(loops, {m.loop.name: m.problem for m in members if m.problem})

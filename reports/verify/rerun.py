@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from audit.explain.document import people_rule
-from audit.numbers import are, many
+from audit.numbers import many
+from audit.sentences import stopped_early
 from reports.attest import MODEL_CARD, STATEMENTS
 from reports.compare import EARLIER
 from reports.manifest import NAME
@@ -112,10 +113,7 @@ def _stopped_early(document: dict[str, Any]) -> dict[str, Any]:
     """A search that was stopped says so in one note, whose text follows from two numbers; one made again was not."""
     trials, asked = document.get("trials"), document.get("trials_asked")
     if isinstance(trials, list) and isinstance(document.get("notes"), list):
-        sentence = (
-            f"{len(trials)} of {many(asked, 'candidate')} {are(len(trials), 'was', 'were')} tried: time was "
-            "up, or nothing new was left to try."
-        )
+        sentence = stopped_early(len(trials), asked)
         document = document | {"notes": [n for n in document["notes"] if n != sentence]}
     return document
 

@@ -25,6 +25,7 @@ from audit.errors import ModelError
 from audit.models.loaded import one_line
 from audit.models.served.addresses import PORTS, place_of
 from audit.numbers import many
+from audit.sentences import SEE_SERVER
 
 MOST_BYTES = 2**20
 MOST_BYTES_A_ROW = 4096
@@ -201,12 +202,12 @@ class Client:
             if attempt < tries:
                 self._sleep(min(MOST_PAUSE, pause if wait is None else max(wait, pause)))
                 pause *= 2
+        kept = f"{SEE_SERVER}; what was answered before is kept, and is not asked again"
         raise ModelError(
             f"{self.access.what} at {self.access.place} did not answer",
             got=f"{self.shown(why)}; asked {tries} times" if tries > 1 else self.shown(why),
             expected=f"an answer within {many(self.access.timeout, 'second')}",
-            todo="see whether the server runs and is reached from here; what was answered before is kept, and is not "
-            "asked again" if method == "POST" else "see whether the server runs and is reached from here",
+            todo=kept if method == "POST" else SEE_SERVER,
         )  # fmt: skip
 
     def _connect(self) -> http.client.HTTPConnection:

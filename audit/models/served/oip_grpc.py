@@ -35,6 +35,7 @@ from audit.models.served.client import (
 from audit.models.served.line import Line, Raw, Server, Tensor, access_of, no_answer
 from audit.models.served.oip import BROKEN, INTEGERS, chosen, model_path, tensors
 from audit.numbers import many
+from audit.sentences import SEE_SERVER
 
 SERVICE = "/inference.GRPCInferenceService/"
 PIP = "pip install grpcio"
@@ -155,7 +156,7 @@ class OipGrpc(Line):
             f"the endpoint at {self._access.place} did not answer",
             got=f"{why}; asked {many(self.spec.retries + 1, 'time')}",
             expected=f"an answer within {many(self.spec.timeout, 'second')}",
-            todo="see whether the server runs and is reached from here; what was answered before is kept",
+            todo=f"{SEE_SERVER}; what was answered before is kept",
         )
 
     def _open(self, grpc: Any, most: int) -> Any:
