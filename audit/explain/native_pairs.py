@@ -19,6 +19,7 @@ from audit.explain.kinds import TOLERANCES, Floats, RefusedError, gate
 from audit.explain.native_trees import tree_total
 from audit.explain.owners import NoMapError
 from audit.models.arrays import arrays_in
+from audit.numbers import many
 
 SHALLOW = 12
 """The depth up to which trees are given to shap: its time grows with leaves x depth^2, 400 ms a row in deep forests."""
@@ -135,7 +136,7 @@ def _tree_sizes(last: Any, name: str) -> list[tuple[int, int]]:
 def _affordable(sizes: list[tuple[int, int]], encoded: Any) -> None:
     rows, columns = encoded.shape
     if sum(leaves * depth**2 for leaves, depth in sizes) * rows * columns > WORK:
-        raise RefusedError(f"interaction values of {len(sizes):,} trees would take too long")
+        raise RefusedError(f"interaction values of {many(len(sizes), 'tree')} would take too long")
 
 
 def _base(explainer: Any, count: int, index: int | None) -> Floats:

@@ -40,11 +40,18 @@ def serve(incoming: int, outgoing: int, settings: dict[str, Any]) -> int:
 
 
 def _load(frame: Frame, held: tuple[str, ...]) -> tuple[Loaded, dict[str, Any]]:
-    from audit.models.formats import load
-    from audit.models.tree_files import check_file
+    from audit.models.late import until_asked
 
-    content = frame.arrays["model"].tobytes()
-    check_file(frame.fields["format"], content)
+    with until_asked():
+        from audit.models.formats import load
+        from audit.models.tree_files import check_file
+
+        content = frame.arrays["model"].tobytes()
+        check_file(frame.fields["format"], content)
+        if frame.fields["format"] in ("skops", "group-thresholds"):
+            from audit.models.skops_model import import_skops
+
+            import_skops()
     model = load(frame.fields["format"], content, frame.fields["allow"])
     facts = model.facts
     return model, {
