@@ -46,7 +46,7 @@ def seconds(trees: Sequence[Tree], own: Ints, rows: int, most: float) -> float:
             k = met.bit_count()
             if k > MOST_PLAYERS:
                 return float("inf")
-            out += LEAF_SECONDS + CELL_SECONDS * 2**k * k * (k + 1) + BIT_SECONDS * rows * max(k, 1)
+            out += LEAF_SECONDS + CELL_SECONDS * (1 << k) * k * (k + 1) + BIT_SECONDS * rows * max(k, 1)
             if out > most:
                 return out
     return out
@@ -145,4 +145,5 @@ def _table(counts: npt.NDArray[np.int64], k: int) -> Floats:
         pairs = above.reshape(2 ** (k - 1 - place), 2, 2**place, k + 1)
         pairs[:, 0] += pairs[:, 1]
     gains, taken, losses = np.einsum("cj,tcj->tc", above, w.weights)
-    return np.where(w.has, gains[::-1] - taken[w.joined], -losses[::-1])
+    found: Floats = np.where(w.has, gains[::-1] - taken[w.joined], -losses[::-1])
+    return found
