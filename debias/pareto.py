@@ -108,7 +108,7 @@ def run_search(
     if begin is not None:
         begin(head, len(record))
     began = time.monotonic()
-    progress.stage("Searching")
+    progress.stage("Searching", len(record))
     while len(record) < trials:
         progress.step(len(record), trials)
         if timeout is not None and record and time.monotonic() - began > timeout:

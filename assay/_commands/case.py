@@ -10,6 +10,7 @@ import click
 
 from assay._commands.options import ALLOW, CASE, DATA
 from assay._commands.parsing import FILE, Option, Result, command
+from audit import progress
 from audit.errors import InputError
 from audit.numbers import brief, many
 
@@ -68,6 +69,7 @@ def convert(
     own = None
     if python is not None and load is not None:
         own = Environment(Path(os.path.abspath(python)), load, consent, model.resolve().parent, by_option=True)
+    progress.stage("Reading the rows")
     done = made_of(model, own, out, read_noted(data).frame, list(features), tuple(allow))
     words = (
         f"Written: {done.path}, checked on {many(done.rows, 'row')}: the same decisions, scores at most "

@@ -169,6 +169,7 @@ def precompute(
         if before is not None:
             head = msgspec.json.decode(before.body, type=Head)
         asked = done = 0
+        progress.stage("Explaining everyone")
         store.paused = True
         for at, digests in _missing(store, key, who.frame.iloc[:many]):
             made = explain(

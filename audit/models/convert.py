@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from audit import progress
 from audit.errors import InputError, ModelError
 from audit.files import canonical, write_whole
 from audit.models.arrays import arrays_in
@@ -70,6 +71,7 @@ def convert(
         )  # fmt: skip
     form, tolerance = FORMATS[out.suffix]
     rows = frame.sample(min(ROWS, len(frame)), random_state=0).reset_index(drop=True)
+    progress.stage("Writing the new file")
     with OwnWorker(path, environment) as worker:
         info = worker.info
         chosen = rows[list(info.features or features or rows.columns)]
@@ -80,6 +82,7 @@ def convert(
         versions, sha256 = worker.versions, info.sha256
     answers = arrays_in(_Made, made)
     content, scores, decided = answers.content, answers.scores, answers.decided
+    progress.stage("Comparing both files")
     with tempfile.TemporaryDirectory() as place:
         new = Path(place) / out.name
         new.write_bytes(content)
@@ -131,6 +134,7 @@ def _opened(path: Path, out: Path, frame: pd.DataFrame, features: Sequence[str],
             todo="name it as `path` under [model]; for another format name the interpreter that made it, with --python",
         )  # fmt: skip
     rows = frame.sample(min(ROWS_HERE, len(frame)), random_state=0).reset_index(drop=True)
+    progress.stage("Writing the new file")
     with Worker(path, allow=tuple(allow)) as worker:
         info = worker.info
         if len(info.classes) != 2:
@@ -147,6 +151,7 @@ def _opened(path: Path, out: Path, frame: pd.DataFrame, features: Sequence[str],
             "this model cannot be written as ONNX", got=str(np.asarray(made.get("reason")).reshape(-1)[0]),
             expected="a model whose ONNX file answers alike", todo="audit it as it is: `path` under [model]",
         )  # fmt: skip
+    progress.stage("Comparing both files")
     with tempfile.TemporaryDirectory() as place:
         new = Path(place) / out.name
         new.write_bytes(content)

@@ -231,7 +231,7 @@ class Watcher:
             if self._stale:  # batches came faster than it is written, and then none
                 self.show()
             return False
-        progress.stage(f"Batch {number + 1}")
+        progress.part("Batches", number, there)
         taken = self._taker.take(number, self._state, self._policy, self._reference, self._calibration)
         self._take(number, taken)
         self.health.batch()
