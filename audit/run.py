@@ -43,6 +43,7 @@ from audit.measure import measure
 from audit.models.registry import record
 from audit.quality import groups_of
 from audit.quality.codes import Group
+from audit.quality.draw import Digest, content_of
 from audit.quality.table import DETECTORS, Looked, examine, look_at
 from audit.scale.frames import Held, refuse
 from audit.scale.source import is_large
@@ -103,7 +104,7 @@ def run_audit(
     else:
         if rows is None:
             progress.stage("Reading the data")
-            rows = load_rows(case, everything=True)
+            rows = load_rows(case, everything=True, packed=not case.model.is_asked and case.contract is None)
         again = repeated_ids(case, rows.frame, rows.audit)
         cube, model, facts, model_notes, more = (_predicted if numbers else _asked)(case, rows, settings, allow)
     settings = replace(settings, repeated=again)
@@ -170,8 +171,9 @@ def _asked(
     )
     progress.stage("Examining the data")
     flipped = None if flips is None else turned(flips, coded.decision, decided[len(frame) :], _good(coded), settings)
-    more = {"quality": examine(looked)}
-    more |= _by_person(frame, rows.features, groups, coded, settings, flipped)
+    content = content_of(frame, rows.features, groups)
+    more = {"quality": examine(replace(looked, content=content))}
+    more |= _by_person(frame, rows.features, groups, coded, settings, flipped, content)
     more |= _named_by_people(case, frame, groups, coded, settings)
     more |= _contracted(case, frame, rows.columns, settings)
     if (rare := rare_people(coded)).any() and not rare.all():
@@ -289,6 +291,7 @@ def _by_person(
     coded: CodedRows,
     settings: Settings,
     flips: Any,
+    content: Digest | None = None,
 ) -> dict[str, Any]:
     """Slices and near neighbours; flips: of the model's decisions, None where they were not looked for."""
     read = [f for f in features if f in frame.columns]
@@ -297,8 +300,11 @@ def _by_person(
     asked = {"error": (known, wrong), "missed": (coded.label == good, wrong)}
     favourable = (coded.decision == good).astype(np.int64)
     return {
-        "slices": search(frame, read, groups, asked, settings),
-        "individual": {"neighbours": consistency(frame, read, groups, favourable, settings), "model_flips": flips},
+        "slices": search(frame, read, groups, asked, settings, content),
+        "individual": {
+            "neighbours": consistency(frame, read, groups, favourable, settings, content),
+            "model_flips": flips,
+        },
     }
 
 

@@ -321,7 +321,7 @@ class Explaining:
             return of_trees(trees, len(few), from_trees(trees.values, names, features))
         change = transform(self.output, self.rule)
         few = few.iloc[: self.settings.friedman_rows]
-        pairs = friedman(lambda f: change(self.predict(f)), few, features)
+        pairs = friedman(self.predict, few, features, change)
         return refusal(arrays_in(Refused, answer).refused, self.output, len(few), pairs)
 
     def _recourse(

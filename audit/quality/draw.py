@@ -20,17 +20,28 @@ Digest = npt.NDArray[np.uint64]
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
-def row_digest(
-    frame: pd.DataFrame, features: Sequence[str], groups: Sequence[Group], more: Sequence[npt.NDArray[np.generic]] = ()
-) -> Digest:
-    """(n,) a number for each row, from the values of `features` that are no groups and from `more`, whole numbers (n,).
-
-    The same whether a number is whole or not, from whatever kind of file, and however the rows are ordered.
-    """
+def content_of(frame: pd.DataFrame, features: Sequence[str], groups: Sequence[Group]) -> Digest:
+    """(n,) a number for the values of each row's `features` that are no groups."""
     mine = {g.attribute for g in groups}
     total = np.zeros(len(frame), dtype=np.uint64)
     for name in sorted(f for f in features if f not in mine and f in frame.columns):
         total = _mixed(total * np.uint64(31) + _column(frame[name]))
+    return total
+
+
+def row_digest(
+    frame: pd.DataFrame,
+    features: Sequence[str],
+    groups: Sequence[Group],
+    more: Sequence[npt.NDArray[np.generic]] = (),
+    content: Digest | None = None,
+) -> Digest:
+    """(n,) a number for each row, from the values of `features` that are no groups and from `more`, whole numbers (n,).
+
+    The same whether a number is whole or not, from whatever kind of file, and however the rows are ordered.
+    content: `content_of` these features, where it is known: of many columns it takes long.
+    """
+    total = content_of(frame, features, groups) if content is None else content
     for values in more:
         total = _mixed(total * np.uint64(31) + np.asarray(values).astype(np.int64).astype(np.uint64))
     ranks = [_rank(g) for g in groups]

@@ -21,7 +21,7 @@ import pandas as pd
 from audit import stats
 from audit.gaps import Settings, seed_of
 from audit.quality.codes import Group, Ints, Levels, levels_of
-from audit.quality.draw import dealt, row_digest, sample
+from audit.quality.draw import Digest, dealt, row_digest, sample
 from audit.values import UNKNOWN, to_json
 
 Floats = npt.NDArray[np.float64]
@@ -38,14 +38,18 @@ MOST_STEPS = 1_000
 
 
 def proxies(
-    frame: pd.DataFrame, features: Sequence[str], groups: Sequence[Group], settings: Settings
-) -> dict[str, Any]:
-    """`features`: each feature against each attribute, strongest first; `together`: all features, per attribute."""
+    frame: pd.DataFrame, features: Sequence[str], groups: Sequence[Group], settings: Settings,
+    content: Digest | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """`features`: each feature against each attribute, strongest first; `together`: all features, per attribute.
+
+    content: `draw.content_of` the features, where it is known.
+    """
     if not features:
         return {"measured": False, "reason": "no feature was read"}
-    digest = row_digest(frame, features, groups)
+    digest = row_digest(frame, features, groups, content=content)
     place = sample(digest, MOST, seed_of(settings, "proxies"))
-    part = frame.iloc[place]
+    part = frame[list(features[:MOST_FEATURES])].iloc[place]
     coded: list[Levels] = []
     left = list(features[MOST_FEATURES:])
     for feature in features[:MOST_FEATURES]:
@@ -225,7 +229,7 @@ def out_of_fold(mine: Sequence[Levels], codes: Ints, groups: int, fold: Ints) ->
     # A row has one 1 for each column of the file, and one for the constant.
     at = np.column_stack(
         [*(o + c.codes for c, o in zip(mine, offsets[:-1], strict=True)), np.full(len(codes), width - 1)]
-    )
+    ).astype(np.int32)
     y = (codes[:, None] == np.arange(groups)).astype(np.float64)
     penalty = np.full(width, RIDGE)
     penalty[-1] = 1e-6
@@ -252,7 +256,8 @@ def _descended(at: Ints, y: Floats, fold: Ints, penalty: Floats) -> Floats:
     from scipy import sparse
 
     n, many = at.shape
-    x = sparse.csr_array((np.ones(n * many), at.ravel(), np.arange(0, n * many + 1, many)), shape=(n, len(penalty)))
+    starts = np.arange(0, n * many + 1, many, dtype=np.int32)
+    x = sparse.csr_array((np.ones(n * many), at.ravel(), starts), shape=(n, len(penalty)))
     out = np.zeros_like(y)
     found = np.zeros((len(penalty), y.shape[1]))
     for f in range(FOLDS):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from audit.explain.outputs import Rule, log_odds, transform
 from audit.explain.permutation_shap import Table, plan_walks, walk
 from audit.explain.sampled import explain_people, explain_sampled, slopes
-from audit.explain.strata import luck
+from audit.explain.strata import bands, luck
 
 PLAIN = {"value": transform("value", Rule(0.5))}
 
@@ -216,7 +216,7 @@ def test_taking_out_luck_lowers_the_noise_and_keeps_the_mean() -> None:
     plan = plan_walks(scores, 600, 3, 2, 0)
     shares, _ = walk(predict, Table(rows, back), plan, predict(rows), scores, PLAIN)
     raw = shares["value"]
-    off = luck(raw, plan.row, plan.back, rows, back)
+    off = luck(raw, plan.row, plan.back, bands(rows, back))
     assert raw[:, 2].std() > 0.2
     assert (raw - off)[:, 2].std() < 0.02
     assert (raw - off)[:, 2].mean() == pytest.approx(-0.08, abs=0.002)
