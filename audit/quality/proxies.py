@@ -229,7 +229,7 @@ def out_of_fold(mine: Sequence[Levels], codes: Ints, groups: int, fold: Ints) ->
     # A row has one 1 for each column of the file, and one for the constant.
     at = np.column_stack(
         [*(o + c.codes for c, o in zip(mine, offsets[:-1], strict=True)), np.full(len(codes), width - 1)]
-    ).astype(np.int32)
+    )
     y = (codes[:, None] == np.arange(groups)).astype(np.float64)
     penalty = np.full(width, RIDGE)
     penalty[-1] = 1e-6
@@ -257,7 +257,7 @@ def _descended(at: Ints, y: Floats, fold: Ints, penalty: Floats) -> Floats:
 
     n, many = at.shape
     starts = np.arange(0, n * many + 1, many, dtype=np.int32)
-    x = sparse.csr_array((np.ones(n * many), at.ravel(), starts), shape=(n, len(penalty)))
+    x = sparse.csr_array((np.ones(n * many), at.ravel().astype(np.int32), starts), shape=(n, len(penalty)))
     out = np.zeros_like(y)
     found = np.zeros((len(penalty), y.shape[1]))
     for f in range(FOLDS):
