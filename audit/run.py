@@ -41,9 +41,9 @@ from audit.load.check import repeated_ids
 from audit.load.forms import listed, stated
 from audit.measure import measure
 from audit.models.registry import record
+from audit.numbers import brief
 from audit.quality import groups_of
 from audit.quality.codes import Group
-from audit.quality.draw import Digest, content_of
 from audit.quality.table import DETECTORS, Looked, examine, look_at
 from audit.scale.frames import Held, refuse
 from audit.scale.source import is_large
@@ -145,7 +145,7 @@ def _asked(
     case: Case, rows: Rows, settings: Settings, allow: Sequence[str]
 ) -> tuple[Cube, ModelFacts, DataFacts, tuple[str, ...], dict[str, Any]]:
     """The cube of rows in memory, and the keys of evidence.json that need rows."""
-    frame = rows.frame[rows.audit]
+    frame = rows.audited
     groups = groups_of(case, frame)
     progress.stage("Looking for features that give the label away")
     looked = Looked(case, rows, frame, groups, settings)
@@ -171,9 +171,8 @@ def _asked(
     )
     progress.stage("Examining the data")
     flipped = None if flips is None else turned(flips, coded.decision, decided[len(frame) :], _good(coded), settings)
-    content = content_of(frame, rows.features, groups)
-    more = {"quality": examine(replace(looked, content=content))}
-    more |= _by_person(frame, rows.features, groups, coded, settings, flipped, content)
+    more = {"quality": examine(looked)}
+    more |= _by_person(frame, rows.features, groups, coded, settings, flipped)
     more |= _named_by_people(case, frame, groups, coded, settings)
     more |= _contracted(case, frame, rows.columns, settings)
     if (rare := rare_people(coded)).any() and not rare.all():
@@ -260,7 +259,7 @@ def _predicted(
     """The same of a regression: residuals and predictions; what is about decisions is not looked at."""
     from audit.regression.rows import cube_of_numbers, predict
 
-    frame = rows.frame[rows.audit]
+    frame = rows.audited
     progress.stage("Asking the model")
     predicted, model = predict(case, frame, rows.features, allow=allow)
     progress.stage("Counting")
@@ -275,7 +274,7 @@ def _predicted(
     )
     notes = (*rows.notes, *reads_note(model), note)
     if len(predicted) and np.ptp(predicted) == 0:
-        notes += (f"Every prediction is the same, {predicted[0]:g}: predictions tell nobody apart.",)
+        notes += (f"Every prediction is the same, {brief(predicted[0])}: predictions tell nobody apart.",)
     return cube, model, facts, notes, {"quality": examine(look_at(case, rows, settings))}
 
 
@@ -291,7 +290,6 @@ def _by_person(
     coded: CodedRows,
     settings: Settings,
     flips: Any,
-    content: Digest | None = None,
 ) -> dict[str, Any]:
     """Slices and near neighbours; flips: of the model's decisions, None where they were not looked for."""
     read = [f for f in features if f in frame.columns]
@@ -300,9 +298,9 @@ def _by_person(
     asked = {"error": (known, wrong), "missed": (coded.label == good, wrong)}
     favourable = (coded.decision == good).astype(np.int64)
     return {
-        "slices": search(frame, read, groups, asked, settings, content),
+        "slices": search(frame, read, groups, asked, settings),
         "individual": {
-            "neighbours": consistency(frame, read, groups, favourable, settings, content),
+            "neighbours": consistency(frame, read, groups, favourable, settings),
             "model_flips": flips,
         },
     }

@@ -20,8 +20,9 @@ import pandas as pd
 
 from audit import stats
 from audit.gaps import Settings, seed_of
+from audit.numbers import many
 from audit.quality.codes import Group, Ints, Levels, levels_of
-from audit.quality.draw import Digest, dealt, row_digest, sample
+from audit.quality.draw import dealt, row_digest, sample
 from audit.values import UNKNOWN, to_json
 
 Floats = npt.NDArray[np.float64]
@@ -38,16 +39,12 @@ MOST_STEPS = 1_000
 
 
 def proxies(
-    frame: pd.DataFrame, features: Sequence[str], groups: Sequence[Group], settings: Settings,
-    content: Digest | None = None,
-) -> dict[str, Any]:  # fmt: skip
-    """`features`: each feature against each attribute, strongest first; `together`: all features, per attribute.
-
-    content: `draw.content_of` the features, where it is known.
-    """
+    frame: pd.DataFrame, features: Sequence[str], groups: Sequence[Group], settings: Settings
+) -> dict[str, Any]:
+    """`features`: each feature against each attribute, strongest first; `together`: all features, per attribute."""
     if not features:
         return {"measured": False, "reason": "no feature was read"}
-    digest = row_digest(frame, features, groups, content=content)
+    digest = row_digest(frame, features, groups)
     place = sample(digest, MOST, seed_of(settings, "proxies"))
     part = frame[list(features[:MOST_FEATURES])].iloc[place]
     coded: list[Levels] = []
@@ -63,7 +60,9 @@ def proxies(
     for group in groups:
         codes, names, kept = _known(group, place, settings.floor)
         if len(names) < 2:
-            together.append(_none(group, f"{len(names)} groups of at least {settings.floor} people in the sample"))
+            together.append(
+                _none(group, f"{many(len(names), 'group')} of at least {settings.floor} people in the sample")
+            )
             continue
         fold = dealt(digest[place[kept]], FOLDS, seed_of(settings, "folds", group.attribute))
         mine = [Levels(c.column, c.codes[kept], c.names) for c in coded if c.column != group.attribute]

@@ -19,7 +19,6 @@ from audit.load import Rows
 from audit.publish_rows import thin_duplicates, thin_missing, thin_periods
 from audit.quality import groups_of
 from audit.quality.codes import Group
-from audit.quality.draw import Digest
 from audit.quality.duplicates import duplicates
 from audit.quality.leaks import leaks_of
 from audit.quality.missing import missing
@@ -31,15 +30,13 @@ Entry = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Looked:
-    """What a detector looks at. frame: the audited rows of `rows`; groups: of each sensitive column, in `frame`;
-    content: `draw.content_of` the features."""
+    """What a detector looks at. frame: the audited rows of `rows`; groups: of each sensitive column, in `frame`."""
 
     case: Case
     rows: Rows
     frame: pd.DataFrame
     groups: tuple[Group, ...]
     settings: Settings
-    content: Digest | None = None
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -97,7 +94,7 @@ DETECTORS: dict[str, Detector] = {
             name="proxies",
             asks="Which features tell a sensitive attribute, alone and together?",
             source="Cramer 1946, corrected by Bergsma 2013; DeLong et al. 1988; Benjamini & Hochberg 1995",
-            look=lambda at: proxies(at.frame, at.features, at.groups, at.settings, at.content),
+            look=lambda at: proxies(at.frame, at.features, at.groups, at.settings),
             publish=lambda entry, floor: entry,
         ),
         Detector(
@@ -119,7 +116,7 @@ DETECTORS: dict[str, Detector] = {
 
 def look_at(case: Case, rows: Rows, settings: Settings) -> Looked:
     """What the detectors are given."""
-    frame = rows.frame[rows.audit]
+    frame = rows.audited
     return Looked(case, rows, frame, groups_of(case, frame), settings)
 
 

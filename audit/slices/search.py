@@ -13,7 +13,7 @@ import pandas as pd
 from audit import stats
 from audit.gaps import Settings, seed_of
 from audit.quality.codes import MISSING, Group, Levels, levels_of
-from audit.quality.draw import Digest, dealt, row_digest, sample
+from audit.quality.draw import dealt, row_digest, sample
 from audit.stats.exact import two_groups
 from audit.values import UNKNOWN, to_json
 
@@ -41,16 +41,12 @@ def search(
     groups: Sequence[Group],
     wrong: Mapping[str, tuple[Mask, Mask]],
     settings: Settings,
-    content: Digest | None = None,
 ) -> dict[str, Any]:
-    """The `slices` entry of evidence.json. wrong: question -> who is asked about, and for whom it went wrong; (n,).
-
-    content: `draw.content_of` the features, where it is known.
-    """
+    """The `slices` entry of evidence.json. wrong: question -> who is asked about, and for whom it went wrong; (n,)."""
     asked = {q: v for q, v in wrong.items() if v[0].any()}
     if not asked:
         return {"measured": False, "reason": "no outcome is known", "found": []}
-    digest = row_digest(frame, features, groups, [m for pair in asked.values() for m in pair], content)
+    digest = row_digest(frame, features, groups, [m for pair in asked.values() for m in pair])
     place = sample(digest, MOST_ROWS, seed_of(settings, "slices"))
     part = frame.iloc[place]
     columns = [Levels(g.attribute, g.codes[place], g.levels) for g in groups]
