@@ -104,7 +104,7 @@ def run_audit(
     else:
         if rows is None:
             progress.stage("Reading the data")
-            rows = load_rows(case, everything=True)
+            rows = load_rows(case, everything=True, packed=not case.model.is_asked and case.contract is None)
         again = repeated_ids(case, rows.frame, rows.audit)
         cube, model, facts, model_notes, more = (_predicted if numbers else _asked)(case, rows, settings, allow)
     settings = replace(settings, repeated=again)
@@ -299,7 +299,10 @@ def _by_person(
     favourable = (coded.decision == good).astype(np.int64)
     return {
         "slices": search(frame, read, groups, asked, settings),
-        "individual": {"neighbours": consistency(frame, read, groups, favourable, settings), "model_flips": flips},
+        "individual": {
+            "neighbours": consistency(frame, read, groups, favourable, settings),
+            "model_flips": flips,
+        },
     }
 
 

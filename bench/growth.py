@@ -1,11 +1,12 @@
 """How the time and memory of `assay audit` (`explained`: of `assay explain`) grow along each axis of a file.
 
-    python bench/growth.py [--only rows groups attributes ... explained] [--most SIZE]
+    python bench/growth.py [--only rows groups attributes ... explained] [--most SIZE] [--write docs/growth.md]
 
 Each row is one run of the command line, as a person starts it, on a Parquet file made by the bench: CPU seconds and
 peak memory of its processes, wall seconds, and the size of evidence.json. The exponent is the slope of CPU seconds
 above what the smallest size takes, between the two largest sizes, in logarithms of both: 1 is linear, and n log n
-shows as a little more than 1. --most leaves out sizes above it. One thread a process.
+shows as a little more than 1; below NOISE seconds above the smallest size there is none. --most leaves out sizes above
+it. --write puts each axis' table in place of the one that the page has. One thread a process.
 """
 
 from __future__ import annotations
@@ -24,9 +25,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+
+NOISE = 0.5
+CHUNK = 1_000_000
 
 SIZES = {
     "rows": (10_000, 100_000, 1_000_000, 10_000_000, 100_000_000),
@@ -69,9 +75,10 @@ def made(axis: str, size: int, folder: Path) -> Path:
     elif axis == "intersections":
         side = math.isqrt(size)
         rows, groups = 300_000, (side, side)
-    frame = table(rows, groups, rng)
     if axis == "explained":
         return explained(size, folder)
+    path = folder / f"{axis}-{size}.parquet"
+    frame = table(min(rows, CHUNK), groups, rng)
     if axis in ("numbers", "categories"):
         features = [f"x{k}" for k in range(size)]
         for name in features:
@@ -85,8 +92,12 @@ def made(axis: str, size: int, folder: Path) -> Path:
         label = rng.integers(0, size, rows)
         said = np.where(rng.random(rows) < 0.6, label, rng.integers(0, size, rows))
         frame["label"], frame["decision"] = np.array(names)[label], np.array(names)[said]
-    path = folder / f"{axis}-{size}.parquet"
-    pd.DataFrame(frame).to_parquet(path, index=False)
+    first = pa.Table.from_pandas(pd.DataFrame(frame), preserve_index=False)
+    with pq.ParquetWriter(path, first.schema) as file:
+        file.write_table(first)
+        for done in range(CHUNK, rows, CHUNK):  # of many rows a million at a time
+            more = pd.DataFrame(table(min(CHUNK, rows - done), groups, rng))
+            file.write_table(pa.Table.from_pandas(more, schema=first.schema, preserve_index=False))
     case = folder / f"{axis}-{size}.toml"
     sensitive = json.dumps([f"a{i}" for i in range(len(groups))])
     good = "c00" if axis == "classes" else "yes"
@@ -140,8 +151,16 @@ def measured(case: Path, out: Path) -> tuple[float, float, float, float]:
     return cpu, wall, peak, (out / document).stat().st_size / 1e6
 
 
-def walk(axis: str, most: int, make: Callable[[str, int, Path], Path] = made) -> None:
-    print(f"\n| {axis} | CPU s | wall s | peak MiB | document MB | exponent |\n|---:|---:|---:|---:|---:|---:|")
+def walk(axis: str, most: int, make: Callable[[str, int, Path], Path] = made) -> str:
+    """The table of an axis, printed line by line and given back."""
+    lines: list[str] = []
+
+    def tell(line: str) -> None:
+        lines.append(line)
+        print(line, flush=True)
+
+    tell(f"| {axis} | CPU s | wall s | peak MiB | document MB | exponent |")
+    tell("|---:|---:|---:|---:|---:|---:|")
     seen: list[tuple[int, float]] = []
     for size in (s for s in SIZES[axis] if s <= most):
         with tempfile.TemporaryDirectory() as held:
@@ -150,18 +169,36 @@ def walk(axis: str, most: int, make: Callable[[str, int, Path], Path] = made) ->
         exponent = ""
         if len(seen) > 1:
             (_, base), (n, last) = seen[0], seen[-1]
-            exponent = f"{math.log(max(cpu - base, 0.05) / max(last - base, 0.05)) / math.log(size / n):.2f}"
+            if min(cpu, last) - base >= NOISE:
+                exponent = f"{math.log((cpu - base) / (last - base)) / math.log(size / n):.2f}"
         seen.append((size, cpu))
-        print(f"| {size:,} | {cpu:.1f} | {wall:.1f} | {peak:,.0f} | {document:.2f} | {exponent} |", flush=True)
+        tell(f"| {size:,} | {cpu:.1f} | {wall:.1f} | {peak:,.0f} | {document:.2f} | {exponent} |")
+    print()
+    return "\n".join(lines)
+
+
+def put(page: Path, axis: str, table: str) -> None:
+    """The table in place of the page's own of this axis, which stands between two comments; at the end where it has
+    none."""
+    start, end = f"<!-- growth: {axis} -->\n", "\n<!-- end -->\n"
+    text = page.read_text()
+    before, found, after = text.partition(start)
+    if not found:
+        page.write_text(f"{text.rstrip()}\n\n{start}{table}{end}")
+        return
+    page.write_text(before + start + table + end + after.partition(end)[2])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="*", choices=tuple(SIZES), default=list(SIZES))
     parser.add_argument("--most", type=int, default=10_000_000)
+    parser.add_argument("--write", type=Path, metavar="PAGE")
     args = parser.parse_args()
     for axis in args.only:
-        walk(axis, args.most)
+        found = walk(axis, args.most)
+        if args.write:
+            put(args.write, axis, found)
 
 
 if __name__ == "__main__":

@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from audit.explain.kinds import Floats, Predict
+from audit.explain.kinds import Floats, Predict, ask
+from audit.explain.outputs import Transform
 from audit.explain.summary import number
+from audit.models.hybrids import Base, Hybrids
 from audit.values import to_json
 
 FEATURES = 5
@@ -43,20 +45,25 @@ class TreeValues:
     output: str
 
 
-def friedman(predict: Predict, rows: pd.DataFrame, features: Sequence[str]) -> list[dict[str, Any]]:
-    """Pairs of `features` by strength, largest first. `predict` gives the output explained for rows like `rows`.
+def friedman(
+    predict: Predict, rows: pd.DataFrame, features: Sequence[str], change: Transform | None = None
+) -> list[dict[str, Any]]:
+    """Pairs of `features` by strength, largest first. `predict` gives the output explained for rows like `rows`, or
+    what `change` makes it of.
 
     Asks about n^2 rows for each feature and for each pair, n = len(rows).
     """
     n = len(rows)
+    base = Base(rows)
     places = {str(c): j for j, c in enumerate(rows.columns)}
     back = np.tile(np.arange(n), n)
     at = np.repeat(np.arange(n), n)
 
     def partial(names: Sequence[str]) -> Floats:
-        own = {places[f] for f in names}
-        data = {j: rows.iloc[:, j].take(at if j in own else back).array for j in range(rows.shape[1])}
-        answer = predict(pd.DataFrame(data).set_axis(rows.columns, axis=1)).reshape(n, n).mean(axis=1)
+        mask = np.zeros((n * n, rows.shape[1]), dtype=bool)
+        mask[:, [places[f] for f in names]] = True
+        asked = ask(predict, Hybrids(base, mask, at, back))
+        answer = (asked if change is None else change(asked)).reshape(n, n).mean(axis=1)
         return np.asarray(answer - answer.mean(), dtype=np.float64)
 
     alone = {f: partial([f]) for f in features}

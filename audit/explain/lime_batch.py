@@ -20,6 +20,8 @@ from audit.explain.neighbours import Column, as_floats, encode, learn, sample
 
 SAMPLES = 5000
 CHUNK = 64
+CHUNK_BYTES = 2**24
+"""Of the moments that are held at once, of a row at least."""
 _FORWARD_UP_TO = 6  # lime's "auto": forward selection up to six features
 
 
@@ -81,11 +83,12 @@ def lime_batch(
     if selection == "none":
         keep = len(columns)
     parts = []
-    for start in range(0, len(rows), CHUNK):
-        part = slice(start, start + CHUNK)
+    chunk = max(1, min(CHUNK, CHUNK_BYTES // (8 * (len(columns) + 2) ** 2)))
+    for start in range(0, len(rows), chunk):
+        part = slice(start, start + chunk)
         parts.append(_surrogates(near, far, codes[part], score[part], keep, selection))
         if step is not None:
-            step(min(start + CHUNK, len(rows)), len(rows))
+            step(min(start + chunk, len(rows)), len(rows))
     empty = np.zeros((0, len(columns)))
     weights, chosen, intercept, r2, local, varies = (
         (np.concatenate(p) for p in zip(*parts, strict=True))

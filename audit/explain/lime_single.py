@@ -30,9 +30,9 @@ def lime_single(
     columns: Sequence[Column],
     *,
     samples: int = SAMPLES,
-    seed: int = 0,
-) -> tuple[Lime, str]:
-    """Explain each row (n of them) by all features, and by whom ("lime" or "assay").
+    seeds: Sequence[int] = (0,),
+) -> tuple[list[Lime], str]:
+    """Explain each row (n of them) by all features, once with each seed, and by whom ("lime" or "assay").
 
     reference : rows that bins and frequencies come from; columns : `neighbours.learn` of them. lime's generator is
     reset before each row, so that a row's explanation does not depend on its neighbours in the list.
@@ -40,25 +40,35 @@ def lime_single(
     numbers = [c.name for c in columns if c.numeric]
     gone = bool(reference[numbers].isna().to_numpy().any() or rows[numbers].isna().to_numpy().any())
     if gone or not columns:
-        return lime_batch(predict, rows, columns, samples=samples, seed=seed, selection="none"), BATCH
+        made = [lime_batch(predict, rows, columns, samples=samples, seed=s, selection="none") for s in seeds]
+        return made, BATCH
     # lime's import draws in matplotlib and more: it is asked for when a person is explained.
     from lime.lime_tabular import LimeTabularExplainer
 
     names = [c.name for c in columns]
     coded, codes = _numbers(columns, rows), encode(columns, rows)
+    # What it learns from the reference rows takes longest, and does not depend on the seed.
     explainer = LimeTabularExplainer(
         _numbers(columns, reference),
         mode="regression",
         feature_names=names,
         categorical_features=[j for j, c in enumerate(columns) if not c.numeric],
         feature_selection="none",
-        random_state=seed,
+        random_state=0,
     )
-    size = (len(rows), len(columns))
-    weights, varies = np.zeros(size), np.zeros(size, dtype=bool)
-    intercept, r2, local, score = (np.zeros(len(rows)) for _ in range(4))
     own = as_floats(columns, rows)
-    for i in range(len(rows)):
+    return [_seeded(explainer, predict, own, coded, codes, columns, samples, seed) for seed in seeds], LIME
+
+
+def _seeded(
+    explainer: Any, predict: Predict, own: pd.DataFrame, coded: Floats, codes: Ints, columns: Sequence[Column],
+    samples: int, seed: int,
+) -> Lime:  # fmt: skip
+    """Each row of `own`, which are `coded` (n, M) for lime and of the bins `codes` (n, M), with one seed."""
+    size = codes.shape
+    weights, varies = np.zeros(size), np.zeros(size, dtype=bool)
+    intercept, r2, local, score = (np.zeros(len(own)) for _ in range(4))
+    for i in range(len(own)):
         explainer.random_state.seed(seed)
         asked: list[tuple[Floats, Any]] = []
 
@@ -79,10 +89,8 @@ def lime_single(
         score[i] = answers[0]
         varies[i] = (drawn_codes != codes[i]).any(axis=0)
     chosen = np.ones(size, dtype=bool)
-    made = Lime(
-        tuple(names), weights, chosen, intercept, r2, local, score, varies, codes, tuple(columns), seed, samples
-    )  # fmt: skip
-    return made, LIME
+    names = tuple(c.name for c in columns)
+    return Lime(names, weights, chosen, intercept, r2, local, score, varies, codes, tuple(columns), seed, samples)
 
 
 def _numbers(columns: Sequence[Column], frame: pd.DataFrame) -> Floats:

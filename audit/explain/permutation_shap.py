@@ -5,8 +5,8 @@ the output does at each change is the feature's share (Shapley 1953; Strumbelj a
 also walked in reverse (antithetic: exact for interactions of two features; Mitchell et al. 2022). The shares of one
 walk sum to f(row) - f(background row) exactly. Features that are equal in both rows cost nothing and get zero.
 
-All walks run side by side: a few large calls of the model instead of one call a row, of at most CHUNK_ROWS rows each.
-Several outputs (probability, decision, log-odds) share the calls.
+All walks run side by side: a few large calls of the model instead of one call a row, each of so many rows as a bounded
+number of bytes holds. Several outputs (probability, decision, log-odds) share the calls.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from audit.explain.kinds import Bools, Floats, Ints, Predict, Step, ask
 from audit.explain.outputs import Transform
-from audit.models.hybrids import Base, Hybrids
-
-CHUNK_ROWS = 40_000
+from audit.models.hybrids import Base, Walks, places_on, rows_in_block, still
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,9 +103,9 @@ class Table:
         data = {i: c.take(source[:, i]).reset_index(drop=True) for i, c in enumerate(self._columns)}
         return pd.DataFrame(data).set_axis(self.names, axis=1)
 
-    def hybrids(self, mask: Bools, row: Ints, back: Ints) -> Hybrids:
-        """Rows with the explained row's value where `mask`, else the background's."""
-        return Hybrids(self.base, mask, row, self._offset + back)
+    def walks(self, rank: npt.NDArray[Any], inner: Ints, row: Ints, back: Ints) -> Walks:
+        """The rows between background row and row, and the other way round; see `Walks`."""
+        return Walks(self.base, rank, inner, row, self._offset + back)
 
 
 def walk(
@@ -116,13 +116,14 @@ def walk(
     back_scores: Floats,
     transforms: Mapping[str, Transform],
     step: Step | None = None,
-    chunk_rows: int = CHUNK_ROWS,
+    chunk_rows: int | None = None,
 ) -> tuple[dict[str, Floats], int]:
     """Take the walks. Returns per output the shares (P, M) of each walk, and how many rows the model was asked.
 
     row_scores (n,), back_scores (L,): the model's scores of the rows and of the background.
     """
     walks, features = plan.order.shape
+    chunk_rows = chunk_rows or rows_in_block(features)
     shares = {name: np.zeros((walks, features)) for name in transforms}
     differs = table.differs(plan.row, plan.back)
     steps = differs.sum(axis=1)
@@ -163,13 +164,11 @@ def _walk_part(
     index = np.arange(walks)[:, None]
     # rank[p, j]: when feature j changes on walk p, counting only features that differ.
     moving = np.take_along_axis(differs, plan.order, axis=1)
-    at = np.cumsum(moving, axis=1) - 1
-    rank = np.full((walks, features), features, dtype=np.int16 if features < 2**15 else np.int64)
-    rank[index, plan.order] = np.where(moving, at, features)
+    rank = np.empty((walks, features), dtype=np.int16 if features < 2**15 - 1 else np.int32)
+    rank[index, plan.order] = np.where(moving, np.cumsum(moving, axis=1) - 1, still(rank))
     steps = differs.sum(axis=1)
     inner = np.maximum(steps - 1, 0)
-    walk_of = np.repeat(np.arange(walks), inner)
-    k = np.arange(len(walk_of)) - np.repeat(np.cumsum(inner) - inner, inner) + 1
+    walk_of, k = places_on(inner)
     ahead = np.full((walks, features + 2), np.nan)
     behind = np.full((walks, features + 2), np.nan)
     ahead[:, 0] = behind[np.arange(walks), steps] = back_scores[plan.back]
@@ -177,12 +176,7 @@ def _walk_part(
     ahead[np.arange(walks), steps] = row_scores[plan.row]
     # A walk without a step: both ends are the same row in the model's eyes.
     if len(walk_of):
-        changed = rank[walk_of] < k[:, None].astype(rank.dtype)
-        kept = ~changed & differs[walk_of]
-        asked = table.hybrids(
-            np.concatenate([changed, kept]), np.tile(plan.row[walk_of], 2), np.tile(plan.back[walk_of], 2)
-        )
-        scores = ask(predict, asked)
+        scores = ask(predict, table.walks(rank, inner, plan.row, plan.back))
         ahead[walk_of, k] = scores[: len(walk_of)]
         behind[walk_of, k] = scores[len(walk_of) :]
     p, j = np.nonzero(differs)

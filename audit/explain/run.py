@@ -225,12 +225,14 @@ class Explaining:
         single = self._explain(frame, index, back, score, (), few=True)
         self.tell("Fitting local surrogates", 0, 0)
         reference = learn(frame.iloc[pool])
-        singles = [self._single(frame.iloc[index], frame.iloc[pool], reference, s.seed + k) for k in range(s.seeds)]
-        limes = [one for one, _ in singles]
+        limes, limes_by = lime_single(
+            self._explained, frame.iloc[index].reset_index(drop=True), frame.iloc[pool], reference, samples=s.samples,
+            seeds=[s.seed + k for k in range(s.seeds)],
+        )  # fmt: skip
         fit = self._fidelity(frame, chosen.rows, chosen.groups, reference)
         self.tell("Looking for signs of hiding", 0, 0)
         some = frame.iloc[chosen.rows[chosen.everyone]].reset_index(drop=True)
-        hidden = reactions(lambda f: self.rule.score(self.predict(f)), some, rows=s.hiding_rows, seed=s.seed)
+        hidden = reactions(self.predict, some, rows=s.hiding_rows, seed=s.seed, change=self.rule.score)
         self.tell("Looking for recourse", 0, 0)
         recourse, changes = self._recourse(index, score, keep)
         main, alone = sampled.outputs[self.output], single.outputs[self.output]
@@ -281,7 +283,7 @@ class Explaining:
                 "samples": s.samples,
                 "seeds": [s.seed + k for k in range(s.seeds)],
                 "kernel_width": "0.75 sqrt(M)",
-                "people_by": singles[0][1],
+                "people_by": limes_by,
             },
             "recourse": recourse,
             "hiding": to_json(hidden),
@@ -320,7 +322,7 @@ class Explaining:
             return of_trees(trees, len(few), from_trees(trees.values, names, features))
         change = transform(self.output, self.rule)
         few = few.iloc[: self.settings.friedman_rows]
-        pairs = friedman(lambda f: change(self.predict(f)), few, features)
+        pairs = friedman(self.predict, few, features, change)
         return refusal(arrays_in(Refused, answer).refused, self.output, len(few), pairs)
 
     def _recourse(
@@ -342,12 +344,6 @@ class Explaining:
     def _explained(self, rows: pd.DataFrame) -> Floats:
         """The output explained, of rows."""
         return transform(self.output, self.rule)(self.predict(rows))
-
-    def _single(self, rows: pd.DataFrame, whole: pd.DataFrame, reference: Any, seed: int) -> tuple[Lime, str]:
-        """Single people, by the lime library where it can, and by whom."""
-        return lime_single(
-            self._explained, rows.reset_index(drop=True), whole, reference, samples=self.settings.samples, seed=seed
-        )
 
     def _lime(self, rows: pd.DataFrame, reference: Any, seed: int) -> Lime:
         """Many people at once."""

@@ -11,7 +11,7 @@ import pandas as pd
 from audit.explain.kinds import PERMUTATION, TOLERANCES, Attributions, Floats, Predict, Step, gate
 from audit.explain.outputs import Transform
 from audit.explain.permutation_shap import Plan, Table, plan_person, plan_walks, walk
-from audit.explain.strata import luck
+from audit.explain.strata import bands, luck
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,8 +68,9 @@ def explain_sampled(
     # A second, separate look at the rows: a model that answers differently the second time fails the gate.
     again = predict(rows) if len(rows) else row_scores
     out = {}
+    found = bands(rows, background)
     for name, change in transforms.items():
-        off = luck(shares[name], plan.row, plan.back, rows, background)
+        off = luck(shares[name], plan.row, plan.back, found)
         out[name] = _combine(name, names, shares[name], off, plan, change, row_scores, back_scores, again)
     return Sampled(out, asked + len(rows) * 2 + len(background))
 

@@ -18,7 +18,10 @@ FEW = 20
 """Cells with fewer walks are drawn towards their margin."""
 
 
-def bands(rows: pd.DataFrame, background: pd.DataFrame) -> tuple[Ints, Ints, Ints]:
+Bands = tuple[Ints, Ints, Ints]
+
+
+def bands(rows: pd.DataFrame, background: pd.DataFrame) -> Bands:
     """The band of each value: (n, M), (L, M), and how many bands each feature has, (M,).
 
     Up to BANDS distinct values are a band each; more are cut at quantiles (numbers) or the rarest put together.
@@ -47,12 +50,13 @@ def bands(rows: pd.DataFrame, background: pd.DataFrame) -> tuple[Ints, Ints, Int
     return first.astype(np.int64), second.astype(np.int64), np.array(sizes, dtype=np.int64)
 
 
-def luck(shares: Floats, row: Ints, back: Ints, rows: pd.DataFrame, background: pd.DataFrame) -> Floats:
+def luck(shares: Floats, row: Ints, back: Ints, found: Bands) -> Floats:
     """(P, M): what each walk's share is expected to be off for the background row that it met.
 
-    shares (P, M) of walks between row[p] and back[p]. Averages to zero over the whole background for every row.
+    shares (P, M) of walks between row[p] and back[p]; found: the `bands` of these. Averages to zero over the whole
+    background for every row.
     """
-    of_rows, of_back, sizes = bands(rows, background)
+    of_rows, of_back, sizes = found
     out = np.zeros_like(shares)
     for j, size in enumerate(sizes.tolist()):
         if size < 2:

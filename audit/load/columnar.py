@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -167,8 +167,14 @@ def _first_sentence(text: str) -> str:
     return line.split(". ")[0][:200]
 
 
-def plain(name: str, table: pa.Table) -> tuple[pa.Table, tuple[str, ...], tuple[str, ...]]:
-    """Plain columns only: packed texts unpacked, decimals as floating point.
+MOST_KINDS = 1_000
+"""Different texts of a column that stays packed."""
+
+
+def plain(
+    name: str, table: pa.Table, packed: Callable[[str], bool] | None = None
+) -> tuple[pa.Table, tuple[str, ...], tuple[str, ...]]:
+    """Plain columns only: packed texts unpacked but for those of columns that may stay so, decimals as floating point.
 
     Returns the table, the columns left out because they hold lists or raw bytes, and notes. Raises DataError where
     unpacking would not fit.
@@ -184,7 +190,8 @@ def plain(name: str, table: pa.Table) -> tuple[pa.Table, tuple[str, ...], tuple[
             if size > limits.MAX_BYTES:
                 raise too_large(name, size)
             text = pa.types.is_string(column.type.value_type)
-            column = column.cast(pa.large_string() if text else column.type.value_type)
+            kept = _kept(column) if packed is not None and packed(field.name) else None
+            column = column.cast(pa.large_string() if text else column.type.value_type) if kept is None else kept
         simple = _simple(column)
         if simple is None:
             left.append(field.name)
@@ -193,6 +200,19 @@ def plain(name: str, table: pa.Table) -> tuple[pa.Table, tuple[str, ...], tuple[
             names.append(field.name)
     notes = (f"Left out, because they hold lists or raw bytes: {', '.join(left)}.",) if left else ()
     return pa.table(columns, names=names), tuple(left), notes
+
+
+def _kept(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """The column with small codes, where it has few texts, each once."""
+    kind = column.type.value_type
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        return None
+    column = column.unify_dictionaries()
+    texts = column.chunk(0).dictionary if column.num_chunks else pa.array([], kind)
+    if len(texts) > MOST_KINDS or texts.null_count or len(pc.unique(texts)) < len(texts):
+        return None
+    code = pa.int8() if len(texts) < 2**7 else pa.int16()
+    return pa.chunked_array([pa.DictionaryArray.from_arrays(c.indices.cast(code), texts) for c in column.chunks])
 
 
 def _unpacked(column: pa.ChunkedArray) -> int:
@@ -211,6 +231,8 @@ def _simple(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
     kind = column.type
     if pa.types.is_nested(kind):
         return None
+    if pa.types.is_dictionary(kind):
+        return column
     if pa.types.is_decimal(kind):
         return column.cast(pa.float64())
     if pa.types.is_float16(kind):

@@ -11,6 +11,7 @@ import pandas as pd
 
 from audit.case import Case, DataSpec
 from audit.load import check, engines
+from audit.load.columnar import MOST_KINDS
 from audit.load.digest import sha256_of
 from audit.load.groups import file_columns, with_indicators
 from audit.load.join import join_sensitive
@@ -58,10 +59,11 @@ class Rows:
         return self.frame.iloc[start : start + many] if together else self.frame[self.audit]
 
 
-def load_rows(case: Case, *, everything: bool | None = None) -> Rows:
+def load_rows(case: Case, *, everything: bool | None = None, packed: bool = False) -> Rows:
     """Read and check the rows of `case`.
 
     `everything`: read all columns; by default only when a model is asked (decisions in a column need no features).
+    `packed`: features of text that have no other role come as categories, for who looks at kinds of values alone.
     Raises CaseError where a role cannot be filled, DataError where the table cannot be used.
     """
     data = case.data
@@ -71,6 +73,7 @@ def load_rows(case: Case, *, everything: bool | None = None) -> Rows:
         everything = case.model.is_asked
     side = () if data.sensitive_path is None else columns_of(data.sensitive_path)
     chosen: list[tuple[str, ...]] = []
+    named: set[str | None] = set()
 
     def needed(names: tuple[str, ...]) -> Sequence[str]:
         check.columns(case, names, side)
@@ -80,9 +83,13 @@ def load_rows(case: Case, *, everything: bool | None = None) -> Rows:
         roles |= {*file_columns(data, data.sensitive), *data.stages, *data.legitimate}
         roles |= {p.column for p in data.proxy.values()}
         roles |= {c for asked in (case.contract.checks if case.contract else ()) for c in asked.columns}
+        named.update(roles)
         return [n for n in names if n in roles or (everything and n in features)]
 
-    table = read_noted(data.path, needed, data.read)
+    def plain_feature(name: str) -> bool:
+        return packed and name not in named
+
+    table = read_noted(data.path, needed, data.read, packed=plain_feature)
     frame, notes = table.frame, list(table.notes)
     features = tuple(f for f in chosen[0] if f in table.columns)
     check.columns(case, table.columns, side)
@@ -100,7 +107,21 @@ def load_rows(case: Case, *, everything: bool | None = None) -> Rows:
     audit, train = _split(case, frame)
     check.rows(case, frame, audit)
     notes += check.remarks(case, frame, audit)
+    if packed:
+        frame = _packed(frame, [f for f in features if f not in named])
     return Rows(frame, sha256_of(data.path), audit, train, features, table.columns, tuple(notes), side_hash)
+
+
+def _packed(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Texts of few kinds as categories, in whatever file they were."""
+    kinds: dict[str, pd.Categorical] = {}
+    for name in names:
+        if isinstance(frame[name].dtype, pd.StringDtype):
+            codes, found = pd.factorize(frame[name], use_na_sentinel=True)
+            if len(found) <= MOST_KINDS:
+                small = np.int8 if len(found) < 2**7 else np.int16
+                kinds[name] = pd.Categorical.from_codes(codes.astype(small), found)
+    return with_columns(frame, kinds)
 
 
 def _split(case: Case, frame: pd.DataFrame) -> tuple[Mask, Mask | None]:

@@ -84,11 +84,13 @@ def read_noted(
     *,
     lost: list[tuple[int, str]] | None = None,
     opened: dict[Path, delimited.Text] | None = None,
+    packed: Callable[[str], bool] | None = None,
 ) -> Table:
     """The table at `path`, with what was noticed while reading. Raises DataError where it cannot be used.
 
     lost: takes the line and the text of each row of a CSV that has another number of values than the header; without it
-    such a table is refused. opened: keeps the text of each CSV for who reads other columns of it next.
+    such a table is refused. opened: keeps the text of each CSV for who reads other columns of it next. packed: which
+    columns of text may come as categories instead, where the file has few texts in them.
 
     Texts come as pandas `str`, whole numbers as int64 (float64 where some are missing), numbers as float64, true/false
     as bool, dates of Parquet and Feather as datetime64. What counts as missing in a CSV: `infer`.
@@ -108,7 +110,7 @@ def read_noted(
         elif kinds == {"workbook"}:
             table, names, notes = _sheets(files, columns, read)
         else:
-            table, names, notes = _columnar(files, columns, kinds.pop())
+            table, names, notes = _columnar(files, columns, kinds.pop(), packed if len(files) == 1 else None)
         frame = table.to_pandas(ignore_metadata=True)
     except OSError as error:
         raise unreadable(files[0], error) from error
@@ -181,7 +183,9 @@ def _same_columns(file: Path, first: Path, names: Sequence[str], expected: Seque
         )
 
 
-def _columnar(files: Sequence[Path], columns: Select, kind: str) -> tuple[pa.Table, tuple[str, ...], tuple[str, ...]]:
+def _columnar(
+    files: Sequence[Path], columns: Select, kind: str, packed: Callable[[str], bool] | None = None
+) -> tuple[pa.Table, tuple[str, ...], tuple[str, ...]]:
     names_in = columnar.parquet_names if kind == "parquet" else columnar.feather_names
     read = columnar.read_parquet if kind == "parquet" else columnar.read_feather
     names = names_in(files[0])
@@ -191,7 +195,7 @@ def _columnar(files: Sequence[Path], columns: Select, kind: str) -> tuple[pa.Tab
     parts, notes = [], []
     left: set[str] = set()
     for file in files:
-        table, dropped, said = columnar.plain(file.name, read(file, wanted))
+        table, dropped, said = columnar.plain(file.name, read(file, wanted), packed)
         left |= set(dropped)
         parts.append(table)
         notes += [n for n in said if n not in notes]

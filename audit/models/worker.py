@@ -31,7 +31,7 @@ from audit.models import table as tables
 from audit.models import wire
 from audit.models.files import describe_bytes, read_bytes
 from audit.models.held import Held, take
-from audit.models.hybrids import Base, Hybrids
+from audit.models.hybrids import Base, MadeRows
 from audit.models.loaded import one_line
 from audit.models.process import Child, Limits
 from audit.models.trust import forbidden
@@ -40,7 +40,7 @@ from audit.numbers import are, many
 __all__ = ["CHUNK_ROWS", "Answer", "Limits", "ModelInfo", "Worker"]
 
 CHUNK_ROWS = 50_000
-Rows: TypeAlias = "pd.DataFrame | Hybrids"
+Rows: TypeAlias = "pd.DataFrame | MadeRows"
 """What may be asked about; the second only where `builds_rows`."""
 _START_SECONDS = 120.0
 
@@ -95,7 +95,7 @@ class Worker:
     """
 
     builds_rows = True
-    """Whether `scores` and `answer` take `audit.models.hybrids.Hybrids` too, whose rows the process builds."""
+    """Whether `scores` and `answer` take `audit.models.hybrids.MadeRows` too, which the process builds."""
 
     def __init__(
         self,
@@ -171,12 +171,12 @@ class Worker:
         return self._chunks("answer", frame, positive, progress)
 
     def _chunks(self, what: str, frame: Rows, positive: str, progress: Callable[[int, int], None] | None) -> Answer:
-        chosen: Rows = self._select_hybrids(frame) if isinstance(frame, Hybrids) else self._select(frame)
+        chosen: Rows = self._select_made(frame) if isinstance(frame, MadeRows) else self._select(frame)
         parts: list[np.ndarray] = []
         places: list[np.ndarray | None] = []
         for start in range(0, len(chosen), CHUNK_ROWS):
             stop = start + CHUNK_ROWS
-            chunk = chosen.part(start, stop) if isinstance(chosen, Hybrids) else chosen.iloc[start:stop]
+            chunk = chosen.part(start, stop) if isinstance(chosen, MadeRows) else chosen.iloc[start:stop]
             if what == "scores":
                 found = self._ask({"do": "scores", "positive": str(positive)}, table=chunk)
             else:
@@ -334,7 +334,7 @@ class Worker:
             chosen = chosen.set_axis(list(info.features), axis=1)
         return chosen
 
-    def _select_hybrids(self, rows: Hybrids) -> Hybrids:
+    def _select_made(self, rows: MadeRows) -> MadeRows:
         """The model's columns of all that the rows are made of, chosen once for one base."""
         base, chosen, places = self._base
         if base is not rows.base:
@@ -343,8 +343,7 @@ class Worker:
             places = self._select(pd.DataFrame([range(len(names))], columns=names)).iloc[0].tolist()
             self._base = rows.base, chosen, places
         assert chosen is not None
-        mask = rows.mask if places == list(range(len(rows.columns))) else rows.mask[:, places]
-        return Hybrids(chosen, mask, rows.first, rows.second)
+        return rows.on(chosen, places)
 
     def _ask(
         self, fields: dict[str, Any], table: Rows | None = None, arrays: dict[str, np.ndarray] | None = None
@@ -369,7 +368,7 @@ class Worker:
     def _blocks(self, fields: dict[str, Any], table: Rows | None, arrays: dict[str, np.ndarray] | None) -> list[Any]:
         """A question as it crosses: the table as Arrow."""
         stream: Any = b""
-        if isinstance(table, Hybrids):
+        if isinstance(table, MadeRows):
             held = self._held
             arrays = {**(arrays or {}), **table.arrays()}
             fields |= {"hybrids": table.base.digest}

@@ -46,7 +46,7 @@ def proxies(
         return {"measured": False, "reason": "no feature was read"}
     digest = row_digest(frame, features, groups)
     place = sample(digest, MOST, seed_of(settings, "proxies"))
-    part = frame.iloc[place]
+    part = frame[list(features[:MOST_FEATURES])].iloc[place]
     coded: list[Levels] = []
     left = list(features[MOST_FEATURES:])
     for feature in features[:MOST_FEATURES]:
@@ -255,7 +255,8 @@ def _descended(at: Ints, y: Floats, fold: Ints, penalty: Floats) -> Floats:
     from scipy import sparse
 
     n, many = at.shape
-    x = sparse.csr_array((np.ones(n * many), at.ravel(), np.arange(0, n * many + 1, many)), shape=(n, len(penalty)))
+    starts = np.arange(0, n * many + 1, many, dtype=np.int32)
+    x = sparse.csr_array((np.ones(n * many), at.ravel().astype(np.int32), starts), shape=(n, len(penalty)))
     out = np.zeros_like(y)
     found = np.zeros((len(penalty), y.shape[1]))
     for f in range(FOLDS):

@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from audit.explain.hiding import reactions
 from audit.explain.outputs import Rule, log_odds, transform
 from audit.explain.permutation_shap import Table, plan_walks, walk
 from audit.explain.sampled import explain_people, explain_sampled, slopes
-from audit.explain.strata import luck
+from audit.explain.strata import bands, luck
+from audit.models.hybrids import BLOCK_BYTES
 
 PLAIN = {"value": transform("value", Rule(0.5))}
 
@@ -216,7 +218,7 @@ def test_taking_out_luck_lowers_the_noise_and_keeps_the_mean() -> None:
     plan = plan_walks(scores, 600, 3, 2, 0)
     shares, _ = walk(predict, Table(rows, back), plan, predict(rows), scores, PLAIN)
     raw = shares["value"]
-    off = luck(raw, plan.row, plan.back, rows, back)
+    off = luck(raw, plan.row, plan.back, bands(rows, back))
     assert raw[:, 2].std() > 0.2
     assert (raw - off)[:, 2].std() < 0.02
     assert (raw - off)[:, 2].mean() == pytest.approx(-0.08, abs=0.002)
@@ -266,3 +268,27 @@ def test_inputs_are_left_alone() -> None:
     people(lambda f: f.x0.to_numpy().copy(), rows, back)
     pd.testing.assert_frame_equal(rows, before[0])
     pd.testing.assert_frame_equal(back, before[1])
+
+
+def test_many_features_are_asked_about_in_blocks_of_as_many_bytes() -> None:
+    """So that memory does not grow with the columns; the shares are those of one block."""
+    many = 400
+    rows, back = numbers(30, many, 2), numbers(8, many, 3)
+    asked: list[int] = []
+
+    def predict(frame: pd.DataFrame) -> np.ndarray:
+        asked.append(len(frame))
+        return frame.to_numpy()[:, :5].prod(axis=1)
+
+    plan = plan_walks(predict(back), len(rows), many, 2, 0)
+    scores = predict(rows), predict(back)
+    asked.clear()
+    made = [walk(predict, Table(rows, back), plan, *scores, PLAIN, chunk_rows=c) for c in (None, 10**9)]
+    assert len(asked) > 3
+    assert max(asked[:-1]) * many * 8 <= BLOCK_BYTES
+    assert asked[-1] == sum(asked[:-1]) == made[0][1]
+    np.testing.assert_array_equal(made[0][0]["value"], made[1][0]["value"])
+    asked.clear()
+    assert len(reactions(predict, rows, rows=300)) == many
+    assert sum(asked) == 2 * len(rows) * (many + 1)
+    assert max(asked) * many * 8 <= BLOCK_BYTES

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from audit.case import Case, DataSpec, ModelSpec
 from audit.gaps import Settings
 from audit.individual import consistency, flips, plan
-from audit.individual.neighbours import points_of
 from audit.load import load_policy
 from audit.quality import groups_of
 from audit.quality.codes import Group
@@ -46,7 +46,8 @@ def test_consistency_is_that_of_scikit_learns_neighbours() -> None:
     frame = pd.DataFrame({"x": rng.normal(size=300), "z": rng.normal(size=300) * 9, "c": rng.choice(list("abc"), 300)})
     decided = rng.integers(0, 2, 300)
     found = consistency(frame, ("x", "z", "c"), (), decided, SETTINGS)
-    points, _ = points_of(frame, ("x", "z", "c"))
+    numbers = StandardScaler().fit_transform(frame[["x", "z"]])
+    points = np.hstack([numbers, OneHotEncoder(sparse_output=False).fit_transform(frame[["c"]]) / np.sqrt(2)])
     near = NearestNeighbors(n_neighbors=6).fit(points).kneighbors(points, return_distance=False)[:, 1:]
     assert found["consistency"] == pytest.approx(1 - np.abs(decided - decided[near].mean(axis=1)).mean())
 

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 from audit.errors import ModelError
 from audit.models import Worker, child, wire
-from audit.models.hybrids import Base, Hybrids, blocks_of, of_arrays
+from audit.models.hybrids import Base, Hybrids, MadeRows, Walks, blocks_of, of_arrays, still
 from audit.models.table import receive, send
 
 ROWS, MADE = 40, 300
@@ -45,16 +45,45 @@ def hybrids(frame: pd.DataFrame) -> Hybrids:
     return Hybrids(Base(frame), mask, rng.integers(0, ROWS, MADE), rng.integers(0, ROWS, MADE))
 
 
-def by_hand(h: Hybrids) -> pd.DataFrame:
+def walks(frame: pd.DataFrame) -> Walks:
+    """Some columns are alike on a walk, and on one walk all of them, on one all but one."""
+    rng = np.random.default_rng(5)
+    many, columns = 12, frame.shape[1]
+    rank = np.full((many, columns), np.iinfo(np.int16).max, dtype=np.int16)
+    steps = np.append(rng.integers(0, columns + 1, many - 2), [0, 1])
+    for p, size in enumerate(steps.tolist()):
+        rank[p, rng.permutation(columns)[:size]] = np.arange(size)
+    first, second = rng.integers(0, ROWS, (2, many))
+    return Walks(Base(frame), rank, np.maximum(steps - 1, 0), first, second)
+
+
+def of(kind: str, frame: pd.DataFrame) -> MadeRows:
+    return hybrids(frame) if kind == "hybrids" else walks(frame)
+
+
+def by_hand(h: MadeRows) -> pd.DataFrame:
+    if isinstance(h, Walks):
+        return pd.concat([by_hand(one) for way in (True, False) for one in one_way(h, way)], ignore_index=True)
+    assert isinstance(h, Hybrids)
     frame, source = h.base.frame, np.where(h.mask, h.first[:, None], h.second[:, None])
     data = {j: frame.iloc[:, j].take(source[:, j]).reset_index(drop=True) for j in range(frame.shape[1])}
     return pd.DataFrame(data).set_axis(frame.columns, axis=1)
 
 
+def one_way(w: Walks, ahead: bool) -> Iterator[Hybrids]:
+    """Each walk, one row after the other: what has turned so far, or what has not."""
+    for p, inner in enumerate(w.inner.tolist()):
+        turned = np.array([w.rank[p] < k for k in range(1, inner + 1)], dtype=bool).reshape(inner, w.rank.shape[1])
+        mask = turned if ahead else ~turned & (w.rank[p] < still(w.rank))
+        yield Hybrids(w.base, mask, np.full(inner, w.first[p]), np.full(inner, w.second[p]))
+
+
+@pytest.mark.parametrize("kind", ["hybrids", "walks"])
 @pytest.mark.parametrize("columns", [None, ["float", "float again"], ["whole"], ["text"], ["kind", "float", "whole"]])
-def test_what_is_built_is_what_would_have_crossed(columns: list[str] | None) -> None:
+def test_what_is_built_is_what_would_have_crossed(columns: list[str] | None, kind: str) -> None:
     frame = base() if columns is None else base()[columns]
-    made = hybrids(frame)
+    made = of(kind, frame)
+    assert len(made) == len(made.frame())
     right = by_hand(made)
     pd.testing.assert_frame_equal(made.frame(), right)
     crossed = receive(*send(right))
@@ -90,23 +119,23 @@ def test_the_process_answers_to_the_bit_what_it_answers_to_whole_rows(
     monkeypatch.setattr(wire, "pack", counted)
     first = hybrids(base()[["whole", "text", "float again", "small"]])
     other = hybrids(base()[["small", "float again", "whole"]].iloc[::-1].reset_index(drop=True))
-    asked = (first, first, other, first)
-    got = [worker.scores(h, "True").tobytes() for h in asked]  # type: ignore[arg-type]
-    assert [n > 0 for n in sent[-4:]] == [True, False, True, True]
+    asked = (first, first, walks(first.base.frame), other, first)
+    got = [worker.scores(h, "True").tobytes() for h in asked]
+    assert [n > 0 for n in sent[-5:]] == [True, False, False, True, True]
     assert got == [worker.scores(h.frame(), "True").tobytes() for h in asked]
 
 
 def test_rows_of_a_base_that_the_process_does_not_have_are_refused(worker: Worker) -> None:
     """And never built from another one."""
     made = hybrids(base()[["float again", "small", "whole"]])
-    assert len(worker.scores(made, "True")) == MADE  # type: ignore[arg-type]
+    assert len(worker.scores(made, "True")) == MADE
     assert worker._held is not None
     worker._held.base = Base(base()[["float again", "small", "whole"]].iloc[::-1]).digest
     other = hybrids(base()[["float again", "small", "whole"]].iloc[::-1])
     with pytest.raises(ModelError, match="raised an error") as caught:
-        worker.scores(other, "True")  # type: ignore[arg-type]
+        worker.scores(other, "True")
     assert "not sent" in str(caught.value.got)
     # What failed is sent again the next time.
     right = worker.scores(other.frame(), "True").tobytes()
-    assert worker.scores(other, "True").tobytes() == right  # type: ignore[arg-type]
+    assert worker.scores(other, "True").tobytes() == right
     assert child._base is None  # that of this process, which runs no model
