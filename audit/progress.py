@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from pathlib import Path
 
+from audit.numbers import grouped
 from audit.printable import printable
 
 SILENT_SECONDS = 0.7
@@ -143,7 +144,7 @@ class Progress:
         if seconds is not None and self._done < self._total:
             words += f", about {seconds:,} s left"
         elif self._told == self._stage:
-            words += f", {time.monotonic() - self._since:,.0f} s so far"
+            words += f", {grouped(time.monotonic() - self._since)} s so far"
         self._told = self._stage
         while self._next <= time.monotonic():
             self._next = self._since + 2 * (self._next - self._since)

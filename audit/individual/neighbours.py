@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from audit.gaps import Settings, seed_of
+from audit.numbers import are, many
 from audit.quality.codes import Group, levels_of
 from audit.quality.draw import row_digest, sample
 from audit.stats.intervals import two_sided
@@ -28,7 +29,10 @@ def consistency(
     """The `neighbours` entry. favourable (n,): 1 where the decision is the favourable one."""
     used = [f for f in features if f not in {g.attribute for g in groups}]
     if not used or len(frame) <= NEAR:
-        return {"measured": False, "reason": "no feature was read" if not used else f"{len(frame)} people are too few"}
+        return {
+            "measured": False,
+            "reason": "no feature was read" if not used else f"{many(len(frame), 'person')} {are(len(frame))} too few",
+        }
     place = sample(row_digest(frame, used, groups, [favourable]), MOST, seed_of(settings, "neighbours"))
     points, skipped = points_of(frame.iloc[place], used)
     distance = _distances(points)

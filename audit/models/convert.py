@@ -23,6 +23,7 @@ from audit.files import canonical, write_whole
 from audit.models.arrays import arrays_in
 from audit.models.own import Environment, OwnWorker
 from audit.models.worker import Worker
+from audit.numbers import brief, many
 
 ROWS = 100
 ROWS_HERE = 20_000
@@ -97,9 +98,9 @@ def convert(
     # A model without probabilities gives 1 and 0 there; the new file may have margins, which are no probabilities.
     apart = 0.0 if info.output == "decision" else float(np.abs(found - scores).max(initial=0.0))
     if apart > tolerance:
-        raise _unlike("other scores", f"up to {apart:.2g} apart", f"at most {tolerance:g}")
+        raise _unlike("other scores", f"up to {brief(apart, 2)} apart", f"at most {brief(tolerance)}")
     if own is not None and len(decided) and not np.array_equal(own, decided):
-        raise _unlike("other decisions", f"{int((own != decided).sum())} of {len(own)} rows", "the same")
+        raise _unlike("other decisions", f"{int((own != decided).sum())} of {many(len(own), 'row')}", "the same")
     was = {"file": path.name, "sha256": sha256, "load": environment.load, "versions": versions}
     checked = {
         "rows": len(chosen), "largest_difference": apart, "tolerance": tolerance,
@@ -138,7 +139,7 @@ def _opened(path: Path, out: Path, frame: pd.DataFrame, features: Sequence[str],
         info = worker.info
         if len(info.classes) != 2:
             raise ModelError(
-                "this model is not converted here", got=f"{info.estimator}: {len(info.classes)} classes",
+                "this model is not converted here", got=f"{info.estimator}: {many(len(info.classes), 'class')}",
                 expected="a classifier of two classes", todo="use the converter of its own library",
             )  # fmt: skip
         chosen = rows[list(info.features or features or rows.columns)]
@@ -159,10 +160,10 @@ def _opened(path: Path, out: Path, frame: pd.DataFrame, features: Sequence[str],
     apart = float(np.abs(found.score - was.score).max(initial=0.0))
     tolerance = FORMATS[".onnx"][1]
     if apart > tolerance:
-        raise _unlike("other scores", f"up to {apart:.2g} apart", f"at most {tolerance:g}")
+        raise _unlike("other scores", f"up to {brief(apart, 2)} apart", f"at most {brief(tolerance)}")
     if was.decided is not None and found.decided is not None and not np.array_equal(was.decided, found.decided):
         raise _unlike(
-            "other decisions", f"{int((was.decided != found.decided).sum())} of {len(chosen)} rows", "the same"
+            "other decisions", f"{int((was.decided != found.decided).sum())} of {many(len(chosen), 'row')}", "the same"
         )
     decided = np.zeros(0, dtype=np.int64) if was.decided is None else was.decided
     checked = {
