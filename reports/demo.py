@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from audit.files import canonical, write_whole
 from audit.models.process import processors
 from audit.numbers import fixed
 from debias.methods.method import REWEIGHING
+from reports.signing_key import SigningKey
 
 FITS = 6
 """Fits of the stress test in the demonstration."""
@@ -48,18 +50,22 @@ def run_demo(case: Case, out: Path, stress: bool = False) -> tuple[dict[str, Any
 
     audit = run_audit(case, out)
     lap("audit")
-    explanation, mitigation = _side_by_side(
-        partial(run_explain, case, out), partial(run_mitigate, case, REWEIGHING, out)
-    )
+
+    def mitigated() -> tuple[dict[str, Any], SigningKey]:
+        found = run_mitigate(case, REWEIGHING, out)
+        # Explaining takes longer: what signing and printing need is made ready meanwhile.
+        key_file = out / "demo-key.p12"
+        key_file.unlink(missing_ok=True)
+        key = new_key("Assay demonstration (no one's signature)", key_file, secrets.token_hex(16).encode())
+        for name in ("weasyprint", "pikepdf", "pyhanko.sign.signers"):
+            import_module(name)
+        return found, key
+
+    explanation, (mitigation, key) = _side_by_side(partial(run_explain, case, out), mitigated)
     lap("explain and mitigate")
     stressed = _stressed(case, out, lap) if stress else []
-    progress.stage("Signing")
-    key_file = out / "demo-key.p12"
-    key_file.unlink(missing_ok=True)
-    key = new_key("Assay demonstration (no one's signature)", key_file, secrets.token_hex(16).encode())
     issued = issue_report(out, key, out / "report.pdf")
     lap("report")
-    progress.stage("Verifying")
     verification = verify_or_raise((out / "report.pdf").read_bytes())
     lap("verify")
     said = {key: audit.evidence[key] for key in ("findings", "norms")}

@@ -62,7 +62,7 @@ def _filled() -> ModuleType:
     if isinstance(module, _Late):
         spec = cast(importlib.machinery.ModuleSpec, module.__spec__)
         assert spec.loader is not None
-        module.__class__ = ModuleType
+        module.__class__ = ModuleType  # type: ignore[assignment]
         module.__path__ = list(spec.submodule_search_locations or ())
         spec.loader.exec_module(module)
     return module
