@@ -12,7 +12,7 @@ import pandas as pd
 from audit.case import Case, DataSpec
 from audit.load import check, engines
 from audit.load.digest import sha256_of
-from audit.load.groups import file_columns, with_indicators
+from audit.load.groups import file_columns, named_columns, with_indicators
 from audit.load.join import join_sensitive
 from audit.load.roles import check_roles
 from audit.load.tables import columns_of, read_noted
@@ -74,7 +74,10 @@ def load_rows(case: Case, *, everything: bool | None = None) -> Rows:
         roles |= {c for asked in (case.contract.checks if case.contract else ()) for c in asked.columns}
         return [n for n in names if n in roles or (everything and n in features)]
 
-    table = read_noted(data.path, needed, data.read)
+    def named(names: tuple[str, ...]) -> Sequence[str]:
+        return tuple(named_columns(case, check.features_of(case, names)))
+
+    table = read_noted(data.path, needed, data.read, named=named)
     frame, notes = table.frame, list(table.notes)
     features = tuple(f for f in chosen[0] if f in table.columns)
     check.columns(case, table.columns, side)
