@@ -29,7 +29,7 @@ from bench.coverage_exact import EXACT, exact_section
 from bench.coverage_people import people_section, weights_section
 from bench.coverage_rates import HEAD, rates_section
 from bench.coverage_scores import calibrated, gaps, means, tests
-from bench.coverage_summary import TITLE, summary
+from bench.coverage_summary import TITLE, summary, with_reasons
 from bench.coverage_whole import KINDS, heading, section
 
 
@@ -127,7 +127,7 @@ def sections(text: str) -> dict[str, str]:
 def put(text: str, new: dict[str, str]) -> str:
     """The page with new sections in their places, and with what all of them say together."""
     pieces = {**sections(text), **{name: section.strip() + "\n" for name, section in new.items()}}
-    of = {name: pieces[name] for name in PARTS if name in pieces}
+    of = {name: with_reasons(name, pieces[name]) for name in PARTS if name in pieces}
     return "\n".join([TITLE, summary(of), *of.values()])
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bench.coverage_people import WIDEST
 from bench.coverage_whole import KINDS as WHOLE
 
 Row = Mapping[str, str]
@@ -141,8 +142,10 @@ def _kinds() -> Iterator[Kind]:
         )
         yield Kind(part, "single rates", f"{part}: single rates", _of(people), _each_group, low=COARSE, high=few)
         yield Kind(part, "two groups", f"{part}: differences of two", _of(people), high=few)
-        yield Kind(part, "widest gap", f"{part}: widest gap", _of(people), _at_most(1000), high=f"{few}; and {AT_ONCE}")
-        yield Kind(part, "test", f"{part}: test of the widest gap", _of(people), _at_most(1000), ALARMS)
+        yield Kind(
+            part, "widest gap", f"{part}: widest gap", _of(people), _at_most(WIDEST), high=f"{few}; and {AT_ONCE}"
+        )
+        yield Kind(part, "test", f"{part}: test of the widest gap", _of(people), _at_most(WIDEST), ALARMS)
     pairs = Kind("beside", "holds", "", _of("people"), _part(0.5), high=AT_ONCE)
     yield _named(pairs, "all pairs", "all pairs of groups at once")
     yield _named(pairs, "every group", "every group and a reference at once")

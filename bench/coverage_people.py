@@ -25,7 +25,7 @@ TRUE = 1e-12
 SIZES = (10, 30, 100, 400, 2000)
 ROWS: tuple[int | tuple[int, int], ...] = (1, 2, 5, 20, (1, 20))
 RATE = 0.3
-WIDEST = 1000
+WIDEST = 500
 """In how many runs at most the widest gap and its test are looked at."""
 BLOCK = 250
 """Runs drawn in one go, for the memory that they take."""

@@ -106,7 +106,8 @@ def summary(sections: Mapping[str, str]) -> str:
     """The beginning of the page. Raises ValueError where a column is not known."""
     if strange := unknown(sections):
         raise ValueError(f"columns that bench/coverage_kinds.py does not know: {', '.join(sorted(strange))}")
-    held, tests, why = [], [], []
+    held, tests = [], []
+    why: dict[tuple[str, str], list[str]] = {}
     for kind in KINDS:
         large, small = seen(kind, sections.get(kind.part, ""))
         if not large.shares and not small.shares:
@@ -116,22 +117,39 @@ def summary(sections: Mapping[str, str]) -> str:
         else:
             ends = f"{large.low or ''} | {large.high or ''} |{small.said()} {small.low or ''} |"
             held.append(f"| {kind.said} |{large.said()} {ends}")
-        why += _why(kind, large, small)
+        for side, cells, reason in _outside(kind, large, small):
+            why.setdefault((side, reason), []).append(f"{kind.said} ({cells})")
+    reasons = [f"- **{side}**: {'; '.join(of)}. {reason}." for (side, reason), of in why.items()]
     return TEXT.format(
         low=f"{LOW:g}", high=f"{HIGH:g}", small=SMALL, held="\n".join(held), tests="\n".join(tests),
-        why="\n".join(why) or "Nothing is.",
+        why="\n".join(reasons) or "Nothing is.",
     )  # fmt: skip
 
 
-def _why(kind: Kind, large: Seen, small: Seen) -> Iterator[str]:
+HERE = "Outside the aim in this section: "
+
+
+def with_reasons(part: str, section: str) -> str:
+    """The section, ending with what is outside the aim in it, and why."""
+    section = re.sub(rf"\n+{HERE}.*", "", section).strip()
+    found: dict[str, list[str]] = {}
+    for kind in KINDS:
+        if kind.part == part:
+            for side, cells, reason in _outside(kind, *seen(kind, section)):
+                found.setdefault(reason, []).append(f"{kind.column} ({cells} {side[:1].lower()}{side[1:]})")
+    said = " ".join(f"{'; '.join(columns)}. {reason}." for reason, columns in found.items())
+    return section + (f"\n\n{HERE}{said}\n" if said else "\n")
+
+
+def _outside(kind: Kind, large: Seen, small: Seen) -> Iterator[tuple[str, str, str]]:
+    """On which side, how many cells of how many, and why."""
     of = len(large.shares) + len(small.shares)
     for count, side, reason in (
-        (large.low + small.low, "too low", kind.low),
-        (large.high, "too many" if kind.test else "over, on the safe side", kind.high),
+        (large.low + small.low, "Too low", kind.low),
+        (large.high, "Too many found" if kind.test else f"Over {HIGH:g}, on the safe side", kind.high),
     ):
         if count:
-            said = reason[:1].upper() + reason[1:] or NOT_EXPLAINED
-            yield f"- **{kind.said}**: {count} of {of} cells {side}. {said}."
+            yield side, f"{count} of {of}", reason[:1].upper() + reason[1:] or NOT_EXPLAINED
 
 
 TEXT = """Every section below invents people whose truth is known, asks Assay for its figures, and looks whether the
@@ -152,6 +170,8 @@ there is none in at most 5 of 100. A cell counts as outside when it is so by mor
 | test: a difference is found where there is none | level | cells | least | most | too many |
 | --- | ---: | ---: | ---: | ---: | ---: |
 {tests}
+
+Outside, with how many cells of how many, and why:
 
 {why}
 """
