@@ -358,7 +358,8 @@ def _extreme(cells: Floats, metric: Metric, up: bool) -> Floats:
         counted, asked = min(options, key=lambda o: rank[o] if up else -rank[o])
         x = x + cells[:, 2, d] * counted
         n = n + cells[:, 2, d] * asked
-    return np.divide(x, n, out=np.zeros_like(x), where=n > 0)
+    out: Floats = np.divide(x, n, out=np.zeros_like(x), where=n > 0)
+    return out
 
 
 # -- label error ----------------------------------------------------------------------------------------------------
