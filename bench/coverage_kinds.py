@@ -30,7 +30,7 @@ SMOOTHED = "intersections that differ by their main effects alone: the spread be
 HEAVY = (
     "of ten groups of 100 rows, in which some four heavy rows make up most of a group's good outcomes, one or other "
     "has by chance so few of them that its own variance is taken too small; the interval of that gap still holds 94 of "
-    "100, and whole audits with weights stay under 5"
+    "100, and whole audits with weights find no more than 5 of 100 by more than chance"
 )
 COARSE = (
     "Wilson's limits, exactly as the binomial law has them (the section by enumeration): counts are coarse, and at "
