@@ -333,9 +333,7 @@ def _missing(margin: Margin, metric: Metric, side: _Side, settings: Settings) ->
     unlabelled = margin.n[places, 2]
     if unlabelled.sum() == 0:
         return []
-    most, least = (
-        np.array([_extreme(margin.w[g], metric, up) for g in places]) for up in (True, False)
-    )  # fmt: skip
+    most, least = (_extreme(margin.w[places], metric, up) for up in (True, False))
     return [
         {
             "attribute": list(margin.attribute),
@@ -349,19 +347,20 @@ def _missing(margin: Margin, metric: Metric, side: _Side, settings: Settings) ->
     ]
 
 
-def _extreme(cells: Floats, metric: Metric, up: bool) -> float:
-    """The largest (or least) that a rate can be over the outcomes of those without one; cells (3, 2) by outcome and
+def _extreme(cells: Floats, metric: Metric, up: bool) -> Floats:
+    """The largest (or least) that rates can be over the outcomes of those without one; cells (G, 3, 2) by outcome and
     decision, the last row without an outcome.
     """
-    x, n = (float((cells[:2] * m[:2]).sum()) for m in (metric.numerator, metric.denominator))
+    x, n = ((cells[:, :2] * m[:2]).sum(axis=(1, 2)) for m in (metric.numerator, metric.denominator))
     for d in (0, 1):
         options = [(bool(metric.numerator[y, d]), bool(metric.denominator[y, d])) for y in (0, 1)]
         # Counted, not looked at, not counted: in this order for the most, in the other for the least.
         rank = {(True, True): 0, (False, False): 1, (False, True): 2}
         counted, asked = min(options, key=lambda o: rank[o] if up else -rank[o])
-        x += cells[2, d] * counted
-        n += cells[2, d] * asked
-    return x / n if n > 0 else 0.0
+        x = x + cells[:, 2, d] * counted
+        n = n + cells[:, 2, d] * asked
+    out: Floats = np.divide(x, n, out=np.zeros_like(x), where=n > 0)
+    return out
 
 
 # -- label error ----------------------------------------------------------------------------------------------------

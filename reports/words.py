@@ -26,7 +26,6 @@ __all__ = [
     "bracket",
     "by",
     "capital",
-    "chance",
     "compared",
     "count",
     "date",
@@ -234,20 +233,6 @@ def span(gap: Measured) -> str:
     if on_own_scale(gap):
         return f"{number(low)} to {number(high)}"
     return f"{numbers.fixed(100 * low, 1)} to {numbers.fixed(100 * high, 1)}".replace("-", MINUS)
-
-
-def chance(p: float | None) -> str:
-    """What a p-value that is not adjusted means: "less than once in 1,000 such audits"."""
-    if p is None:
-        return "an unknown number of times"
-    if p < 0.001:
-        return "less than once in 1,000 such audits"
-    if p >= 0.9:
-        return "in nearly every such audit"
-    of = 1000 if p < 0.01 else 100
-    rounded = numbers.fixed(of * p, 0)
-    times = "once" if rounded == "1" else f"{rounded} times"
-    return f"about {times} in {of:,} such audits"
 
 
 def compared(family: int, here: str = "") -> str:

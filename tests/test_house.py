@@ -511,3 +511,22 @@ def test_a_measurement_runs_from_any_folder() -> None:
     scripts = [p for p in (ROOT / "bench").glob("*.py") if "__main__" in p.read_text()]
     assert len(scripts) > 10
     assert {p.name: o for p in scripts if (o := outsiders(p.read_text()))} == {}
+
+
+def test_what_a_measurement_imports_is_there() -> None:
+    """Names of the rooms, which move: nobody runs a bench each day."""
+    lost = []
+    for script in sorted((ROOT / "bench").glob("*.py")):
+        for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.ImportFrom) or (node.module or "").split(".")[0] not in {*PACKAGES, "bench"}:
+                continue
+            held = (ROOT / f"{str(node.module).replace('.', '/')}.py", ROOT / str(node.module).replace(".", "/"))
+            own = next((p if p.is_file() else p / "__init__.py" for p in held if p.exists()), None)
+            text = "" if own is None or not own.exists() else own.read_text(encoding="utf-8")
+            lost += [
+                f"{script.name}: {node.module}.{a.name}"
+                for a in node.names
+                if not re.search(rf"\b{a.name}\b", text) and not (held[1] / f"{a.name}.py").exists()
+                and not (held[1] / a.name).is_dir()
+            ]  # fmt: skip
+    assert lost == []

@@ -12,7 +12,7 @@ import io
 import re
 import zlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -104,15 +104,18 @@ def header_of(name: str, head: bytes) -> tuple[tuple[str, ...], str]:
     return header, delimiter
 
 
-def texts_of(text: Text, columns: Sequence[str] | None = None, *, guess: bool = False) -> pa.Table:
+def texts_of(
+    text: Text, columns: Sequence[str] | None = None, *, guess: bool = False, named: Container[str] = ()
+) -> pa.Table:
     """The rows of `text` as columns of texts, empty ones null. Raises DataError on rows of another length.
 
-    `guess`: columns whose first rows are plain numbers come as numbers, where all their rows are; faster.
+    `guess`: columns whose first rows are plain numbers come as numbers, where all their rows are; faster. Not those
+    that are `named`, since a later row may have zeros in front.
     """
     wanted = None if columns is None else [*columns, *(t for c in columns for t in text.twins.get(c, ()))]
     if text.content.count(b'"') % 2:
         return heading.one_of_twins(text.name, text.twins, _odd_quotes(text, wanted))
-    if guess and (types := _plain_numbers(text)):
+    if guess and (types := {n: t for n, t in _plain_numbers(text).items() if n not in named}):
         try:
             return heading.one_of_twins(text.name, text.twins, _read(text, wanted, types))
         except pa.ArrowInvalid:

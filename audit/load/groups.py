@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
-from audit.case import DataSpec
+from audit.case import Case, DataSpec
 from audit.errors import DataError
 from audit.load.grounds import LEADING
 from audit.load.sign import plain
@@ -24,6 +24,18 @@ def file_columns(data: DataSpec, sensitive: Iterable[str]) -> tuple[str, ...]:
     for name in sensitive:
         out += data.indicators.get(name, (name,))
     return tuple(dict.fromkeys(out))
+
+
+def named_columns(case: Case, features: Collection[str]) -> frozenset[str]:
+    """The columns whose values are names of groups or of people, so that 007 and 7 are two.
+
+    Not those that become bands, nor those that a model which is asked sees: it learned from numbers.
+    """
+    data = case.data
+    names = {n for n in data.sensitive if n not in data.bins and n not in data.indicators}
+    if data.cluster is not None and data.cluster != data.id:
+        names.add(data.cluster)
+    return frozenset(names.difference(features) if case.model.is_asked else names)
 
 
 def with_indicators(data: DataSpec, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

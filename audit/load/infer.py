@@ -2,9 +2,14 @@
 
 An empty value is missing. In a column of numbers so are NA, NaN, null, ? and their like, which is said; in a column of
 text they are values: "NA" may be Namibia.
+
+007 and 7 are one number and two names: in a column that names groups or people, numbers of which some have zeros in
+front stay as they are written.
 """
 
 from __future__ import annotations
+
+from collections.abc import Container
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,14 +30,14 @@ _TRUE = frozenset({"True", "true", "TRUE"})
 _FALSE = frozenset({"False", "false", "FALSE"})
 
 
-def infer(table: pa.Table, delimiter: str) -> tuple[pa.Table, tuple[str, ...]]:
-    """`table` of texts with typed columns, and notes."""
+def infer(table: pa.Table, delimiter: str, named: Container[str] = ()) -> tuple[pa.Table, tuple[str, ...]]:
+    """`table` of texts with typed columns, and notes. named: the columns whose values are names."""
     notes: list[str] = []
-    columns = [_typed(name, table.column(name), delimiter, notes) for name in table.column_names]
+    columns = [_typed(name, table.column(name), delimiter, notes, name in named) for name in table.column_names]
     return pa.table(columns, names=table.column_names), tuple(notes)
 
 
-def _typed(name: str, column: pa.ChunkedArray, delimiter: str, notes: list[str]) -> pa.ChunkedArray:
+def _typed(name: str, column: pa.ChunkedArray, delimiter: str, notes: list[str], named: bool) -> pa.ChunkedArray:
     if not pa.types.is_string(column.type):
         return column
     if column.null_count == len(column):
@@ -44,11 +49,23 @@ def _typed(name: str, column: pa.ChunkedArray, delimiter: str, notes: list[str])
     if pc.any(pc.match_substring_regex(column, _HEX)).as_py():
         return column  # 0x1F is a name
     plain = _numbers(column)
-    if plain is not None and pa.types.is_integer(plain.type):
-        if pc.any(pc.match_substring_regex(column, _PADDED)).as_py():
-            notes.append(f"Column {name!r} is read as whole numbers; zeros in front (as in 007) are not kept.")
-        return plain
-    return _marked_numbers(name, column, delimiter, notes)
+    if plain is None or not pa.types.is_integer(plain.type):
+        plain = _marked_numbers(name, column, delimiter, notes)
+    return _padded(name, column, plain, notes, named)
+
+
+def _padded(
+    name: str, column: pa.ChunkedArray, found: pa.ChunkedArray, notes: list[str], named: bool
+) -> pa.ChunkedArray:
+    """The numbers that were found in a column, or, where zeros in front may name something, what is written there."""
+    if pa.types.is_string(found.type) or not pc.any(pc.match_substring_regex(column, _PADDED)).as_py():
+        return found
+    if named:
+        notes.append(f"Column {name!r} is read as text: some of its numbers have zeros in front (as in 007).")
+        return pc.if_else(pc.is_valid(found), pc.utf8_trim_whitespace(column), pa.scalar(None, pa.string()))
+    kind = "whole numbers" if pa.types.is_integer(found.type) else "numbers"
+    notes.append(f"Column {name!r} is read as {kind}; zeros in front (as in 007) are not kept.")
+    return found
 
 
 def _marked_numbers(name: str, column: pa.ChunkedArray, delimiter: str, notes: list[str]) -> pa.ChunkedArray:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from audit.case import Case
 from audit.errors import CaseError, DataError, nearest
+from audit.load.groups import named_columns
 from audit.load.tables import read_noted
 from audit.load.values import coded, names_of, with_columns
 from audit.numbers import are, many
@@ -45,7 +46,7 @@ def join_sensitive(case: Case, frame: pd.DataFrame, side: tuple[str, ...]) -> tu
             expected="one of " + ", ".join(repr(c) for c in data.sensitive),
             todo="name its columns in `sensitive`, or remove `sensitive_path`",
         )
-    table = read_noted(data.sensitive_path, [key, *wanted])
+    table = read_noted(data.sensitive_path, [key, *wanted], named=tuple(named_columns(case, ())))
     people = with_columns(table.frame, {key: _keys(table.frame[key])})
     notes = list(table.notes)
     nameless = int(people[key].isna().sum())

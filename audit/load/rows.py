@@ -13,7 +13,7 @@ from audit.case import Case, DataSpec
 from audit.load import check, engines
 from audit.load.columnar import MOST_KINDS
 from audit.load.digest import sha256_of
-from audit.load.groups import file_columns, with_indicators
+from audit.load.groups import file_columns, named_columns, with_indicators
 from audit.load.join import join_sensitive
 from audit.load.roles import check_roles
 from audit.load.tables import columns_of, read_noted
@@ -73,7 +73,7 @@ def load_rows(case: Case, *, everything: bool | None = None, packed: bool = Fals
         everything = case.model.is_asked
     side = () if data.sensitive_path is None else columns_of(data.sensitive_path)
     chosen: list[tuple[str, ...]] = []
-    named: set[str | None] = set()
+    with_roles: set[str | None] = set()
 
     def needed(names: tuple[str, ...]) -> Sequence[str]:
         check.columns(case, names, side)
@@ -83,13 +83,16 @@ def load_rows(case: Case, *, everything: bool | None = None, packed: bool = Fals
         roles |= {*file_columns(data, data.sensitive), *data.stages, *data.legitimate}
         roles |= {p.column for p in data.proxy.values()}
         roles |= {c for asked in (case.contract.checks if case.contract else ()) for c in asked.columns}
-        named.update(roles)
+        with_roles.update(roles)
         return [n for n in names if n in roles or (everything and n in features)]
 
     def plain_feature(name: str) -> bool:
-        return packed and name not in named
+        return packed and name not in with_roles
 
-    table = read_noted(data.path, needed, data.read, packed=plain_feature)
+    def named(names: tuple[str, ...]) -> Sequence[str]:
+        return tuple(named_columns(case, check.features_of(case, names)))
+
+    table = read_noted(data.path, needed, data.read, named=named, packed=plain_feature)
     frame, notes = table.frame, list(table.notes)
     features = tuple(f for f in chosen[0] if f in table.columns)
     check.columns(case, table.columns, side)

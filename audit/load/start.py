@@ -168,7 +168,7 @@ def from_options(data: Path, given: Given, folder: Path) -> str:
 
     Raises CaseError where an option is lacking, with the proposals; DataError where the table cannot be read.
     """
-    table = read_noted(data)
+    table = read_noted(data, named=given.sensitive)
     roles = propose_roles(table.frame)
     _refuse_unknown(given, table.columns)
     if not given.sensitive:

@@ -82,15 +82,17 @@ def read_noted(
     columns: Select = None,
     read: ReadSpec = PLAIN,
     *,
+    named: Select = (),
     lost: list[tuple[int, str]] | None = None,
     opened: dict[Path, delimited.Text] | None = None,
     packed: Callable[[str], bool] | None = None,
 ) -> Table:
     """The table at `path`, with what was noticed while reading. Raises DataError where it cannot be used.
 
-    lost: takes the line and the text of each row of a CSV that has another number of values than the header; without it
-    such a table is refused. opened: keeps the text of each CSV for who reads other columns of it next. packed: which
-    columns of text may come as categories instead, where the file has few texts in them.
+    named: the columns of a CSV or a workbook whose values are names of groups or people (`infer`). lost: takes the line
+    and the text of each row of a CSV that has another number of values than the header; without it such a table is
+    refused. opened: keeps the text of each CSV for who reads other columns of it next. packed: which columns of text may
+    come as categories instead, where the file has few texts in them.
 
     Texts come as pandas `str`, whole numbers as int64 (float64 where some are missing), numbers as float64, true/false
     as bool, dates of Parquet and Feather as datetime64. What counts as missing in a CSV: `infer`.
@@ -106,9 +108,9 @@ def read_noted(
         )
     try:
         if kinds <= {"csv", "csv.gz"}:
-            table, names, notes = _delimited(files, columns, read, lost, opened)
+            table, names, notes = _delimited(files, columns, read, named, lost, opened)
         elif kinds == {"workbook"}:
-            table, names, notes = _sheets(files, columns, read)
+            table, names, notes = _sheets(files, columns, read, named)
         else:
             table, names, notes = _columnar(files, columns, kinds.pop(), packed if len(files) == 1 else None)
         frame = table.to_pandas(ignore_metadata=True)
@@ -170,6 +172,12 @@ def _chosen(names: tuple[str, ...], columns: Select) -> tuple[str, ...]:
     return wanted
 
 
+def _names(named: Select, columns: tuple[str, ...]) -> frozenset[str]:
+    if named is None:
+        return frozenset(columns)
+    return frozenset(named(columns) if callable(named) else named)
+
+
 def _same_columns(file: Path, first: Path, names: Sequence[str], expected: Sequence[str]) -> None:
     if set(names) != set(expected):
         more, less = sorted(set(names) - set(expected)), sorted(set(expected) - set(names))
@@ -220,7 +228,7 @@ def _columnar(
 
 
 def _sheets(
-    files: Sequence[Path], columns: Select, read: ReadSpec
+    files: Sequence[Path], columns: Select, read: ReadSpec, named: Select
 ) -> tuple[pa.Table, tuple[str, ...], tuple[str, ...]]:
     """The sheets of workbooks: cells become text and are typed as a CSV's are."""
     first: tuple[str, ...] = ()
@@ -235,7 +243,7 @@ def _sheets(
         else:
             _same_columns(file, files[0], names, first)
         parts.append(sheet.select(list(wanted)))
-    typed, said_too = infer(pa.concat_tables(parts), ",")
+    typed, said_too = infer(pa.concat_tables(parts), ",", _names(named, first))
     return typed, first, (*notes, *said_too)
 
 
@@ -243,6 +251,7 @@ def _delimited(
     files: Sequence[Path],
     columns: Select,
     read: ReadSpec,
+    names: Select,
     lost: list[tuple[int, str]] | None,
     opened: dict[Path, delimited.Text] | None,
 ) -> tuple[pa.Table, tuple[str, ...], tuple[str, ...]]:
@@ -267,7 +276,7 @@ def _delimited(
         blank = [n for n in text.header if not n.strip()]
         if len(blank) > 1:
             raise columnar.nameless(file.name, [i + 1 for i, n in enumerate(text.header) if not n.strip()])
-        table = delimited.texts_of(text, [*wanted, *blank], guess=len(files) == 1)
+        table = delimited.texts_of(text, [*wanted, *blank], guess=len(files) == 1, named=_names(names, named))
         if blank:
             notes += _nameless(file, text.header, table.column(blank[0]))
             table = table.select(list(wanted))
@@ -278,7 +287,7 @@ def _delimited(
             f"The first line of {files[0].name} was read as column names ({', '.join(named[:3])}, ...): if it is a "
             "row of data, say header = false under [data], or add a line of names above it."
         )
-    typed, said = infer(pa.concat_tables(parts), delimiter)
+    typed, said = infer(pa.concat_tables(parts), delimiter, _names(names, named))
     return typed, named, (*notes, *said)
 
 

@@ -23,6 +23,7 @@ from audit.cube import Alike, CodedRows
 from audit.decide import ModelFacts, decide
 from audit.errors import DataError
 from audit.load import check, columnar
+from audit.load.groups import named_columns
 from audit.load.infer import infer
 from audit.load.outcomes import extreme
 from audit.load.rows import missing_words
@@ -157,7 +158,11 @@ def typed_values(
     part = found.select(names).rename_columns([*roles, *([column] if own else [])])
     notes: tuple[str, ...] = ()
     if source.kind == "csv":
-        part, notes = infer(part.cast(pa.schema([(n, pa.string()) for n in part.column_names])), source.delimiter)
+        part, notes = infer(
+            part.cast(pa.schema([(n, pa.string()) for n in part.column_names])),
+            source.delimiter,
+            named_columns(case, ()),
+        )
         # It counted kinds of rows here, not rows.
         notes = tuple(_COUNTED.sub("some values", n) for n in notes)
     part = columnar.plain(source.files[0].name, part)[0]

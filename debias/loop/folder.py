@@ -15,6 +15,7 @@ import pandas as pd
 from audit.case import Case
 from audit.errors import DataError, InputError
 from audit.load import columns_of, sha256_of
+from audit.load.groups import named_columns
 from audit.load.tables import read_noted
 from audit.numbers import many
 from debias.loop import file_ready
@@ -153,7 +154,8 @@ class Folder:
         try:
             digest = sha256_of(path)
             lines: list[tuple[int, str]] = []
-            frame = read_noted(path, read=self._case.data.read, lost=lines).frame
+            named = tuple(named_columns(self._case, self.features))
+            frame = read_noted(path, read=self._case.data.read, named=named, lost=lines).frame
             lost = [Aside(n, "another number of values than the header", text) for n, text in lines]
             arrival = prepared(self._case, frame, self.features, self.labels.onto(frame), self._known, lost)
         except InputError as error:

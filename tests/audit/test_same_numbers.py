@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 import cli
 from audit.load.toml import write
+from tests.audit.load.test_careless import workbook
 from tests.audit.test_same_evidence import alike, renamed
 
 NAMES = [
@@ -28,6 +29,7 @@ NAMES = [
 GROUPS: dict[str, list[Any]] = {
     "text": ["f", "m", "x"],
     "numbers as text": ["7", "2", "1.5"],
+    "codes": ["01", "1", "007"],
     "numbers": [1, 2, 30],
     "parts": [0.5, 1.25, 3.0],
     "yes and no": [False, True],
@@ -120,11 +122,13 @@ def numbers(folder: Path, table: Table, way: str) -> dict[str, Any]:
             back |= {name: said(old) for old, name in new.items()}
     if "shuffled" in way:
         frame = frame.sample(frac=1, random_state=1)
-    kind = next((k for k in ("parquet", "feather") if k in way), "csv")
+    kind = next((k for k in ("parquet", "feather", "xlsx") if k in way), "csv")
     folder.mkdir()
     path = folder / f"rows.{kind}"
     if kind == "csv":
         frame.to_csv(path, index=False)
+    elif kind == "xlsx":
+        workbook(path, [list(frame), *frame.to_numpy().tolist()])
     else:
         getattr(frame.reset_index(drop=True), f"to_{kind}")(path)
     data = table.case | {"path": path.name} | ({"engine": "duckdb"} if "duckdb" in way else {})
@@ -179,6 +183,36 @@ def test_the_same_numbers(tmp_path_factory: Any, table: Table, ways: list[str]) 
             if "renamed" in way and key not in ("rates", "counts", "dataset"):
                 a, b = nameless(a), nameless(b)
             alike(a, b, f"{way}: {key}")
+
+
+@pytest.mark.parametrize("way", ["csv", "duckdb, csv", "xlsx"])
+def test_zeros_in_front_tell_groups_and_people_apart(way: str, tmp_path: Path) -> None:
+    """Region 01 is not region 1, nor person 007 person 7; against counts of pandas. Zeros begin in row 200."""
+    rng, n = np.random.default_rng(8), 600
+    region = np.where(np.arange(n) < 200, rng.choice(["1", "2"], n), rng.choice(["01", "1", "007", ""], n))
+    who = [f"{i // 3:03d}" if i >= 200 and i % 2 else str(i // 3) for i in range(n)]
+    frame = pd.DataFrame(
+        {"region": region, "who": who, "age": np.where(np.arange(n) % 2, "07", "71"),
+         "Truth": rng.choice(["yes", "no"], n), "Decided": rng.choice(["yes", "no"], n)}
+    )  # fmt: skip
+    case = {
+        "label": "Truth", "positive": "yes", "favourable": "yes", "sensitive": ["region", "age"], "cluster": "who",
+        "bins": {"age": [40]},
+    }  # fmt: skip
+    found = numbers(tmp_path / "run", Table(frame, case, {"decision": "Decided"}), way)
+    rates = {
+        r["group"][0]: (r["numerator"], r["rows"])
+        for r in found["rates"]
+        if r["metric"] == "selection_rate" and r["attribute"] == ["region"]
+    }
+    named = frame.assign(region=frame["region"].replace("", "(unknown)"), yes=frame["Decided"] == "yes")
+    expected = named.groupby("region")["yes"].agg(["sum", "size"])
+    assert rates == {g: (int(v["sum"]), int(v["size"])) for g, v in expected.iterrows()}
+    bands = {r["group"][0] for r in found["rates"] if r["attribute"] == ["age"]}
+    assert bands == {"<40", ">=40"}
+    evidence = json.loads((tmp_path / "run" / "run" / "evidence.json").read_bytes())
+    assert f"{len(set(who)):,} people" in json.dumps(evidence["notes"])
+    assert any("'region' is read as text: some of its numbers have zeros in front" in n for n in evidence["notes"])
 
 
 @pytest.mark.parametrize("way", ["csv", "duckdb, parquet"])

@@ -6,6 +6,7 @@ Pairs against a reference, like with like, unknown groups, no attribute, power, 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,8 @@ def test_the_report_prints_each(run: Path, monkeypatch: pytest.MonkeyPatch) -> N
     text = " ".join(" ".join(p.extract_text() for p in PdfReader(pdf).pages).split())
     for words, _, _ in ASKED.values():
         assert words in text, words
+    # An adjusted p-value is not how often chance does this.
+    assert not re.search(r"(once|times) in 1(00|,000) such|in nearly every such audit", text)
     assert "What is not known, as bounds" in text
     assert "The smallest gap, in points, that would have been told from chance" in text
     assert "“Short” is how many more of the lower group would be counted" in text

@@ -405,10 +405,6 @@ def test_numbers_in_words() -> None:
     assert words.interval(0.084, 0.099) == "8.4 to 9.9 %"
     assert words.count(10860) == "10,860"
     assert words.count(12.34) == "12.3"
-    assert words.chance(0.0004) == "less than once in 1,000 such audits"
-    assert words.chance(0.007) == "about 7 times in 1,000 such audits"
-    assert words.chance(1.0) == "in nearly every such audit"
-    assert words.chance(0.0851) == "about 9 times in 100 such audits"
     assert words.date(WHEN) == "22 November 2026"
     assert words.rate_cell(None) == "not estimable"
     cell = Rate("selection_rate", ("sex",), ("f",), 0.5, 5, 10, 0.4, 0.6, "wilson-95", True, None)

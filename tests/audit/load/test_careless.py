@@ -295,7 +295,7 @@ def test_a_header_that_stands_again_in_other_letters(
     (tmp_path / "d.csv").write_text("\n".join([*rows[:30], again, *rows[30:60], again, *rows[60:], again]) + "\n")
     code, evidence = audit(tmp_path, "d.csv")
     assert (code, counts(evidence)) == (0, expected)
-    assert "Lines 31, 62, 124 of d.csv repeat the column names and were left out." in said(evidence)
+    assert "Lines 31, 62, 124 of d.csv repeat the column names and are left out." in said(evidence)
 
 
 def test_a_row_that_begins_as_the_header_does_stays(tmp_path: Path) -> None:
