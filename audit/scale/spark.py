@@ -9,21 +9,28 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import narwhals as nw
+import pyarrow as pa
 
+from audit import progress
 from audit.case import Case, SparkSpec
 from audit.errors import CaseError, DataError
 from audit.load.columnar import parquet_names
 from audit.load.digest import files_of, sha256_of
 from audit.load.engines import FRAME
 from audit.load.tables import kind_of
-from audit.scale.frames import Held, count_held, refuse
+from audit.scale.ask import told_by_task
+from audit.scale.beside import HASH, SAMPLE, Place, beside
+from audit.scale.frames import Held, count_held, measured, refuse
+from audit.scale.kinds import arrow
+from audit.scale.source import Source
 from audit.scale.typed import Counted
 
 QUIET = {
@@ -35,11 +42,14 @@ QUIET = {
 }
 
 
-def count_in_spark(case: Case, held: Held | None = None) -> tuple[Counted, Mapping[str, str]]:
-    """The combinations of values that Spark counted, and what is known of the source. Raises CaseError, DataError."""
+def count_in_spark(
+    case: Case, held: Held | None = None, allow: Sequence[str] = (), seed: int | None = None
+) -> tuple[Counted, Mapping[str, str]]:
+    """The combinations of values that Spark counted, and what is known of the source. seed: look at what stands beside
+    them too (audit/scale/beside.py), drawing by it. Raises CaseError, DataError, ModelError."""
     refuse(case, "spark")
     if held is not None:
-        return _counted(case, held), held.said
+        return _counted(case, held, allow, seed), held.said
     spec = case.data.spark or SparkSpec()
     if spec.table == FRAME:
         raise DataError(
@@ -51,7 +61,7 @@ def count_in_spark(case: Case, held: Held | None = None) -> tuple[Counted, Mappi
     local = None if spec.table or spec.url else _local(case.data.path, spec)
     with session_of(spec) as session:
         held = table_of(case, spec, session, local)
-        return _counted(case, held), held.said
+        return _counted(case, held, allow, seed), held.said
 
 
 def held_of(frame: Any, *, name: str = FRAME, floor: int | None = None) -> Held:
@@ -72,13 +82,39 @@ def held_of(frame: Any, *, name: str = FRAME, floor: int | None = None) -> Held:
     return Held(own, columns, "spark", name, floor, said)
 
 
-def _counted(case: Case, held: Held) -> Counted:
+def _counted(case: Case, held: Held, allow: Sequence[str], seed: int | None) -> Counted:
     try:
-        return count_held(case, held)
+        found = count_held(case, held, allow)
+        if seed is None:
+            return found
+        progress.stage("Looking at the data inside Spark")
+        return replace(found, beside=beside(case, found, _place(case, held), seed))
     except Exception as error:
         if not _of_spark(error):
             raise
+        if (said := told_by_task(error)) is not None:
+            raise said from error
         raise _failed(held.name, error) from error
+
+
+def _place(case: Case, held: Held) -> Place:
+    """Measured rows, to be looked at where they are."""
+    from pyspark.sql import functions
+
+    def hashed(frame: Any, columns: Sequence[str]) -> Any:
+        native = nw.to_native(frame)
+        # Spark passes over nulls: (null, a) and (a, null) would be one kind.
+        parts = [p for c in columns for p in (functions.col(c), functions.col(c).isNull())]
+        return nw.from_native(native.withColumn(HASH, functions.xxhash64(*parts)))
+
+    def drawn(columns: Sequence[str], rows: int, of: int, seed: int) -> pa.Table:
+        some = nw.to_native(mine.select(*columns)).sample(fraction=min(1.0, rows / max(1, of)), seed=seed)
+        return arrow(nw.from_native(some))
+
+    mine = measured(case, held, held.frame)
+    source = Source((Path(held.name),), held.engine, held.columns, ())
+    how = "drawn by Spark, by the seed, in the parts in which it reads the table"
+    return Place(source, mine, hashed, drawn, how, held.floor, held.sample)
 
 
 def _of_spark(error: BaseException) -> bool:
@@ -116,6 +152,8 @@ def session_of(spec: SparkSpec) -> Iterator[Any]:
     remote = spec.remote or (None if spec.master else os.environ.get("SPARK_REMOTE"))
     if remote is None:
         _needs_java()
+        # Workers of this machine need what is installed here; Spark would take any python3.
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # it would write its traceback between our lines
     builder = SparkSession.builder.appName("assay")
@@ -182,7 +220,8 @@ def table_of(case: Case, spec: SparkSpec, session: Any, local: tuple[str, tuple[
         else:
             where = [str(f) for f in files] or [spec.url or str(path)]
             frame = session.read.format(how or "parquet").load(where if len(where) > 1 else where[0])
-        held = held_of(frame, name=name, floor=spec.floor)
+        sample = SAMPLE if spec.sample is None else spec.sample
+        held = replace(held_of(frame, name=name, floor=spec.floor), sample=sample)
         said = dict(held.said) | {"format": how or ("table" if spec.table else "parquet")}
         said |= _version(session, spec, path)
     except Exception as error:

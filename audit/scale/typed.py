@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -32,12 +33,25 @@ from audit.scale.rank import AREA_ROWS, Scored, areas_of, blurred
 from audit.scale.source import Source
 from audit.scores import Floats
 
+if TYPE_CHECKING:
+    from audit.scale.beside import Beside
+
 MOST_GROUPS = 3_000_000
 """Combinations of values, scores among them, that are fetched."""
 
 PROBE = 20_000
-PEOPLE, WEIGHT, SQUARES, OWN, BIN, TOTAL = (f"\x1f{i}" for i in range(6))
+PEOPLE, WEIGHT, SQUARES, OWN, BIN, TOTAL, SCORE = (f"\x1f{i}" for i in range(7))
 """Names of what is computed; no column of a table begins with this character."""
+
+
+NO_VALUES = (nw.List, nw.Struct, nw.Array, nw.Binary, nw.Unknown)
+"""Kinds of columns that hold no single value."""
+
+
+class Asked(Protocol):
+    """Answers of a model, of kinds of rows (audit.scale.ask)."""
+
+    def decided(self, case: Case, mine: pd.DataFrame, classes: tuple[str, ...]) -> tuple[Decisions, ModelFacts]: ...
 
 
 class Digest(Protocol):
@@ -62,6 +76,7 @@ class Counted:
     features: tuple[str, ...]
     notes: tuple[str, ...]
     repeated: tuple[int, int] | None = None
+    beside: Beside | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +88,7 @@ class Extra:
     scored: Scored | None = None
     repeated: tuple[int, int] | None = None
     together: Together | None = None
+    asked: Asked | None = None
 
 
 def roles_of(case: Case) -> list[str]:
@@ -191,7 +207,11 @@ def coded_of(case: Case, source: Source, frame: pd.DataFrame, extra: Extra, dige
     mine, n = frame[audit], people[audit]
     if plain.data.cluster is not None and (nobody := mine[plain.data.cluster].isna().to_numpy()).any():
         raise of_nobody(plain.data.cluster, int(n[nobody].sum()), int(n.sum()))
-    if extra.bins is None:
+    if extra.asked is not None:
+        classes = classes_of(plain, frame)
+        decisions, facts = extra.asked.decided(plain, mine, classes)
+        notes += classes_note(plain, classes, decisions)
+    elif extra.bins is None:
         classes = classes_of(plain, frame)
         decisions, facts = decide(plain, mine, (), classes=classes)
         notes += classes_note(plain, classes, decisions)
@@ -226,3 +246,12 @@ def _measured(case: Case, frame: pd.DataFrame) -> npt.NDArray[np.bool_]:
     check.split(case, names)
     measured: npt.NDArray[np.bool_] = np.array([*(n == case.data.audit for n in names), False])[codes]
     return measured
+
+
+def in_utc(found: pa.Table) -> pa.Table:
+    """Points in time with a zone are said in one."""
+    for i, name in enumerate(found.column_names):
+        kind = found.schema.field(i).type
+        if pa.types.is_timestamp(kind) and kind.tz is not None:
+            found = found.set_column(i, name, found.column(i).cast(pa.timestamp("us", tz="UTC")))
+    return found

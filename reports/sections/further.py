@@ -55,6 +55,7 @@ def _slices(evidence: Evidence) -> list[Block]:
         f"{found.considered:,} subgroups of at least {found.least_people} {what} were looked at on one half of "
         f"the {what}; {found.tested} were tested on the other half, and p-values are adjusted for all of these."
         + (BY_ROW if what == "rows" else "")
+        + (f" {found.drawn.sentence}" if found.drawn is not None else "")
     )
     if not found.found:
         return [head, Paragraph(f"{how} No subgroup was confirmed. That is no proof that there is none.")]
@@ -266,6 +267,7 @@ def _individual(evidence: Evidence) -> list[Block]:
             f"are; it is {words.number(near.consistency)} "
             f"{words.bracket(near.consistency_low, near.consistency_high, percent=False)} here."
             + (BY_ROW if what == "rows" else "")
+            + (f" {near.drawn.sentence}" if near.drawn is not None else "")
         ),
     ]
     rows = tuple(
