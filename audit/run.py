@@ -41,6 +41,7 @@ from audit.likewise import findings as alike_findings
 from audit.load import Rows, load_rows
 from audit.load.check import repeated_ids
 from audit.load.forms import listed, stated
+from audit.load.lake_reader import said_of
 from audit.measure import measure
 from audit.models.registry import record
 from audit.quality import groups_of
@@ -167,8 +168,9 @@ def _asked(
     progress.stage("Counting")
     coded = code_rows(case, frame, decisions)
     facts = DataFacts(
-        rows.sha256, len(rows.frame), int(rows.audit.sum()), rows.columns, rows.features, rows.sensitive_sha256
-    )
+        rows.sha256, len(rows.frame), int(rows.audit.sum()), rows.columns, rows.features, rows.sensitive_sha256,
+        source=said_of(case.data.path),
+    )  # fmt: skip
     progress.stage("Examining the data")
     flipped = (
         None if flips is None else turned(flips, coded.decision, decided[len(frame) :], good_side(coded), settings)
@@ -267,8 +269,9 @@ def _predicted(
     progress.stage("Counting")
     cube = cube_of_numbers(case, frame, predicted)
     facts = DataFacts(
-        rows.sha256, len(rows.frame), int(rows.audit.sum()), rows.columns, rows.features, rows.sensitive_sha256
-    )
+        rows.sha256, len(rows.frame), int(rows.audit.sum()), rows.columns, rows.features, rows.sensitive_sha256,
+        source=said_of(case.data.path),
+    )  # fmt: skip
     progress.stage("Examining the data")
     note = (
         "A number is predicted and nothing is decided: there are no rates, norms, subgroups or neighbours of "

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from audit.case import ReadSpec
 from audit.errors import DataError, nearest
-from audit.load import columnar, delimited, heading, workbook
+from audit.load import columnar, delimited, heading, lake_reader, lakes, workbook
 from audit.load.delimited import PLAIN
 from audit.load.digest import files_of, unreadable
 from audit.load.infer import infer
@@ -65,6 +65,8 @@ def read_table(path: Path, columns: Sequence[str] | None = None, read: ReadSpec 
 
 def columns_of(path: Path, read: ReadSpec = PLAIN) -> tuple[str, ...]:
     """The names of the columns at `path`, without reading the rows. Raises DataError."""
+    if lakes.lake_of(Path(path)) is not None:
+        return lake_reader.names_in(Path(path))
     file = files_of(path)[0]
     kind = kind_of(file)
     if kind == "parquet":
@@ -92,6 +94,8 @@ def read_noted(
     Texts come as pandas `str`, whole numbers as int64 (float64 where some are missing), numbers as float64, true/false
     as bool, dates of Parquet and Feather as datetime64. What counts as missing in a CSV: `infer`.
     """
+    if lakes.lake_of(Path(path)) is not None:
+        return _of_lake(Path(path), columns)
     files = files_of(path)
     kinds = {kind_of(file) for file in files}
     if len({k.removesuffix(".gz") for k in kinds}) > 1:
@@ -114,6 +118,13 @@ def read_noted(
     except pa.ArrowException as error:
         raise columnar.broken(files[0], "a table", error) from error
     return Table(frame, names, notes)
+
+
+def _of_lake(path: Path, columns: Select) -> Table:
+    """The live rows of a table of Delta Lake or Apache Iceberg."""
+    names = lake_reader.names_in(path)
+    table, left, notes = columnar.plain(path.name, lake_reader.read(path, _chosen(names, columns)))
+    return Table(table.to_pandas(ignore_metadata=True), tuple(n for n in names if n not in left), notes)
 
 
 def kind_of(file: Path) -> str:

@@ -86,8 +86,8 @@ class Place:
     hashed: Callable[[Any, Sequence[str]], Any]
     drawn: Callable[[Sequence[str], int, int, int], pa.Table]
     how: str
+    sample: int
     floor: int | None = None
-    sample: int = SAMPLE
 
 
 def beside(case: Case, found: base.Counted, place: Place, seed: int) -> Beside:
@@ -222,7 +222,7 @@ def of_duckdb(case: Case, found: base.Counted, seed: int) -> Beside:
 
             frame = nw.from_native(connection.sql(f"SELECT * FROM {mine}"))
             how = "drawn by DuckDB's reservoir, by the seed"
-            return beside(case, found, Place(source, frame, hashed, drawn, how), seed)
+            return beside(case, found, Place(source, frame, hashed, drawn, how, SAMPLE), seed)
         except duckdb.Error as error:
             raise broken(source, error) from error
         finally:

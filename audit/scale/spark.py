@@ -25,6 +25,7 @@ from audit.errors import CaseError, DataError
 from audit.load.columnar import parquet_names
 from audit.load.digest import files_of, sha256_of
 from audit.load.engines import FRAME
+from audit.load.lakes import lake_of
 from audit.load.tables import kind_of
 from audit.scale.ask import told_by_task
 from audit.scale.beside import HASH, SAMPLE, Place, beside
@@ -114,7 +115,7 @@ def _place(case: Case, held: Held) -> Place:
     mine = measured(case, held, held.frame)
     source = Source((Path(held.name),), held.engine, held.columns, ())
     how = "drawn by Spark, by the seed, in the parts in which it reads the table"
-    return Place(source, mine, hashed, drawn, how, held.floor, held.sample)
+    return Place(source, mine, hashed, drawn, how, held.sample, held.floor)
 
 
 def _of_spark(error: BaseException) -> bool:
@@ -237,8 +238,7 @@ def table_of(case: Case, spec: SparkSpec, session: Any, local: tuple[str, tuple[
 def _local(path: Path, spec: SparkSpec) -> tuple[str, tuple[Path, ...]]:
     """The format and, of Parquet, the files of a path on this machine."""
     if path.is_dir():
-        found = "delta" if (path / "_delta_log").is_dir() else None
-        found = found or ("iceberg" if list(path.glob("metadata/*.metadata.json")) else None)
+        found = lake_of(path)
         if found is not None and spec.format not in (None, found):
             raise CaseError(
                 f"{path.name!r} is a table of {found}",
