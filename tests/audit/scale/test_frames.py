@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import cli
+from audit.classes.code import classes_of
 from audit.code import code_rows
 from audit.cube import Cube, cube_of
 from audit.decide import decide
@@ -111,7 +112,8 @@ def in_memory(case_file: Path) -> Cube:
     case = load_case(case_file)
     rows = load_rows(case)
     frame = rows.frame[rows.audit]
-    return cube_of(code_rows(case, frame, decide(case, frame, ())[0]))
+    classes = classes_of(case, rows.frame) if case.model.is_asked else ()
+    return cube_of(code_rows(case, frame, decide(case, frame, rows.features, classes=classes)[0]))
 
 
 def same(a: Cube, b: Cube) -> None:
