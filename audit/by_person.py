@@ -29,12 +29,17 @@ def by_person(
     flips: Any,
 ) -> dict[str, Any]:
     """Slices and near neighbours; flips: of the model's decisions, None where they were not looked for."""
+    slices, neighbours = entries_of(frame, features, groups, coded, settings)
+    return {"slices": slices, "individual": {"neighbours": neighbours, "model_flips": flips}}
+
+
+def entries_of(
+    frame: pd.DataFrame, features: Sequence[str], groups: tuple[Group, ...], coded: CodedRows, settings: Settings
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The entries `slices`, and `neighbours` of `individual`."""
     read = [f for f in features if f in frame.columns]
     good = good_side(coded)
     known, wrong = coded.label < 2, coded.label != coded.decision
     asked = {"error": (known, wrong), "missed": (coded.label == good, wrong)}
     favourable = (coded.decision == good).astype(np.int64)
-    return {
-        "slices": search(frame, read, groups, asked, settings),
-        "individual": {"neighbours": consistency(frame, read, groups, favourable, settings), "model_flips": flips},
-    }
+    return search(frame, read, groups, asked, settings), consistency(frame, read, groups, favourable, settings)

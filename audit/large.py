@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from audit.by_person import by_person
+from audit.by_person import entries_of
 from audit.case import Case
 from audit.classes.code import classes_of
 from audit.code import code_rows
@@ -20,12 +20,11 @@ from audit.documents import record_in
 from audit.documents.rows import Drawn
 from audit.errors import AssayError
 from audit.gaps import Settings
-from audit.load import Rows
 from audit.quality import groups_of
 from audit.quality.leaks import leaks_of
 from audit.quality.missing import missing_of
 from audit.quality.proxies import proxies
-from audit.scale.beside import Beside, Kinds
+from audit.scale.beside import Beside, Counts, Kinds
 from audit.scale.typed import Counted
 
 WIDE = 1.96
@@ -36,31 +35,23 @@ def examined(
     case: Case, looked: Beside, found: Counted, engine: str, settings: Settings, allow: Sequence[str] = ()
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Keys of evidence.json, and notes."""
-    quality: dict[str, Any] = {}
     notes = [f"The rows were counted by {engine}, and stayed there."]
-    label = case.data.label
-    if looked.counts is not None:
-        counts = looked.counts
-        names = [c for c in (*found.features, label, *case.data.sensitive) if c in counts.missing]
-        columns = tuple(dict.fromkeys(names))
-        groups = groups_of(case, counts.frame)
-        quality["missing"] = missing_of(
-            {c: counts.missing[c] for c in columns}, {c: counts.written[c] for c in columns}, counts.rows, groups,
-            settings,
-        )  # fmt: skip
-    else:
+    quality: dict[str, Any] = {}
+    counts, data = looked.counts, case.data
+    if counts is None or looked.kinds is None:
         notes.append("Missing values and repeated rows were not counted: sensitive values have too many combinations.")
-    if looked.kinds is not None and looked.counts is not None:
-        quality["duplicates"] = _repeated(case, looked, looked.kinds)
-    more, said = _of_sample(case, looked, found, settings, allow)
-    quality |= more.pop("quality", {})
+    else:
+        names = [c for c in (*found.features, data.label, *data.sensitive) if c in counts.missing]
+        empty, words = ({c: by[c] for c in dict.fromkeys(names)} for by in (counts.missing, counts.written))
+        gone = missing_of(empty, words, counts.rows, groups_of(case, counts.frame), settings)
+        quality = {"missing": gone, "duplicates": _repeated(case, looked.columns, counts, looked.kinds)}
+    near, more, said = _of_sample(case, looked, found, settings, allow)
+    quality |= {} if near is None else {"proxies": near}
     return ({"quality": quality} if quality else {}) | more, (*notes, *said)
 
 
-def _repeated(case: Case, looked: Beside, kinds: Kinds) -> dict[str, Any]:
+def _repeated(case: Case, columns: Sequence[str], counts: Counts, kinds: Kinds) -> dict[str, Any]:
     """The entry `duplicates`. within: half the width of a 95 % interval, in rows."""
-    assert looked.counts is not None
-    counts = looked.counts
     rows = int(counts.rows.sum())
     total, single = int(kinds.kinds.sum()), int(kinds.singles.sum())
     of_kinds = {g.attribute: g for g in groups_of(case, kinds.frame)}
@@ -84,7 +75,7 @@ def _repeated(case: Case, looked: Beside, kinds: Kinds) -> dict[str, Any]:
             )
     return {
         "measured": True,
-        "columns": list(looked.columns),
+        "columns": list(columns),
         "rows": rows,
         "repeated": _rest(rows, total, kinds.part),
         "alike": _rest(rows, single, kinds.part),
@@ -108,36 +99,32 @@ def _within(kinds: int, part: int) -> int:
 
 def _of_sample(
     case: Case, looked: Beside, found: Counted, settings: Settings, allow: Sequence[str]
-) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """What needs rows, of those drawn."""
-    if looked.sample is None or not len(looked.sample):
-        why = looked.how if looked.sample is None else "none was drawn"
-        return {}, (f"Proxies, slices and neighbours were not looked at: {why}.",)
+) -> tuple[dict[str, Any] | None, dict[str, Any], tuple[str, ...]]:
+    """What needs rows, of those drawn: the entry `proxies` of `quality`, further keys of evidence.json, notes."""
     frame = looked.sample
+    if frame is None or not len(frame):
+        why = looked.how if frame is None else "none was drawn"
+        return None, {}, (f"Proxies, slices and neighbours were not looked at: {why}.",)
     features = tuple(f for f in found.features if f in frame.columns)
-    every = np.ones(len(frame), dtype=bool)
     plain = replace(case, data=replace(case.data, split=None, weight=None, cluster=None, id=None, time=None))
     try:
         groups = groups_of(case, frame)
         decisions, _ = decide(plain, frame, features, allow=allow, classes=classes_of(plain, frame))
-        coded = code_rows(plain, frame, decisions)
-        rows = Rows(frame, found.sha256, every, None, features, found.columns)
-        entries = by_person(frame, features, groups, coded, settings, None)
+        slices, beside = entries_of(frame, features, groups, code_rows(plain, frame, decisions), settings)
         near = proxies(frame, features, groups, settings)
-        leaks = tuple(leak.sentence for leak in leaks_of(plain, rows.frame, features))
+        leaks = tuple(leak.sentence for leak in leaks_of(plain, frame, features))
     except AssayError as error:
-        return {}, (f"Proxies, slices and neighbours were not looked at in the {len(frame):,} rows drawn: {error}",)
-    if len(frame) == found.people:
-        return {"quality": {"proxies": near}, **entries}, leaks
-    drawn = {
-        "rows": len(frame),
-        "of_rows": found.people,
-        "within": WIDE / 2 * math.sqrt((1 - len(frame) / found.people) / len(frame)),
-        "how": looked.how,
-        "seed": settings.seed,
-    }
-    beside = entries["individual"]["neighbours"]
-    for entry, of in ((near, "of_rows"), (entries["slices"], "of_rows"), (beside, "of_people")):
-        entry |= {"drawn": drawn} | ({of: found.people} if of in entry else {})
-    said = f"Proxies, slices and neighbours: {record_in(Drawn, drawn, 'evidence.json').sentence}"
-    return {"quality": {"proxies": near}, **entries}, (said, *leaks)
+        told = f"Proxies, slices and neighbours were not looked at in the {len(frame):,} rows drawn: {error}"
+        return None, {}, (told,)
+    if len(frame) < found.people:
+        drawn = {
+            "rows": len(frame),
+            "of_rows": found.people,
+            "within": WIDE / 2 * math.sqrt((1 - len(frame) / found.people) / len(frame)),
+            "how": looked.how,
+            "seed": settings.seed,
+        }
+        for entry, of in ((near, "of_rows"), (slices, "of_rows"), (beside, "of_people")):
+            entry |= {"drawn": drawn} | ({of: found.people} if of in entry else {})
+        leaks = (f"Proxies, slices and neighbours: {record_in(Drawn, drawn, 'evidence.json').sentence}", *leaks)
+    return near, {"slices": slices, "individual": {"neighbours": beside, "model_flips": None}}, leaks

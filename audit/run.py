@@ -304,8 +304,7 @@ def _counted(
     progress.stage(f"Counting inside {name}")
     source = None
     if engine == "spark":
-        found, source = count_in_spark(case, held, allow, settings.seed)
-        looked = found.beside
+        found, source, looked = count_in_spark(case, held, allow, settings.seed)
     else:
         found = count(case)
         progress.stage("Looking at the data inside DuckDB")

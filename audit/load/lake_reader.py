@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from audit.errors import DataError
-from audit.load import limits
+from audit.load import columnar, limits
 from audit.load.delimited import check_duplicates, too_large, too_wide
 from audit.load.lakes import DELTA, ICEBERG, NAMES, lake_of
 
@@ -43,11 +43,7 @@ def read(path: Path, columns: Sequence[str]) -> pa.Table:
     if size > limits.MAX_BYTES:
         raise too_large(path.name, size)
     if rows * max(1, len(columns)) > limits.MAX_CELLS:
-        raise DataError(
-            f"{path.name!r} is too large", got=f"{rows:,} rows of {len(columns):,} columns",
-            expected=f"at most {limits.MAX_CELLS:,} values",
-            todo='let Spark count it: engine = "spark", with the package of the table in Spark\'s own settings',
-        )  # fmt: skip
+        raise columnar.too_many_values(path.name, rows, len(columns))
     found = table.read(columns)
     if not found.num_rows:
         raise DataError(
@@ -150,9 +146,9 @@ class _Guarded:
         except ImportError as error:
             package = {DELTA: "deltalake", ICEBERG: "pyiceberg"}[self.kind]
             raise DataError(
-                f"{self.path.name!r} is a table of {NAMES[self.kind]}, and the package that reads it is not installed",
+                f"{self.path.name!r} is a table of {NAMES[self.kind]}, whose package is not installed",
                 got=f"no module {error.name or package!r}", expected=f"{package} beside Assay",
-                todo="run `make lakes` (or `pip install -r requirements/lakes.txt`); or write the table as Parquet",
+                todo="run `make lakes` (or `pip install -r requirements/lakes.txt`); or export it as Parquet",
             ) from error  # fmt: skip
         except Exception as error:  # whatever the package raises of a broken or newer table
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
@@ -160,7 +156,7 @@ class _Guarded:
                 f"the {NAMES[self.kind]} table {self.path.name!r} cannot be read",
                 got=(lines[0] if lines else type(error).__name__)[:300],
                 expected="a whole table, of features that the package knows",
-                todo="try it with the package alone; or write the table as Parquet",
+                todo="try it with the package alone; or export it as Parquet",
             ) from error
 
 

@@ -178,7 +178,8 @@ def _chosen(names: tuple[str, ...], columns: Select) -> tuple[str, ...]:
     return wanted
 
 
-def _same_columns(file: Path, first: Path, names: Sequence[str], expected: Sequence[str]) -> None:
+def same_columns(file: Path, first: Path, names: Sequence[str], expected: Sequence[str]) -> None:
+    """Raises DataError where a file has other columns than the first."""
     if set(names) != set(expected):
         more, less = sorted(set(names) - set(expected)), sorted(set(expected) - set(names))
         parts = [f"without {', '.join(less[:5])}"] if less else []
@@ -196,7 +197,7 @@ def _columnar(files: Sequence[Path], columns: Select, kind: str) -> tuple[pa.Tab
     read = columnar.read_parquet if kind == "parquet" else columnar.read_feather
     names = names_in(files[0])
     for file in files[1:]:
-        _same_columns(file, files[0], names_in(file), names)
+        same_columns(file, files[0], names_in(file), names)
     wanted = _chosen(names, columns)
     parts, notes = [], []
     left: set[str] = set()
@@ -239,7 +240,7 @@ def _sheets(
         if not parts:
             first, wanted = names, _chosen(names, columns)
         else:
-            _same_columns(file, files[0], names, first)
+            same_columns(file, files[0], names, first)
         parts.append(sheet.select(list(wanted)))
     typed, said_too = infer(pa.concat_tables(parts), ",")
     return typed, first, (*notes, *said_too)
@@ -269,7 +270,7 @@ def _delimited(
             named = tuple(n for n in header if n.strip())
             wanted = _chosen(named, columns)
         else:
-            _same_columns(file, files[0], text.header, header)
+            same_columns(file, files[0], text.header, header)
         blank = [n for n in text.header if not n.strip()]
         if len(blank) > 1:
             raise columnar.nameless(file.name, [i + 1 for i, n in enumerate(text.header) if not n.strip()])

@@ -257,7 +257,7 @@ def _in_all(walls: dict[str, int]) -> tuple[str, ...]:
 def _where(everywhere: Sequence[str], walls: dict[str, int]) -> str:
     rows = sum(walls.values())
     text = (
-        "Spark's tasks asked the model, each in a process of its own; what is said of its isolation held for all "
+        "Spark's tasks asked the model, each in its own sandboxed process; what is said of its isolation held for all "
         f"{rows:,} rows."
     )
     more = {w: n for w, n in walls.items() if w != ", ".join(everywhere)}

@@ -13,7 +13,7 @@ from audit.load import delimited
 from audit.load.columnar import parquet_names, parquet_places
 from audit.load.digest import files_of
 from audit.load.lakes import NAMES, lake_of
-from audit.load.tables import kind_of
+from audit.load.tables import kind_of, same_columns
 
 LARGE_ROWS = 3_000_000
 """From here on the database counts. Of CSV as estimated from its first lines."""
@@ -175,14 +175,7 @@ def source_of(case: Case) -> Source:
         for f, header in zip(files, headers, strict=True)
     ]
     for file, header in zip(files[1:], headers[1:], strict=True):
-        if set(header) != set(headers[0]):
-            odd = sorted(set(header) ^ set(headers[0]))
-            raise DataError(
-                f"{file.name!r} has other columns than {files[0].name!r}",
-                got=", ".join(repr(c) for c in odd[:5]) + " in one of them",
-                expected="the same columns in every file of the data set",
-                todo="correct the pattern, or export the files alike",
-            )
+        same_columns(file, files[0], header, headers[0])
     places = tuple(tuple(at[c] for c in headers[0]) for at in stand)
     return Source(files, kind, headers[0], places, "" if kind == "parquet" else _header(files[0])[1])
 

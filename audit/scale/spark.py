@@ -26,9 +26,9 @@ from audit.load.columnar import parquet_names
 from audit.load.digest import files_of, sha256_of
 from audit.load.engines import FRAME
 from audit.load.lakes import lake_of
-from audit.load.tables import kind_of
+from audit.load.tables import kind_of, same_columns
 from audit.scale.ask import told_by_task
-from audit.scale.beside import HASH, SAMPLE, Place, beside
+from audit.scale.beside import HASH, SAMPLE, Beside, Place, beside
 from audit.scale.frames import Held, count_held, measured, refuse
 from audit.scale.kinds import arrow
 from audit.scale.source import Source
@@ -45,12 +45,12 @@ QUIET = {
 
 def count_in_spark(
     case: Case, held: Held | None = None, allow: Sequence[str] = (), seed: int | None = None
-) -> tuple[Counted, Mapping[str, str]]:
-    """The combinations of values that Spark counted, and what is known of the source. seed: look at what stands beside
-    them too (audit/scale/beside.py), drawing by it. Raises CaseError, DataError, ModelError."""
+) -> tuple[Counted, Mapping[str, str], Beside | None]:
+    """The combinations of values that Spark counted, what is known of the source, and what stands beside them
+    (audit/scale/beside.py), drawn by `seed`; None without one. Raises CaseError, DataError, ModelError."""
     refuse(case, "spark")
     if held is not None:
-        return _counted(case, held, allow, seed), held.said
+        return _counted(case, held, allow, seed)
     spec = case.data.spark or SparkSpec()
     if spec.table == FRAME:
         raise DataError(
@@ -62,7 +62,7 @@ def count_in_spark(
     local = None if spec.table or spec.url else _local(case.data.path, spec)
     with session_of(spec) as session:
         held = table_of(case, spec, session, local)
-        return _counted(case, held, allow, seed), held.said
+        return _counted(case, held, allow, seed)
 
 
 def held_of(frame: Any, *, name: str = FRAME, floor: int | None = None) -> Held:
@@ -83,13 +83,15 @@ def held_of(frame: Any, *, name: str = FRAME, floor: int | None = None) -> Held:
     return Held(own, columns, "spark", name, floor, said)
 
 
-def _counted(case: Case, held: Held, allow: Sequence[str], seed: int | None) -> Counted:
+def _counted(
+    case: Case, held: Held, allow: Sequence[str], seed: int | None
+) -> tuple[Counted, Mapping[str, str], Beside | None]:
     try:
         found = count_held(case, held, allow)
         if seed is None:
-            return found
+            return found, held.said, None
         progress.stage("Looking at the data inside Spark")
-        return replace(found, beside=beside(case, found, _place(case, held), seed))
+        return found, held.said, beside(case, found, _place(case, held), seed)
     except Exception as error:
         if not _of_spark(error):
             raise
@@ -274,15 +276,8 @@ def _local(path: Path, spec: SparkSpec) -> tuple[str, tuple[Path, ...]]:
             expected="Parquet files",
             todo="write the data as Parquet; or take `engine` out: CSV of any size is counted by DuckDB",
         )
-    first = set(parquet_names(files[0]))
     for file in files[1:]:
-        if odd := sorted(first ^ set(parquet_names(file))):
-            raise DataError(
-                f"{file.name!r} has other columns than {files[0].name!r}",
-                got=", ".join(repr(c) for c in odd[:5]) + " in one of them",
-                expected="the same columns in every file of the data set",
-                todo="correct the pattern, or export the files alike",
-            )
+        same_columns(file, files[0], parquet_names(file), parquet_names(files[0]))
     return "parquet", files
 
 

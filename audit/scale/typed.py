@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import narwhals as nw
 import numpy as np
@@ -32,9 +32,6 @@ from audit.scale.people import Together, clusters_in
 from audit.scale.rank import AREA_ROWS, Scored, areas_of, blurred
 from audit.scale.source import Source
 from audit.scores import Floats
-
-if TYPE_CHECKING:
-    from audit.scale.beside import Beside
 
 MOST_GROUPS = 3_000_000
 """Combinations of values, scores among them, that are fetched."""
@@ -76,7 +73,6 @@ class Counted:
     features: tuple[str, ...]
     notes: tuple[str, ...]
     repeated: tuple[int, int] | None = None
-    beside: Beside | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,17 +203,8 @@ def coded_of(case: Case, source: Source, frame: pd.DataFrame, extra: Extra, dige
     mine, n = frame[audit], people[audit]
     if plain.data.cluster is not None and (nobody := mine[plain.data.cluster].isna().to_numpy()).any():
         raise of_nobody(plain.data.cluster, int(n[nobody].sum()), int(n.sum()))
-    if extra.asked is not None:
-        classes = classes_of(plain, frame)
-        decisions, facts = extra.asked.decided(plain, mine, classes)
-        notes += classes_note(plain, classes, decisions)
-    elif extra.bins is None:
-        classes = classes_of(plain, frame)
-        decisions, facts = decide(plain, mine, (), classes=classes)
-        notes += classes_note(plain, classes, decisions)
-    else:
-        decisions = Decisions(mine[OWN].to_numpy(dtype=np.int64), None, f"column {case.model.column}")
-        facts = ModelFacts("score", None, None, None, (), case.model.column, case.model.threshold)
+    decisions, facts, said = _decided(plain, frame, mine, extra)
+    notes += said
     coded = code_rows(plain, mine, decisions)
     bins = None
     if extra.bins is not None:
@@ -236,6 +223,21 @@ def coded_of(case: Case, source: Source, frame: pd.DataFrame, extra: Extra, dige
         coded, facts, digest.get(), int(people.sum()), int(n.sum()), source.columns,
         tuple(f for f in check.features_of(case, source.columns) if f in source.columns), tuple(notes), extra.repeated,
     )  # fmt: skip
+
+
+def _decided(
+    case: Case, frame: pd.DataFrame, mine: pd.DataFrame, extra: Extra
+) -> tuple[Decisions, ModelFacts, tuple[str, ...]]:
+    """Decisions for the kinds of measured rows: by a model, in a column, or by a binned score; and notes."""
+    if extra.asked is None and extra.bins is not None:
+        facts = ModelFacts("score", None, None, None, (), case.model.column, case.model.threshold)
+        return Decisions(mine[OWN].to_numpy(dtype=np.int64), None, f"column {case.model.column}"), facts, ()
+    classes = classes_of(case, frame)
+    if extra.asked is not None:
+        decisions, facts = extra.asked.decided(case, mine, classes)
+    else:
+        decisions, facts = decide(case, mine, (), classes=classes)
+    return decisions, facts, tuple(classes_note(case, classes, decisions))
 
 
 def _measured(case: Case, frame: pd.DataFrame) -> npt.NDArray[np.bool_]:
