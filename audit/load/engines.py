@@ -78,7 +78,7 @@ def to_table(data: DataSpec, folder: Path) -> dict[str, Any]:
     if data.spark is None:
         return {"path": relative(data.path, folder), "engine": data.engine}
     spark = data.spark
-    more = {"format": spark.format, "remote": spark.remote, "master": spark.master}
+    more: dict[str, Any] = {"format": spark.format, "remote": spark.remote, "master": spark.master}
     more |= {"floor": spark.floor, "sample": spark.sample}
     return {
         "path": None if spark.table is not None else spark.url or relative(data.path, folder),

@@ -21,7 +21,7 @@ from audit.values import UNKNOWN
 
 Mask = npt.NDArray[np.bool_]
 
-MISSING_WORDS = ("nan", "NaN", "NAN", "<NA>", "NaT")
+_MISSING_WORDS = ("nan", "NaN", "NAN", "<NA>", "NaT")
 """How programs spell a missing value when they write it as text; no person has such a sex or outcome."""
 
 
@@ -192,5 +192,5 @@ def _words_in(column: pd.Series) -> tuple[npt.NDArray[np.int64], list[str | None
     """(n,) which value each is; the values that are texts; and which of them say that one is missing, then False."""
     codes, found = pd.factorize(column, use_na_sentinel=True)
     texts = [v if isinstance(v, str) else None for v in found]
-    empty = np.array([v is not None and (not v.strip() or v in MISSING_WORDS) for v in texts] + [False])
+    empty = np.array([v is not None and (not v.strip() or v in _MISSING_WORDS) for v in texts] + [False])
     return codes, texts, empty

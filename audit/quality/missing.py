@@ -45,7 +45,7 @@ def missing(frame: pd.DataFrame, columns: Sequence[str], groups: Sequence[Group]
     interval, simultaneous over all pairs, and the p-value times the number of pairs, adjusted over columns (Holm).
     """
     empty = {c: frame[c].isna().to_numpy() for c in columns}
-    return missing_of(empty, {c: _written(frame[c]) for c in columns}, np.ones(len(frame)), groups, settings)
+    return missing_of(empty, {c: said_missing(frame[c]) for c in columns}, np.ones(len(frame)), groups, settings)
 
 
 def missing_of(
@@ -80,7 +80,8 @@ def missing_of(
     }
 
 
-def _written(column: pd.Series) -> npt.NDArray[np.bool_]:
+def said_missing(column: pd.Series) -> npt.NDArray[np.bool_]:
+    """(n,) which values are texts that say that there is none."""
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
         return np.zeros(len(column), dtype=bool)
     codes, found = pd.factorize(column, use_na_sentinel=True)

@@ -232,7 +232,10 @@ def test_the_case_says_which_engine_counts(tmp_path: Path) -> None:
 SPARK = 'engine = "spark"\n'
 REFUSED = {
     "no pyspark": ('path = "people.parquet"', SPARK, 'decision = "decision"', "needs pyspark"),
-    "a model": ('path = "people.parquet"', SPARK, 'path = "m.skops"', "a model that is asked"),
+    "a model of its own environment": ('path = "people.parquet"', SPARK, 'path = "m.pkl"\npython = "python3"\n'
+                                       'load = "joblib"', "a model that is asked"),
+    "small groups kept and rows drawn": ('table = "t"', SPARK + "spark = { floor = 5, sample = 9 }\n",
+                                         'decision = "decision"', "lets single rows out"),
     "an endpoint": ('path = "people.parquet"', SPARK, 'endpoint = { url = "https://h/v2/models/m", protocol = "oip" }',
                     "a model that is asked"),
     "people in several rows": ('path = "people.parquet"', SPARK + 'cluster = "few"\n', 'decision = "decision"',
