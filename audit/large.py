@@ -114,7 +114,7 @@ def _of_sample(
         near = proxies(frame, features, groups, settings)
         leaks = tuple(leak.sentence for leak in leaks_of(plain, frame, features))
     except AssayError as error:
-        told = f"Proxies, slices and neighbours were not looked at in the {len(frame):,} rows drawn: {error}"
+        told = f"Proxies, slices and neighbours were not looked at in the rows drawn ({len(frame):,}): {error}"
         return None, {}, (told,)
     if len(frame) < found.people:
         drawn = {

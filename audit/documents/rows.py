@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import field
 
 from audit.documents.base import Names, Record
-from audit.numbers import points
+from audit.numbers import many, points
 
 
 class Drawn(Record, frozen=True):
@@ -23,7 +23,7 @@ class Drawn(Record, frozen=True):
     def sentence(self) -> str:
         """What a reader has to know of a figure from the sample."""
         return (
-            f"From a sample of {self.rows:,} of {self.of_rows:,} rows: a share of all rows lies within "
+            f"From a sample of {self.rows:,} of {many(self.of_rows, 'row')}: a share of all rows lies within "
             f"{points(self.within)} of its share of the sample (95 %)."
         )
 

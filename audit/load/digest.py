@@ -10,6 +10,7 @@ import msgspec
 
 from audit.errors import DataError, nearest
 from audit.load import lakes
+from audit.numbers import many
 
 _CHUNK = 1 << 20
 
@@ -35,7 +36,7 @@ def files_of(path: Path) -> tuple[Path, ...]:
         if (lake := lakes.within_lake(file)) is not None:
             raise DataError(
                 f"{file.name!r} is a part of the {lakes.NAMES[str(lakes.lake_of(lake))]} table {lake.name!r}",
-                got=f"{len(found):,} files of it, or more",
+                got=f"{many(len(found), 'file')} of it, or more",
                 expected="the folder of the table: its files hold deleted rows too, and not which are deleted",
                 todo=f"name the folder: path = {lake.name!r}",
             )

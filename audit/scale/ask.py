@@ -36,6 +36,7 @@ from audit.load.rows import without_missing_words
 from audit.load.values import coded
 from audit.models.loaded import DECISION, class_index
 from audit.models.worker import ModelInfo
+from audit.numbers import many
 from audit.scale import typed as base
 from audit.scale.kinds import PEOPLE, arrow, kinds
 from audit.scale.source import Source
@@ -221,10 +222,10 @@ def _with_facts(asked: Asked, mine: Any) -> Asked:
     over = score >= at
     yes = own if rule.threshold is None else over
 
-    def many(condition: nw.Expr) -> nw.Expr:
+    def times(condition: nw.Expr) -> nw.Expr:
         return nw.when(condition).then(nw.lit(1)).otherwise(nw.lit(0)).sum()
 
-    what = (nw.len(), score.min(), score.max(), nw.col(OWN).min(), many(own), many(over), many(own != over),
+    what = (nw.len(), score.min(), score.max(), nw.col(OWN).min(), times(own), times(over), times(own != over),
             nw.when(~yes).then(score).max(), nw.when(yes).then(score).min())  # fmt: skip
     found = arrow(mine.select(*[e.alias(f"x{i}") for i, e in enumerate(what)])).to_pylist()[0]
     rows, low, high, least, selected, by_cut, differ, below, above = found.values()
@@ -258,9 +259,11 @@ def _where(everywhere: Sequence[str], walls: dict[str, int]) -> str:
     rows = sum(walls.values())
     text = (
         "Spark's tasks asked the model, each in its own sandboxed process; what is said of its isolation held for all "
-        f"{rows:,} rows."
+        f"{many(rows, 'row')}."
     )
     more = {w: n for w, n in walls.items() if w != ", ".join(everywhere)}
     if more:
-        text += " For some of them more held: " + "; ".join(f"{n:,} rows: {w}" for w, n in sorted(more.items())) + "."
+        text += (
+            " For some of them more held: " + "; ".join(f"{many(n, 'row')}: {w}" for w, n in sorted(more.items())) + "."
+        )
     return text

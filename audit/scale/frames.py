@@ -22,6 +22,7 @@ from audit.errors import CaseError, DataError
 from audit.load import check
 from audit.load.roles import check_roles
 from audit.load.values import coded as names_in
+from audit.numbers import many
 from audit.scale import typed as base
 from audit.scale.ask import Asked, can_ask, scored_rows
 from audit.scale.beside import SAMPLE
@@ -179,7 +180,9 @@ def _counted(case: Case, held: Held, asked: Asked | None, repeated: tuple[int, i
     if not found.num_rows:
         raise DataError(
             f"no row of {held.name!r} was counted",
-            got="a table without rows" if held.floor is None else f"no combination with {held.floor} rows or more",
+            got="a table without rows"
+            if held.floor is None
+            else f"no combination with {many(held.floor, 'row')} or more",
             expected="rows",
             todo="check the table" + ("" if held.floor is None else ", or take `floor` lower"),
         )
@@ -187,8 +190,8 @@ def _counted(case: Case, held: Held, asked: Asked | None, repeated: tuple[int, i
     if held.floor is not None:
         notes = (
             *notes,
-            f"Combinations of {', '.join(case.data.sensitive)} with fewer than {held.floor} rows, if there are any, "
-            f"stayed in {held.engine.capitalize()}: they are in no count here.",
+            f"Combinations of {', '.join(case.data.sensitive)} with fewer than {many(held.floor, 'row')}, if there "
+            f"are any, stayed in {held.engine.capitalize()}: they are in no count here.",
         )
     again = repeated if asked is not None else _repeated(case, held, frame)
     extra = base.Extra(notes, bins, repeated=again, asked=asked)
