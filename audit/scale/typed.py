@@ -205,8 +205,8 @@ def coded_of(case: Case, source: Source, frame: pd.DataFrame, extra: Extra, dige
     mine, n = frame[audit], people[audit]
     if plain.data.cluster is not None and (nobody := mine[plain.data.cluster].isna().to_numpy()).any():
         raise of_nobody(plain.data.cluster, int(n[nobody].sum()), int(n.sum()))
-    decisions, facts, said = _decided(plain, frame, mine, extra)
-    notes += said
+    decisions, facts, more = _decided(plain, frame, mine, extra)
+    notes += more
     coded = code_rows(plain, mine, decisions)
     bins = None
     if extra.bins is not None:
