@@ -1,5 +1,5 @@
 """A model asked about rows that stay in Spark: its file goes to Spark's workers, and each task asks it there in the
-sandboxed process that an audit in memory starts (docs/decisions/0020-models-in-spark.md).
+sandboxed process that an audit in memory starts (docs/decisions/0021-models-in-spark.md).
 
 What comes back beside the roles are the decision and the score of each row, to be counted, and what held around it.
 """
