@@ -14,6 +14,7 @@
 #   make extra               install what reads XGBoost and ONNX models too
 #   make login              install what logins need (docs/people.md); off until they are configured
 #   make spark              install what tables in Spark need (docs/scale.md)
+#   make lakes               install what tables of Delta Lake and Apache Iceberg need (docs/scale.md)
 #   make sealed             install what cases encrypted at rest need (docs/security.md); off until configured
 #   make api                 docs/api.md anew from the facade's docstrings (fetches its generator the first time)
 #   make other-versions      reports that other WeasyPrints have set, verified with this one (fetches them)
@@ -32,7 +33,7 @@ LOCK = uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --gen
 export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: help run setup setup-test demo test test-environments test-other-versions check quick mutants lint types \
-	format examples samples extra login sealed spark api other-versions \
+	format examples samples extra login sealed spark lakes api other-versions \
 	lock clean
 .DEFAULT_GOAL := help
 
@@ -103,6 +104,9 @@ login: setup
 spark: setup
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-compile -r requirements/spark.txt
 
+lakes: setup
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-compile -r requirements/lakes.txt
+
 sealed: setup
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-compile -r requirements/sealed.txt
 
@@ -120,6 +124,7 @@ lock:
 	$(LOCK) -c requirements.txt requirements/extra.in -o requirements/extra.txt
 	$(LOCK) -c requirements.txt requirements/login.in -o requirements/login.txt
 	$(LOCK) -c requirements.txt requirements/spark.in -o requirements/spark.txt
+	$(LOCK) -c requirements.txt requirements/lakes.in -o requirements/lakes.txt
 	$(LOCK) -c requirements.txt requirements/sealed.in -o requirements/sealed.txt
 	$(LOCK) -c requirements.txt -c requirements/extra.txt -c requirements/login.txt -c requirements/sealed.txt requirements/test.in -o requirements/test.txt
 

@@ -59,7 +59,8 @@ def audit(
     data : Any
         A table of n rows: pandas, Polars, Arrow, a NumPy array (n, k) with columns x0, x1, ..., or a mapping of
         columns. It is not changed. A Spark DataFrame stays in Spark: its rows are counted there, with decisions or
-        scores in a column, and only the counts come back.
+        scores in a column or a model's file that its workers ask; counts come back, and a sample of rows unless there
+        is a floor.
     sensitive : Sequence[str] | Mapping[str, Column] | str
         Columns whose groups are compared, or name -> values (n,) for attributes that are no column.
     label : Column
@@ -124,7 +125,8 @@ def audit(
     offline : bool
         Of an endpoint: the answers that an earlier audit kept in `out`, and no other; nothing is sent.
     floor : int | None
-        Of a Spark DataFrame: combinations of sensitive values with fewer rows do not leave the cluster.
+        Of a Spark DataFrame: combinations of sensitive values with fewer rows do not leave the cluster, and no row is
+        drawn.
 
     Returns
     -------

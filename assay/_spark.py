@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -52,14 +54,14 @@ class SparkColumns(Columns):
         return value
 
     def refuse(self, model: Any) -> None:
-        """Raises CaseError for a model: it would need the rows."""
-        if model is not None:
+        """Raises CaseError for a model that is no file: Spark's workers are given files."""
+        if model is not None and not isinstance(model, str | Path | Mapping):
             raise CaseError(
-                "a model cannot be asked about rows that stay in Spark",
-                got="model=",
-                expected="decision= or score=, a column of the DataFrame",
-                todo="score the rows in Spark, for example with a pandas UDF, and name that column; or audit a sample, "
-                "df.sample(0.01, seed=0).toPandas(), with the model itself",
+                "an estimator of this notebook cannot be asked about rows that stay in Spark",
+                got=f"model = {type(model).__name__}",
+                expected="the path of a model file (skops, LightGBM, XGBoost, ONNX), or decision= or score=",
+                todo="save it, for example with skops.io.dump(model, 'm.skops'), and pass model='m.skops'; or audit a "
+                "sample, df.sample(0.01, seed=0).toPandas(), with the model itself",
             )
 
     def place(self) -> dict[str, Any]:

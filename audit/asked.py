@@ -269,12 +269,10 @@ def answer(worker: Worker, rule: Rule, frame: pd.DataFrame, people: int | None =
     info = worker.info
     found = worker.answer(frame, rule.own)
     score: Floats = found.score
-    notes: list[str] = []
     if rule.threshold is None and rule.kind == THRESHOLD:
         raise raw_output(info, score)
     if rule.link == "logit":
         score = linked(score)
-        notes.append("The model's output is taken as log-odds and made a probability (link = logit).")
     own = None
     if found.decided is not None:
         own = (found.decided == class_index(info.classes, rule.own)).astype(np.int64)
@@ -294,14 +292,23 @@ def answer(worker: Worker, rule: Rule, frame: pd.DataFrame, people: int | None =
             _compared(own[answered], (score >= USUAL)[answered].astype(np.int64), USUAL, PREDICT) if inside else None
         )
         cut = cut_of(score, own)
-    if not inside and rule.threshold is None and info.output == PROBABILITY:
+    low, high = (float(score.min()), float(score.max())) if len(score) else (0.0, 1.0)
+    return Answered(positive, score, cut, compared, notes_of(info, rule, low, high, compared))
+
+
+def notes_of(info: ModelInfo, rule: Rule, low: float, high: float, compared: Compared | None) -> tuple[str, ...]:
+    """What a reader should know of scores from `low` to `high`."""
+    notes = []
+    if rule.link == "logit":
+        notes.append("The model's output is taken as log-odds and made a probability (link = logit).")
+    if (low < 0 or high > 1) and rule.threshold is None and info.output == PROBABILITY:
         notes.append(
-            f"The model's scores lie between {brief(score.min())} and {brief(score.max())}: they are no "
+            f"The model's scores lie between {brief(low)} and {brief(high)}: they are no "
             "probabilities. What is audited is what the model itself decides."
         )
     if compared is not None and compared.differ:
         notes.append(words_of(compared))
-    return Answered(positive, score, cut, compared, tuple(notes))
+    return tuple(notes)
 
 
 def linked(score: Floats) -> Floats:

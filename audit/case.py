@@ -44,7 +44,8 @@ class SparkSpec:
     table: its name in Spark's catalogue, in place of a path. url: the path as written where it has a scheme (s3://...).
     format: "parquet", "delta" or "iceberg", None as the folder says. remote: an address of Spark Connect (sc://host);
     master: of a cluster (spark://host:7077, local[2]); without either, as the environment and Spark's own settings say.
-    floor: combinations of sensitive values with fewer rows do not leave the cluster.
+    floor: combinations of sensitive values with fewer rows do not leave the cluster. sample: rows that may be drawn for
+    what needs rows, 0 for none; None for the usual number, and none where there is a floor.
     """
 
     table: str | None = None
@@ -53,6 +54,7 @@ class SparkSpec:
     remote: str | None = None
     master: str | None = None
     floor: int | None = None
+    sample: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,8 +97,8 @@ def decide(
             decisions, facts = _among(case, rows, classes, worker, rule, asked, reads)
         else:
             found = answer(worker, rule, asked, people=len(rows))
-            facts = _facts(case, worker.info, rule, reads, found.cut, found.compared, found.notes)
-            decisions = Decisions(found.positive, found.score, _source(case))
+            facts = facts_of(case, worker.info, rule, reads, found.cut, found.compared, found.notes)
+            decisions = Decisions(found.positive, found.score, source_name(case))
         return decisions, facts if only is not None else replace(facts, served=served_of(case, frame, worker))
 
 
@@ -109,15 +109,17 @@ def served_of(case: Case, frame: pd.DataFrame, worker: Worker) -> Mapping[str, A
     return worker.served(groups_per_row(case, frame)) if isinstance(worker, EndpointWorker) else None
 
 
-def _source(case: Case) -> str:
+def source_name(case: Case) -> str:
+    """Who decided, in words."""
     path = case.model.path
     return "model at an endpoint" if path is None else f"model {path.name}"
 
 
-def _facts(
+def facts_of(
     case: Case, info: ModelInfo, rule: Rule, reads: tuple[str, ...], cut: float | None,
     compared: Compared | None = None, notes: tuple[str, ...] = (),
 ) -> ModelFacts:  # fmt: skip
+    """The record of a model that was asked."""
     return ModelFacts(
         case.model.kind, info.sha256 or None, info.format, info.estimator, info.isolation, None, cut, reads, rule.kind,
         rule.link, dict(rule.words), compared, (*info.notes, *notes),
@@ -158,8 +160,8 @@ def _among(
         )
     positive = class_index(info.classes, rule.own)
     score = None if info.output == DECISION else table[:, positive]
-    facts = _facts(case, info, rule, reads, None, None, notes)
-    return Decisions((decided == positive).astype(np.int64), score, _source(case), several), facts
+    facts = facts_of(case, info, rule, reads, None, None, notes)
+    return Decisions((decided == positive).astype(np.int64), score, source_name(case), several), facts
 
 
 def reads_note(facts: ModelFacts) -> tuple[str, ...]:

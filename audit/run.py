@@ -13,6 +13,7 @@ import pandas as pd
 
 from audit import progress
 from audit.answers import keeps
+from audit.by_person import by_person, good_side
 from audit.by_proxy import by_proxy
 from audit.by_proxy import sentences as proxy_sentences
 from audit.case import Case, keeping_answers
@@ -32,13 +33,15 @@ from audit.files import canonical, write_whole
 from audit.findings import findings, judge, model_findings
 from audit.funnel import funnel
 from audit.gaps import Settings
-from audit.individual import consistency, plan
 from audit.individual import flips as turned
+from audit.individual import plan
+from audit.large import examined
 from audit.likewise import NOT_CAUSAL, like_with_like
 from audit.likewise import findings as alike_findings
 from audit.load import Rows, load_rows
 from audit.load.check import repeated_ids
 from audit.load.forms import listed, stated
+from audit.load.lake_reader import said_of
 from audit.measure import measure
 from audit.models.registry import record
 from audit.numbers import brief
@@ -47,7 +50,6 @@ from audit.quality.codes import Group
 from audit.quality.table import DETECTORS, Looked, examine, look_at
 from audit.scale.frames import Held, refuse
 from audit.scale.source import is_large
-from audit.slices import search
 from audit.suppress import rare_people
 from audit.values import Measures, to_json
 from audit.wide import left_to_cube, told_of, with_left, written
@@ -99,7 +101,7 @@ def run_audit(
     numbers = case.data.task == "regression"
     engine = _engine(case, large) if rows is None and held is None else "spark" if held is not None else "memory"
     if engine != "memory" and not (numbers and case.data.engine is None):
-        cube, model, facts, model_notes, again = _counted(case, engine, held)
+        cube, model, facts, model_notes, again, more = _counted(case, engine, held, allow, settings)
         more |= _contracted_in_base(case, settings)
     else:
         if rows is None:
@@ -167,12 +169,15 @@ def _asked(
     progress.stage("Counting")
     coded = code_rows(case, frame, decisions)
     facts = DataFacts(
-        rows.sha256, len(rows.frame), int(rows.audit.sum()), rows.columns, rows.features, rows.sensitive_sha256
-    )
+        rows.sha256, len(rows.frame), int(rows.audit.sum()), rows.columns, rows.features, rows.sensitive_sha256,
+        source=said_of(case.data.path),
+    )  # fmt: skip
     progress.stage("Examining the data")
-    flipped = None if flips is None else turned(flips, coded.decision, decided[len(frame) :], _good(coded), settings)
+    flipped = (
+        None if flips is None else turned(flips, coded.decision, decided[len(frame) :], good_side(coded), settings)
+    )
     more = {"quality": examine(looked)}
-    more |= _by_person(frame, rows.features, groups, coded, settings, flipped)
+    more |= by_person(frame, rows.features, groups, coded, settings, flipped)
     more |= _named_by_people(case, frame, groups, coded, settings)
     more |= _contracted(case, frame, rows.columns, settings)
     if (rare := rare_people(coded)).any() and not rare.all():
@@ -215,7 +220,7 @@ def _without(
     train = None if rows.train is None else rows.train[stay]
     rows = replace(rows, frame=rows.frame[stay].reset_index(drop=True), audit=rows.audit[stay], train=train)
     frame = rows.frame[rows.audit]
-    found = _by_person(frame, rows.features, groups_of(case, frame), kept, settings, None)
+    found = by_person(frame, rows.features, groups_of(case, frame), kept, settings, None)
     found |= _contracted(case, frame, rows.columns, settings)
     found |= _named_by_people(case, frame, groups_of(case, frame), kept, settings)
     return {"quality": examine(look_at(case, rows, settings)), **found}
@@ -244,7 +249,7 @@ def _named_by_people(
     case: Case, frame: pd.DataFrame, groups: tuple[Group, ...], coded: CodedRows, settings: Settings
 ) -> dict[str, Any]:
     """What a person asked for by naming columns: stages of a process, factors to hold equal."""
-    favourable = (coded.decision == _good(coded)).astype(np.int64)
+    favourable = (coded.decision == good_side(coded)).astype(np.int64)
     found = {
         "funnel": funnel(case, frame, groups, settings),
         "like_with_like": like_with_like(case, frame, groups, favourable, settings),
@@ -265,8 +270,9 @@ def _predicted(
     progress.stage("Counting")
     cube = cube_of_numbers(case, frame, predicted)
     facts = DataFacts(
-        rows.sha256, len(rows.frame), int(rows.audit.sum()), rows.columns, rows.features, rows.sensitive_sha256
-    )
+        rows.sha256, len(rows.frame), int(rows.audit.sum()), rows.columns, rows.features, rows.sensitive_sha256,
+        source=said_of(case.data.path),
+    )  # fmt: skip
     progress.stage("Examining the data")
     note = (
         "A number is predicted and nothing is decided: there are no rates, norms, subgroups or neighbours of "
@@ -276,34 +282,6 @@ def _predicted(
     if len(predicted) and np.ptp(predicted) == 0:
         notes += (f"Every prediction is the same, {brief(predicted[0])}: predictions tell nobody apart.",)
     return cube, model, facts, notes, {"quality": examine(look_at(case, rows, settings))}
-
-
-def _good(coded: CodedRows) -> int:
-    """The favourable side of the decision."""
-    return 1 if coded.meaning.favourable_is_positive else 0
-
-
-def _by_person(
-    frame: pd.DataFrame,
-    features: Sequence[str],
-    groups: tuple[Group, ...],
-    coded: CodedRows,
-    settings: Settings,
-    flips: Any,
-) -> dict[str, Any]:
-    """Slices and near neighbours; flips: of the model's decisions, None where they were not looked for."""
-    read = [f for f in features if f in frame.columns]
-    good = _good(coded)
-    known, wrong = coded.label < 2, coded.label != coded.decision
-    asked = {"error": (known, wrong), "missed": (coded.label == good, wrong)}
-    favourable = (coded.decision == good).astype(np.int64)
-    return {
-        "slices": search(frame, read, groups, asked, settings),
-        "individual": {
-            "neighbours": consistency(frame, read, groups, favourable, settings),
-            "model_flips": flips,
-        },
-    }
 
 
 def _engine(case: Case, large: bool | None) -> str:
@@ -316,27 +294,29 @@ def _engine(case: Case, large: bool | None) -> str:
 
 
 def _counted(
-    case: Case, engine: str, held: Held | None
-) -> tuple[Cube, ModelFacts, DataFacts, tuple[str, ...], tuple[int, int] | None]:
-    """The cube of rows that stay where they are."""
+    case: Case, engine: str, held: Held | None, allow: Sequence[str], settings: Settings
+) -> tuple[Cube, ModelFacts, DataFacts, tuple[str, ...], tuple[int, int] | None, dict[str, Any]]:
+    """The cube of rows that stay where they are, and the keys of evidence.json that are of a part of them."""
     from audit.scale import count
+    from audit.scale.beside import of_duckdb
     from audit.scale.spark import count_in_spark
 
     name = {"duckdb": "DuckDB", "spark": "Spark"}[engine]
     progress.stage(f"Counting inside {name}")
     source = None
     if engine == "spark":
-        found, source = count_in_spark(case, held)
+        found, source, looked = count_in_spark(case, held, allow, settings.seed)
     else:
         found = count(case)
+        progress.stage("Looking at the data inside DuckDB")
+        looked = of_duckdb(case, found, settings.seed)
     facts = DataFacts(
         found.sha256, found.rows, found.people, found.columns, found.features, engine=engine, source=source
     )
-    note = (
-        f"The rows were counted by {name} and not read: missing values of other columns, repeated rows, proxies, "
-        "slices and neighbours were not looked at."
-    )
-    return cube_of(found.coded), found.model, facts, (*found.notes, note), found.repeated
+    assert looked is not None
+    progress.stage("Examining a sample of the rows")
+    more, notes = examined(case, looked, found, name, settings, allow)
+    return cube_of(found.coded), found.model, facts, (*found.notes, *notes), found.repeated, more
 
 
 def shares_of(case: Case) -> dict[str, Any] | None:

@@ -60,4 +60,6 @@ beside beside grpcio polars
 beside service fastapi uvicorn fsspec
 # pyspark needs Java 17 or 21 on the path.
 beside spark --no-deps --require-hashes -r "$(cd "$(dirname "$0")/.." && pwd)/requirements/spark.txt"
+# Tables of Delta Lake and Apache Iceberg.
+beside lakes --no-deps --require-hashes -r "$(cd "$(dirname "$0")/.." && pwd)/requirements/lakes.txt"
 echo "$place"

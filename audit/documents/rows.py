@@ -7,6 +7,25 @@ from typing import Any
 from msgspec import field
 
 from audit.documents.base import Names, Record
+from audit.numbers import many, points
+
+
+class Drawn(Record, frozen=True):
+    """Which rows an entry is of, where it is of a sample. within: of a share of all rows, 95 %, 0 to 1."""
+
+    rows: int
+    of_rows: int
+    within: float
+    how: str
+    seed: int
+
+    @property
+    def sentence(self) -> str:
+        """What a reader has to know of a figure from the sample."""
+        return (
+            f"From a sample of {self.rows:,} of {many(self.of_rows, 'row')}: a share of all rows lies within "
+            f"{points(self.within)} of its share of the sample (95 %)."
+        )
 
 
 class MissingColumn(Record, frozen=True):
@@ -42,7 +61,10 @@ class Missing(Record, frozen=True):
 
 
 class Duplicates(Record, frozen=True):
-    """Rows that repeat. learned_from: of the training rows; contradicted: the same person with another outcome."""
+    """Rows that repeat. learned_from: of the training rows; contradicted: the same person with another outcome.
+
+    within: `repeated` and `alike` are estimates by the sketch named, right to so many rows (95 %).
+    """
 
     measured: bool
     reason: str | None = None
@@ -53,6 +75,8 @@ class Duplicates(Record, frozen=True):
     learned_from: int | None = None
     contradicted: int | None = None
     by_group: Any = None
+    within: int | None = None
+    sketch: str | None = None
 
 
 class Period(Record, frozen=True):
@@ -119,6 +143,7 @@ class Proxies(Record, frozen=True):
     method: str = ""
     features: tuple[ProxyFeature, ...] = ()
     together: tuple[ProxyTogether, ...] = ()
+    drawn: Drawn | None = None
 
 
 class Quality(Record, frozen=True):
@@ -163,6 +188,7 @@ class Slices(Record, frozen=True):
     conditions_left_out: int | None = None
     method: str = ""
     found: tuple[Slice, ...] = ()
+    drawn: Drawn | None = None
 
 
 class Flipped(Record, frozen=True):
@@ -207,6 +233,7 @@ class Neighbours(Record, frozen=True):
     aif360_consistency: float | None = None
     clarify_flip_test: ClarifyFlips | None = None
     by_group: tuple[NeighbourGroup, ...] = ()
+    drawn: Drawn | None = None
 
 
 class ModelFlip(Record, frozen=True):

@@ -58,7 +58,7 @@ def read_parquet(file: Path, columns: Sequence[str]) -> pa.Table:
             if size > limits.MAX_BYTES:
                 raise too_large(file.name, size)
             if meta.num_rows * max(1, len(columns)) > limits.MAX_CELLS:
-                raise _too_many(file.name, meta.num_rows, len(columns))
+                raise too_many_values(file.name, meta.num_rows, len(columns))
             if meta.num_rows == 0:
                 raise no_rows(file.name, len(columns))
         # A text said once and pointed at by every row costs little on disk and much in memory: keep it packed
@@ -143,7 +143,8 @@ def no_rows(name: str, count: int) -> DataError:
     )
 
 
-def _too_many(name: str, rows: int, columns: int) -> DataError:
+def too_many_values(name: str, rows: int, columns: int) -> DataError:
+    """The refusal for a table of more values than are read."""
     return DataError(
         f"{name!r} is too large",
         got=f"{many(rows, 'row')} of {many(columns, 'column')}",

@@ -9,6 +9,8 @@ from pathlib import Path
 import msgspec
 
 from audit.errors import DataError, nearest
+from audit.load import lakes
+from audit.numbers import many
 
 _CHUNK = 1 << 20
 
@@ -31,6 +33,13 @@ def files_of(path: Path) -> tuple[Path, ...]:
                 todo="check `path` in the case file; it is beside the case file",
             )
     for file in found:
+        if (lake := lakes.within_lake(file)) is not None:
+            raise DataError(
+                f"{file.name!r} is a part of the {lakes.NAMES[str(lakes.lake_of(lake))]} table {lake.name!r}",
+                got=f"{many(len(found), 'file')} of it, or more",
+                expected="the folder of the table: its files hold deleted rows too, and not which are deleted",
+                todo=f"name the folder: path = {lake.name!r}",
+            )
         if not file.exists():
             folder = file.parent
             known = [p.name for p in folder.iterdir()] if folder.is_dir() else []
@@ -61,7 +70,7 @@ def sha256_of(path: Path) -> str:
     For a glob: the sha256 of the files' own hashes, sorted, each with a line end. It depends on what is in the files,
     not on their names. Raises DataError where a file is missing or cannot be read.
     """
-    files = files_of(path)
+    files = tuple(lakes.files_in(Path(path))) if lakes.lake_of(Path(path)) is not None else files_of(path)
     if len(files) == 1:
         return _sha256(files[0])
     lines = "".join(f"{digest}\n" for digest in sorted(_sha256(f) for f in files))

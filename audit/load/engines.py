@@ -28,7 +28,7 @@ def made(given: DataSection) -> SparkSpec | None:
         return None
     cluster = given.spark or SparkSection()
     url = given.path if given.path is not None and "://" in given.path else None
-    spark = SparkSpec(given.table, url, cluster.format, cluster.remote, cluster.master, cluster.floor)
+    spark = SparkSpec(given.table, url, cluster.format, cluster.remote, cluster.master, cluster.floor, cluster.sample)
     _agree(spark, given.path)
     return spark
 
@@ -47,6 +47,13 @@ def _agree(spark: SparkSpec, path: str | None) -> None:
             got=f"remote = {spark.remote!r} and master = {spark.master!r}",
             expected="one of them",
             todo="keep `remote` for Spark Connect (sc://...), `master` for a cluster that this machine belongs to",
+        )
+    if spark.floor is not None and spark.sample:
+        raise CaseError(
+            "[data.spark] keeps small groups in Spark and lets single rows out",
+            got=f"floor = {spark.floor} and sample = {spark.sample}",
+            expected="one of them",
+            todo="take `sample` out, or `floor` where rows may leave the cluster",
         )
     if spark.url is not None and spark.format is None:
         raise CaseError(
@@ -71,7 +78,8 @@ def to_table(data: DataSpec, folder: Path) -> dict[str, Any]:
     if data.spark is None:
         return {"path": relative(data.path, folder), "engine": data.engine}
     spark = data.spark
-    more = {"format": spark.format, "remote": spark.remote, "master": spark.master, "floor": spark.floor}
+    more: dict[str, Any] = {"format": spark.format, "remote": spark.remote, "master": spark.master}
+    more |= {"floor": spark.floor, "sample": spark.sample}
     return {
         "path": None if spark.table is not None else spark.url or relative(data.path, folder),
         "table": spark.table,

@@ -197,9 +197,7 @@ def missing_words(
     changed: dict[str, pd.Series] = {}
     decided = case.model.column if case.model.kind == "decision" else None
     for column in dict.fromkeys(c for c in (*case.data.sensitive, case.data.label, decided) if c is not None):
-        codes, found = pd.factorize(frame[column], use_na_sentinel=True)
-        texts = [v if isinstance(v, str) else None for v in found]
-        empty = np.array([v is not None and (not v.strip() or v in _MISSING_WORDS) for v in texts] + [False])
+        codes, texts, empty = _words_in(frame[column])
         hit = empty[codes]
         if hit.any():
             shown = ", ".join(repr(v) for v, e in zip(texts, empty[:-1], strict=True) if e)
@@ -217,3 +215,17 @@ def missing_words(
                 "together with the rows that have no value."
             )
     return with_columns(frame, changed), notes
+
+
+def without_missing_words(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """As `missing_words` does it, in these columns."""
+    read = {c: _words_in(frame[c]) for c in columns}
+    return with_columns(frame, {c: frame[c].mask(e[k]) for c, (k, _, e) in read.items() if e[k].any()})
+
+
+def _words_in(column: pd.Series) -> tuple[npt.NDArray[np.int64], list[str | None], Mask]:
+    """(n,) which value each is; the values that are texts; and which of them say that one is missing, then False."""
+    codes, found = pd.factorize(column, use_na_sentinel=True)
+    texts = [v if isinstance(v, str) else None for v in found]
+    empty = np.array([v is not None and (not v.strip() or v in _MISSING_WORDS) for v in texts] + [False])
+    return codes, texts, empty

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from audit.case import ReadSpec
 from audit.errors import DataError, nearest
-from audit.load import columnar, delimited, heading, workbook
+from audit.load import columnar, delimited, heading, lake_reader, lakes, workbook
 from audit.load.delimited import PLAIN
 from audit.load.digest import files_of, unreadable
 from audit.load.infer import infer
@@ -66,6 +66,8 @@ def read_table(path: Path, columns: Sequence[str] | None = None, read: ReadSpec 
 
 def columns_of(path: Path, read: ReadSpec = PLAIN) -> tuple[str, ...]:
     """The names of the columns at `path`, without reading the rows. Raises DataError."""
+    if lakes.lake_of(Path(path)) is not None:
+        return lake_reader.names_in(Path(path))
     file = files_of(path)[0]
     kind = kind_of(file)
     if kind == "parquet":
@@ -91,12 +93,14 @@ def read_noted(
 
     named: the columns of a CSV or a workbook whose values are names of groups or people (`infer`). lost: takes the line
     and the text of each row of a CSV that has another number of values than the header; without it such a table is
-    refused. opened: keeps the text of each CSV for who reads other columns of it next. packed: which columns of text may
-    come as categories instead, where the file has few texts in them.
+    refused. opened: keeps the text of each CSV for who reads other columns of it next. packed: which columns of text
+    may come as categories instead, where the file has few texts in them.
 
     Texts come as pandas `str`, whole numbers as int64 (float64 where some are missing), numbers as float64, true/false
     as bool, dates of Parquet and Feather as datetime64. What counts as missing in a CSV: `infer`.
     """
+    if lakes.lake_of(Path(path)) is not None:
+        return _of_lake(Path(path), columns)
     files = files_of(path)
     kinds = {kind_of(file) for file in files}
     if len({k.removesuffix(".gz") for k in kinds}) > 1:
@@ -119,6 +123,13 @@ def read_noted(
     except pa.ArrowException as error:
         raise columnar.broken(files[0], "a table", error) from error
     return Table(frame, names, notes)
+
+
+def _of_lake(path: Path, columns: Select) -> Table:
+    """The live rows of a table of Delta Lake or Apache Iceberg."""
+    names = lake_reader.names_in(path)
+    table, left, notes = columnar.plain(path.name, lake_reader.read(path, _chosen(names, columns)))
+    return Table(table.to_pandas(ignore_metadata=True), tuple(n for n in names if n not in left), notes)
 
 
 def kind_of(file: Path) -> str:
@@ -178,7 +189,8 @@ def _names(named: Select, columns: tuple[str, ...]) -> frozenset[str]:
     return frozenset(named(columns) if callable(named) else named)
 
 
-def _same_columns(file: Path, first: Path, names: Sequence[str], expected: Sequence[str]) -> None:
+def same_columns(file: Path, first: Path, names: Sequence[str], expected: Sequence[str]) -> None:
+    """Raises DataError where a file has other columns than the first."""
     if set(names) != set(expected):
         more, less = sorted(set(names) - set(expected)), sorted(set(expected) - set(names))
         parts = [f"without {', '.join(less[:5])}"] if less else []
@@ -198,7 +210,7 @@ def _columnar(
     read = columnar.read_parquet if kind == "parquet" else columnar.read_feather
     names = names_in(files[0])
     for file in files[1:]:
-        _same_columns(file, files[0], names_in(file), names)
+        same_columns(file, files[0], names_in(file), names)
     wanted = _chosen(names, columns)
     parts, notes = [], []
     left: set[str] = set()
@@ -241,7 +253,7 @@ def _sheets(
         if not parts:
             first, wanted = names, _chosen(names, columns)
         else:
-            _same_columns(file, files[0], names, first)
+            same_columns(file, files[0], names, first)
         parts.append(sheet.select(list(wanted)))
     typed, said_too = infer(pa.concat_tables(parts), ",", _names(named, first))
     return typed, first, (*notes, *said_too)
@@ -272,7 +284,7 @@ def _delimited(
             named = tuple(n for n in header if n.strip())
             wanted = _chosen(named, columns)
         else:
-            _same_columns(file, files[0], text.header, header)
+            same_columns(file, files[0], text.header, header)
         blank = [n for n in text.header if not n.strip()]
         if len(blank) > 1:
             raise columnar.nameless(file.name, [i + 1 for i, n in enumerate(text.header) if not n.strip()])

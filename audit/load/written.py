@@ -112,6 +112,9 @@ class SparkSection(Section, frozen=True):
     master: Text | None = None
     format: Literal["parquet", "delta", "iceberg"] | None = None
     floor: Annotated[int, Meta(ge=2, extra={"expected": "a whole number of rows from 2 on"})] | None = None
+    sample: Annotated[int, Meta(ge=0, le=1_000_000, extra={"expected": "a number of rows, 0 to 1,000,000"})] | None = (
+        None
+    )
 
 
 class DataSection(Section, frozen=True, kw_only=True):

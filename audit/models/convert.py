@@ -21,6 +21,7 @@ from audit import progress
 from audit.errors import InputError, ModelError
 from audit.files import canonical, write_whole
 from audit.models.arrays import arrays_in
+from audit.models.onnx_export import how_far_apart
 from audit.models.own import Environment, OwnWorker
 from audit.models.worker import Worker
 from audit.numbers import brief, many
@@ -137,14 +138,10 @@ def _opened(path: Path, out: Path, frame: pd.DataFrame, features: Sequence[str],
     progress.stage("Writing the new file")
     with Worker(path, allow=tuple(allow)) as worker:
         info = worker.info
-        if len(info.classes) != 2:
-            raise ModelError(
-                "this model is not converted here", got=f"{info.estimator}: {many(len(info.classes), 'class')}",
-                expected="a classifier of two classes", todo="use the converter of its own library",
-            )  # fmt: skip
+        positive = info.classes[-1] if info.classes else ""
         chosen = rows[list(info.features or features or rows.columns)]
-        made = worker.call("to_onnx", chosen, positive=info.classes[1])
-        was = worker.answer(chosen, info.classes[1])
+        made = worker.call("to_onnx", chosen, positive=positive)
+        was, before = worker.answer(chosen, positive), _each(worker, chosen, positive)
     content = np.asarray(made.get("onnx"), dtype=np.uint8).tobytes()
     if not content:
         raise ModelError(
@@ -156,22 +153,35 @@ def _opened(path: Path, out: Path, frame: pd.DataFrame, features: Sequence[str],
         new = Path(place) / out.name
         new.write_bytes(content)
         with Worker(new) as other:
-            found = other.answer(chosen, other.info.classes[1])
-    apart = float(np.abs(found.score - was.score).max(initial=0.0))
+            there = other.info
+            if len(there.classes) != len(info.classes) or (
+                there.named and info.named and there.classes != info.classes
+            ):
+                raise _unlike("other classes", ", ".join(there.classes) or "none", ", ".join(info.classes) or "none")
+            answer = there.classes[-1] if there.classes else ""
+            found, after = other.answer(chosen, answer), _each(other, chosen, answer)
+    far = how_far_apart(after, before, info.task)
     tolerance = FORMATS[".onnx"][1]
-    if apart > tolerance:
-        raise _unlike("other scores", f"up to {brief(apart, 2)} apart", f"at most {brief(tolerance)}")
+    if far > tolerance:
+        raise _unlike("other scores", f"up to {brief(far, 2)} apart", f"at most {brief(tolerance)}")
     if was.decided is not None and found.decided is not None and not np.array_equal(was.decided, found.decided):
         raise _unlike(
             "other decisions", f"{int((was.decided != found.decided).sum())} of {many(len(chosen), 'row')}", "the same"
         )
     decided = np.zeros(0, dtype=np.int64) if was.decided is None else was.decided
     checked = {
-        "rows": len(chosen), "largest_difference": apart, "tolerance": tolerance,
+        "rows": len(chosen), "largest_difference": far, "tolerance": tolerance,
         "fingerprint": _fingerprint(was.score, decided),
     }  # fmt: skip
     made_of = {"file": path.name, "sha256": info.sha256, "load": info.format, "versions": {}}
     return _written(out, content, made_of, "onnx", info.classes, chosen, checked)
+
+
+def _each(worker: Worker, rows: pd.DataFrame, positive: str) -> np.ndarray:
+    """(n, k) the score of each class where there are more than two; else of one, or the number that is predicted."""
+    if len(worker.info.classes) > 2:
+        return worker.class_scores(rows)
+    return worker.scores(rows, positive).reshape(-1, 1)
 
 
 def _fingerprint(scores: np.ndarray, decided: np.ndarray) -> str:

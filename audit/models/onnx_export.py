@@ -17,7 +17,7 @@ import pandas as pd
 from audit.errors import ModelError
 from audit.models.arrays import arrays_in
 from audit.models.loaded import Loaded, one_line
-from audit.models.onnx_trees import Forest, Unsupported, add_histogram, add_lightgbm
+from audit.models.onnx_trees import Forest, Unsupported, add_histogram, add_lightgbm, link_of
 from audit.models.ops import Asked
 from audit.models.protobuf import CLASSES_KEY
 from audit.numbers import brief
@@ -51,7 +51,7 @@ def to_onnx(model: Loaded, frame: pd.DataFrame | None, arrays: dict[str, np.ndar
     }  # fmt: skip
     if model.format not in writers:
         return _refused(f"the model has the format {model.format}; {', '.join(writers)} are converted")
-    wanted = model.scores(frame, positive)
+    wanted = _said(model, frame, positive)
     reasons: list[str] = []
     for write in writers[model.format]:
         try:
@@ -81,11 +81,28 @@ def _refused(reason: str) -> dict[str, Any]:
     return {"onnx": np.zeros(0, dtype=np.uint8), "reason": np.array(reason), "difference": np.array(np.nan)}
 
 
+def _said(model: Loaded, frame: pd.DataFrame, positive: str) -> np.ndarray:
+    """(n, k) what a model says: its numbers, the scores of one of two classes, or those of each class."""
+    facts = model.facts
+    if facts.task != "regression" and len(facts.classes) > 2:
+        return model.class_scores(frame)
+    return model.scores(frame, positive).reshape(-1, 1)
+
+
 def _difference(content: bytes, frame: pd.DataFrame, positive: str, wanted: np.ndarray) -> float:
     from audit.models.onnx_model import OnnxModel
 
-    found = OnnxModel(content).scores(frame, positive)
-    return float(np.abs(found - wanted).max()) if len(found) else 0.0
+    found = OnnxModel(content)
+    said = _said(found, frame, positive)
+    if said.shape != wanted.shape:
+        raise ModelError("the ONNX file has another number of outputs", got=str(said.shape), expected=str(wanted.shape))
+    return how_far_apart(said, wanted, found.facts.task)
+
+
+def how_far_apart(said: np.ndarray, wanted: np.ndarray, task: str) -> float:
+    """The largest difference; of a number that is predicted, as a part of the largest number where that is above 1."""
+    unit = max(1.0, float(np.abs(wanted).max(initial=0.0))) if task == "regression" else 1.0
+    return float(np.abs(said - wanted).max(initial=0.0)) / unit
 
 
 # -- the public converters -----------------------------------------------------------------------------------------
@@ -132,7 +149,7 @@ def _converted(estimator: Any, frame: pd.DataFrame, *, double: bool) -> bytes:
         estimator,
         "model",
         types,
-        options={id(estimator): {"zipmap": False}},
+        options={id(estimator): {"zipmap": False}} if hasattr(estimator, "classes_") else None,
         target_opset={"": 18, "ai.onnx.ml": 3},
     )
     if (classes := getattr(estimator, "classes_", None)) is not None:
@@ -143,16 +160,28 @@ def _converted(estimator: Any, frame: pd.DataFrame, *, double: bool) -> bytes:
 
 
 def _lightgbm(booster: Any, frame: pd.DataFrame) -> bytes:
-    """A Booster of two classes, in double precision, a column an input."""
-    forest = Forest()
+    """A Booster in double precision, a column an input."""
+    link, outputs = link_of(booster)
+    forest, graph = Forest(targets=outputs), _Graph()
     add_lightgbm(forest, booster)
-    graph = _Graph()
-    odds = forest.to_node(_numbers(graph, frame), "raw")
-    graph.nodes.append(odds)
-    yes = graph.add("Sigmoid", "raw")
+    graph.nodes.append(forest.to_node(_numbers(graph, frame), "raw"))
+    return _linked(graph, "raw", link, [str(k) for k in range(max(2, outputs))])
+
+
+def _linked(graph: _Graph, raw: str, link: str, classes: list[str]) -> bytes:
+    """The finished file of trees whose sums are `raw`: a number, or probabilities."""
+    if link in ("", "Exp"):
+        return _model(graph, graph.add(link, raw) if link else raw, [])
+    if link == "Softmax":
+        graph.add("Softmax", raw, out="probabilities", axis=1)
+        return _model(graph, "probabilities", classes)
+    return _two(graph, graph.add("Sigmoid", raw), classes)
+
+
+def _two(graph: _Graph, yes: str, classes: list[str]) -> bytes:
     no = graph.add("Sub", graph.constant(np.array([[1.0]])), yes)
     graph.add("Concat", no, yes, out="probabilities", axis=1)
-    return _model(graph, ["0", "1"])
+    return _model(graph, "probabilities", classes)
 
 
 def _numbers(graph: _Graph, frame: pd.DataFrame) -> str:
@@ -228,34 +257,44 @@ def _own(estimator: Any, frame: pd.DataFrame) -> bytes:
         x, inner = _prepared(graph, steps[0], frame, steps[-1])
     if len(steps) == 3:
         x = _removed(graph, steps[1], x)
-    forest, shares, start = _trees(steps[-1], inner)
+    forest, shares, start, link = _trees(steps[-1], inner)
     graph.nodes.append(forest.to_node(x, "raw"))
-    odds = graph.add("Add", "raw", graph.constant(np.array([[start]])))
-    each = graph.add("Sigmoid", odds)
-    yes = graph.add("MatMul", each, graph.constant(shares.reshape(-1, 1)))
-    no = graph.add("Sub", graph.constant(np.array([[1.0]])), yes)
-    graph.add("Concat", no, yes, out="probabilities", axis=1)
-    return _model(graph, [str(c) for c in np.asarray(estimator.classes_).tolist()])
+    sums = graph.add("Add", "raw", graph.constant(start))
+    classes = [str(c) for c in np.asarray(getattr(estimator, "classes_", ())).tolist()]
+    if len(shares) > 1:
+        return _two(
+            graph, graph.add("MatMul", graph.add("Sigmoid", sums), graph.constant(shares.reshape(-1, 1))), classes
+        )
+    return _linked(graph, sums, link, classes)
 
 
-def _model(graph: _Graph, classes: list[str]) -> bytes:
-    """The finished file: label (n,) and probabilities (n, 2)."""
+def _model(graph: _Graph, made: str, classes: list[str]) -> bytes:
+    """The finished file: label (n,) and probabilities (n, classes); without classes a number, (n, 1)."""
     from onnx import TensorProto, helper
 
+    if not classes:
+        graph.add("Identity", made, out="value")
+        return _file(graph, [helper.make_tensor_value_info("value", TensorProto.DOUBLE, [None, 1])], classes)
     first = graph.add("ArgMax", "probabilities", axis=1, keepdims=0)
     graph.add(
         "LabelEncoder",
         first,
         out="label",
         domain="ai.onnx.ml",
-        keys_int64s=[0, 1],
+        keys_int64s=list(range(len(classes))),
         values_strings=classes,
         default_string=classes[0],
     )
     outputs = [
         helper.make_tensor_value_info("label", TensorProto.STRING, [None]),
-        helper.make_tensor_value_info("probabilities", TensorProto.DOUBLE, [None, 2]),
+        helper.make_tensor_value_info("probabilities", TensorProto.DOUBLE, [None, len(classes)]),
     ]
+    return _file(graph, outputs, classes)
+
+
+def _file(graph: _Graph, outputs: list[Any], classes: list[str]) -> bytes:
+    from onnx import helper
+
     body = helper.make_graph(graph.nodes, "assay", graph.inputs, outputs, initializer=graph.constants)
     model = helper.make_model(
         body,
@@ -263,7 +302,8 @@ def _model(graph: _Graph, classes: list[str]) -> bytes:
         ir_version=IR,
         opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)],
     )
-    helper.set_model_props(model, {CLASSES_KEY: json.dumps(classes)})
+    if classes:
+        helper.set_model_props(model, {CLASSES_KEY: json.dumps(classes)})
     content: bytes = model.SerializeToString(deterministic=True)
     return content
 
@@ -366,17 +406,19 @@ def _removed(graph: _Graph, remover: Any, x: str) -> str:
     return graph.add("Sub", z, told)
 
 
-def _trees(model: Any, inner: Any) -> tuple[Forest, np.ndarray, float]:
-    """Trees, the share of each output in the answer, and what is added before the sigmoid."""
-    from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier
+def _trees(model: Any, inner: Any) -> tuple[Forest, np.ndarray, np.ndarray, str]:
+    """Trees, the share of each member in the answer, what is added to the sums (1, outputs), and what is made of them.
+    Raises Unsupported."""
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor, VotingClassifier
 
-    if isinstance(model, HistGradientBoostingClassifier):
-        if len(model.classes_) != 2:
-            raise Unsupported("more than two classes")
+    if isinstance(model, HistGradientBoostingClassifier | HistGradientBoostingRegressor):
         if inner is not None:
             _check_identity(inner)
-        forest = Forest()
-        return forest, np.ones(1), add_histogram(forest, model)
+        forest = Forest(targets=int(model.n_trees_per_iteration_))
+        start = add_histogram(forest, model)
+        if isinstance(model, HistGradientBoostingRegressor):
+            return forest, np.ones(1), start, "Exp" if model.loss in ("poisson", "gamma") else ""
+        return forest, np.ones(1), start, "Sigmoid" if len(model.classes_) == 2 else "Softmax"
     members, shares = [model], np.ones(1)
     if isinstance(model, VotingClassifier):
         if model.voting != "soft":
@@ -384,12 +426,16 @@ def _trees(model: Any, inner: Any) -> tuple[Forest, np.ndarray, float]:
         members = list(model.estimators_)
         shares = np.asarray(model.weights if model.weights is not None else np.ones(len(members)), dtype=np.float64)
         shares = shares / shares.sum()
-    if any(type(m).__name__ != "LGBMClassifier" or len(m.classes_) != 2 for m in members):
+    if any(type(m).__name__ not in ("LGBMClassifier", "LGBMRegressor") for m in members):
         raise Unsupported(f"{type(model).__name__} as last step")
-    forest = Forest(targets=len(members))
-    for target, member in enumerate(members):
-        add_lightgbm(forest, member.booster_, target)
-    return forest, shares, 0.0
+    links = [link_of(m.booster_) for m in members]
+    if len(members) > 1 and any(link != ("Sigmoid", 1) for link in links):
+        raise Unsupported("a vote of LightGBM models that are not of two classes")
+    link, outputs = links[0]
+    forest = Forest(targets=outputs if len(members) == 1 else len(members))
+    for first, member in enumerate(members):
+        add_lightgbm(forest, member.booster_, first)
+    return forest, shares, np.zeros((1, forest.targets)), link
 
 
 def _check_identity(inner: Any) -> None:

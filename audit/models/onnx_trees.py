@@ -102,40 +102,61 @@ class Forest:
         )
 
 
-def add_histogram(forest: Forest, model: Any) -> float:
-    """A HistGradientBoostingClassifier of two classes; returns its baseline, in log-odds."""
+def add_histogram(forest: Forest, model: Any) -> np.ndarray:
+    """Histogram gradient boosting: a tree for each output of each stage; returns its baseline, (1, outputs), in
+    log-odds, in the logarithm of shares, or in what the loss is of."""
     for stage in model._predictors:
-        (predictor,) = stage
-        nodes = predictor.nodes
-        bits = predictor.raw_left_cat_bitsets
-
-        def walk(at: int, nodes: Any = nodes, bits: Any = bits) -> tuple[int, bool]:
-            node = nodes[at]
-            if node["is_leaf"]:
-                return forest.leaf(node["value"], 0)
-            split: float | list[float] = float(node["num_threshold"])
-            if node["is_categorical"]:
-                row = bits[node["bitset_idx"]]
-                split = [float(c) for c in range(256) if row[c // 32] >> np.uint32(c % 32) & 1]
-                # A set may be empty where only missing values go left; onnxruntime wants one value, which none has.
-                split = split or [-1.0]
-            here = forest.node(int(node["feature_idx"]), split, bool(node["missing_go_to_left"]))
-            forest.link(here, walk(int(node["left"])), walk(int(node["right"])))
-            return here, False
-
-        forest.root(walk(0))
-    return float(np.ravel(model._baseline_prediction)[0])
+        for target, predictor in enumerate(stage):
+            forest.root(_histogram_tree(forest, predictor, target))
+    return np.asarray(model._baseline_prediction, dtype=np.float64).reshape(1, -1)
 
 
-def add_lightgbm(forest: Forest, booster: Any, target: int = 0) -> None:
-    """A Booster of one output. Raises Unsupported for linear trees and for zeros taken for missing values."""
+def _histogram_tree(forest: Forest, predictor: Any, target: int) -> tuple[int, bool]:
+    nodes, bits = predictor.nodes, predictor.raw_left_cat_bitsets
+
+    def walk(at: int) -> tuple[int, bool]:
+        node = nodes[at]
+        if node["is_leaf"]:
+            return forest.leaf(node["value"], target)
+        split: float | list[float] = float(node["num_threshold"])
+        if node["is_categorical"]:
+            row = bits[node["bitset_idx"]]
+            split = [float(c) for c in range(256) if row[c // 32] >> np.uint32(c % 32) & 1]
+            # A set may be empty where only missing values go left; onnxruntime wants one value, which none has.
+            split = split or [-1.0]
+        here = forest.node(int(node["feature_idx"]), split, bool(node["missing_go_to_left"]))
+        forest.link(here, walk(int(node["left"])), walk(int(node["right"])))
+        return here, False
+
+    return walk(0)
+
+
+LINKS = {
+    "binary": "Sigmoid", "multiclass": "Softmax", "regression": "", "regression_l1": "", "huber": "", "fair": "",
+    "quantile": "", "mape": "", "poisson": "Exp", "gamma": "Exp", "tweedie": "Exp",
+}  # fmt: skip
+"""What LightGBM makes of the sums of its trees, by its objective."""
+
+
+def link_of(booster: Any) -> tuple[str, int]:
+    """What is made of the sums of a Booster's trees ("" for nothing), and how many outputs there are. Raises
+    Unsupported."""
     model = booster.dump_model()
-    if model.get("num_tree_per_iteration", 1) != 1 or model.get("average_output"):
-        raise Unsupported("LightGBM trees of more than one output, or averaged ones")
-    if not str(model.get("objective", "")).startswith("binary sigmoid:1"):
+    objective, *more = str(model.get("objective", "")).split() or [""]
+    if objective not in LINKS or "sqrt" in more or (objective == "binary" and more != ["sigmoid:1"]):
         raise Unsupported(f"LightGBM trees with the objective {model.get('objective')!r}")
+    return LINKS[objective], int(model.get("num_tree_per_iteration", 1))
 
-    def walk(node: dict[str, Any]) -> tuple[int, bool]:
+
+def add_lightgbm(forest: Forest, booster: Any, first: int = 0) -> None:
+    """A Booster, its first output at `first`. Raises Unsupported for linear trees, averaged ones, and zeros taken for
+    missing values."""
+    model = booster.dump_model()
+    if model.get("average_output"):
+        raise Unsupported("LightGBM trees that are averaged")
+    many = int(model.get("num_tree_per_iteration", 1))
+
+    def walk(node: dict[str, Any], target: int) -> tuple[int, bool]:
         if "split_feature" not in node:
             if "leaf_coeff" in node:
                 raise Unsupported("LightGBM trees with linear leaves")
@@ -151,8 +172,8 @@ def add_lightgbm(forest: Forest, booster: Any, target: int = 0) -> None:
             # Where training had no missing value, LightGBM reads one as zero.
             lost = bool(node["default_left"]) if missing == "NaN" else split >= 0
         here = forest.node(int(node["split_feature"]), split, lost)
-        forest.link(here, walk(node["left_child"]), walk(node["right_child"]))
+        forest.link(here, walk(node["left_child"], target), walk(node["right_child"], target))
         return here, False
 
-    for tree in model["tree_info"]:
-        forest.root(walk(tree["tree_structure"]))
+    for i, tree in enumerate(model["tree_info"]):
+        forest.root(walk(tree["tree_structure"], first + i % many))

@@ -6,7 +6,7 @@ them as values.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -45,19 +45,30 @@ def missing(frame: pd.DataFrame, columns: Sequence[str], groups: Sequence[Group]
     interval, simultaneous over all pairs, and the p-value times the number of pairs, adjusted over columns (Holm).
     """
     empty = {c: frame[c].isna().to_numpy() for c in columns}
-    written = {c: _written(frame[c]) for c in columns}
+    return missing_of(empty, {c: said_missing(frame[c]) for c in columns}, np.ones(len(frame)), groups, settings)
+
+
+def missing_of(
+    empty: Mapping[str, npt.NDArray[Any]],
+    written: Mapping[str, npt.NDArray[Any]],
+    rows: npt.NDArray[Any],
+    groups: Sequence[Group],
+    settings: Settings,
+) -> dict[str, Any]:
+    """The same from counts: rows (k,) of each kind of row, and by column how many of them are empty, or say so; groups:
+    of the kinds."""
+    total = int(rows.sum())
     overall = [
-        {"column": c, "rows": len(frame), "missing": int(empty[c].sum()), "written": int(written[c].sum())}
-        for c in columns
+        {"column": c, "rows": total, "missing": int(empty[c].sum()), "written": int(written[c].sum())} for c in empty
     ]
-    hit = {c: empty[c] | written[c] for c in columns}
-    ranked = sorted((c for c in columns if hit[c].any()), key=lambda c: -int(hit[c].sum()))
+    hit = {c: empty[c].astype(np.int64) + written[c] for c in empty}
+    ranked = sorted((c for c in empty if hit[c].any()), key=lambda c: -int(hit[c].sum()))
     by_group: list[dict[str, Any]] = []
     gaps: list[MissingGap] = []
     for group in groups:
         for column in ranked[:MOST]:
             if column != group.attribute:
-                _one(group, column, hit[column], settings, by_group, gaps)
+                _one(group, column, hit[column], rows, settings, by_group, gaps)
     adjusted = [replace(g, p_adjusted=p) for g, p in zip(gaps, _holm([g.p_value for g in gaps]), strict=True)]
     return {
         "columns": overall,
@@ -69,7 +80,8 @@ def missing(frame: pd.DataFrame, columns: Sequence[str], groups: Sequence[Group]
     }
 
 
-def _written(column: pd.Series) -> npt.NDArray[np.bool_]:
+def said_missing(column: pd.Series) -> npt.NDArray[np.bool_]:
+    """(n,) which values are texts that say that there is none."""
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
         return np.zeros(len(column), dtype=bool)
     codes, found = pd.factorize(column, use_na_sentinel=True)
@@ -80,12 +92,13 @@ def _written(column: pd.Series) -> npt.NDArray[np.bool_]:
 def _one(
     group: Group,
     column: str,
-    hit: npt.NDArray[np.bool_],
+    hit: npt.NDArray[np.int64],
+    rows: npt.NDArray[Any],
     settings: Settings,
     by_group: list[dict[str, Any]],
     gaps: list[MissingGap],
 ) -> None:
-    people = np.bincount(group.codes, minlength=len(group.levels)).astype(np.float64)
+    people = np.bincount(group.codes, rows, minlength=len(group.levels)).astype(np.float64)
     count = np.bincount(group.codes, hit, minlength=len(group.levels)).astype(np.float64)
     low, high = stats.wilson(count, people, settings.alpha)
     for g, name in enumerate(group.levels):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,11 @@ from audit.load.roles import check_roles
 from audit.load.values import coded as names_in
 from audit.numbers import many
 from audit.scale import typed as base
+from audit.scale.ask import Asked, can_ask, scored_rows
+from audit.scale.beside import SAMPLE
 from audit.scale.kinds import PEOPLE, Sum, arrow, kinds
 from audit.scale.source import Source
+from audit.scale.task import OWN, SCORE
 from audit.scores import EXACT_SCORES, RANKS, Floats, starts_of
 
 GRID = 64_000
@@ -40,7 +43,7 @@ class Held:
 
     engine: its name. name: what the table is called to people. floor: combinations of sensitive values with fewer rows
     stay where they are. said: what is known of the source, for the record. sha256: of the bytes of its files, or None
-    where there are none; then what was counted is hashed.
+    where there are none; then what was counted is hashed. sample: rows that may be drawn; none where there is a floor.
     """
 
     frame: Any
@@ -50,6 +53,7 @@ class Held:
     floor: int | None = None
     said: Mapping[str, str] = field(default_factory=dict)
     sha256: Callable[[], str] | None = None
+    sample: int = SAMPLE
 
     def column(self, name: str) -> str:
         return f"c{self.columns.index(name)}"
@@ -74,8 +78,9 @@ def refuse(case: Case, engine: str) -> None:
     """Raises CaseError for what needs rows, or a reader of our own, and so cannot be had of another engine."""
     data, model = case.data, case.model
     rows = engine != "duckdb"  # it reads files by our own rules, and people with several rows
+    here = engine == "spark" and can_ask(case)
     needs = {
-        "a model that is asked": model.is_asked,
+        "a model that is asked": model.is_asked and not here,
         '`task = "regression"`': data.task != "classification",
         "`cluster`": rows and data.cluster is not None,
         "`sensitive_path`": data.sensitive_path is not None,
@@ -83,36 +88,46 @@ def refuse(case: Case, engine: str) -> None:
         "`stages`": bool(data.stages),
         "`legitimate`": bool(data.legitimate),
         "`proxy`": bool(data.proxy),
-        "`classes`": bool(model.classes),
+        "`classes`": bool(model.classes) and not here,
         "`sheet`, `header`, `skip_lines` or `dates`": data.read != ReadSpec(),
         "[contract]": rows and case.contract is not None,
     }
     found = [name for name, given in needs.items() if given]
     if not found:
         return
-    asked = model.is_asked
+    asked = "a model that is asked" in found
     raise CaseError(
         f"{' and '.join(found)} cannot be used with engine = {engine!r}",
         got=", ".join(found),
         expected="decisions or scores in a column, and columns as they are in the table",
         todo=(
             'score the rows where they are, write the score into a column, and name it: score = "..." '
-            "under [model]; or audit a sample of the rows with the model itself"
+            "under [model]; or audit a sample of the rows with the model itself; Spark asks model files that open "
+            "without running code (skops, LightGBM, XGBoost, ONNX: `assay convert` makes one)"
             if asked
             else "make the columns in the table first, or audit a sample of the rows in memory"
         ),
     )
 
 
-def count_held(case: Case, held: Held) -> base.Counted:
-    """As `audit.scale.count`, of a table in another engine. Raises CaseError, DataError."""
+def count_held(case: Case, held: Held, allow: Sequence[str] = ()) -> base.Counted:
+    """As `audit.scale.count`, of a table in another engine. Raises CaseError, DataError; ModelError of a model."""
     check_roles(case)
     refuse(case, held.engine)
     check.columns(case, held.columns, ())
+    _plain(case, held, held.frame.collect_schema())
+    if not case.model.is_asked:
+        return _counted(case, held, None)
+    among = _which(case, held, held.frame)
+    with scored_rows(case, held.frame, held.columns, held.name, among, allow) as (frame, asked):
+        return _counted(case, replace(held, frame=frame), asked, _repeated(case, held, held.frame))
+
+
+def _counted(case: Case, held: Held, asked: Asked | None, repeated: tuple[int, int] | None = None) -> base.Counted:
+    """The combinations of a table; of one with answers of a model beside its roles where it was asked."""
     source = Source((Path(held.name),), held.engine, held.columns, ())
     frame = held.frame
     schema = frame.collect_schema()
-    _plain(case, held, schema)
     roles = {held.column(c): c for c in base.roles_of(case)}
     frame = (
         frame.with_columns(
@@ -127,35 +142,41 @@ def count_held(case: Case, held: Held) -> base.Counted:
     weight, largest = None, 1.0
     if case.data.weight is not None:
         weight = _number(held, case.data.weight, schema)
-        bad, high = _one(frame, _many(~_good(weight) | (weight < 0)), weight.max())
+        bad, high = _one(frame, _many(~finite(weight) | (weight < 0)), weight.max())
         largest = base.largest_of(case, int(bad or 0), high)
         sums += [Sum("w", weight, largest), Sum("q", weight * weight, largest**2)]
     floor = None if held.floor is None else (held.floor, tuple(held.column(c) for c in case.data.sensitive))
-    own = held.column(str(case.model.column))
-    scores = case.model.kind == "score"
+    own = OWN if asked is not None else held.column(str(case.model.column))
+    at = own if asked is None else SCORE
+    scores = case.model.kind == "score" if asked is None else asked.scored
     found = bins = None
     most = base.MOST_GROUPS + 1
-    if not scores or _distinct(frame.head(base.PROBE), own) <= EXACT_SCORES:
-        found = kinds(frame, list(dict.fromkeys([*roles, own])), sums, most=most, floor=floor)
-        found = found.append_column(base.OWN, found.column(own))
-        found = found.select([*roles, base.OWN, PEOPLE, *(s.name for s in sums)])
-    if scores and (found is None or len(found.column(base.OWN).unique()) > EXACT_SCORES):
-        score = _number(held, str(case.model.column), schema)
-        mine = _measured(case, held, frame)
-        bad, low, high = _one(mine, _many(~_good(score)), score.min(), score.max())
-        base.check_range(case, int(bad or 0), low, high)
+    if asked is not None:
+        frame = frame.with_columns(asked.decision.alias(own))
+    if not scores or _distinct(frame.head(base.PROBE), at) <= EXACT_SCORES:
+        each = [own, *([at] if asked is not None and scores else [])]
+        found = kinds(frame, list(dict.fromkeys([*roles, *each])), sums, most=most, floor=floor)
+        called = {own: base.OWN, at: base.SCORE} if asked is not None else {}
+        for name in each:
+            found = found.append_column(called.get(name, base.OWN), found.column(name))
+        found = found.select([*roles, *(called.get(n, base.OWN) for n in each), PEOPLE, *(s.name for s in sums)])
+    if scores and (found is None or len(found.column(base.SCORE if asked else base.OWN).unique()) > EXACT_SCORES):
+        score = nw.col(at) if asked is not None else _number(held, str(case.model.column), schema)
+        mine = measured(case, held, frame)
+        bad, low, high = _one(mine, _many(~finite(score)), score.min(), score.max())
+        if asked is None:
+            base.check_range(case, int(bad or 0), low, high)
         bins = _rank_bins(mine, score, float(low), float(high))
         top = float(np.abs(np.append(*bins)).max())
         sums.append(Sum("t", score if weight is None else weight * score, largest * top))
-        asked = frame.with_columns(
-            (score >= case.model.threshold).alias("own"), _bin_of(score, bins[0].tolist()).alias("bin")
-        )
-        found = kinds(asked, [*roles, "own", "bin"], sums, most=most, floor=floor)
+        decided = nw.col(own) if asked is not None else score >= case.model.threshold
+        binned = frame.with_columns(decided.alias("own"), _bin_of(score, bins[0].tolist()).alias("bin"))
+        found = kinds(binned, [*roles, "own", "bin"], sums, most=most, floor=floor)
         found = found.rename_columns([*roles, base.OWN, base.BIN, *found.column_names[len(roles) + 2 :]])
     assert found is not None
     base.not_too_many(case, found)
     called = {PEOPLE: base.PEOPLE, "w": base.WEIGHT, "q": base.SQUARES, "t": base.TOTAL}
-    found = _in_utc(found.rename_columns([called.get(n, n) for n in found.column_names]))
+    found = base.in_utc(found.rename_columns([called.get(n, n) for n in found.column_names]))
     if not found.num_rows:
         raise DataError(
             f"no row of {held.name!r} was counted",
@@ -165,22 +186,22 @@ def count_held(case: Case, held: Held) -> base.Counted:
             expected="rows",
             todo="check the table" + ("" if held.floor is None else ", or take `floor` lower"),
         )
-    typed, notes = base.typed_values(case, source, found, list(roles.values()), bins is None)
+    typed, notes = base.typed_values(case, source, found, list(roles.values()), bins is None and asked is None)
     if held.floor is not None:
         notes = (
             *notes,
             f"Combinations of {', '.join(case.data.sensitive)} with fewer than {many(held.floor, 'row')}, if there "
             f"are any, stayed in {held.engine.capitalize()}: they are in no count here.",
         )
-    extra = base.Extra(notes, bins, repeated=_repeated(case, held, frame))
+    again = repeated if asked is not None else _repeated(case, held, frame)
+    extra = base.Extra(notes, bins, repeated=again, asked=asked)
     return base.coded_of(case, source, typed, extra, _Hash(held, found))
 
 
 def _plain(case: Case, held: Held, schema: Mapping[str, Any]) -> None:
     """Raises DataError where a column that is needed holds lists, structures or raw bytes."""
-    bad = (nw.List, nw.Struct, nw.Array, nw.Binary, nw.Unknown)
-    for name in (*base.roles_of(case), str(case.model.column), case.data.weight):
-        if name is not None and schema[held.column(name)] in bad:
+    for name in (*base.roles_of(case), case.model.column, case.data.weight):
+        if name is not None and schema[held.column(name)] in base.NO_VALUES:
             raise base.no_value(name)
 
 
@@ -197,7 +218,7 @@ def _number(held: Held, name: str, schema: Mapping[str, Any]) -> nw.Expr:
     return nw.col(held.column(name)).cast(nw.Float64)
 
 
-def _good(value: nw.Expr) -> nw.Expr:
+def finite(value: nw.Expr) -> nw.Expr:
     """Whether it is a finite number, never null."""
     return value.is_finite().fill_null(False)
 
@@ -221,7 +242,7 @@ def _in_band(value: nw.Expr, edges: Sequence[float]) -> nw.Expr:
     """A number that stands for the band of each: what lies in the band need not leave the engine."""
     out: Any = nw.when(value >= edges[-1]).then(nw.lit(float(edges[-1])))
     below = nw.lit(float(edges[0]) - 1.0)
-    missing = ~_good(value)
+    missing = ~finite(value)
     stands = [below, *(nw.lit(float(e)) for e in edges)]
     out = stands[-1]
     for edge, left in zip(reversed(edges), reversed(stands[:-1]), strict=True):
@@ -229,29 +250,25 @@ def _in_band(value: nw.Expr, edges: Sequence[float]) -> nw.Expr:
     return nw.when(~missing).then(out)
 
 
-def _in_utc(found: pa.Table) -> pa.Table:
-    """Points in time with a zone are said in one."""
-    for i, name in enumerate(found.column_names):
-        kind = found.schema.field(i).type
-        if pa.types.is_timestamp(kind) and kind.tz is not None:
-            found = found.set_column(i, name, found.column(i).cast(pa.timestamp("us", tz="UTC")))
-    return found
+def measured(case: Case, held: Held, frame: Any) -> Any:
+    """The rows to measure."""
+    return frame if case.data.split is None else frame.filter(_which(case, held, frame))
 
 
-def _measured(case: Case, held: Held, frame: Any) -> Any:
-    """The rows to measure: those whose split value has the name that the case says."""
+def _which(case: Case, held: Held, frame: Any) -> nw.Expr:
+    """Which rows to measure: those whose split value has the name that the case says."""
     split = case.data.split
     if split is None:
-        return frame
+        return nw.lit(True)
     own = held.column(split)
     found = kinds(frame, [own], most=base.MOST_GROUPS)
     raw = found.column(own).to_pylist()
     source = Source((Path(held.name),), held.engine, held.columns, ())
-    typed = base.typed_values(case, source, _in_utc(found.select([own])), [split], False)[0]
+    typed = base.typed_values(case, source, base.in_utc(found.select([own])), [split], False)[0]
     codes, names = names_in(typed[split])
     check.split(case, names)
     wanted = [v for v, c in zip(raw, codes, strict=True) if c >= 0 and names[c] == case.data.audit]
-    return frame.filter(nw.col(own).is_in(wanted))
+    return nw.col(own).is_in(wanted)
 
 
 def _repeated(case: Case, held: Held, frame: Any) -> tuple[int, int] | None:
@@ -259,7 +276,7 @@ def _repeated(case: Case, held: Held, frame: Any) -> tuple[int, int] | None:
     if case.data.id is None:
         return None
     who = nw.col(held.column(case.data.id))
-    total, distinct, missing = _one(_measured(case, held, frame), nw.len(), who.n_unique(), who.null_count())
+    total, distinct, missing = _one(measured(case, held, frame), nw.len(), who.n_unique(), who.null_count())
     known = int(distinct) - (1 if missing else 0)
     return None if known + missing == total else (int(total), known + int(missing))
 

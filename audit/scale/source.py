@@ -12,7 +12,8 @@ from audit.errors import DataError
 from audit.load import delimited
 from audit.load.columnar import parquet_names, parquet_places
 from audit.load.digest import files_of
-from audit.load.tables import kind_of
+from audit.load.lakes import NAMES, lake_of
+from audit.load.tables import kind_of, same_columns
 
 LARGE_ROWS = 3_000_000
 """From here on the database counts. Of CSV as estimated from its first lines."""
@@ -83,6 +84,8 @@ def is_large(case: Case) -> bool:
         or case.data.proxy
     ):
         return False  # the reader of tables knows these; DuckDB does not
+    if lake_of(case.data.path) is not None:
+        return False  # its own package says which rows are live
     files = files_of(case.data.path)
     if any(glob.has_magic(str(f)) for f in files):
         return False  # DuckDB would read the name as a pattern
@@ -149,6 +152,13 @@ def _head(file: Path) -> bytes:
 
 def source_of(case: Case) -> Source:
     """The source of a case's data. Raises DataError where its files are of several kinds, or have other columns."""
+    if (lake := lake_of(case.data.path)) is not None:
+        raise DataError(
+            f"a table of {NAMES[lake]} cannot be counted by DuckDB here",
+            got=f"{case.data.path.name!r}",
+            expected="Parquet, or CSV",
+            todo="take `engine` out (it is read in memory), or let Spark count it",
+        )
     files = files_of(case.data.path)
     kinds = {kind_of(f).removesuffix(".gz") for f in files}
     if len(kinds) > 1 or not kinds <= {"parquet", "csv"}:
@@ -165,14 +175,7 @@ def source_of(case: Case) -> Source:
         for f, header in zip(files, headers, strict=True)
     ]
     for file, header in zip(files[1:], headers[1:], strict=True):
-        if set(header) != set(headers[0]):
-            odd = sorted(set(header) ^ set(headers[0]))
-            raise DataError(
-                f"{file.name!r} has other columns than {files[0].name!r}",
-                got=", ".join(repr(c) for c in odd[:5]) + " in one of them",
-                expected="the same columns in every file of the data set",
-                todo="correct the pattern, or export the files alike",
-            )
+        same_columns(file, files[0], header, headers[0])
     places = tuple(tuple(at[c] for c in headers[0]) for at in stand)
     return Source(files, kind, headers[0], places, "" if kind == "parquet" else _header(files[0])[1])
 

@@ -9,21 +9,29 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import narwhals as nw
+import pyarrow as pa
 
+from audit import progress
 from audit.case import Case, SparkSpec
 from audit.errors import CaseError, DataError
 from audit.load.columnar import parquet_names
 from audit.load.digest import files_of, sha256_of
 from audit.load.engines import FRAME
-from audit.load.tables import kind_of
-from audit.scale.frames import Held, count_held, refuse
+from audit.load.lakes import lake_of
+from audit.load.tables import kind_of, same_columns
+from audit.scale.ask import told_by_task
+from audit.scale.beside import HASH, SAMPLE, Beside, Place, beside
+from audit.scale.frames import Held, count_held, measured, refuse
+from audit.scale.kinds import arrow
+from audit.scale.source import Source
 from audit.scale.typed import Counted
 
 QUIET = {
@@ -35,11 +43,14 @@ QUIET = {
 }
 
 
-def count_in_spark(case: Case, held: Held | None = None) -> tuple[Counted, Mapping[str, str]]:
-    """The combinations of values that Spark counted, and what is known of the source. Raises CaseError, DataError."""
+def count_in_spark(
+    case: Case, held: Held | None = None, allow: Sequence[str] = (), seed: int | None = None
+) -> tuple[Counted, Mapping[str, str], Beside | None]:
+    """The combinations of values that Spark counted, what is known of the source, and what stands beside them
+    (audit/scale/beside.py), drawn by `seed`; None without one. Raises CaseError, DataError, ModelError."""
     refuse(case, "spark")
     if held is not None:
-        return _counted(case, held), held.said
+        return _counted(case, held, allow, seed)
     spec = case.data.spark or SparkSpec()
     if spec.table == FRAME:
         raise DataError(
@@ -51,7 +62,7 @@ def count_in_spark(case: Case, held: Held | None = None) -> tuple[Counted, Mappi
     local = None if spec.table or spec.url else _local(case.data.path, spec)
     with session_of(spec) as session:
         held = table_of(case, spec, session, local)
-        return _counted(case, held), held.said
+        return _counted(case, held, allow, seed)
 
 
 def held_of(frame: Any, *, name: str = FRAME, floor: int | None = None) -> Held:
@@ -72,13 +83,41 @@ def held_of(frame: Any, *, name: str = FRAME, floor: int | None = None) -> Held:
     return Held(own, columns, "spark", name, floor, said)
 
 
-def _counted(case: Case, held: Held) -> Counted:
+def _counted(
+    case: Case, held: Held, allow: Sequence[str], seed: int | None
+) -> tuple[Counted, Mapping[str, str], Beside | None]:
     try:
-        return count_held(case, held)
+        found = count_held(case, held, allow)
+        if seed is None:
+            return found, held.said, None
+        progress.stage("Looking at the data inside Spark")
+        return found, held.said, beside(case, found, _place(case, held), seed)
     except Exception as error:
         if not _of_spark(error):
             raise
+        if (said := told_by_task(error)) is not None:
+            raise said from error
         raise _failed(held.name, error) from error
+
+
+def _place(case: Case, held: Held) -> Place:
+    """Measured rows, to be looked at where they are."""
+    from pyspark.sql import functions
+
+    def hashed(frame: Any, columns: Sequence[str]) -> Any:
+        native = nw.to_native(frame)
+        # Spark passes over nulls: (null, a) and (a, null) would be one kind.
+        parts = [p for c in columns for p in (functions.col(c), functions.col(c).isNull())]
+        return nw.from_native(native.withColumn(HASH, functions.xxhash64(*parts)))
+
+    def drawn(columns: Sequence[str], rows: int, of: int, seed: int) -> pa.Table:
+        some = nw.to_native(mine.select(*columns)).sample(fraction=min(1.0, rows / max(1, of)), seed=seed)
+        return arrow(nw.from_native(some))
+
+    mine = measured(case, held, held.frame)
+    source = Source((Path(held.name),), held.engine, held.columns, ())
+    how = "drawn by Spark, by the seed, in the parts in which it reads the table"
+    return Place(source, mine, hashed, drawn, how, held.sample, held.floor)
 
 
 def _of_spark(error: BaseException) -> bool:
@@ -116,6 +155,8 @@ def session_of(spec: SparkSpec) -> Iterator[Any]:
     remote = spec.remote or (None if spec.master else os.environ.get("SPARK_REMOTE"))
     if remote is None:
         _needs_java()
+        # Workers of this machine need what is installed here; Spark would take any python3.
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # it would write its traceback between our lines
     builder = SparkSession.builder.appName("assay")
@@ -182,7 +223,8 @@ def table_of(case: Case, spec: SparkSpec, session: Any, local: tuple[str, tuple[
         else:
             where = [str(f) for f in files] or [spec.url or str(path)]
             frame = session.read.format(how or "parquet").load(where if len(where) > 1 else where[0])
-        held = held_of(frame, name=name, floor=spec.floor)
+        sample = SAMPLE if spec.sample is None else spec.sample
+        held = replace(held_of(frame, name=name, floor=spec.floor), sample=sample)
         said = dict(held.said) | {"format": how or ("table" if spec.table else "parquet")}
         said |= _version(session, spec, path)
     except Exception as error:
@@ -198,8 +240,7 @@ def table_of(case: Case, spec: SparkSpec, session: Any, local: tuple[str, tuple[
 def _local(path: Path, spec: SparkSpec) -> tuple[str, tuple[Path, ...]]:
     """The format and, of Parquet, the files of a path on this machine."""
     if path.is_dir():
-        found = "delta" if (path / "_delta_log").is_dir() else None
-        found = found or ("iceberg" if list(path.glob("metadata/*.metadata.json")) else None)
+        found = lake_of(path)
         if found is not None and spec.format not in (None, found):
             raise CaseError(
                 f"{path.name!r} is a table of {found}",
@@ -235,15 +276,8 @@ def _local(path: Path, spec: SparkSpec) -> tuple[str, tuple[Path, ...]]:
             expected="Parquet files",
             todo="write the data as Parquet; or take `engine` out: CSV of any size is counted by DuckDB",
         )
-    first = set(parquet_names(files[0]))
     for file in files[1:]:
-        if odd := sorted(first ^ set(parquet_names(file))):
-            raise DataError(
-                f"{file.name!r} has other columns than {files[0].name!r}",
-                got=", ".join(repr(c) for c in odd[:5]) + " in one of them",
-                expected="the same columns in every file of the data set",
-                todo="correct the pattern, or export the files alike",
-            )
+        same_columns(file, files[0], parquet_names(file), parquet_names(files[0]))
     return "parquet", files
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -39,8 +40,18 @@ MOST_GROUPS = 3_000_000
 """Combinations of values, scores among them, that are fetched."""
 
 PROBE = 20_000
-PEOPLE, WEIGHT, SQUARES, OWN, BIN, TOTAL = (f"\x1f{i}" for i in range(6))
+PEOPLE, WEIGHT, SQUARES, OWN, BIN, TOTAL, SCORE = (f"\x1f{i}" for i in range(7))
 """Names of what is computed; no column of a table begins with this character."""
+
+
+NO_VALUES = (nw.List, nw.Struct, nw.Array, nw.Binary, nw.Unknown)
+"""Kinds of columns that hold no single value."""
+
+
+class Asked(Protocol):
+    """Answers of a model, of kinds of rows (audit.scale.ask)."""
+
+    def decided(self, case: Case, mine: pd.DataFrame, classes: tuple[str, ...]) -> tuple[Decisions, ModelFacts]: ...
 
 
 class Digest(Protocol):
@@ -76,6 +87,7 @@ class Extra:
     scored: Scored | None = None
     repeated: tuple[int, int] | None = None
     together: Together | None = None
+    asked: Asked | None = None
 
 
 def roles_of(case: Case) -> list[str]:
@@ -198,13 +210,8 @@ def coded_of(case: Case, source: Source, frame: pd.DataFrame, extra: Extra, dige
     mine, n = frame[audit], people[audit]
     if plain.data.cluster is not None and (nobody := mine[plain.data.cluster].isna().to_numpy()).any():
         raise of_nobody(plain.data.cluster, int(n[nobody].sum()), int(n.sum()))
-    if extra.bins is None:
-        classes = classes_of(plain, frame)
-        decisions, facts = decide(plain, mine, (), classes=classes)
-        notes += classes_note(plain, classes, decisions)
-    else:
-        decisions = Decisions(mine[OWN].to_numpy(dtype=np.int64), None, f"column {case.model.column}")
-        facts = ModelFacts("score", None, None, None, (), case.model.column, case.model.threshold)
+    decisions, facts, more = _decided(plain, frame, mine, extra)
+    notes += more
     coded = code_rows(plain, mine, decisions)
     bins = None
     if extra.bins is not None:
@@ -225,6 +232,21 @@ def coded_of(case: Case, source: Source, frame: pd.DataFrame, extra: Extra, dige
     )  # fmt: skip
 
 
+def _decided(
+    case: Case, frame: pd.DataFrame, mine: pd.DataFrame, extra: Extra
+) -> tuple[Decisions, ModelFacts, tuple[str, ...]]:
+    """Decisions for the kinds of measured rows: by a model, in a column, or by a binned score; and notes."""
+    if extra.asked is None and extra.bins is not None:
+        facts = ModelFacts("score", None, None, None, (), case.model.column, case.model.threshold)
+        return Decisions(mine[OWN].to_numpy(dtype=np.int64), None, f"column {case.model.column}"), facts, ()
+    classes = classes_of(case, frame)
+    if extra.asked is not None:
+        decisions, facts = extra.asked.decided(case, mine, classes)
+    else:
+        decisions, facts = decide(case, mine, (), classes=classes)
+    return decisions, facts, tuple(classes_note(case, classes, decisions))
+
+
 def _measured(case: Case, frame: pd.DataFrame) -> npt.NDArray[np.bool_]:
     """Which rows are to be measured, (n,). Raises CaseError where the split has none."""
     if case.data.split is None:
@@ -233,3 +255,12 @@ def _measured(case: Case, frame: pd.DataFrame) -> npt.NDArray[np.bool_]:
     check.split(case, names)
     measured: npt.NDArray[np.bool_] = np.array([*(n == case.data.audit for n in names), False])[codes]
     return measured
+
+
+def in_utc(found: pa.Table) -> pa.Table:
+    """Points in time with a zone are said in one."""
+    for i, name in enumerate(found.column_names):
+        kind = found.schema.field(i).type
+        if pa.types.is_timestamp(kind) and kind.tz is not None:
+            found = found.set_column(i, name, found.column(i).cast(pa.timestamp("us", tz="UTC")))
+    return found

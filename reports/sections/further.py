@@ -55,7 +55,9 @@ def _slices(evidence: Evidence) -> list[Block]:
         f"{many(found.considered, 'subgroup')} of at least {found.least_people} {what} "
         f"{are(found.considered, 'was', 'were')} looked at on one half of "
         f"the {what}; {found.tested} {are(found.tested, 'was', 'were')} tested on the other half, and p-values are "
-        "adjusted for all of these." + (BY_ROW if what == "rows" else "")
+        "adjusted for all of these."
+        + (BY_ROW if what == "rows" else "")
+        + (f" {found.drawn.sentence}" if found.drawn is not None else "")
     )
     if not found.found:
         return [head, Paragraph(f"{how} No subgroup was confirmed. That is no proof that there is none.")]
@@ -268,6 +270,7 @@ def _individual(evidence: Evidence) -> list[Block]:
             f"are; it is {words.number(near.consistency)} "
             f"{words.bracket(near.consistency_low, near.consistency_high, percent=False)} here."
             + (BY_ROW if what == "rows" else "")
+            + (f" {near.drawn.sentence}" if near.drawn is not None else "")
         ),
     ]
     rows = tuple(

@@ -107,7 +107,9 @@ def _copies(found: Duplicates | None) -> list[Block]:
     if not found.measured:
         return [Paragraph(f"Copies of rows were not counted: {found.reason}.")]
     repeat = words.are(found.repeated, "repeats", "repeat")
-    text = f"Of {many(found.rows, 'row')}, {_count(found.repeated)} {repeat} another row in every column read."
+    within = "" if found.within is None else many(found.within, "row")
+    about = f" (an estimate by a sketch, within {within}, 95 %)" if found.sketch and found.within else ""
+    text = f"Of {many(found.rows, 'row')}, {_count(found.repeated)}{about} {repeat} another row in every column read."
     if found.learned_from is not None:
         also = words.are(found.learned_from, "is also", "are also")
         text += f" {_count(found.learned_from)} {also} among the rows that the model may learn from."
@@ -158,7 +160,7 @@ def _proxies(found: Proxies | None) -> list[Block]:
         return []
     if not found.measured:
         return [Paragraph(f"Proxies were not sought: {found.reason}.")]
-    out: list[Block] = []
+    out: list[Block] = [Paragraph(found.drawn.sentence)] if found.drawn is not None else []
     for one in found.together:
         if not one.estimable:
             continue

@@ -32,7 +32,7 @@ def main(folder: Path) -> None:
         session.conf.set("spark.sql.shuffle.partitions", "4")
         for case in sorted(folder.glob("*/case.toml")):
             try:
-                counted, said = count_in_spark(load_case(case))
+                counted, said, _ = count_in_spark(load_case(case))
                 found[case.parent.name] = plain(cube_of(counted.coded)) | {"sha256": counted.sha256, "said": dict(said)}
             except Exception as error:
                 found[case.parent.name] = {"error": f"{type(error).__name__}: {error}"}

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import cli
+from audit.classes.code import classes_of
 from audit.code import code_rows
 from audit.cube import Cube, cube_of
 from audit.decide import decide
@@ -111,7 +112,8 @@ def in_memory(case_file: Path) -> Cube:
     case = load_case(case_file)
     rows = load_rows(case)
     frame = rows.frame[rows.audit]
-    return cube_of(code_rows(case, frame, decide(case, frame, ())[0]))
+    classes = classes_of(case, rows.frame) if case.model.is_asked else ()
+    return cube_of(code_rows(case, frame, decide(case, frame, rows.features, classes=classes)[0]))
 
 
 def same(a: Cube, b: Cube) -> None:
@@ -230,7 +232,10 @@ def test_the_case_says_which_engine_counts(tmp_path: Path) -> None:
 SPARK = 'engine = "spark"\n'
 REFUSED = {
     "no pyspark": ('path = "people.parquet"', SPARK, 'decision = "decision"', "needs pyspark"),
-    "a model": ('path = "people.parquet"', SPARK, 'path = "m.skops"', "a model that is asked"),
+    "a model of its own environment": ('path = "people.parquet"', SPARK, 'path = "m.pkl"\npython = "python3"\n'
+                                       'load = "joblib"', "a model that is asked"),
+    "small groups kept and rows drawn": ('table = "t"', SPARK + "spark = { floor = 5, sample = 9 }\n",
+                                         'decision = "decision"', "lets single rows out"),
     "an endpoint": ('path = "people.parquet"', SPARK, 'endpoint = { url = "https://h/v2/models/m", protocol = "oip" }',
                     "a model that is asked"),
     "people in several rows": ('path = "people.parquet"', SPARK + 'cluster = "few"\n', 'decision = "decision"',

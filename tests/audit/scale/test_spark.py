@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -36,6 +37,84 @@ def with_spark(*arguments: str, **changed: str) -> subprocess.CompletedProcess[s
     return subprocess.run(
         [sys.executable, *arguments], capture_output=True, text=True, env=environment, cwd=ROOT, timeout=1500
     )
+
+
+def trained() -> pd.DataFrame:
+    """Rows with a text, a number with holes, a group that the model reads, and an outcome of three values."""
+    rng = np.random.default_rng(1)
+    rows = 240
+    frame = pd.DataFrame(
+        {
+            "group of": rng.choice(["a", "b", " "], rows),
+            "age": rng.integers(18, 80, rows).astype(float),
+            "x": rng.normal(size=rows),
+            "town": rng.choice(["north", "south"], rows),
+            "split": rng.choice([1.0, 2.0], rows),
+        }
+    )
+    frame.loc[:9, "x"] = np.nan
+    frame["y"] = np.where(frame.x.fillna(0) + rng.normal(size=rows) > 0, "yes", "no")
+    frame["three"] = np.where(rng.random(rows) < 0.3, "later", frame["y"])
+    return frame
+
+
+NUMBERS = ["age", "x"]
+
+
+def skops_of(folder: Path, label: str = "y") -> Path:
+    import skops.io
+    from sklearn.compose import make_column_transformer
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    frame, words = trained(), ["town", "group of"]
+    encode = make_column_transformer((OneHotEncoder(handle_unknown="ignore"), words), remainder="passthrough")
+    model = make_pipeline(encode, HistGradientBoostingClassifier(max_iter=5, random_state=0))
+    skops.io.dump(model.fit(frame[[*words, *NUMBERS]], frame[label]), folder / "m.skops")
+    return folder / "m.skops"
+
+
+def lightgbm_of(folder: Path) -> Path:
+    import lightgbm
+
+    frame = trained()
+    model = lightgbm.LGBMClassifier(n_estimators=5, verbose=-1, n_jobs=1).fit(frame[NUMBERS], frame.y == "yes")
+    model.booster_.save_model(folder / "m.txt")
+    return folder / "m.txt"
+
+
+def xgboost_of(folder: Path) -> Path:
+    import xgboost
+
+    frame = trained()
+    xgboost.XGBClassifier(n_estimators=5, n_jobs=1).fit(frame[NUMBERS], frame.y == "yes").save_model(folder / "m.json")
+    return folder / "m.json"
+
+
+def onnx_of(folder: Path) -> Path:
+    from audit.models.convert import convert
+
+    convert(lightgbm_of(folder), None, folder / "m.onnx", trained(), NUMBERS)
+    return folder / "m.onnx"
+
+
+MODELS = {
+    "skops": skops_of, "three": lambda folder: skops_of(folder, "three"), "lightgbm": lightgbm_of,
+    "xgboost": xgboost_of, "onnx": onnx_of,
+}  # fmt: skip
+
+
+def model_case(folder: Path, model: Path, engine: str) -> Path:
+    """A case of a model that reads a group, measured on one part of the rows."""
+    trained().to_parquet(folder / "people.parquet")
+    own = "three" if folder.name == "three" else "y"
+    words = "" if model.suffix == ".skops" else 'classes = { 0 = "no", 1 = "yes" }\n'
+    text = case_text('path = "people.parquet"', f'path = "{model.name}"\n{words}', engine)
+    features = '["town", "group of", "age", "x"]' if model.suffix == ".skops" else '["age", "x"]'
+    more = f'features = {features}\nsplit = "split"\naudit = "2"\ntrain = "1"\n[model]'
+    (folder / "case.toml").write_text(text.replace('label = "y"', f'label = "{own}"').replace("[model]", more))
+    return folder / "case.toml"
 
 
 def people() -> pa.Table:
@@ -61,13 +140,16 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, A
     (folder / "parts" / "case.toml").write_text(case_text('path = "people"', 'decision = "Decision"', SPARK))
     (folder / "delta" / "people" / "_delta_log").mkdir(parents=True)
     (folder / "delta" / "case.toml").write_text(case_text('path = "people"', 'decision = "Decision"', SPARK))
+    for name, make in MODELS.items():
+        (folder / name).mkdir()
+        model_case(folder / name, make(folder / name), SPARK)
     pq.write_table(people(), folder / "frame.parquet")
     done = with_spark(str(Path(__file__).parent / "in_spark.py"), str(folder))
     assert done.returncode == 0, done.stderr[-3000:]
     return folder, json.loads((folder / "found.json").read_text())
 
 
-@pytest.mark.parametrize("name", [*TRAPS, *SCORES, "parts"])
+@pytest.mark.parametrize("name", [*TRAPS, *SCORES, *MODELS, "parts"])
 def test_the_cube_is_that_of_the_rows(counted: tuple[Path, dict[str, Any]], name: str) -> None:
     folder, found = counted
     assert "error" not in found[name], found[name]
@@ -79,7 +161,7 @@ def test_the_cube_is_that_of_the_rows(counted: tuple[Path, dict[str, Any]], name
     np.testing.assert_array_equal(found[name]["n"], expected.n)
     np.testing.assert_allclose(found[name]["w"], expected.w, rtol=1e-12)
     np.testing.assert_allclose(found[name]["w2"], expected.w2, rtol=1e-12)
-    if name == "few":
+    if name == "few" or name in MODELS:
         assert expected.scores is not None
         np.testing.assert_array_equal(found[name]["scores"][0], expected.scores.at)
         np.testing.assert_array_equal(found[name]["scores"][1], expected.scores.n)
@@ -125,6 +207,39 @@ def test_the_command_line_begins_and_ends_a_session_of_its_own(tmp_path: Path) -
     memory = placed(tmp_path, table, 'score = "few"')
     assert cli.main(["audit", str(memory), "--out", str(tmp_path / "memory")]) == 0
     assert (tmp_path / "spark" / "cube.json").read_bytes() == (tmp_path / "memory" / "cube.json").read_bytes()
+
+
+def test_a_model_is_asked_by_the_tasks_and_gives_the_cube_of_memory(tmp_path: Path) -> None:
+    model = skops_of(tmp_path)
+    case = model_case(tmp_path, model, LOCAL)
+    done = with_spark("-m", "cli", "audit", str(case), "--json", "--out", str(tmp_path / "spark"))
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "Warning" not in done.stderr
+    model_case(tmp_path, model, "")
+    assert cli.main(["audit", str(case), "--out", str(tmp_path / "memory")]) == 0
+    assert (tmp_path / "spark" / "cube.json").read_bytes() == (tmp_path / "memory" / "cube.json").read_bytes()
+    spark, memory = (json.loads((tmp_path / n / "evidence.json").read_bytes()) for n in ("spark", "memory"))
+    same = ("sha256", "format", "estimator", "isolation", "threshold", "rule", "compared")
+    assert {k: spark["model"][k] for k in same} == {k: memory["model"][k] for k in same}
+    rows = memory["data"]["audited_rows"]
+    assert f"held for all {rows} rows" in " ".join(spark["notes"])
+    assert spark["quality"]["missing"] == memory["quality"]["missing"]
+    assert spark["quality"]["proxies"] == memory["quality"]["proxies"]
+    assert spark["slices"] == memory["slices"]
+    assert spark["quality"]["duplicates"]["repeated"] == memory["quality"]["duplicates"]["repeated"]
+
+
+def test_a_package_that_the_workers_lack_is_named(tmp_path: Path) -> None:
+    case = model_case(tmp_path, lightgbm_of(tmp_path), LOCAL)
+    bare = tmp_path / "bare"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
+    done = with_spark(
+        "-m", "cli", "audit", str(case), "--out", str(tmp_path / "o"), PYSPARK_PYTHON=str(bare / "bin/python")
+    )
+    assert done.returncode == 2, done.stderr[-3000:]
+    assert "a package is missing where Spark's workers run" in done.stderr
+    assert "'pyarrow'" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_without_java_there_is_one_sentence(tmp_path: Path) -> None:

@@ -1,0 +1,130 @@
+"""Evidence beside the cube of a table whose rows stay where they are: missing values counted, repeated rows by a
+sketch, and what needs rows from a sample, each said to be so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from audit.by_person import entries_of
+from audit.case import Case
+from audit.classes.code import classes_of
+from audit.code import code_rows
+from audit.decide import decide
+from audit.documents import record_in
+from audit.documents.rows import Drawn
+from audit.errors import AssayError
+from audit.gaps import Settings
+from audit.quality import groups_of
+from audit.quality.leaks import leaks_of
+from audit.quality.missing import missing_of
+from audit.quality.proxies import proxies
+from audit.scale.beside import Beside, Counts, Kinds
+from audit.scale.typed import Counted
+
+WIDE = 1.96
+"""Standard errors of a 95 % interval."""
+
+
+def examined(
+    case: Case, looked: Beside, found: Counted, engine: str, settings: Settings, allow: Sequence[str] = ()
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Keys of evidence.json, and notes."""
+    notes = [f"The rows were counted by {engine}, and stayed there."]
+    quality: dict[str, Any] = {}
+    counts, data = looked.counts, case.data
+    if counts is None or looked.kinds is None:
+        notes.append("Missing values and repeated rows were not counted: sensitive values have too many combinations.")
+    else:
+        names = [c for c in (*found.features, data.label, *data.sensitive) if c in counts.missing]
+        empty, words = ({c: by[c] for c in dict.fromkeys(names)} for by in (counts.missing, counts.written))
+        gone = missing_of(empty, words, counts.rows, groups_of(case, counts.frame), settings)
+        quality = {"missing": gone, "duplicates": _repeated(case, looked.columns, counts, looked.kinds)}
+    near, more, said = _of_sample(case, looked, found, settings, allow)
+    quality |= {} if near is None else {"proxies": near}
+    return ({"quality": quality} if quality else {}) | more, (*notes, *said)
+
+
+def _repeated(case: Case, columns: Sequence[str], counts: Counts, kinds: Kinds) -> dict[str, Any]:
+    """The entry `duplicates`. within: half the width of a 95 % interval, in rows."""
+    rows = int(counts.rows.sum())
+    total, single = int(kinds.kinds.sum()), int(kinds.singles.sum())
+    of_kinds = {g.attribute: g for g in groups_of(case, kinds.frame)}
+    by_group = []
+    for group in groups_of(case, counts.frame):
+        other = of_kinds[group.attribute]
+        size = np.bincount(group.codes, counts.rows, minlength=len(group.levels))
+        seen = np.bincount(other.codes, kinds.kinds, minlength=len(other.levels))
+        each = dict(zip(other.levels, seen.tolist(), strict=True))
+        for name, n in zip(group.levels, size.tolist(), strict=True):
+            by_group.append(
+                {
+                    "attribute": [group.attribute],
+                    "group": [name],
+                    "rows": int(n),
+                    "repeated": _rest(int(n), int(each.get(name, 0)), kinds.part),
+                    "within": _within(int(each.get(name, 0)), kinds.part),
+                    "learned_from": None,
+                    "contradicted": None,
+                }
+            )
+    return {
+        "measured": True,
+        "columns": list(columns),
+        "rows": rows,
+        "repeated": _rest(rows, total, kinds.part),
+        "alike": _rest(rows, single, kinds.part),
+        "within": _within(total, kinds.part),
+        "sketch": None if kinds.part == 1 else f"the kinds of rows whose hash falls into one part in {kinds.part}",
+        "learned_from": None,
+        "contradicted": None,
+        "by_group": by_group,
+    }
+
+
+def _rest(rows: int, kinds: int, part: int) -> int:
+    return min(rows, max(0, rows - part * kinds))
+
+
+def _within(kinds: int, part: int) -> int:
+    """Of `part` times a binomial number: each kind is looked at with a chance of one in `part`. Where none was seen, as
+    many as would be missed with a chance of 5 %."""
+    return math.ceil(WIDE * math.sqrt(part * (part - 1) * kinds)) if kinds else 3 * (part - 1)
+
+
+def _of_sample(
+    case: Case, looked: Beside, found: Counted, settings: Settings, allow: Sequence[str]
+) -> tuple[dict[str, Any] | None, dict[str, Any], tuple[str, ...]]:
+    """What needs rows, of those drawn: the entry `proxies` of `quality`, further keys of evidence.json, notes."""
+    frame = looked.sample
+    if frame is None or not len(frame):
+        why = looked.how if frame is None else "none was drawn"
+        return None, {}, (f"Proxies, slices and neighbours were not looked at: {why}.",)
+    features = tuple(f for f in found.features if f in frame.columns)
+    plain = replace(case, data=replace(case.data, split=None, weight=None, cluster=None, id=None, time=None))
+    try:
+        groups = groups_of(case, frame)
+        decisions, _ = decide(plain, frame, features, allow=allow, classes=classes_of(plain, frame))
+        slices, beside = entries_of(frame, features, groups, code_rows(plain, frame, decisions), settings)
+        near = proxies(frame, features, groups, settings)
+        leaks = tuple(leak.sentence for leak in leaks_of(plain, frame, features))
+    except AssayError as error:
+        told = f"Proxies, slices and neighbours were not looked at in the rows drawn ({len(frame):,}): {error}"
+        return None, {}, (told,)
+    if len(frame) < found.people:
+        drawn = {
+            "rows": len(frame),
+            "of_rows": found.people,
+            "within": WIDE / 2 * math.sqrt((1 - len(frame) / found.people) / len(frame)),
+            "how": looked.how,
+            "seed": settings.seed,
+        }
+        for entry, of in ((near, "of_rows"), (slices, "of_rows"), (beside, "of_people")):
+            entry |= {"drawn": drawn} | ({of: found.people} if of in entry else {})
+        leaks = (f"Proxies, slices and neighbours: {record_in(Drawn, drawn, 'evidence.json').sentence}", *leaks)
+    return near, {"slices": slices, "individual": {"neighbours": beside, "model_flips": None}}, leaks

@@ -1,0 +1,235 @@
+"""What is looked at beside the cube where rows stay where they are: missing values, counted exactly; repeated rows, by
+a sketch; and a sample of rows, for what needs rows (proxies, subgroups, people alike).
+
+Repeated rows: the kinds of rows whose 64-bit hash is divisible by K are counted, each with all of its rows (distinct
+sampling: Gibbons, VLDB 2001). K times their number estimates how many kinds there are, whatever their sizes, with a
+binomial error; repeated rows are the rest of the rows. No kind leaves the engine, only how many there are by group.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from audit.case import Case
+from audit.cube import Ints
+from audit.load import columnar
+from audit.load.infer import MARKERS, infer
+from audit.load.rows import missing_words
+from audit.quality.missing import WRITTEN, said_missing
+from audit.scale import typed as base
+from audit.scale.count import SAFE, InBase, broken, measured_rows
+from audit.scale.kinds import PEOPLE, arrow
+from audit.scale.source import Source, source_of
+
+SAMPLE = 40_000
+"""Rows that are drawn: as many as slices are searched on of a table in memory (audit/slices)."""
+KINDS = 1_000_000
+"""Rows up to which each kind of row is looked at; of larger tables a part that has about so many."""
+_SPACE = r"[\s\x{0B}\x{A0}]*"
+SAID = rf"^{_SPACE}(?:{'|'.join(map(re.escape, WRITTEN))})?{_SPACE}\z"
+"""Patterns that RE2 and Java read alike: to trim every value first took ten times as long."""
+HASH = "h"
+MOST = 100_000
+"""Combinations of sensitive values up to which counts are made by group."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """By combination of sensitive values, which `frame` holds (g combinations): rows (g,); missing, written: column ->
+    (g,) empty values, and texts that say so."""
+
+    frame: pd.DataFrame
+    rows: Ints
+    missing: dict[str, Ints]
+    written: dict[str, Ints]
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """By combination of sensitive values: how many kinds of rows (g,), and how many of one row each, of those that were
+    looked at: one in `part`."""
+
+    frame: pd.DataFrame
+    kinds: Ints
+    singles: Ints
+    part: int
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """columns: that were looked at. counts, kinds: None where sensitive values have too many combinations. sample: the
+    rows drawn, None where none may be; how: in words, or why not."""
+
+    columns: tuple[str, ...]
+    counts: Counts | None
+    kinds: Kinds | None
+    sample: pd.DataFrame | None
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Measured rows in an engine. frame: of narwhals, its columns c0, c1 ... in the order of `source.columns`.
+
+    hashed: the frame with a column `h`, a whole number made of the given columns; drawn: about so many rows of so many,
+    by a seed; floor: combinations with fewer rows stay where they are.
+    """
+
+    source: Source
+    frame: Any
+    hashed: Callable[[Any, Sequence[str]], Any]
+    drawn: Callable[[Sequence[str], int, int, int], pa.Table]
+    how: str
+    sample: int
+    floor: int | None = None
+
+
+def beside(case: Case, found: base.Counted, place: Place, seed: int) -> Beside:
+    """What is found of the measured rows. Raises DataError as counting does."""
+    columns = tuple(dict.fromkeys((*found.features, *base.roles_of(case))))
+    schema = place.frame.collect_schema()
+    flat = tuple(c for c in columns if schema[place.source.column(c)] not in base.NO_VALUES)
+    sample, how = _sample(case, place, flat, found.people, seed)
+    counts = _counts(case, place, flat, _numbers(place, sample))
+    kinds = None if counts is None else _kinds(case, place, flat, max(1, math.ceil(found.people / KINDS)))
+    return Beside(flat, counts, kinds, sample, how)
+
+
+def _sample(case: Case, place: Place, columns: Sequence[str], rows: int, seed: int) -> tuple[pd.DataFrame | None, str]:
+    if place.floor is not None:
+        return None, f"no row leaves {place.source.kind.capitalize()} where small groups stay in it (`floor`)"
+    if not place.sample:
+        return None, "the case says that no row is drawn (`sample = 0`)"
+    own = [c for c in (case.model.column,) if c is not None and c not in columns]
+    names = [*columns, *own]
+    table = place.drawn([place.source.column(c) for c in names], min(place.sample, rows), rows, seed)
+    table = table.rename_columns(names)
+    if place.source.kind == "csv":
+        table = infer(table.cast(pa.schema([(n, pa.string()) for n in names])), place.source.delimiter)[0]
+    frame = columnar.plain(place.source.files[0].name, table)[0].to_pandas(ignore_metadata=True)
+    return missing_words(case, frame)[0], place.how
+
+
+def _numbers(place: Place, sample: pd.DataFrame | None) -> frozenset[str]:
+    """Columns of a CSV that hold numbers, as the sample has them: there NA and its like are missing."""
+    if place.source.kind != "csv" or sample is None:
+        return frozenset()
+    return frozenset(c for c in sample.columns if pd.api.types.is_numeric_dtype(sample[c]))
+
+
+def _counts(case: Case, place: Place, columns: Sequence[str], numbers: frozenset[str]) -> Counts | None:
+    data, source = case.data, place.source
+    roles = tuple(dict.fromkeys((*data.sensitive, *([data.label] if data.label is not None else []))))
+    keys = [source.column(c) for c in roles]
+    schema = place.frame.collect_schema()
+    others = [c for c in columns if c not in roles]
+    sums = []
+    for i, name in enumerate(others):
+        column = source.column(name)
+        gone, said = _missing(nw.col(column), schema[column], name in numbers)
+        sums += [_ones(gone).sum().alias(f"m{i}"), _ones(~gone & said).sum().alias(f"w{i}")]
+    table = _by_group(case, place, place.frame.group_by(*keys).agg(nw.len().alias(PEOPLE), *sums))
+    if table is None:
+        return None
+    whole = {n: table.column(n).to_numpy().astype(np.int64) for n in table.column_names[len(keys) :]}
+    rows = whole[PEOPLE]
+    frame = _frame(case, place, table, rows, roles)
+    # What is grouped by is told from the groups.
+    missing = {c: frame[c].isna().to_numpy() * rows for c in roles if c in columns}
+    written = {c: said_missing(frame[c]) * rows for c in roles if c in columns}
+    return Counts(
+        frame, rows, missing | {c: whole[f"m{i}"] for i, c in enumerate(others)},
+        written | {c: whole[f"w{i}"] for i, c in enumerate(others)},
+    )  # fmt: skip
+
+
+def _kinds(case: Case, place: Place, columns: Sequence[str], part: int) -> Kinds | None:
+    groups = [place.source.column(c) for c in case.data.sensitive]
+    hashed = place.hashed(place.frame, [place.source.column(c) for c in columns])
+    some = hashed.filter(nw.col(HASH) % part == 0).group_by(HASH, *groups).agg(nw.len().alias("n"))
+    single = _ones(nw.col("n") == 1)
+    found = some.group_by(*groups).agg(nw.len().alias("k"), single.sum().alias("s"), nw.col("n").sum().alias(PEOPLE))
+    table = _by_group(case, place, found)
+    if table is None:
+        return None
+    kinds, singles = (table.column(n).to_numpy().astype(np.int64) for n in ("k", "s"))
+    return Kinds(_frame(case, place, table, kinds, case.data.sensitive), kinds, singles, part)
+
+
+def _by_group(case: Case, place: Place, found: Any) -> pa.Table | None:
+    """One row for each combination; None where there are too many. Small groups stay where they are."""
+    if place.floor is not None:
+        groups = [place.source.column(c) for c in case.data.sensitive]
+        found = found.filter(nw.col(PEOPLE).sum().over(*groups) >= place.floor)
+    table = arrow(found.head(MOST + 1))
+    return None if table.num_rows > MOST else table.sort_by([(n, "ascending") for n in table.column_names])
+
+
+def _frame(case: Case, place: Place, table: pa.Table, rows: Ints, roles: Sequence[str]) -> pd.DataFrame:
+    """The columns of groups and outcomes, as reading the rows would give them."""
+    label = case.data.label if case.data.label in roles else None
+    frame = base.typed_values(case, place.source, base.in_utc(table), list(roles), False)[0]
+    only = replace(case, data=replace(case.data, label=label), model=replace(case.model, kind="path"))
+    return missing_words(only, frame[list(roles)], rows)[0]
+
+
+def _missing(value: nw.Expr, kind: Any, number: bool) -> tuple[nw.Expr, nw.Expr]:
+    """Whether a value is empty, and whether it says so in words. number: text in a column of numbers."""
+    gone = value.is_null()
+    if kind.is_float():
+        gone = gone | value.is_nan().fill_null(False)
+    if kind != nw.String:
+        return gone, nw.lit(False)
+    if number:
+        return gone | value.fill_null("").is_in(MARKERS), nw.lit(False)
+    return gone, value.str.contains(SAID).fill_null(False)
+
+
+def _ones(condition: nw.Expr) -> nw.Expr:
+    return nw.when(condition).then(nw.lit(1)).otherwise(nw.lit(0))
+
+
+def of_duckdb(case: Case, found: base.Counted, seed: int) -> Beside:
+    """The same of a file that DuckDB counts."""
+    import duckdb
+
+    source = source_of(case)
+    with tempfile.TemporaryDirectory(prefix="assay-") as folder:
+        connection = duckdb.connect(config={**SAFE, "temp_directory": folder})
+        try:
+            connection.execute("SET enable_progress_bar = false")
+            mine = measured_rows(case, source, InBase(connection, source.sql)).table
+
+            def hashed(frame: Any, columns: Sequence[str]) -> Any:
+                del frame
+                # Its number without a sign would be too large for some readers; half of it tells kinds apart as well.
+                own = f"CAST(hash({', '.join(columns)}) >> 1 AS BIGINT)"
+                return nw.from_native(connection.sql(f"SELECT *, {own} AS {HASH} FROM {mine}"))
+
+            def drawn(columns: Sequence[str], rows: int, of: int, seed: int) -> pa.Table:
+                del of
+                connection.execute("SET threads = 1")  # with more the draw would depend on which comes first
+                query = f"SELECT {', '.join(columns)} FROM {mine}"
+                some = f"{query} USING SAMPLE reservoir({rows} ROWS) REPEATABLE ({seed})"
+                try:
+                    return connection.sql(some).to_arrow_table()
+                finally:
+                    connection.execute("RESET threads")
+
+            frame = nw.from_native(connection.sql(f"SELECT * FROM {mine}"))
+            how = "drawn by DuckDB's reservoir, by the seed"
+            return beside(case, found, Place(source, frame, hashed, drawn, how, SAMPLE), seed)
+        except duckdb.Error as error:
+            raise broken(source, error) from error
+        finally:
+            connection.close()
