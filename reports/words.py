@@ -15,7 +15,7 @@ from audit.findings import name_of, p_words, percent
 from audit.load.forms import BY
 from audit.metrics import METRICS, SCORE_METRICS
 from audit.metrics import title as metric
-from audit.publish import ROUNDED
+from audit.suppress import ROUNDED
 from audit.values import Gap, Rate
 
 __all__ = [

@@ -7,15 +7,17 @@ Only those asked about alone have a waiting time of their own: a batch's is ever
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from audit.models.served.line import Raw
 from audit.stats.intervals import wilson
 from audit.suppress import FLOOR
+
+if TYPE_CHECKING:
+    from audit.models.served.line import Raw
 
 ROWS = 200
 ALIKE = 1e-9
