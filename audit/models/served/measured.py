@@ -13,7 +13,6 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from audit.stats.intervals import wilson
 from audit.suppress import FLOOR
 
 if TYPE_CHECKING:
@@ -103,6 +102,8 @@ def by_group(probe: Probe, groups: Mapping[str, npt.NDArray[np.str_]], alpha: fl
     groups: the group of every person of the audit, by attribute. The interval of the median is by order statistics
     (Conover, Practical Nonparametric Statistics, 3.2), that of the share by Wilson. Under 10 people: none, and why.
     """
+    from audit.stats.intervals import wilson  # here: `finding`, for documents, needs no statistics
+
     place = np.asarray(probe.places, dtype=np.int64)
     wait = np.asarray(probe.seconds, dtype=np.float64) * 1000
     again = np.asarray(probe.attempts, dtype=np.int64) > 1
