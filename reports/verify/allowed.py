@@ -76,8 +76,7 @@ class _Objects:
         """Those that a revision writes. A number, true, false or null that stands alone draws nothing, and is none."""
         if revision.start:  # its table lists these and no others: reports.verify.increments
             return [f"{n} 0 R" for n in sorted(revision.objects)]
-        all_of_it = [obj.objgen for obj in self._pdf.objects if hasattr(obj, "objgen")]
-        return [f"{n} {g} R" for n, g in all_of_it if n != 0]
+        return ["{} {} R".format(*obj.objgen) for obj in self._pdf.objects if hasattr(obj, "objgen")]
 
 
 def _native(obj: Any) -> Any:

@@ -20,7 +20,7 @@ from reports.verify.reading import opened
 from tests.reports import kit
 from tests.reports.conftest import Reports
 from tests.reports.pki import Pki
-from tests.reports.test_refusals_more import opened_up
+from tests.reports.test_refusals_more import another_name, one_name_twice, opened_up
 
 
 def linked(files: Mapping[str, bytes], manifest: Manifest) -> str:
@@ -144,6 +144,22 @@ def test_another_kind_is_refused(name: str, page: Reports, pki: Pki) -> None:
     found = verify(opened_up(CHANGES[name])(page, pki), printer=linked)
     assert found.failed is not None
     assert (found.failed.name, found.failed.detail) == ("structure", OTHERWISE.get(name, allowed.PROBLEM))
+
+
+def test_what_to_do_is_said(page: Reports, pki: Pki) -> None:
+    found = verify(opened_up(CHANGES["a bookmark without a title"])(page, pki), printer=linked)
+    assert found.error().todo == allowed.TODO
+    at = page.certified.index(b"stream") + 20
+    flipped = page.certified[:at] + bytes([page.certified[at] ^ 1]) + page.certified[at + 1 :]
+    told = "do not rely on this file; ask the auditor for the report again"
+    assert verify(flipped, printer=linked).error().todo == told
+
+
+def test_which_embedded_file_it_is_is_said(page: Reports, pki: Pki) -> None:
+    for change, number in ((another_name, 1), (one_name_twice, 4)):
+        found = verify(opened_up(change)(page, pki), printer=linked)
+        assert found.failed is not None
+        assert (found.failed.name, found.failed.got) == ("structure", f"file {number}")
 
 
 def test_the_page_as_it_was_is_taken(page: Reports) -> None:
