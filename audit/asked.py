@@ -24,6 +24,7 @@ from audit.errors import CaseError
 from audit.load.toml import write
 from audit.load.values import coded
 from audit.models.loaded import DECISION, PROBABILITY, RAW, VALUE, class_index, same_class
+from audit.numbers import brief
 from audit.two_rules import PREDICT, Compared, words_of
 
 if TYPE_CHECKING:
@@ -192,7 +193,7 @@ def rule_of(
         if info.output == DECISION:
             raise CaseError(
                 "[model] has a `threshold`, and the model gives no scores",
-                got=f"threshold = {model.threshold:g}; {info.estimator} gives decisions only",
+                got=f"threshold = {brief(model.threshold)}; {info.estimator} gives decisions only",
                 expected="no threshold: the model decides itself",
                 todo="remove `threshold`",
             )
@@ -278,8 +279,8 @@ def answer(worker: Worker, rule: Rule, frame: pd.DataFrame, people: int | None =
         cut = cut_of(score, own)
     if not inside and rule.threshold is None and info.output == PROBABILITY:
         notes.append(
-            f"The model's scores lie between {score.min():g} and {score.max():g}: they are no probabilities. What is "
-            "audited is what the model itself decides."
+            f"The model's scores lie between {brief(score.min())} and {brief(score.max())}: they are no "
+            "probabilities. What is audited is what the model itself decides."
         )
     if compared is not None and compared.differ:
         notes.append(words_of(compared))

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from audit.numbers import brief, fixed, many
+
 PREDICT = "predict"
 
 
@@ -31,9 +33,10 @@ class Compared:
 
 def words_of(c: Compared) -> str:
     """The difference of the two rules, with its size, in a sentence."""
-    share = [f"{100 * count / max(c.rows, 1):.1f} %" for count in (c.differ, c.selected, c.selected_by_cut)]
+    share = [f"{fixed(100 * count / max(c.rows, 1), 1)} %" for count in (c.differ, c.selected, c.selected_by_cut)]
     audited = "what it itself decides" if c.audited == PREDICT else "the threshold that the case names"
     return (
-        f"The model's own decision and its score cut at {c.cut:g} differ for {c.differ:,} of {c.rows:,} "
-        f"people ({share[0]}): it decides {share[1]} positive itself, the cut {share[2]}. Audited is {audited}."
+        f"The model's own decision and its score cut at {brief(c.cut)} differ for {c.differ:,} of "
+        f"{many(c.rows, 'person')} ({share[0]}): it decides {share[1]} positive itself, the cut {share[2]}. "
+        f"Audited is {audited}."
     )

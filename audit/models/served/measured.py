@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from audit.numbers import are, brief, many
 from audit.suppress import FLOOR
 
 if TYPE_CHECKING:
@@ -79,9 +80,10 @@ def finding(entry: Mapping[str, Any]) -> str | None:
         return None
     how = "alone and in a batch" if worst is probe.alone else "again in the reverse order"
     return (
-        f"The endpoint does not answer alike: asked {how}, {worst.differ} of {probe.rows} people were answered "
-        f"otherwise, {worst.decided} of them with another decision; scores lie up to {worst.largest:.3g} apart. "
-        "Every figure of this audit holds for the answers that were given, and not for the next ones."
+        f"The endpoint does not answer alike: asked {how}, {worst.differ} of {many(probe.rows, 'person')} "
+        f"{are(worst.differ, 'was', 'were')} answered otherwise, {worst.decided} of them with another decision; scores "
+        f"lie up to {brief(worst.largest, 3)} apart. Every figure of this audit holds for the answers that were given, "
+        "and not for the next ones."
     )
 
 
