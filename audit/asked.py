@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -24,12 +24,13 @@ from audit.errors import CaseError
 from audit.load.toml import write
 from audit.load.values import coded
 from audit.models.loaded import DECISION, PROBABILITY, RAW, VALUE, class_index, same_class
-from audit.numbers import brief, fixed, many
+from audit.numbers import brief
+from audit.two_rules import PREDICT, Compared, words_of
 
 if TYPE_CHECKING:
     from audit.models import ModelInfo, Worker
 
-PREDICT, THRESHOLD = "predict", "threshold"
+THRESHOLD = "threshold"
 USUAL = 0.5
 
 
@@ -55,24 +56,6 @@ class Rule:
     def name(self, word: str) -> str:
         """A value of the label as the model's class."""
         return next((k for k, v in self.words.items() if v == word), word)
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """The model's own decisions against its scores cut at `cut`, on `rows` rows.
-
-    differ: rows that the two decide differently; selected, selected_by_cut: rows that each decides positive.
-    """
-
-    cut: float
-    rows: int
-    differ: int
-    selected: int
-    selected_by_cut: int
-    audited: str
-
-    def to_json(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -380,17 +363,6 @@ def cut_of(score: Floats, positive: Ints) -> float | None:
         return high
     middle = (low + high) / 2 if np.isfinite(high) else float(np.nextafter(low, np.inf))
     return middle if low < middle <= high else high
-
-
-def words_of(c: Compared) -> str:
-    """The difference of the two rules, with its size, in a sentence."""
-    share = [f"{fixed(100 * count / max(c.rows, 1), 1)} %" for count in (c.differ, c.selected, c.selected_by_cut)]
-    audited = "what it itself decides" if c.audited == PREDICT else "the threshold that the case names"
-    return (
-        f"The model's own decision and its score cut at {brief(c.cut)} differ for {c.differ:,} of "
-        f"{many(c.rows, 'person')} ({share[0]}): it decides {share[1]} positive itself, the cut {share[2]}. "
-        f"Audited is {audited}."
-    )
 
 
 def labels_of(case: Case, frame: pd.DataFrame) -> tuple[str, ...]:

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
 from audit.errors import DataError
 from audit.numbers import many
@@ -184,6 +183,8 @@ def clusters_of(cluster: Ints, group: Ints, cell: Ints, weight: Floats, groups: 
 
     Raises DataError where people stand in so many cells that their products would not fit in memory.
     """
+    from scipy import sparse  # here: loading it takes longer than most counts do
+
     people = int(cluster.max()) + 1 if len(cluster) else 0
     table = sparse.csr_array((weight, (cluster, group * CELLS + cell)), shape=(people, groups * CELLS))
     table.sum_duplicates()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from audit.asked import Compared, Rule, answer, bind, labels_of, open_model, rule_of
+from audit.asked import Rule, answer, bind, labels_of, open_model, rule_of
 from audit.case import Case
 from audit.classes.code import decided_among, decided_in_column, refuse_threshold
 from audit.code import Decisions, code_decisions, code_label, groups_per_row
@@ -19,6 +19,7 @@ from audit.errors import DataError
 from audit.models.loaded import DECISION, PROBABILITY, class_index
 from audit.numbers import fixed, many
 from audit.sentences import UNLAWFUL
+from audit.two_rules import Compared
 
 if TYPE_CHECKING:
     from audit.models import ModelInfo, Worker

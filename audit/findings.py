@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from audit import numbers
-from audit.asked import Compared, words_of
 from audit.evidence import pick
 from audit.metrics import ASKED_FIRST, METRICS, ROC_AUC, SELECTION_RATE
 from audit.models.served.measured import finding
@@ -15,6 +14,7 @@ from audit.numbers import are, fixed, many, points
 from audit.policy import Norm, Policy
 from audit.printable import printable
 from audit.sizes import behind
+from audit.two_rules import Compared, words_of
 from audit.values import Gap, Measures, Pair, Rate, from_json
 
 

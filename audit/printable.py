@@ -6,6 +6,7 @@ direction of writing can make words read otherwise (Unicode TR 36). Each shows a
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 SIGN = "\N{REPLACEMENT CHARACTER}"
@@ -18,3 +19,10 @@ def printable(text: str, *, lines: bool = True) -> str:
     none, so that it cannot begin a line of its own."""
     stay = _JOINERS + ("\n\t" if lines else "")
     return "".join(c if c.isprintable() or c in stay or unicodedata.category(c) == "Zs" else SIGN for c in text)
+
+
+def one_line(text: object, length: int = 300) -> str:
+    """A foreign message as one printable line of bounded length."""
+    plain = "".join(c if c.isprintable() else " " for c in str(text)[: 4 * length])
+    plain = re.sub(r"\s+", " ", plain).strip()
+    return plain if len(plain) <= length else plain[: length - 1] + "…"

@@ -30,7 +30,7 @@ from audit.gaps import Settings
 from audit.measure import measure
 from audit.policy import Norm, Policy
 from audit.quality.table import thin
-from audit.suppress import FLOOR, publish, publish_margins, small_values
+from audit.suppress import FLOOR, ROUNDED, publish, publish_margins, small_values
 from audit.values import Measures, to_json
 from audit.wide import left_to_cube, told_of, with_left, written
 
@@ -45,7 +45,6 @@ COUNTED_WITHOUT = (
 )
 OF_ALL_ROWS = ("measured rows are of", "measured rows have", " differ for ")
 """Of notes with exact numbers of all measured rows and people (audit/load/check.py)."""
-ROUNDED = f"Numbers of rows are rounded up to {FLOOR}s: people of rare values are left out of every table."
 
 
 def publish_files(files: Mapping[str, bytes], *, floor: int = FLOOR, people: bool = False) -> dict[str, bytes]:

@@ -24,6 +24,7 @@ from audit.cube import CodedRows, Cube, Margin, margins_of
 from audit.scores import Scores, blurred
 
 FLOOR = 10
+ROUNDED = f"Numbers of rows are rounded up to {FLOOR}s: people of rare values are left out of every table."
 
 
 def publish(cube: Cube, floor: int = FLOOR, order: int = 3) -> tuple[tuple[Margin, ...], tuple[str, ...]]:

@@ -107,7 +107,7 @@ def certify(
             got=many(len(reader.embedded_signatures), "signature"),
             expected="an unsigned report; a certification is always the first signature",
         )
-    return _sign(pdf, key, field, reason, CERTIFIED, True, timestamper, validation)
+    return _sign(reader, key, field, reason, CERTIFIED, True, timestamper, validation)
 
 
 def countersign(
@@ -121,7 +121,7 @@ def countersign(
     validation: Validation | None = None,
 ) -> Signed:
     """One more signature, in an empty field of a certified report, as an incremental update."""
-    return _sign(pdf, key, field, reason, heading, False, timestamper, validation)
+    return _sign(_reader(pdf), key, field, reason, heading, False, timestamper, validation)
 
 
 def seal(pdf: bytes, timestamper: TimeStamper, *, field: str, validation: Validation | None = None) -> bytes:
@@ -133,11 +133,12 @@ def seal(pdf: bytes, timestamper: TimeStamper, *, field: str, validation: Valida
     from pyhanko.sign.signers import PdfTimeStamper
     from pyhanko.sign.signers.pdf_signer import TimestampDSSContentSettings
 
-    _empty_field(pdf, field)
+    reader = _reader(pdf)
+    _empty_field(reader, field)
     out = io.BytesIO()
     try:
         PdfTimeStamper(timestamper, field_name=field).timestamp_pdf(
-            _writer(pdf),
+            _writer(reader),
             "sha256",
             validation_context=validation.context() if validation is not None else None,
             dss_settings=TimestampDSSContentSettings(include_vri=False, update_before_ts=True),
@@ -160,7 +161,7 @@ def timestamp_authority(url: str, *, timeout: float = 20.0) -> TimeStamper:
 
 
 def _sign(
-    pdf: bytes,
+    reader: Any,
     key: SigningKey,
     field: str,
     reason: str,
@@ -176,7 +177,7 @@ def _sign(
         raise InputError(
             "the reason is too long", got=many(len(reason), "character"), expected=f"at most {MOST_REASON}"
         )
-    width, height = _empty_field(pdf, field)
+    width, height = _empty_field(reader, field)
     keeps = validation is not None and timestamper is not None
     meta = pdf_signer.PdfSignatureMetadata(
         field_name=field,
@@ -211,7 +212,7 @@ def _sign(
     )
     out = io.BytesIO()
     try:
-        signer.sign_pdf(_writer(pdf), existing_fields_only=True, output=out)
+        signer.sign_pdf(_writer(reader), existing_fields_only=True, output=out)
     except AssayError:
         raise
     except Exception as error:
@@ -271,7 +272,8 @@ def _reader(pdf: bytes) -> Any:
         ) from error
 
 
-def _writer(pdf: bytes) -> IncrementalPdfFileWriter:
+def _writer(reader: Any) -> IncrementalPdfFileWriter:
+    """What adds to the file that was read: its table is long, and is not read again."""
     from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 
     class Writer(IncrementalPdfFileWriter):
@@ -280,14 +282,13 @@ def _writer(pdf: bytes) -> IncrementalPdfFileWriter:
         def _update_meta(self) -> None:
             return None
 
-    return Writer(io.BytesIO(pdf), strict=True)
+    return Writer.from_reader(reader)
 
 
-def _empty_field(pdf: bytes, name: str) -> tuple[float, float]:
+def _empty_field(reader: Any, name: str) -> tuple[float, float]:
     """Width and height (points) of the empty signature field. Raises InputError where there is none to fill."""
     from pyhanko.sign.fields import enumerate_sig_fields
 
-    reader = _reader(pdf)
     found = {str(n): (value, ref) for n, value, ref in enumerate_sig_fields(reader, filled_status=None)}
     if name not in found:
         raise InputError(

@@ -16,7 +16,7 @@ from audit.load.forms import BY
 from audit.metrics import METRICS, SCORE_METRICS
 from audit.metrics import title as metric
 from audit.numbers import are, many
-from audit.publish import ROUNDED
+from audit.suppress import ROUNDED
 from audit.values import Gap, Rate
 
 __all__ = [

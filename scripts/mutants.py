@@ -60,7 +60,9 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "tests/reports/test_attacks.py", "tests/reports/test_refusals.py", "tests/reports/test_refusals_more.py",
         "tests/reports/test_refusals_steps.py", "tests/reports/test_refusals_beside.py", "tests/reports/test_levels.py",
         "tests/reports/test_identity.py", "tests/reports/test_verdict.py", "tests/reports/test_seal.py",
-        "tests/reports/test_told.py", "tests/reports/test_register.py",
+        "tests/reports/test_told.py", "tests/reports/test_register.py", "tests/reports/test_kinds.py",
+        "tests/reports/test_pages_beside.py", "tests/reports/test_series_counts.py",
+        "tests/reports/test_pages_looks.py",
     ),
 }  # fmt: skip
 """What is changed -> the tests that should notice."""

@@ -37,7 +37,8 @@ hypothesis.settings.load_profile("assay")
 
 ROOT = Path(__file__).resolve().parents[1]
 LONG = (
-    "tests/reports/test_pages.py", "tests/journeys/test_journey.py", "tests/journeys/test_every_eye.py",
+    "tests/reports/test_pages.py", "tests/reports/test_pages_signed.py", "tests/journeys/test_journey.py",
+    "tests/journeys/test_every_eye.py",
     "tests/audit/models/test_models_decide.py", "tests/reports/test_rerun_picked.py",
     "tests/journeys/test_bad_is_one.py", "tests/reports/test_hostile.py", "tests/reports/test_rerun.py",
     "tests/journeys/test_search_journey.py", "tests/reports/test_ledger.py", "tests/audit/scale/test_scale.py",

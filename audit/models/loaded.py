@@ -8,7 +8,6 @@ object takes, `.scores(frame, positive)` the scores of one class.
 from __future__ import annotations
 
 import abc
-import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import pandas as pd
 
 from audit.errors import ModelError, nearest
 from audit.numbers import many
+from audit.printable import one_line as one_line
 
 PROBABILITY, DECISION, VALUE, RAW = "probability", "decision", "value", "raw"
 """What `scores` gives: a probability; 1 or 0; the number that is predicted; log-odds that nothing has made a
@@ -189,13 +189,6 @@ def as_category(values: pd.Series, categories: Sequence[Any]) -> pd.Series:
     known: Any = pd.Index(list(categories))
     codes = known.get_indexer(pd.Index(values.astype(object)))
     return pd.Series(pd.Categorical.from_codes(codes, categories=known), index=values.index)
-
-
-def one_line(text: object, length: int = 300) -> str:
-    """A foreign message as one printable line of bounded length."""
-    plain = "".join(c if c.isprintable() else " " for c in str(text)[: 4 * length])
-    plain = re.sub(r"\s+", " ", plain).strip()
-    return plain if len(plain) <= length else plain[: length - 1] + "…"
 
 
 def needs(package: str, extra: str) -> ModelError:

@@ -24,8 +24,8 @@ from typing import Any
 import audit.errors
 from audit.errors import AssayError, ModelError, VerificationError
 from audit.models import wire
-from audit.models.loaded import one_line
 from audit.numbers import grouped, many
+from audit.printable import one_line
 from audit.sandbox.isolate import MECHANISMS
 
 _ROOT = Path(__file__).resolve().parent.parent.parent

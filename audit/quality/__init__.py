@@ -9,13 +9,19 @@ audit/quality/population.py.
 
 from __future__ import annotations
 
-import pandas as pd
+from typing import TYPE_CHECKING
 
-from audit.case import Case
-from audit.code import group_codes
-from audit.quality.codes import Group
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from audit.case import Case
+    from audit.quality.codes import Group
 
 
 def groups_of(case: Case, frame: pd.DataFrame) -> tuple[Group, ...]:
     """The groups of each sensitive column of `frame`."""
+    # Here: what follows from the cube alone needs no table.
+    from audit.code import group_codes
+    from audit.quality.codes import Group
+
     return tuple(Group(a, *group_codes(frame[a], case.data.bins.get(a))) for a in case.data.sensitive)

@@ -69,7 +69,7 @@ def _write(outgoing: int, block: Any) -> None:
 
 def _told(error: BaseException) -> dict[str, Any]:
     from audit.errors import AssayError
-    from audit.models.loaded import one_line
+    from audit.printable import one_line
 
     if isinstance(error, AssayError):
         parts = {**error.to_json(), "check": str(getattr(error, "check", ""))}

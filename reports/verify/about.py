@@ -59,13 +59,13 @@ def check_about(manifest: Manifest, files: Mapping[str, bytes]) -> None:
 
 def _search(manifest: Manifest, files: Mapping[str, bytes]) -> None:
     """What the manifest says of a search in the log is said of the embedded one. Raises Broken."""
-    from debias.pareto import digest_of
-
     said = manifest.extra.get("search")
     if said is None:
         return
     found = None
     if "search.json" in files:
+        from debias.pareto import digest_of
+
         try:
             found = digest_of(load(files, "search.json"))
         except (AssayError, KeyError, TypeError, AttributeError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from reports.attest import MODEL_CARD, STATEMENTS
@@ -11,12 +11,13 @@ from reports.manifest import Manifest
 from reports.setting import said_version
 from reports.verify import figures
 from reports.verify.lines import Lines
-from reports.verify.printed import Printer, check_printed
 from reports.verify.result import Broken
 from reports.verify.told import check_told
 
 if TYPE_CHECKING:
     from asn1crypto import x509
+
+    from reports.verify.printed import Printer
 
 PAGES, SHOWN = "printed pages", "what the pages show with what the embedded files say"
 
@@ -30,6 +31,7 @@ class Contents:
     files: Mapping[str, bytes]
     manifest: Manifest
     printer: Printer | None
+    known: figures.Known = field(default_factory=figures.Known)
 
     def _same_version(self, work: Callable[[], str]) -> str:
         """A method may change from version to version: where this is another one, the failure says so."""
@@ -49,7 +51,7 @@ class Contents:
         figured = run.check(
             "figures",
             "every figure of evidence.json with the embedded cube",
-            lambda: self._same_version(lambda: figures.check_figures(self.files)),
+            lambda: self._same_version(lambda: figures.check_figures(self.files, self.known)),
         )
         if figured:
             run.check(
@@ -62,7 +64,7 @@ class Contents:
             run.check(
                 "mitigation",
                 "the figures of each arm with the embedded cubes",
-                lambda: self._same_version(lambda: figures.check_mitigation(self.files, settings)),
+                lambda: self._same_version(lambda: figures.check_mitigation(self.files, settings, self.known)),
             )
         if "search.json" in self.files:
             run.check(
@@ -90,6 +92,9 @@ class Contents:
 
     def pages(self, run: Lines) -> None:
         """The line on pages."""
+        # Here, since it loads what prints: another process may do it.
+        from reports.verify.printed import check_printed
+
         run.check(
             PAGES, SHOWN, lambda: self._same_version(lambda: check_printed(self.certified, self.files, self.printer))
         )

@@ -10,6 +10,7 @@ from audit.models.process import Limits
 from reports.approve import approve
 from reports.verify import apart
 from tests.reports import kit
+from tests.reports.forge import Real, real_report
 from tests.reports.pki import Pki
 from tests.shared import forty_rows
 
@@ -47,3 +48,16 @@ def limits(monkeypatch: pytest.MonkeyPatch) -> Limits:
     short = Limits(memory_bytes=apart.LIMITS.memory_bytes, cpu_seconds=30, wall_seconds=240.0)
     monkeypatch.setattr(apart, "LIMITS", short)
     return short
+
+
+@pytest.fixture(scope="session")
+def real(small: Reports, pki: Pki) -> Real:
+    """A report with the pages that Assay prints, before it is signed."""
+    return real_report(small.files, pki)
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The judge in this process, which keeps the pages that it made last: a table of forgeries takes a minute, not
+    ten."""
+    kit.judge_here(monkeypatch)

@@ -16,9 +16,12 @@ import pikepdf
 from reports.issue import assemble, page_html
 from reports.manifest import Manifest
 from reports.sign import certify
+from reports.verify import Verification, verify
 from tests.reports import kit
 from tests.reports.pki import Pki
 
+FAILED, PART, DONE = 4, 5, 0
+"""Exit codes of the command."""
 _MARKED = re.compile(rb"/Span\s<</MCID (\d+)>>\sBDC.*?EMC", re.DOTALL)
 _PLACED = re.compile(rb"1 0 0 -1 (\S+) (\S+) Tm\s/(\S+) (\S+) Tf\s(\[.*?\])\s?TJ", re.DOTALL)
 _CODES = re.compile(rb"<([0-9a-f]{4}) ?>")
@@ -172,6 +175,32 @@ def forged(real: Real, make: Forgery) -> bytes:
 def certified(real: Real, pdf: bytes) -> bytes:
     """The file with the forger's valid certification."""
     return certify(pdf, real.pki.auditor, field="Auditor", reason="I issued this report").pdf
+
+
+def made(real: Real, name: str) -> bytes:
+    """The forgery of this name, certified."""
+    return certified(real, forged(real, FORGERIES[name])) if name in FORGERIES else SIGNED[name](real)
+
+
+def exit_code(found: Verification) -> int:
+    """What the command ends with."""
+    return DONE if found.ok else found.error().exit_code
+
+
+def pages_line(found: Verification) -> Any:
+    """The line on pages."""
+    return next(c for c in found.checks if c.name == "printed pages")
+
+
+def check_refused(pdf: bytes, real: Real, name: str) -> None:
+    """The forger's own signature holds, and the report is not believed."""
+    assert pdf != certified(real, real.pdf)
+    found = verify(pdf)
+    assert next(c.status for c in found.checks if c.name == "seal") == "ok", "the forger's own signature has to hold"
+    assert exit_code(found) in (FAILED, PART)
+    if "lie_about_versions" not in name and name != "fonts_that_nobody_has":
+        assert exit_code(found) == FAILED
+    assert "verified:" not in found.lines()[-1]
 
 
 def _read(page: Any) -> Page:

@@ -282,6 +282,7 @@ ATTACKS: dict[str, tuple[str, str, Attack]] = {
     "document information": ("metadata", "document information /Title was changed after certification",
                              member(ta.new_title)),
     "drawing": ("pages", "drawing of page 1 was changed after certification", member(ta.new_drawing)),
+    "drawing, as an object": ("changes", "page 1 was changed after certification", member(ta.new_drawing)),
     "pages": ("pages", "pages were added or removed after certification", member(ta.one_page_more)),
     "attachment": ("attachments", "embedded file 1 was replaced after certification", member(ta.new_attachment)),
     "no such field": ("signers", "a signature is in a field that the manifest does not name",

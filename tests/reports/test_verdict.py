@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import cli
-from reports.verify import contents
+from reports.verify import printed
 from reports.verify.result import Broken, InPart
 from tests.reports import kit
 from tests.reports.conftest import Reports
@@ -41,7 +41,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, s
 def test_what_could_not_be_settled_is_exit_5_and_named(
     report: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(contents, "check_printed", in_part)
+    monkeypatch.setattr(printed, "check_printed", in_part)
     code, out, err = run(capsys, "verify", report)
     assert code == 5
     assert "verified in part: printed pages: the pages look the same, made with other versions" in err
@@ -56,7 +56,7 @@ def test_what_could_not_be_settled_is_exit_5_and_named(
 def test_a_failure_outranks_what_could_not_be_settled(
     report: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(contents, "check_printed", in_part)
+    monkeypatch.setattr(printed, "check_printed", in_part)
     monkeypatch.setattr("reports.verify.figures.check_figures", broken)
     code, out, _ = run(capsys, "verify", report)
     assert code == 4
@@ -66,11 +66,11 @@ def test_a_failure_outranks_what_could_not_be_settled(
 def test_a_fresh_printing_is_written_where_nothing_failed(
     report: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(contents, "check_printed", in_part)
+    monkeypatch.setattr(printed, "check_printed", in_part)
     again = tmp_path / "again.pdf"
     assert run(capsys, "verify", report, "--print-again", again)[0] == 5
     assert again.read_bytes().startswith(b"%PDF-")
     again.unlink()
-    monkeypatch.setattr(contents, "check_printed", broken)
+    monkeypatch.setattr(printed, "check_printed", broken)
     assert run(capsys, "verify", report, "--print-again", again)[0] == 4
     assert not again.exists()

@@ -7,16 +7,17 @@ Only those asked about alone have a waiting time of their own: a batch's is ever
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from audit.models.served.line import Raw
 from audit.numbers import are, brief, many
-from audit.stats.intervals import wilson
 from audit.suppress import FLOOR
+
+if TYPE_CHECKING:
+    from audit.models.served.line import Raw
 
 ROWS = 200
 ALIKE = 1e-9
@@ -103,6 +104,8 @@ def by_group(probe: Probe, groups: Mapping[str, npt.NDArray[np.str_]], alpha: fl
     groups: the group of every person of the audit, by attribute. The interval of the median is by order statistics
     (Conover, Practical Nonparametric Statistics, 3.2), that of the share by Wilson. Under 10 people: none, and why.
     """
+    from audit.stats.intervals import wilson  # here: `finding`, for documents, needs no statistics
+
     place = np.asarray(probe.places, dtype=np.int64)
     wait = np.asarray(probe.seconds, dtype=np.float64) * 1000
     again = np.asarray(probe.attempts, dtype=np.int64) > 1

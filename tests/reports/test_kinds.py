@@ -1,0 +1,231 @@
+"""What a file may be made of: an entry that is missing, or a value of another kind, is refused as it stands, whoever
+signed it; and what is held against the list is what the file has."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import pikepdf
+import pytest
+from pikepdf import Array, Name, String
+
+from reports.issue import assemble
+from reports.manifest import Manifest
+from reports.sign import certify
+from reports.verify import allowed, verify
+from reports.verify.reading import opened
+from tests.reports import kit
+from tests.reports.conftest import Reports
+from tests.reports.pki import Pki
+from tests.reports.test_refusals_more import another_name, one_name_twice, opened_up
+
+
+def linked(files: Mapping[str, bytes], manifest: Manifest) -> str:
+    """The small page, with a link."""
+    return (
+        kit.page(files, manifest)
+        .replace("<h2>", "<p><a href='#rates'>To the rates</a></p><h2 id=rates>", 1)
+        .replace("</body>", "<h2>Notes</h2><p>None.</p></body>")
+    )
+
+
+@pytest.fixture(scope="module")
+def page(small: Reports, pki: Pki) -> Reports:
+    manifest = kit.manifest_of(small.files, pki.auditor)
+    draft = assemble(linked(small.files, manifest), small.files, manifest)
+    signed = certify(draft, pki.auditor, field="Auditor", reason="I issued this report").pdf
+    return Reports(small.files, draft, signed, b"", b"")
+
+
+def link(pdf: Any) -> Any:
+    return next(a for a in pdf.pages[0].obj.Annots if a.Subtype == Name.Link)
+
+
+def bookmark(pdf: Any) -> Any:
+    first = pdf.Root.Outlines.First
+    return first.get("/First", first)
+
+
+def element(pdf: Any) -> Any:
+    kinds = (o for o in pdf.objects if isinstance(o, pikepdf.Dictionary) and o.get("/Type") == "/StructElem")
+    return next(o for o in kinds if o.S == "/TD")
+
+
+def embedded(pdf: Any) -> Any:
+    return pdf.Root.Names.EmbeddedFiles.Names[1]
+
+
+def font(pdf: Any) -> Any:
+    return next(iter(pdf.pages[0].obj.Resources.Font.values()))
+
+
+def without(key: str, place: Callable[[Any], Any]) -> Callable[[Any], None]:
+    def change(pdf: Any) -> None:
+        del place(pdf)[key]
+
+    return change
+
+
+def put(key: str, value: Any, place: Callable[[Any], Any]) -> Callable[[Any], None]:
+    def change(pdf: Any) -> None:
+        place(pdf)[key] = value(pdf) if callable(value) else value
+
+    return change
+
+
+def loop(pdf: Any) -> Any:
+    """An array that holds itself."""
+    made = pdf.make_indirect(Array([]))
+    made.append(made)
+    return made
+
+
+CHANGES: dict[str, Callable[[Any], None]] = {
+    # Viewers draw a border where none is said.
+    "a link without a border": without("/BS", link),
+    "a border without a width": without("/W", lambda pdf: link(pdf).BS),
+    "a bookmark without a title": without("/Title", bookmark),
+    "a bookmark that leads nowhere": without("/Dest", bookmark),
+    "an element without a type": without("/Type", element),
+    "an embedded file without a type": without("/Type", lambda pdf: embedded(pdf).EF.F),
+    "a font without a type": without("/Type", font),
+    "a title that is a number": put("/Title", 5, bookmark),
+    "a title that is a name": put("/Title", Name.Rates, bookmark),
+    "a title that is a list": put("/Title", Array([String("a"), String("b")]), bookmark),
+    "a number that is a text": put("/Count", String("2"), lambda pdf: pdf.Root.Outlines),
+    "a number that is true": put("/Count", True, lambda pdf: pdf.Root.Outlines),
+    "a whole number that is none": put("/Count", Decimal("2.5"), lambda pdf: pdf.Root.Outlines),
+    "true that is a number": put("/Marked", 1, lambda pdf: pdf.Root.MarkInfo),
+    "a size with a text in it": put("/MediaBox", Array([0, 0, String("595"), 842]), lambda pdf: pdf.pages[0].obj),
+    "a size with a reference to a page": put(
+        "/MediaBox", lambda pdf: Array([0, 0, 595, pdf.pages[0].obj]), lambda pdf: pdf.pages[0].obj
+    ),
+    "lists within lists": put(
+        "/W", pikepdf.Object.parse(b"[0 [[[[1]]]]]"), lambda pdf: font(pdf).DescendantFonts[0]
+    ),
+    "a list that holds itself": put("/W", loop, lambda pdf: font(pdf).DescendantFonts[0]),
+    "a number as nobody writes it": put(
+        "/MediaBox", pikepdf.Object.parse(b"[0 0 +.5 842]"), lambda pdf: pdf.pages[0].obj
+    ),
+    "a destination with a word in it": put(
+        "/Dest", lambda pdf: Array([pdf.pages[0].obj, Name.XYZ, 0, String("top"), 0]), bookmark
+    ),
+    "a destination that is a file": put("/Dest", lambda pdf: Array([embedded(pdf), Name.Fit]), bookmark),
+    "a destination of another kind": put("/Dest", lambda pdf: Array([pdf.pages[0].obj, Name.FitR]), bookmark),
+    "another type": put("/Type", Name.Filespec, element),
+    "a name that is no word of ours": put("/Tabs", Name.R, lambda pdf: pdf.pages[0].obj),
+    "a name that is no UTF-8": put(
+        "/Tabs", pikepdf.Object.parse(b"/#ff"), lambda pdf: pdf.pages[0].obj
+    ),
+    "a key that is no UTF-8": lambda pdf: pdf.Root.__setitem__(
+        "/MarkInfo", pikepdf.Object.parse(b"<< /Marked true /#ff true >>")
+    ),
+    "a dictionary where a stream stands": put("/Contents", pikepdf.Dictionary(), lambda pdf: pdf.pages[0].obj),
+    "a stream where a dictionary stands": put(
+        "/Resources", lambda pdf: pdf.make_stream(b"", {}), lambda pdf: pdf.pages[0].obj
+    ),
+}  # fmt: skip
+
+
+OTHERWISE = {
+    # qpdf itself looks at pages before anybody asks.
+    "a size with a text in it": "the file is damaged",
+    "a size with a reference to a page": "the file is damaged",
+    "a stream where a dictionary stands": "the file holds an object that nothing refers to",
+}
+"""Refused as something else."""
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_another_kind_is_refused(name: str, page: Reports, pki: Pki) -> None:
+    found = verify(opened_up(CHANGES[name])(page, pki), printer=linked)
+    assert found.failed is not None
+    assert (found.failed.name, found.failed.detail) == ("structure", OTHERWISE.get(name, allowed.PROBLEM))
+
+
+def test_what_to_do_is_said(page: Reports, pki: Pki) -> None:
+    found = verify(opened_up(CHANGES["a bookmark without a title"])(page, pki), printer=linked)
+    assert found.error().todo == allowed.TODO
+    at = page.certified.index(b"stream") + 20
+    flipped = page.certified[:at] + bytes([page.certified[at] ^ 1]) + page.certified[at + 1 :]
+    told = "do not rely on this file; ask the auditor for the report again"
+    assert verify(flipped, printer=linked).error().todo == told
+
+
+def test_which_embedded_file_it_is_is_said(page: Reports, pki: Pki) -> None:
+    for change, number in ((another_name, 1), (one_name_twice, 4)):
+        found = verify(opened_up(change)(page, pki), printer=linked)
+        assert found.failed is not None
+        assert (found.failed.name, found.failed.got) == ("structure", f"file {number}")
+
+
+def test_the_page_as_it_was_is_taken(page: Reports) -> None:
+    assert verify(page.certified, printer=linked).failed is None
+
+
+def test_an_object_of_a_later_step_is_held_against_every_place_that_leads_to_it(page: Reports, pki: Pki) -> None:
+    """A member writes a bookmark anew: the places that lead to it were followed in the first revision."""
+
+    def change(w: Any) -> None:
+        held = w.root["/Outlines"].raw_get("/First")
+        del held.get_object()["/Dest"]
+        w.mark_update(held)
+
+    found = verify(kit.signed_update(page.certified, pki.bo, "Member1", change), printer=linked)
+    assert found.failed is not None
+    assert (found.failed.name, found.failed.detail) == ("structure", allowed.PROBLEM)
+
+
+def as_pikepdf_has_it(obj: Any, *, whole: bool = False) -> Any:
+    """The reference: qpdf asked entry by entry."""
+    if isinstance(obj, pikepdf.Object) and obj.is_indirect and not whole:
+        return "reference", "{} {} R".format(*obj.objgen)
+    if isinstance(obj, pikepdf.Stream):
+        return "stream", {key: as_pikepdf_has_it(value) for key, value in obj.stream_dict.items()}
+    if isinstance(obj, pikepdf.Dictionary):
+        return "dictionary", {key: as_pikepdf_has_it(value) for key, value in obj.items()}
+    if isinstance(obj, pikepdf.Array):
+        return "array", [as_pikepdf_has_it(value) for value in obj]
+    if isinstance(obj, pikepdf.Name):
+        return "name", str(obj)
+    if isinstance(obj, pikepdf.String):
+        return ("text",)
+    return type(obj).__name__ if isinstance(obj, bool) else "number", None if obj is None else float(obj)
+
+
+def as_it_is_held(obj: Any) -> Any:
+    if isinstance(obj, allowed._Stream):
+        return "stream", {key: as_it_is_held(value) for key, value in obj.entries.items()}
+    if isinstance(obj, dict):
+        return "dictionary", {key: as_it_is_held(value) for key, value in obj.items()}
+    if isinstance(obj, list):
+        return "array", [as_it_is_held(value) for value in obj]
+    if isinstance(obj, str):
+        if allowed._is_name(obj):
+            return "name", obj
+        return ("text",) if allowed._is_text(obj) else ("reference", obj)
+    return type(obj).__name__ if isinstance(obj, bool) else "number", None if obj is None else float(obj)
+
+
+def test_what_is_held_against_the_list_is_what_the_file_has(page: Reports, small: Reports) -> None:
+    for data in (page.certified, small.rejected):
+        with opened(data) as pdf:
+            objects, count = allowed._Objects(pdf), 0
+            for obj in pdf.objects:
+                if isinstance(obj, pikepdf.Object):
+                    number = "{} {} R".format(*obj.objgen)
+                    assert as_it_is_held(objects[number]) == as_pikepdf_has_it(obj, whole=True)
+                    count += 1
+            assert count == len(pdf.objects) > 100
+            assert as_it_is_held(objects.trailer) == as_pikepdf_has_it(pdf.trailer, whole=True)
+
+
+def test_a_file_of_no_objects_is_no_report() -> None:
+    out = io.BytesIO()
+    pikepdf.new().save(out)
+    found = verify(out.getvalue())
+    assert found.failed is not None
+    assert found.failed.name == "seal"
