@@ -30,11 +30,12 @@ sys.path.insert(0, str(ROOT))
 from audit.cube import CodedRows, Meaning  # noqa: E402
 from audit.watch.harm import feed_harm, look, open_harm  # noqa: E402
 from audit.watch.moves import composition, decisions, open_moves, seen  # noqa: E402
+from bench.loop_streams import composed, counts, decided, moved, named  # noqa: E402
 
 SIZE = 500
 BASE = 0.15
 MEANING = Meaning("yes", "no", "yes")
-HARM = {"tolerance": 0.05, "alpha": 0.0125, "people": 50}
+HARM = {"tolerance": 0.05, "alpha": 0.02, "people": 50}
 
 
 def rows(rng: np.random.Generator, share: Any, wrong: Any, accepted: float = 0.3, size: int = SIZE) -> CodedRows:
@@ -174,21 +175,13 @@ def anyone(runs: int) -> Iterator[list[str]]:
 
 def quiet(runs: int) -> Iterator[list[str]]:
     yield ["groups", "streams", "false alarms of harm in 100 batches", "composition", "decisions"]
-    for groups in (2, 5, 10):
-        n, count = runs, [0, 0, 0]
-        for seed in range(n):
-            rng = np.random.default_rng([seed, groups])
-            risks = open_harm(3, **HARM)  # type: ignore[arg-type]
-            who, what = (open_moves(3, alpha=0.05, people=50) for _ in range(2))
-            told = [False, False]
-            for number in range(100):
-                coded = rows(rng, [1 / groups] * groups, [BASE] * groups)
-                risks = look(feed_harm(risks, number, coded))
-                who, a = seen(who, number, composition(coded))
-                what, b = seen(what, number, decisions(coded))
-                told = [told[0] or bool(a), told[1] or bool(b)]
-            count = [count[0] + bool(risks.alarm), count[1] + told[0], count[2] + told[1]]
-        yield [str(groups), str(n), *map(str, count)]
+    for share in ([1 / 2] * 2, [1 / 5] * 5, [1 / 10] * 10, [0.05, 0.95]):
+        shares = [share] * 100
+        n, wrong = counts((18, len(share), round(100 * share[0])), runs, shares, [[BASE] * len(share)] * 100, SIZE)
+        accepted = np.random.default_rng([19, len(share)]).binomial(n, 0.3)
+        told = named(n, wrong, HARM), moved(n, n, composed), moved(n, accepted, decided)
+        label = str(len(share)) if share[0] == share[-1] else f"{share[0]:.0%} and {share[1]:.0%}"
+        yield [label, str(runs), *(str(sum(v is not None for v in found)) for found in told)]
 
 
 def moves(runs: int) -> Iterator[list[str]]:
