@@ -14,8 +14,9 @@ The first two keep their reference, and many looks at one reference are nearly o
 the difference of the two shares is, in the time t = N / (n + N), a Brownian motion that ends at t = 1. The chance that
 it ever passes a line a + b t is known (Anderson 1960, theorem 4.2): 1 - Phi(a + b) + exp(-2 a b) Phi(b - a). So a look
 (Lancaster's mid-p of Fisher's test) lies on one line with b = `SLOPE` a, and that line's chance is its p, good at all
-looks; counts are not continuous, and fewer are crossed than promised. A level line (O'Brien & Fleming 1979) asks so much
-of the first looks that a small group is named late. The third family is Fisher's exact test, its p's summed over looks.
+looks; counts are not continuous, and fewer are crossed than promised. A level line (O'Brien & Fleming 1979) asks so
+much of the first looks that a small group is named late. The third family is Fisher's exact test, its p's summed over
+looks.
 
 Over many shares at one look Benjamini-Hochberg's bound says which (for "any of them" this is Simes'), each weighted
 by one over the square root of its reference: a small group needs more of alpha, a large one hardly any.
