@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     started = time.monotonic()
     name, as_json = f"assay {words[0]}" if words and words[0] in COMMANDS else "assay", "--json" in words
-    progress.begin(words[0] if words else "")
+    progress.begin(*words)
     try:
         call = parsed(words)
         if call is None:

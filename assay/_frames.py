@@ -14,6 +14,7 @@ from audit.files import write_whole
 from audit.load.sign import sign_of
 from audit.load.toml import key, write
 from audit.load.values import name_of, names_of, with_columns
+from audit.numbers import many
 
 
 def as_pandas(data: Any) -> pd.DataFrame:
@@ -26,7 +27,7 @@ def as_pandas(data: Any) -> pd.DataFrame:
         frame = data.copy(deep=False)
     elif isinstance(data, np.ndarray):
         if data.ndim != 2:
-            raise _no_table(f"an array of {data.ndim} dimensions")
+            raise _no_table(f"an array of {many(data.ndim, 'dimension')}")
         frame = pd.DataFrame(data, columns=[f"x{i}" for i in range(data.shape[1])])
     elif isinstance(data, Mapping):
         frame = pd.DataFrame({str(k): v for k, v in data.items()})
@@ -97,7 +98,7 @@ class Columns:
         if len(values) != len(self.frame):
             raise DataError(
                 f"{role} has another length than the table",
-                got=f"{len(values):,} values and {len(self.frame):,} rows",
+                got=f"{many(len(values), 'value')} and {many(len(self.frame), 'row')}",
                 expected="one value a row, in the table's order",
                 todo="pass the values of the same rows",
             )

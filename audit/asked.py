@@ -24,6 +24,7 @@ from audit.errors import CaseError
 from audit.load.toml import write
 from audit.load.values import coded
 from audit.models.loaded import DECISION, PROBABILITY, RAW, VALUE, class_index, same_class
+from audit.numbers import brief, fixed, many
 
 if TYPE_CHECKING:
     from audit.models import ModelInfo, Worker
@@ -209,7 +210,7 @@ def rule_of(
         if info.output == DECISION:
             raise CaseError(
                 "[model] has a `threshold`, and the model gives no scores",
-                got=f"threshold = {model.threshold:g}; {info.estimator} gives decisions only",
+                got=f"threshold = {brief(model.threshold)}; {info.estimator} gives decisions only",
                 expected="no threshold: the model decides itself",
                 todo="remove `threshold`",
             )
@@ -295,8 +296,8 @@ def answer(worker: Worker, rule: Rule, frame: pd.DataFrame, people: int | None =
         cut = cut_of(score, own)
     if not inside and rule.threshold is None and info.output == PROBABILITY:
         notes.append(
-            f"The model's scores lie between {score.min():g} and {score.max():g}: they are no probabilities. What is "
-            "audited is what the model itself decides."
+            f"The model's scores lie between {brief(score.min())} and {brief(score.max())}: they are no "
+            "probabilities. What is audited is what the model itself decides."
         )
     if compared is not None and compared.differ:
         notes.append(words_of(compared))
@@ -376,11 +377,12 @@ def cut_of(score: Floats, positive: Ints) -> float | None:
 
 def words_of(c: Compared) -> str:
     """The difference of the two rules, with its size, in a sentence."""
-    share = [f"{100 * count / max(c.rows, 1):.1f} %" for count in (c.differ, c.selected, c.selected_by_cut)]
+    share = [f"{fixed(100 * count / max(c.rows, 1), 1)} %" for count in (c.differ, c.selected, c.selected_by_cut)]
     audited = "what it itself decides" if c.audited == PREDICT else "the threshold that the case names"
     return (
-        f"The model's own decision and its score cut at {c.cut:g} differ for {c.differ:,} of {c.rows:,} "
-        f"people ({share[0]}): it decides {share[1]} positive itself, the cut {share[2]}. Audited is {audited}."
+        f"The model's own decision and its score cut at {brief(c.cut)} differ for {c.differ:,} of "
+        f"{many(c.rows, 'person')} ({share[0]}): it decides {share[1]} positive itself, the cut {share[2]}. "
+        f"Audited is {audited}."
     )
 
 

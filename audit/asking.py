@@ -13,6 +13,7 @@ from audit.cube import Floats
 from audit.errors import CaseError
 from audit.load.toml import write
 from audit.models.loaded import RAW
+from audit.numbers import brief
 
 if TYPE_CHECKING:
     from audit.models import ModelInfo
@@ -110,7 +111,7 @@ def raw_output(info: ModelInfo, score: Floats) -> CaseError:
     first, second = (logit, cut) if info.output == RAW else (cut, logit)
     return CaseError(
         "the model's output is no probability and no decision",
-        got=f"{info.estimator} gives {kind}: {low:g} to {high:g} in these rows"
+        got=f"{info.estimator} gives {kind}: {brief(low)} to {brief(high)} in these rows"
         + "".join(f"; {note}" for note in info.notes),
         expected="one line under [model] that says what decides",
         todo=f"add {first}, or {second}",

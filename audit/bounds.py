@@ -32,6 +32,7 @@ from audit.documents import record_in
 from audit.documents.base import Names, Record
 from audit.gaps import Settings, comparable, reference_index
 from audit.metrics import EQUAL_OPPORTUNITY, Metric, complements, metrics_for, opportunity
+from audit.numbers import many
 from audit.values import UNKNOWN
 
 Floats = npt.NDArray[np.float64]
@@ -177,7 +178,7 @@ def _tipping(margin: Margin, side: _Side, yes: float, no: float, kind: str, limi
     if beyond:
         # Back inside: only where one pair alone is beyond can a count of people be named.
         if over.sum() > 1:
-            return found | {"beyond": True, "reason": f"{over.sum()} pairs of groups are beyond the limit"}
+            return found | {"beyond": True, "reason": f"{many(int(over.sum()), 'pair')} of groups are beyond the limit"}
         a, b = int(i[over][0]), int(j[over][0])
         needed = fewest((side.x[a], side.n[a]), (side.x[b], side.n[b]), no, yes, lambda p, q: ~worst(p, q), lower=True)
     else:

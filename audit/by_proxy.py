@@ -34,6 +34,7 @@ from audit.errors import DataError
 from audit.gaps import Settings, seed_of
 from audit.load.tables import read_noted
 from audit.load.values import coded, names_of
+from audit.numbers import brief, fixed, many, points
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -80,9 +81,9 @@ def read(table: Any, column: str) -> Proxy:
         first = int(np.flatnonzero(wrong)[0]) if wrong.any() else 0
         raise DataError(
             f"the proxy table {table.name!r} holds no probabilities",
-            got=f"{int(wrong.sum()):,} rows; row {first + 1}: {', '.join(f'{v:g}' for v in numbers[first][:6])}"
+            got=f"{many(int(wrong.sum()), 'row')}; row {first + 1}: {', '.join(brief(v) for v in numbers[first][:6])}"
             if len(groups) > 1
-            else f"{len(groups)} column of groups",
+            else f"{many(len(groups), 'column')} of groups",
             expected="numbers of 0 or more for two groups or more, adding up to 1 in every row",
             todo="divide each row by its sum, or correct it",
         )
@@ -183,8 +184,9 @@ def sentences(found: Sequence[ByProxy]) -> list[str]:
             a, b = (" / ".join(g) for g in gap.groups)
             sure = "" if gap.low <= 0 <= gap.high else " Whatever groups these people are of, the sign is this."
             out.append(
-                f"By {by}, which is not recorded: {a} less {b} is {100 * gap.weighted:.1f} points by probabilities "
-                f"of {entry.column}, and can be anything from {100 * gap.low:.1f} to {100 * gap.high:.1f}.{sure}"
+                f"By {by}, which is not recorded: {a} less {b} is {points(gap.weighted)} by probabilities "
+                f"of {entry.column}, and can be anything from {fixed(100 * gap.low, 1)} to "
+                f"{fixed(100 * gap.high, 1)}.{sure}"
             )
     return out
 

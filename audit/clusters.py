@@ -19,6 +19,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from audit.errors import DataError
+from audit.numbers import many
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -202,7 +203,7 @@ def too_many(most: int) -> DataError:
     """Of a person who stands in `most` cells, where these would be too many."""
     return DataError(
         "`cluster` puts together rows of too many groups",
-        got=f"one person with rows in {most:,} cells of group, outcome and decision",
+        got=f"one person with rows in {many(most, 'cell')} of group, outcome and decision",
         expected="people (households, documents) with a few rows each",
         todo="name the column that says which person a row is about, or audit fewer sensitive columns at a time",
     )

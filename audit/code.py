@@ -16,6 +16,7 @@ from audit.classes.table import ClassCodes
 from audit.cube import UNLABELLED, CodedRows, Floats, Ints, Meaning, order_levels
 from audit.errors import DataError, nearest
 from audit.load.values import band, coded, decision_names, names_of
+from audit.numbers import many
 from audit.values import UNKNOWN
 
 
@@ -75,7 +76,7 @@ def of_nobody(column: str, rows: int, of: int) -> DataError:
     """Of rows whose person is not said."""
     return DataError(
         f"the cluster column {column!r} has empty values",
-        got=f"{rows:,} of {of:,} rows of nobody known",
+        got=f"{rows:,} of {many(of, 'row')} of nobody known",
         expected="a person (household, document) in every row",
         todo="fill them in, or leave out `cluster` where each row is a person",
     )
@@ -135,7 +136,7 @@ def code_decisions(case: Case, frame: pd.DataFrame) -> Ints:
     if (codes < 0).any():
         raise DataError(
             f"the decision column {column!r} has empty values",
-            got=f"{int((codes < 0).sum())} of {len(codes)} rows without a decision",
+            got=f"{int((codes < 0).sum())} of {many(len(codes), 'row')} without a decision",
             expected="a decision in every row",
             todo="fill them in, or remove the rows that were never decided",
         )

@@ -16,6 +16,7 @@ from audit.differencing import Before, hidden_groups
 from audit.errors import DataError
 from audit.gaps import Settings
 from audit.measure import measure
+from audit.numbers import many
 from audit.publish import joint
 from audit.suppress import FLOOR, blank, publish, publish_margins, rare_values, without
 from audit.values import Measures
@@ -45,7 +46,7 @@ def cohort(
     cube = joint(margins, tuple(attributes))
     if cube is None:
         raise DataError(
-            "this cohort cannot be counted", got=f"{len(attributes)} columns that were not counted together",
+            "this cohort cannot be counted", got=f"{many(len(attributes), 'column')} that were not counted together",
             expected="columns whose intersections the audit counted", todo="audit with fewer sensitive columns",
         )  # fmt: skip
     rare: set[tuple[str, str]] = set()

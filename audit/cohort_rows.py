@@ -37,6 +37,7 @@ from audit.load.rows import load_rows
 from audit.load.tables import read_noted
 from audit.load.values import coded as names_in
 from audit.measure import measure
+from audit.numbers import brief
 from audit.sealed import inside as inside_case
 from audit.sealed import save
 from audit.suppress import FLOOR, blank, publish, rare_people, rare_values
@@ -70,7 +71,7 @@ class Condition(msgspec.Struct, frozen=True, omit_defaults=True):
         return f"{self.column} {f'at least {low}' if low is not None else f'at most {high}'}"
 
     def _end(self, value: float) -> str:
-        return str(np.datetime64(int(value), "D")) if self.date else f"{value:,.12g}"
+        return str(np.datetime64(int(value), "D")) if self.date else brief(value, 12, commas=True)
 
 
 class _Entry(msgspec.Struct, frozen=True):

@@ -19,7 +19,9 @@ import numpy.typing as npt
 from audit import scores as scoring
 from audit.clusters import Clusters, clusters_of
 from audit.errors import DataError
+from audit.numbers import many
 from audit.scores import Areas, Scores
+from audit.sentences import FEWER_GROUPS
 from audit.values import UNKNOWN
 
 Ints = npt.NDArray[np.int64]
@@ -252,7 +254,7 @@ def cube_of(coded: CodedRows) -> Cube:
             "the sensitive columns have too many combinations",
             got=" x ".join(f"{len(v)} ({a})" for a, v in zip(coded.attributes, coded.levels, strict=True)),
             expected=f"at most {MAX_CELLS // 6:,} groups",
-            todo="put values together with `bins`, or audit fewer columns at a time",
+            todo=FEWER_GROUPS,
         )
     group = np.zeros(len(coded.label), dtype=np.int64)
     for axis, size in enumerate(shape):
@@ -408,7 +410,7 @@ def margins_of(cube: Cube, order: int = 3, max_groups: int = 2000) -> tuple[tupl
         size = int(np.prod([len(cube.levels[cube.attributes.index(a)]) for a in attribute], dtype=np.int64))
         if size > max_groups:
             what = f"intersection of {', '.join(attribute)}" if len(attribute) > 1 else f"column {attribute[0]}"
-            notes.append(f"The {what} has {size} groups and was not audited.")
+            notes.append(f"The {what} has {many(size, 'group')} and was not audited.")
             continue
         margins.append(cube.margin(attribute))
     return tuple(margins), tuple(notes)

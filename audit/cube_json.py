@@ -11,6 +11,7 @@ from audit.classes.table import ClassTable
 from audit.clusters import Clusters
 from audit.cube import ExtraCounts, Margin, Meaning
 from audit.errors import DataError
+from audit.numbers import brief
 from audit.regression.moments import Moments
 from audit.scores import PARTS, Floats, Scores, area_bounds
 
@@ -172,4 +173,4 @@ def _check_areas(scores: Scores, area: Floats) -> None:
             area[g] = np.nan
             continue
         if not low - 1e-9 <= area[g] <= high + 1e-9:
-            raise ValueError(f"an area of {area[g]:g} where the counts allow {low:g} to {high:g}")
+            raise ValueError(f"an area of {brief(area[g])} where the counts allow {brief(low)} to {brief(high)}")

@@ -17,6 +17,8 @@ from audit.classes.code import decided_among, decided_in_column, refuse_threshol
 from audit.code import Decisions, code_decisions, code_label, groups_per_row
 from audit.errors import DataError
 from audit.models.loaded import DECISION, PROBABILITY, class_index
+from audit.numbers import fixed, many
+from audit.sentences import UNLAWFUL
 
 if TYPE_CHECKING:
     from audit.models import ModelInfo, Worker
@@ -133,7 +135,7 @@ def _agrees(case: Case, frame: pd.DataFrame, worker: Worker, given: Sequence[str
     own = decided == class_index(worker.info.classes, name)
     label = code_label(case, known)[0] == 1
     share = 100 * float(np.mean(own == label))
-    return f"taking class {name} for {case.data.positive!r}, it agrees with the label in {share:.0f} % of rows"
+    return f"taking class {name} for {case.data.positive!r}, it agrees with the label in {fixed(share, 0)} % of rows"
 
 
 def _among(
@@ -152,7 +154,7 @@ def _among(
     if own is not None and info.output == PROBABILITY and (differ := int((table.argmax(1) != own)[people].sum())):
         notes = (
             f"The class that the model itself decides and the class of its highest score differ for {differ:,} of "
-            f"{len(frame):,} people. Audited is what it itself decides.",
+            f"{many(len(frame), 'person')}. Audited is what it itself decides.",
         )
     positive = class_index(info.classes, rule.own)
     score = None if info.output == DECISION else table[:, positive]
@@ -165,8 +167,8 @@ def reads_note(facts: ModelFacts) -> tuple[str, ...]:
     if not facts.reads:
         return ()
     return (
-        f"The model reads the sensitive value of a person ({', '.join(facts.reads)}) at the moment of the decision. In "
-        "many settings that is unlawful disparate treatment, whatever it does to the gap; ask counsel before use.",
+        f"The model reads the sensitive value of a person ({', '.join(facts.reads)}) at the moment of the decision. "
+        f"{UNLAWFUL}",
     )
 
 
@@ -177,7 +179,7 @@ def score_column(frame: pd.DataFrame, column: str) -> np.ndarray:
     if bad.any():
         raise DataError(
             f"the score column {column!r} has values that are not numbers",
-            got=f"{int(bad.sum())} of {len(values)} rows, the first in row {int(np.flatnonzero(bad)[0]) + 1}",
+            got=f"{int(bad.sum())} of {many(len(values), 'row')}, the first in row {int(np.flatnonzero(bad)[0]) + 1}",
             expected="a finite number in every row",
             todo="fill in or remove these rows; a person without a score was not scored",
         )

@@ -5,6 +5,7 @@ The keys of the contract come first; more keys stand behind them.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -26,13 +27,18 @@ def sha256(content: bytes) -> str:
 
 def tool() -> dict[str, Any]:
     """Versions of Assay and of the packages whose numbers it rests on."""
-    packages = {}
+    return {"version": VERSION, "packages": dict(_packages())}
+
+
+@functools.cache
+def _packages() -> tuple[tuple[str, str], ...]:
+    found = []
     for name in PACKAGES:
         try:
-            packages[name] = version(name)
+            found.append((name, version(name)))
         except PackageNotFoundError:
             continue
-    return {"version": VERSION, "packages": packages}
+    return tuple(found)
 
 
 def measures_to_json(measures: Measures) -> dict[str, Any]:

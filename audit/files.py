@@ -9,16 +9,17 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from audit.errors import DataError, InputError, OutputError
+from audit.numbers import many
 
 
 def canonical(document: Any, *, compact: bool = False) -> bytes:
     """UTF-8 JSON in the order given, a line per value or (compact) none; NaN and infinity are refused (ValueError)."""
-    if compact:
-        text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    else:
-        text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1)
-    return (text + "\n").encode()
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    # json.dumps with an indent is Python's slow way; a formatter moves the same signs to lines of their own.
+    return (text if compact else msgspec.json.format(text, indent=1)) + b"\n"
 
 
 def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
@@ -42,7 +43,7 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
         raise OutputError(
             f"{path.name} could not be written",
             got=error.strerror or str(error),
-            expected=f"room for {len(content):,} bytes and permission to write in {path.parent}",
+            expected=f"room for {many(len(content), 'byte')} and permission to write in {path.parent}",
             todo="make room or name another folder with --out; what was there before is unchanged",
         ) from error
 

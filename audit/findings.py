@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from audit import numbers
 from audit.asked import Compared, words_of
 from audit.evidence import pick
 from audit.metrics import ASKED_FIRST, METRICS, ROC_AUC, SELECTION_RATE
 from audit.models.served.measured import finding
+from audit.numbers import are, fixed, many, points
 from audit.policy import Norm, Policy
 from audit.printable import printable
 from audit.sizes import behind
@@ -58,8 +60,8 @@ def _doubted(result: NormResult, repeated: tuple[int, int] | None) -> NormResult
         return result
     rows, people = repeated
     reason = (
-        f"the {rows:,} rows have {people:,} different ids, and the interval takes every row for a person: it is too "
-        "short to say inside; name the column as `cluster`"
+        f"the {many(rows, 'row')} {are(rows, 'has', 'have')} {many(people, 'different id')}, and the interval "
+        "takes every row for a person: it is too short to say inside; name the column as `cluster`"
     )
     return replace(result, status="undecided", reason=reason)
 
@@ -87,7 +89,7 @@ def _judge(norm: Norm, attribute: tuple[str, ...], gap: Gap | None, gaps: bool) 
 
 def percent(value: float | None) -> str:
     """8.2 %; "n/a" for None."""
-    return "n/a" if value is None else f"{100 * value:.1f} %"
+    return "n/a" if value is None else numbers.percent(value)
 
 
 def policy_words(version: str, standing: str | None = None, adopted_by: str | None = None, **_: object) -> str:
@@ -108,7 +110,7 @@ def p_words(p: float | None) -> str:
     """p = .012, p < .001."""
     if p is None:
         return "p not available"
-    return "p < .001" if p < 0.001 else "p = " + f"{p:.3f}".lstrip("0")
+    return "p < .001" if p < 0.001 else "p = " + fixed(p, 3).lstrip("0")
 
 
 def interval_words(
@@ -120,7 +122,7 @@ def interval_words(
     """
 
     def written(value: float | None) -> str:
-        return f"{scale * (value or 0):.{digits}f}" if say is None else say(value)
+        return fixed(scale * (value or 0), digits) if say is None else say(value)
 
     if gap.pairs is not None and gap.pair_low is not None:
         if gap.pair_high is None:
@@ -138,8 +140,9 @@ def significance(gap: Gap, comparisons: str = "comparisons") -> str:
     together = f"{p_words(gap.p_adjusted)} adjusted for {gap.family} {comparisons}"
     if gap.pair_p_adjusted is None:
         return f"all groups tested together: {together}"
-    pairs = "pair" if gap.pairs_family == 1 else "pairs"
-    of_two = f"{p_words(gap.pair_p_adjusted)} for these two, adjusted for {gap.pairs_family} {pairs} of groups"
+    of_two = (
+        f"{p_words(gap.pair_p_adjusted)} for these two, adjusted for {many(gap.pairs_family or 0, 'pair')} of groups"
+    )
     return of_two if gap.pairs == 1 else f"{of_two}; all groups tested together: {together}"
 
 
@@ -163,8 +166,8 @@ def turned_words(rates: Sequence[Rate]) -> str | None:
             continue
         if r.high < 0.5 and r.denominator >= TURNED_ROWS:
             return (
-                f"The scores rank people the wrong way round: AUC {r.value:.2f}, all of its interval under 0.5. Do "
-                "the scores run the other way? Look at `positive`, and at which of the model's classes it is."
+                f"The scores rank people the wrong way round: AUC {fixed(r.value, 2)}, all of its interval under "
+                "0.5. Do the scores run the other way? Look at `positive`, and at which of the model's classes it is."
             )
     return None
 
@@ -184,7 +187,7 @@ def unseen(gap: Gap, alpha: float = 0.05) -> str:
     if gap.p_adjusted is None or gap.p_adjusted <= alpha or gap.idle is not None or gap.detectable is None:
         return ""
     return (
-        f" That may be chance; a gap of {100 * gap.detectable:.1f} points would have been told from chance in 80 of "
+        f" That may be chance; a gap of {points(gap.detectable)} would have been told from chance in 80 of "
         "100 such audits."
     )
 
@@ -205,10 +208,10 @@ def _surer(measures: Measures, gap: Gap) -> str:
         return ""
     high: Rate = pick(measures.rates, metric=gap.metric, attribute=gap.attribute, group=pair.higher)
     low: Rate = pick(measures.rates, metric=gap.metric, attribute=gap.attribute, group=pair.lower)
-    ends = f"{100 * pair.low:.1f} to {100 * pair.high:.1f}"
+    ends = f"{fixed(100 * pair.low, 1)} to {fixed(100 * pair.high, 1)}"
     return (
         f" Surer is the gap between {percent(high.value)} of {name_of(pair.higher)} and {percent(low.value)} of "
-        f"{name_of(pair.lower)}: {100 * pair.difference:.1f} points (95 % interval of these two {ends}; "
+        f"{name_of(pair.lower)}: {points(pair.difference)} (95 % interval of these two {ends}; "
         f"{p_words(pair.p_adjusted)} for these two)."
     )
 
@@ -218,7 +221,7 @@ def _of(measures: Measures, rate: Rate) -> str:
     count = pick(measures.counts, attribute=rate.attribute, group=rate.group)
     if count is None or count.people is None or count.people == count.rows:
         return ""
-    return f" rows of {count.people:,} people" if rate.rows == count.rows else " rows"
+    return f" rows of {many(count.people, 'person')}" if rate.rows == count.rows else " rows"
 
 
 def _sentence(measures: Measures, gap: Gap, words: str) -> str:
@@ -229,7 +232,7 @@ def _sentence(measures: Measures, gap: Gap, words: str) -> str:
     low: Rate = pick(measures.rates, metric=gap.metric, attribute=gap.attribute, group=gap.lowest)
     lead = f"By {by}: {percent(high.value)} of {name_of(gap.highest)} ({behind(high, _of(measures, high))})"
     rest = f"and {percent(low.value)} of {name_of(gap.lowest)} ({behind(low, _of(measures, low))}) {words}"
-    sentence = f"{lead} {rest}; the gap is {100 * gap.value:.1f} points ({interval_words(gap)}; {significance(gap)})."
+    sentence = f"{lead} {rest}; the gap is {points(gap.value)} ({interval_words(gap)}; {significance(gap)})."
     surer = _surer(measures, gap)
     sentence += surer or unseen(gap)
     if gap.idle is None or gap.metric != SELECTION_RATE:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from audit import stats
 from audit.cube import Floats, Margin
 from audit.metrics import Metric
+from audit.numbers import many
 
 Sums = tuple[tuple[Floats, Floats, Floats], Floats, Floats]
 SELECTIVE = 0.05
@@ -150,7 +151,7 @@ def one_sided(margin: Margin, g: int, metric: Metric) -> str | None:
         if known[side] == 0 and known[1 - side] > 0 and people[side] > SELECTIVE * people.sum():
             name = margin.meaning.positive if side else margin.meaning.negative
             return (
-                f"outcomes are known for 0 of {int(people[side])} people decided {name!r}: selective labels, the rate "
-                "is not identified"
+                f"outcomes are known for 0 of {many(int(people[side]), 'person')} decided {name!r}: selective "
+                "labels, the rate is not identified"
             )
     return None

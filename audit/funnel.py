@@ -26,6 +26,7 @@ from audit.errors import CaseError
 from audit.gaps import Settings, seed_of
 from audit.load.sign import says_bad, sign_of
 from audit.load.values import coded
+from audit.numbers import are, many
 from audit.quality.codes import Group
 from audit.stats.adjust import holm
 from audit.stats.gap import largest_gap
@@ -65,7 +66,8 @@ def funnel(case: Case, frame: pd.DataFrame, groups: Sequence[Group], settings: S
     notes = []
     if ahead:
         notes.append(
-            f"{ahead:,} rows pass a stage without having passed one before it; they count up to that one only."
+            f"{many(ahead, 'row')} {are(ahead, 'passes', 'pass')} a stage without having passed one before it; "
+            f"{are(ahead, 'it counts', 'they count')} up to that one only."
         )
     if case.data.weight is not None or case.data.cluster is not None:
         notes.append("Rows are counted here without weights, and repeated rows of a person each for themselves.")
@@ -158,7 +160,7 @@ def _entry(
     )  # fmt: skip
     use = [i for i in range(len(counts)) if n[i] >= max(1, settings.floor) and UNKNOWN not in names[i]]
     if len(use) < 2:
-        reason = f"fewer than two groups have {max(1, settings.floor)} people here"
+        reason = f"fewer than two groups have {many(max(1, settings.floor), 'person')} here"
         return StageFigure(
             attribute, kind, stage, rates, StageGap(None, None, None, None, None, None, None, None, reason)
         )

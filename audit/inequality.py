@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from audit.cube import Floats, Margin
+from audit.numbers import many
 from audit.values import UNKNOWN
 
 BENEFITS = np.array([0.0, 1.0, 2.0])
@@ -49,7 +50,11 @@ def _record(margin: Margin) -> dict[str, Any]:
     whole = table.sum(axis=0)
     out: dict[str, Any] = {"attribute": list(margin.attribute), "estimable": False, "reason": None, "benefit": None}
     if people.sum() <= 0 or whole[1:].sum() <= 0:
-        counted = f"0 of {int(margin.rows.sum())} people have a known outcome" if people.sum() <= 0 else "no benefit"
+        counted = (
+            (f"0 of {many(int(margin.rows.sum()), 'person')} have a known outcome")
+            if people.sum() <= 0
+            else "no benefit"
+        )
         return out | {"reason": counted, "generalized_entropy": None, "theil": None, "between": None}
     means = np.divide((table * BENEFITS).sum(axis=1), people, out=np.zeros(len(people)), where=people > 0)
     found = {name: generalized_entropy(whole, BENEFITS, a) for name, a in (("generalized_entropy", 2), ("theil", 1))}

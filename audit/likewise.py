@@ -35,6 +35,7 @@ from audit.documents.rows import AdjustedGap, AlikePair, Explained, LikeWithLike
 from audit.gaps import Settings, seed_of
 from audit.load.values import coded
 from audit.marginal_gap import dummies, regression_adjusted
+from audit.numbers import fixed, many, percent, points
 from audit.quality.codes import Group, levels_of
 from audit.quality.proxies import association
 from audit.stats.adjust import holm
@@ -95,7 +96,10 @@ def _useless(column: pd.Series, levels: Any) -> str:
     """Why a factor makes no strata."""
     if levels is not None or column.nunique(dropna=True) <= 1:
         return "it has one value for everybody, or none"
-    return f"{column.nunique(dropna=True):,} different values in {len(column):,} rows put hardly anybody together"
+    return (
+        f"{many(column.nunique(dropna=True), 'different value')} in {many(len(column), 'row')} put hardly "
+        "anybody together"
+    )
 
 
 def _strata(codes: Sequence[Ints], n: int) -> Ints:
@@ -323,8 +327,8 @@ def findings(found: LikeWithLike) -> list[str]:
             value, low, high = (100 * (v or 0.0) for v in (held.value, held.low, held.high))
             out.append(
                 f"By {by}: among people alike in {columns} the gap between {' / '.join(pair.against)} and "
-                f"{' / '.join(pair.group)} turns: {100 * pair.raw.value:.1f} points become "
-                f"{value:.1f} [{low:.1f}, {high:.1f}]."
+                f"{' / '.join(pair.group)} turns: {points(pair.raw.value)} become "
+                f"{fixed(value, 1)} [{fixed(low, 1)}, {fixed(high, 1)}]."
             )
     for factor in found.factors:
         named = [" and ".join(p.attribute) for p in factor.proxy_of if p.stands_in]
@@ -350,18 +354,18 @@ class Shown:
 def shown(pair: AlikePair) -> Shown:
     """The figures of one pair as text; a value that is not there says why."""
 
-    def points(found: RawGap | MantelHaenszel | AdjustedGap) -> str:
+    def written(found: RawGap | MantelHaenszel | AdjustedGap) -> str:
         return _points(found.value, found.low, found.high, getattr(found, "reason", None))
 
     part = pair.explained
-    share = "" if part.share is None else f", {100 * part.share:.0f} % of the gap"
+    share = "" if part.share is None else f", {percent(part.share, 0)} of the gap"
     if part.apart and part.mix is not None:
-        share += f"; {100 * part.apart:.0f} % of people have nobody of the other group in their stratum"
+        share += f"; {percent(part.apart, 0)} of people have nobody of the other group in their stratum"
     return Shown(
         f"{' / '.join(pair.against)} over {' / '.join(pair.group)}",
-        points(pair.raw),
-        points(pair.mantel_haenszel),
-        points(pair.adjusted),
+        written(pair.raw),
+        written(pair.mantel_haenszel),
+        written(pair.adjusted),
         _points(part.mix, part.low, part.high, part.reason) + share,
     )
 
@@ -370,5 +374,5 @@ def _points(value: float | None, low: float | None, high: float | None, reason: 
     if value is None:
         return f"not estimable: {reason}"
     if low is None or high is None:
-        return f"{100 * value:.1f} (no interval: rows do not stand alone)"
-    return f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+        return f"{fixed(100 * value, 1)} (no interval: rows do not stand alone)"
+    return f"{fixed(100 * value, 1)} [{fixed(100 * low, 1)}, {fixed(100 * high, 1)}]"

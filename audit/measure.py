@@ -29,9 +29,11 @@ from audit.metrics import (
     opportunity,
     parts_of,
 )
+from audit.numbers import are, brief, many
 from audit.pairs import PairTable, pair_tables, with_pairs
 from audit.power import reaches, with_reach
 from audit.score_rates import bins_note, score_gaps, score_rates
+from audit.sentences import WITHHELD
 from audit.values import UNKNOWN, Count, DatasetMeasure, Gap, Measures, Rate
 
 CONSTANT = 30
@@ -130,7 +132,7 @@ def group_rates(margin: Margin, metric: Metric, alpha: float) -> list[Rate]:
     x, n, effective = fractions(margin, metric)
     share = np.divide(x, n, out=np.zeros_like(x), where=n > 0)
     low, high = stats.wilson(share * effective, effective, alpha)
-    name = f"wilson-{100 * (1 - alpha):g}" + ("-effective-n" if margin.weighted or repeated(margin) else "")
+    name = f"wilson-{brief(100 * (1 - alpha))}" + ("-effective-n" if margin.weighted or repeated(margin) else "")
     rows = (margin.n * metric.denominator).sum(axis=(1, 2))
     out = []
     for g, group in enumerate(margin.groups):
@@ -151,11 +153,11 @@ def group_rates(margin: Margin, metric: Metric, alpha: float) -> list[Rate]:
 def missing_reason(margin: Margin, g: int, among: str) -> str:
     """Why a value of group `g` cannot be estimated, with the count at fault."""
     if margin.withheld[g]:
-        return "withheld: the group, or one that could be found by subtraction, is smaller than the floor"
+        return WITHHELD
     rows = int(margin.n[g].sum())
     if rows and not margin.meaning.labelled and "outcome" in among:
-        return f"0 of {rows} people have a known outcome: the data have no outcome column"
-    return f"0 {among} (of {rows} people in the group)"
+        return f"0 of {many(rows, 'person')} have a known outcome: the data have no outcome column"
+    return f"0 {among} (of {many(rows, 'person')} in the group)"
 
 
 def _number(value: float, margin: Margin) -> float:
@@ -223,7 +225,7 @@ def same_scores(margin: Margin) -> str | None:
     used = margin.scores.n.reshape(-1, len(margin.scores.at)).any(axis=0)
     if used.sum() != 1:
         return None
-    return f"scores tell nobody apart: every one of {int(margin.rows.sum()):,} is {margin.scores.at[used][0]:g}"
+    return f"scores tell nobody apart: every one of {int(margin.rows.sum()):,} is {brief(margin.scores.at[used][0])}"
 
 
 def adjusted(
@@ -253,9 +255,9 @@ def _outcomes(margin: Margin) -> list[str]:
         return []
     meaning = margin.meaning
     return [
-        f"By decision: outcomes are known for {int(known[1])} of {int(people[1])} people decided {meaning.positive!r} "
-        f"and for {int(known[0])} of {int(people[0])} decided {meaning.negative!r}. Rates that need outcomes speak of "
-        "people whose outcome is known (selective labels)."
+        f"By decision: outcomes are known for {int(known[1])} of {many(int(people[1]), 'person')} decided "
+        f"{meaning.positive!r} and for {int(known[0])} of {int(people[0])} decided {meaning.negative!r}. Rates that "
+        "need outcomes speak of people whose outcome is known (selective labels)."
     ]
 
 
@@ -320,5 +322,8 @@ def _notes(margins: Sequence[Margin], settings: Settings) -> tuple[str, ...]:
             notes.append(f"By {name}: fewer than {settings.floor} people, left out of gaps: {', '.join(small[:8])}.")
         unknown = margin.people_in(g for g, group in enumerate(margin.groups) if UNKNOWN in group)
         if unknown and len(margin.attribute) == 1:
-            notes.append(f"By {name}: {unknown} people have no known value; they are counted apart.")
+            notes.append(
+                f"By {name}: {many(unknown, 'person')} {are(unknown, 'has', 'have')} no known value; they "
+                "are counted apart."
+            )
     return tuple(notes)

@@ -10,6 +10,7 @@ import numpy as np
 
 from audit import stats
 from audit.errors import InputError
+from audit.numbers import brief, fixed, many, percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +47,19 @@ class Plan:
         """What a person reads."""
         several = self.rows != self.people
         pairs = len(self.groups) * (len(self.groups) - 1) // 2
-        which = "the two groups" if pairs == 1 else f"any two of {len(self.groups)} groups"
+        which = "the two groups" if pairs == 1 else f"any two of {many(len(self.groups), 'group')}"
         out = [
-            f"To see a gap of {100 * self.gap:g} points between {which} in {100 * self.power:g} of 100 audits, where "
-            f"one of them has a rate of {100 * self.rate:g} % (two-sided, {100 * self.alpha:g} %"
-            + (f", shared by {pairs} pairs" if pairs > 1 else "")
-            + "):",
+            f"To see a gap of {brief(100 * self.gap)} points between {which} in {brief(100 * self.power)} of 100 "
+            f"audits, where one of them has a rate of {brief(100 * self.rate)} % (two-sided, {brief(100 * self.alpha)} "
+            "%" + (f", shared by {many(pairs, 'pair')}" if pairs > 1 else "") + "):",
             "",
         ]
         for g in self.groups:
-            more = f", {g.rows:,} rows" if several else ""
-            out.append(f"- {g.group} ({100 * g.share:.1f} %): {g.people:,} people{more}")
-        out.append(f"- together: {self.people:,} people" + (f", {self.rows:,} rows" if several else ""))
+            more = f", {many(g.rows, 'row')}" if several else ""
+            out.append(f"- {g.group} ({percent(g.share)}): {many(g.people, 'person')}{more}")
+        out.append(f"- together: {many(self.people, 'person')}" + (f", {many(self.rows, 'row')}" if several else ""))
         if self.design > 1:
-            out.append(f"Design effect {self.design:.2f}: so many rows are worth one independent person.")
+            out.append(f"Design effect {fixed(self.design, 2)}: so many rows are worth one independent person.")
         return out
 
 
@@ -111,7 +111,7 @@ def plan(
     if rate - gap < -1e-12 and rate + gap > 1 + 1e-12:
         raise InputError(
             "no rate is so far from the one given",
-            got=f"a gap of {gap:g} at a rate of {rate:g}",
+            got=f"a gap of {brief(gap)} at a rate of {brief(rate)}",
             expected="a gap that leaves the other rate within 0 and 1",
             todo="ask for a smaller --gap, or give another --rate",
         )
@@ -119,7 +119,7 @@ def plan(
     if each is None:
         raise InputError(
             "more people are needed than there are",
-            got=f"a gap of {gap:g} in groups of {', '.join(f'{v:.3g}' for v in shares.values())}",
+            got=f"a gap of {brief(gap)} in groups of {', '.join(brief(v, 3) for v in shares.values())}",
             expected="a gap that fewer than a thousand million people show",
             todo="ask for a wider --gap",
         )
@@ -138,7 +138,8 @@ def _within(name: str, value: float, low: float, high: float, *, open_low: bool 
     if not math.isfinite(value) or not low <= value <= high or (open_low and value == low):
         raise InputError(
             f"--{name} is out of range",
-            got=f"{value:g}",
-            expected=f"a number {'above' if open_low else 'from'} {low:g} {'up ' if open_low else ''}to {high:g}",
+            got=brief(value),
+            expected=f"a number {'above' if open_low else 'from'} {brief(low)} {'up ' if open_low else ''}to "
+            f"{brief(high)}",
             todo="a gap of 10 points is 0.1" if name == "gap" else f"choose another --{name}",
         )

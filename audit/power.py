@@ -14,6 +14,7 @@ from audit.fractions import effective as effective_counts
 from audit.fractions import fractions
 from audit.gaps import Settings, comparable, reference_index
 from audit.metrics import ASKED_FIRST, Metric, metrics_for, opportunity
+from audit.numbers import grouped
 from audit.values import Gap, Reach
 
 POWER = 0.8
@@ -83,7 +84,8 @@ def _record(a: _Asked, group: int, other: int, gap: float) -> Reach:
     people = float(a.n[a.group.index(group)])
     return Reach(
         a.metric, a.margin.attribute, a.margin.groups[group], a.margin.groups[other], people, POWER, a.level,
-        gap if known else None, None if known else f"too few people ({people:,.0f}) for any gap to be seen so often",
+        gap if known else None, None if known else f"too few people ({grouped(people)}) for any gap to be seen so "
+            "often",
     )  # fmt: skip
 
 

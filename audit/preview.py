@@ -11,6 +11,7 @@ from audit.code import group_codes
 from audit.load import load_rows
 from audit.models import describe
 from audit.models.served.addresses import place_of
+from audit.numbers import are, many
 from audit.quality.leaks import Leak, leaks_of
 from audit.values import UNKNOWN
 
@@ -42,13 +43,13 @@ class Preview:
         """For a terminal."""
         data = case.data
         out = [
-            f"{case.name}: {self.rows:,} rows in {data.path.name}, {self.measured:,} would be measured"
-            + (f", {self.learned:,} are for learning" if self.learned else "")
+            f"{case.name}: {many(self.rows, 'row')} in {data.path.name}, {self.measured:,} would be measured"
+            + (f", {self.learned:,} {are(self.learned)} for learning" if self.learned else "")
             + ".",
             f"Outcome: {data.label or ('the decisions are the outcomes' if case.model.outcomes else 'none')}; "
             f"positive {data.positive!r}; good for the person: {data.favourable!r}.",
             f"Decisions: {self.model}.",
-            f"The model may see {len(self.features)} columns." if case.model.is_asked else "",
+            f"The model may see {many(len(self.features), 'column')}." if case.model.is_asked else "",
         ]
         for attribute in data.sensitive:
             sizes = [g for g in self.groups if g.attribute == attribute]
@@ -56,7 +57,7 @@ class Preview:
             out.append(
                 f"{attribute}: "
                 + ", ".join(f"{g.group} {g.rows:,}" for g in sizes[:12])
-                + (f" and {len(sizes) - 12} more groups" if len(sizes) > 12 else "")
+                + (f" and {many(len(sizes) - 12, 'more group')}" if len(sizes) > 12 else "")
                 + (f"; unknown {unknown:,}" if unknown else "")
             )
         out += [f"Leak: {leak.sentence}" for leak in self.leaks]

@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from pathlib import Path
 
+from audit.numbers import grouped
 from audit.printable import printable
 
 SILENT_SECONDS = 0.7
@@ -39,8 +40,8 @@ PLANS: Mapping[str, tuple[str, ...]] = {
     "explain": ("Reading the data", *_EXPLAIN),
     "mitigate": ("Reading the data", "Asking the original model", "Fitting", "Comparing on untouched rows"),
     "stress": (
-        "Reading the data", "Asking the model", "Searching for the worst corruption",
-        "Asking about the worst on the other half", "Asking the model about corrupted columns",
+        "Reading the data", "Asking the model", "Asking the model about corrupted columns",
+        "Searching for the worst corruption", "Asking about the worst on the other half",
         "Asking who would have noticed", "Fitting the model again on clean data", "Ranking what would hurt most",
         "Confirming by fits on corrupted data",
     ),
@@ -49,11 +50,15 @@ PLANS: Mapping[str, tuple[str, ...]] = {
         "Measuring every variant on the same people",
     ),
     "report": ("Printing the report", "Signing the report"),
+    "mitigate --search": ("Reading the data", "Asking the original model", "Searching"),
+    "precompute": ("Reading the data", "Asking the model about everyone", "Explaining everyone"),
+    "convert": ("Reading the rows", "Writing the new file", "Comparing both files"),
     "verify": _VERIFY,
     "demo": (*_AUDIT, *_EXPLAIN, "Printing the report", "Signing the report", *_VERIFY),
 }  # fmt: skip
-"""Command -> its stages, in their order. A stage that a case has no need of is passed over; one that is not here (the
-batches of a loop) is told without a number. "Fitting: reweighing" is the stage "Fitting"."""
+"""Command, or command and option -> its stages, in their order. A stage that a case has no need of is passed over; one
+that is not here (the batches of a loop, which are counted) is told without a number. "Fitting: reweighing" is the stage
+"Fitting"."""
 
 
 class Progress:
@@ -70,7 +75,7 @@ class Progress:
         self._last = 0.0
         self._next = self._start + AGAIN_SECONDS
         self._stage, self._place, self._reached = "Working", 0, 0
-        self._done = self._total = 0
+        self._before = self._done = self._total = 0
         self._told = ""
         self._lock = threading.Lock()
         self._over = threading.Event()
@@ -79,10 +84,11 @@ class Progress:
             self._watcher = threading.Thread(target=self._watch, name="tells-progress", daemon=True)
             self._watcher.start()
 
-    def stage(self, name: str) -> None:
-        """A new stage of the work begins."""
+    def stage(self, name: str, before: int = 0) -> None:
+        """A new stage of the work begins. before: how many of its parts were done by an earlier run."""
         with self._lock:
             self._stage, self._since, self._done, self._total, self._told = name, time.monotonic(), 0, 0, ""
+            self._before = before
             self._next = self._since + AGAIN_SECONDS
             known = name.partition(":")[0]
             # A stage of an earlier part that comes again ("Reading the data") has no number: numbers only grow.
@@ -101,6 +107,12 @@ class Progress:
             self._last, self._done, self._total = now, done, total
             self._write()
 
+    def part(self, name: str, done: int, total: int) -> None:
+        """As `step` in the stage of this name, which begins with the first part that is told."""
+        if self._stage != name:
+            self.stage(name, done)
+        self.step(done, total)
+
     def end(self) -> None:
         """Nothing more is told."""
         self._over.set()
@@ -110,8 +122,8 @@ class Progress:
     def left(self) -> tuple[int, int, int | None]:
         """Which stage of how many (0 of 0 where no plan has it), and the seconds that its steps will still take."""
         seconds = None
-        if 0 < self._done <= self._total:
-            each = (time.monotonic() - self._since) / self._done
+        if self._before < self._done <= self._total:
+            each = (time.monotonic() - self._since) / (self._done - self._before)
             seconds = round(each * (self._total - self._done))
         return self._place, len(self._plan) if self._place else 0, seconds
 
@@ -132,7 +144,7 @@ class Progress:
         if seconds is not None and self._done < self._total:
             words += f", about {seconds:,} s left"
         elif self._told == self._stage:
-            words += f", {time.monotonic() - self._since:,.0f} s so far"
+            words += f", {grouped(time.monotonic() - self._since)} s so far"
         self._told = self._stage
         while self._next <= time.monotonic():
             self._next = self._since + 2 * (self._next - self._since)
@@ -163,11 +175,12 @@ def _progress() -> Progress:
     return _current
 
 
-def begin(command: str = "") -> None:
+def begin(command: str = "", *options: str) -> None:
     """A new piece of work starts now, told of until `end`: its first second is silent."""
     global _current
     end()
-    _current = Progress(PLANS.get(command, ()), watched=True)
+    named = (f"{command} {o}" for o in options)
+    _current = Progress(PLANS.get(next((n for n in named if n in PLANS), command), ()), watched=True)
 
 
 def end() -> None:
@@ -176,16 +189,22 @@ def end() -> None:
         _current.end()
 
 
-def stage(name: str) -> None:
+def stage(name: str, before: int = 0) -> None:
     """See Progress.stage."""
     if not _quiet.get():
-        _progress().stage(name)
+        _progress().stage(name, before)
 
 
 def step(done: int, total: int) -> None:
     """See Progress.step."""
     if not _quiet.get():
         _progress().step(done, total)
+
+
+def part(name: str, done: int, total: int) -> None:
+    """See Progress.part."""
+    if not _quiet.get():
+        _progress().part(name, done, total)
 
 
 def say(words: str) -> None:

@@ -41,6 +41,7 @@ from audit.load.check import repeated_ids
 from audit.load.forms import listed, stated
 from audit.measure import measure
 from audit.models.registry import record
+from audit.numbers import brief
 from audit.quality import groups_of
 from audit.quality.codes import Group
 from audit.quality.table import DETECTORS, Looked, examine, look_at
@@ -273,7 +274,7 @@ def _predicted(
     )
     notes = (*rows.notes, *reads_note(model), note)
     if len(predicted) and np.ptp(predicted) == 0:
-        notes += (f"Every prediction is the same, {predicted[0]:g}: predictions tell nobody apart.",)
+        notes += (f"Every prediction is the same, {brief(predicted[0])}: predictions tell nobody apart.",)
     return cube, model, facts, notes, {"quality": examine(look_at(case, rows, settings))}
 
 

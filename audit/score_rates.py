@@ -18,7 +18,9 @@ from audit.calibration import bounds, calibration, known_scores
 from audit.cube import Floats, Margin
 from audit.gaps import KINDS, Settings, gap_record, reference_index, seed_of
 from audit.metrics import CALIBRATION_ERROR, MEAN_SCORE, METRICS, ROC_AUC
+from audit.numbers import brief, many
 from audit.scores import EXACT_SCORES, PARTS, area_bounds
+from audit.sentences import WITHHELD
 from audit.stats.score_gap import Limits
 from audit.values import Gap, Rate
 
@@ -41,7 +43,7 @@ def _record(
 ) -> Rate:
     """A rate from a value and its limits; NaN makes it not estimable, for `reason`."""
     if margin.withheld[g]:
-        reason = "withheld: the group, or one that could be found by subtraction, is smaller than the floor"
+        reason = WITHHELD
     known = bool(np.isfinite(value)) and not margin.withheld[g]
     low, high = limits
     return Rate(
@@ -68,7 +70,7 @@ def _area(margin: Margin, g: int, settings: Settings) -> Rate:
     name = _name("delong-wilson", settings)
     off = blur(margin, g)
     if off > 0:
-        low, high, name = max(low - off, 0.0), min(high + off, 1.0), f"{name}-and-{off:.2g}-for-bins"
+        low, high, name = max(low - off, 0.0), min(high + off, 1.0), f"{name}-and-{brief(off, 2)}-for-bins"
     return _record(margin, g, ROC_AUC, area, (low, high), positives + negatives, name, reason)
 
 
@@ -88,11 +90,13 @@ def bins_note(margins: Sequence[Margin]) -> list[str]:
         return []
     most = max((blur(m, g) for m in scored for g in range(len(m.groups))), default=0.0)
     areas = (
-        "and areas are exact" if most == 0 else f"are exact; areas can differ by up to {most:.2g}, see their intervals"
+        "and areas are exact"
+        if most == 0
+        else f"are exact; areas can differ by up to {brief(most, 2)}, see their intervals"
     )
     return [
         f"Scores have more than {EXACT_SCORES:,} different values and are counted in "
-        f"{len(known_scores(scored[0]).at):,} bins by rank: averages {areas}."
+        f"{many(len(known_scores(scored[0]).at), 'bin')} by rank: averages {areas}."
     ]
 
 
@@ -150,7 +154,7 @@ def _calibration(margin: Margin, g: int, settings: Settings) -> Rate:
     value, low, high, n = calibration(margin, g, settings)
     s = known_scores(margin)
     if s.at.size and not s.probabilities:
-        reason = f"scores are not probabilities: they run from {s.at[0]:g} to {s.top[-1]:g}"
+        reason = f"scores are not probabilities: they run from {brief(s.at[0])} to {brief(s.top[-1])}"
     else:
         reason = f"0 people with a score and a known outcome (of {int(margin.n[g].sum())} in the group)"
     name = f"{_name('inverted', settings)}-over-{PARTS}-bins"
@@ -158,7 +162,7 @@ def _calibration(margin: Margin, g: int, settings: Settings) -> Rate:
 
 
 def _name(kind: str, settings: Settings) -> str:
-    return f"{kind}-{100 * (1 - settings.alpha):g}"
+    return f"{kind}-{brief(100 * (1 - settings.alpha))}"
 
 
 def score_gaps(margin: Margin, members: npt.NDArray[np.int64], settings: Settings) -> list[tuple[str, Gap]]:
@@ -261,7 +265,9 @@ def _calibration_gaps(
     groups whose scores lie elsewhere may be calibrated alike, so that permuting people would find where scores lie.
     """
     found = [bounds(margin, g, alpha / max(len(members), 1)) for g in members]
-    method = f"plain errors; interval from {100 * (1 - alpha):g} % bounds that hold for all groups at once; no p-value"
+    method = (
+        f"plain errors; interval from {brief(100 * (1 - alpha))} % bounds that hold for all groups at once; no p-value"
+    )
     usable = [i for i, c in enumerate(found) if np.isfinite(c[0])]
     left_out = tuple(i for i in range(len(found)) if i not in usable)
     if len(usable) < 2 or (reference is not None and reference not in usable):

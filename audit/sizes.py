@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from audit.numbers import brief, grouped, many
 from audit.values import Rate
 
 
@@ -31,8 +32,12 @@ def unit(data: Mapping[str, Any] | Sized) -> str:
 
 def measured(data: Mapping[str, Any] | Sized) -> str:
     """4,000 people; or 4,000 rows of 400 people."""
-    rows = f"{_of(data, 'audited_rows'):,}"
-    return f"{rows} people" if unit(data) == "people" else f"{rows} rows of {_of(data, 'people'):,} people"
+    rows = _of(data, "audited_rows")
+    return (
+        many(rows, "person")
+        if unit(data) == "people"
+        else (f"{many(rows, 'row')} of {many(_of(data, 'people'), 'person')}")
+    )
 
 
 def weighed(data: Mapping[str, Any] | Sized) -> str:
@@ -49,11 +54,11 @@ def behind(rate: Rate, of: str = "") -> str:
     """5,421; with weights 1,234 measured, standing for 5,421. of: words behind the number, such as " rows"."""
     rows, whole = rate.rows, rate.denominator
     if rows is None or abs(rows - whole) < 1e-9 * max(rows, 1):
-        return f"{whole:,.0f}{of}"
+        return f"{grouped(whole)}{of}"
     return (
-        f"{rows:,}{of} measured, standing for {whole:,.0f}"
+        f"{rows:,}{of} measured, standing for {grouped(whole)}"
         if whole >= 1 or whole == 0
-        else (f"{rows:,}{of} measured, standing for {whole:.2g}")
+        else (f"{rows:,}{of} measured, standing for {brief(whole, 2)}")
     )
 
 

@@ -27,6 +27,7 @@ from audit.metrics import (
     TRUE_POSITIVE_RATE,
     metrics_for,
 )
+from audit.numbers import are, many
 from audit.values import UNKNOWN, to_json
 
 Floats = npt.NDArray[np.float64]
@@ -79,7 +80,7 @@ def _of_margin(margin: Margin) -> list[Smoothed]:
     if margin.weighted or (margin.people != margin.rows).any():
         why = "with weights or repeated people the counts are no independent yes and no, and nothing is borrowed"
     elif len(groups) < FEWEST_GROUPS:
-        why = f"only {len(groups)} groups are there to borrow from"
+        why = f"only {many(len(groups), 'group')} {are(len(groups))} there to borrow from"
     out = []
     for metric in metrics_for(margin.meaning):
         if metric.name not in SMOOTHED or (metric.needs_label and not margin.meaning.labelled):

@@ -19,6 +19,7 @@ from audit.documents.evidence import LeftToCube
 from audit.files import canonical
 from audit.findings import NormResult
 from audit.metrics import ACCURACY, EQUAL_OPPORTUNITY, EQUALIZED_ODDS, SELECTION_RATE, metrics_for
+from audit.numbers import are, many
 from audit.values import DatasetMeasure, Gap, Measures, Pair, Rate, Reach
 
 MOST = 12
@@ -49,10 +50,11 @@ def left_to_cube(
         return None
     groups = sum(len(m.groups) for m in margins if m.attribute in left)
     why = (
-        f"Of {len(crossed)} intersections {len(crossed) - len(left)} are told group by group: those with the widest "
-        f"gaps in selection, and those that a norm names. Of the other {len(left)} ({groups:,} groups) the counts and "
-        f"the gaps of {len(OF_THE_REST)} measures stand in evidence.json; all else about them follows from cube.json, "
-        "and was counted in every adjusted p-value."
+        f"Of {many(len(crossed), 'intersection')} {len(crossed) - len(left)} {are(len(crossed) - len(left))} told "
+        "group by group: those with the widest gaps in selection, and those that a norm names. Of the other "
+        f"{len(left)} ({many(groups, 'group')}) the counts and the gaps of {many(len(OF_THE_REST), 'measure')} stand "
+        "in evidence.json; all else about them follows from "
+        "cube.json, and was counted in every adjusted p-value."
     )
     return LeftToCube(left, groups, OF_THE_REST, why)
 

@@ -1,44 +1,152 @@
-"""`assay demo` as a whole process: where the time goes, per stage; medians over runs.
+"""`assay demo`, or `assay audit` on 10,000 rows with a model, as a whole process: where the time goes.
 
-python bench/demo_stages.py [--runs 3]
+    python bench/demo_stages.py [demo|audit] [--runs 3] [--against CHECKOUT]
+
+Per stage: seconds by the clock, and of processors, of the command itself and of the processes that it starts. Then each
+process with its processor seconds, and the whole: the command and all its processes, as the kernel counts them. Medians
+over runs. Processes are looked at 30 times a second: what a process does in its last moments is in the whole only.
+--against: the same of another checkout of Assay, the two in turn, the ratio of the wholes, and whether what they wrote
+is the same byte for byte (as far as it is made to be: the report has a date, the candidate a time).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import re
 import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+SAME = ("evidence.json", "cube.json", "explain.json", "mitigation.json")
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Stage:
+    wall: float = 0.0
+    own: float = 0.0
+    others: float = 0.0
+
+
+@dataclass
+class Run:
+    wall: float = 0.0
+    cpu: float = 0.0
+    stages: dict[str, Stage] = field(default_factory=dict)
+    processes: dict[int, tuple[str, float]] = field(default_factory=dict)
+
+
+def spent(pid: int) -> float:
+    """Processor seconds of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def named(pid: int) -> str:
+    """What a process is there for: what an isolated one serves, else the name of its program."""
+    words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    told = dict(re.findall(r'"(serve|function)": "([^"]*)"', " ".join(words)))
+    return told.get("function") or told.get("serve") or Path(words[0]).name  # nothing once it has ended
+
+
+def looked(command: list[str], root: Path) -> Run:
+    """Run a command to its end and look at it and its processes meanwhile."""
+    from app_queue import family
+
+    run, stage = Run(), "Starting"
+    with tempfile.TemporaryDirectory() as held:
+        told = Path(held) / "progress.json"
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        start = last = time.perf_counter()
+        process = subprocess.Popen(
+            command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            env={**os.environ, "ASSAY_PROGRESS": str(told)},
+        )  # fmt: skip
+        while process.poll() is None:
+            time.sleep(1 / 30)
+            if told.exists():
+                stage = json.loads(told.read_text())["stage"]
+            here, now = run.stages.setdefault(stage, Stage()), time.perf_counter()
+            here.wall, last = here.wall + now - last, now
+            for pid in family(process.pid):
+                try:
+                    name, seconds = named(pid), spent(pid)
+                except OSError:
+                    continue
+                was, earlier = run.processes.get(pid, ("", 0.0))
+                more, run.processes[pid] = seconds - earlier, (name or was, seconds)
+                if pid == process.pid:
+                    here.own += more
+                else:
+                    here.others += more
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        run.wall = time.perf_counter() - start
+        run.cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)}: exit {process.returncode}")
+    return run
+
+
+def ten_thousand(folder: Path) -> Path:
+    """A case of 10,000 people of the sample Adult income that its model did not learn from."""
+    import pandas as pd
+
+    samples = ROOT / "sample_data"
+    frame = pd.read_parquet(samples / "adult.parquet")
+    frame[frame["split"] == "test"].iloc[:10_000].to_parquet(folder / "adult.parquet", index=False)
+    (folder / "adult.skops").symlink_to(samples / "adult.skops")
+    left_out = ("split =", "train =", "audit =")
+    lines = (samples / "adult.toml").read_text().splitlines(keepends=True)
+    (folder / "case.toml").write_text("".join(line for line in lines if not line.startswith(left_out)))
+    return folder / "case.toml"
+
+
+def told(runs: list[Run]) -> str:
+    middle = statistics.median
+    lines = ["| stage | s | CPU s, the command | CPU s, its processes |", "|---|---|---|---|"]
+    for name in runs[0].stages:
+        found = [r.stages.get(name, Stage()) for r in runs]
+        figures = (middle(f.wall for f in found), middle(f.own for f in found), middle(f.others for f in found))
+        lines.append(f"| {name} | " + " | ".join(f"{v:.2f}" for v in figures) + " |")
+    lines.append(f"| **whole** | **{middle(r.wall for r in runs):.1f}** | **{middle(r.cpu for r in runs):.1f}** | |")
+    shown = [f"{name} {seconds:.1f}" for name, seconds in runs[-1].processes.values() if seconds >= 0.1]
+    return "\n".join([*lines, f"\nProcesses over a tenth of a second: {len(shown)} (CPU s: {', '.join(shown)})."])
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="?", choices=("demo", "audit"), default="demo")
     parser.add_argument("--runs", type=int, default=3)
-    args = parser.parse_args()
-    walls, stages = [], []
-    for _ in range(args.runs):
-        with tempfile.TemporaryDirectory() as place:
-            start = time.perf_counter()
-            command = [sys.executable, "-m", "cli", "demo", "--json", "--out", place]
-            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-            walls.append(time.perf_counter() - start)
-            stages.append(json.loads(done.stdout)["seconds"])
-    print("| stage | median s | share |")
-    print("|---|---|---|")
-    whole = statistics.median(walls)
-    for name in stages[0]:
-        middle = statistics.median(s[name] for s in stages)
-        print(f"| {name} | {middle:.1f} | {100 * middle / whole:.0f} % |")
-    print(f"| whole process | {whole:.1f} | 100 % |")
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    print(f"\n{args.runs} runs; peak memory of the largest single process {peak:.0f} MiB.")
+    parser.add_argument("--against", type=Path)
+    options = parser.parse_args()
+    sides = [ROOT] if options.against is None else [options.against.resolve(), ROOT]
+    runs: dict[Path, list[Run]] = {side: [] for side in sides}
+    with tempfile.TemporaryDirectory() as held:
+        case = ten_thousand(Path(held))
+        for _ in range(options.runs):
+            for number, side in enumerate(sides):
+                out = Path(held) / f"out-{number}-{len(runs[side])}"
+                what = ["demo"] if options.what == "demo" else ["audit", str(case)]
+                runs[side].append(looked([sys.executable, "-m", "cli", *what, "--out", str(out)], side))
+        for side in sides:
+            print(f"\n{side if len(sides) > 1 else 'assay ' + options.what}\n\n{told(runs[side])}")
+        if len(sides) > 1:
+            whole = [statistics.median(r.cpu for r in runs[side]) for side in sides]
+            print(f"\nCPU here / there: {whole[1] / whole[0]:.2f}.")
+            for name in SAME:
+                files = [Path(held) / f"out-{number}-0" / name for number in (0, 1)]
+                if all(f.exists() for f in files):
+                    print(f"{name}: {'the same' if files[0].read_bytes() == files[1].read_bytes() else 'DIFFERS'}")
+    print(f"load {os.getloadavg()[0]:.0f}, {os.cpu_count()} processors")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ from audit.documents.mitigation import ARMS, Aim, AimAsked, Mitigation
 from audit.files import canonical, write_whole
 from audit.findings import NormResult, name_of, percent
 from audit.metrics import ACCURACY, EQUALIZED_ODDS, FALSE_POSITIVE_RATE, SELECTION_RATE, TRUE_POSITIVE_RATE
+from audit.numbers import are, brief, fixed, many, signed
+from audit.sentences import AGES, NO_CAUSE
 from audit.values import Gap, Rate
 from debias.held import aim_words
 from debias.mlbom import ml_bom
@@ -100,7 +102,7 @@ def model_card(document: Mapping[str, Any]) -> str:
         "## Data",
         _data(m),
         "## Figures",
-        f"On {m.splits.test:,} rows that neither model learned from, with 95 % intervals. The second column is "
+        f"On {many(m.splits.test, 'row')} that neither model learned from, with 95 % intervals. The second column is "
         "the original model with nothing changed but its threshold, moved so that it selects as many of the same rows "
         "(no outcome is looked at for that): a gain that it shares is a moved threshold.",
         _figures(m),
@@ -113,8 +115,8 @@ def model_card(document: Mapping[str, Any]) -> str:
         "## Limits",
         _list(
             [
-                "Figures are of the rows that were measured, and age when people or the world change.",
-                "A gap does not say what caused it, and no gap does not say that nobody is harmed.",
+                AGES,
+                NO_CAUSE,
                 *m.notes,
             ]
         ),
@@ -154,7 +156,7 @@ def _made(m: Mitigation) -> str:
     lines = [
         f"{m.words} ({m.source})",
         f"Aim: {_aim(c)}, between groups of {' and '.join(_escaped(a) for a in asked.attributes)}, tolerance "
-        f"{asked.tolerance:g}. {_escaped(aim_words(c))}",
+        f"{brief(asked.tolerance)}. {_escaped(aim_words(c))}",
         f"It started from {old} and is {_escaped(base.learner)}.",
         f"At a decision it {reads} the sensitive columns"
         + (
@@ -186,7 +188,7 @@ def _data(m: Mitigation) -> str:
     d, s = m.data, m.splits
     drawn = "drawn by seed" if s.made_by == "seed" else "by the case's own split"
     return (
-        f"{d.rows:,} rows (sha256 {d.sha256[:12]}), {drawn}: {s.train:,} to learn from, {s.validation:,} "
+        f"{many(d.rows, 'row')} (sha256 {d.sha256[:12]}), {drawn}: {s.train:,} to learn from, {s.validation:,} "
         f"to choose on, {s.test:,} to report on; no row is for two of them. Features: "
         f"{', '.join(_escaped(f) for f in _names(d.features))}. "
         f"Sensitive columns: {', '.join(_escaped(a) for a in _names(d.sensitive))}."
@@ -223,12 +225,12 @@ def _interval(record: Rate | Gap | NormResult) -> str:
     if record.value is None:
         return "not estimable"
     if record.low is None or record.high is None:
-        return f"{record.value:.3f}"
-    return f"{record.value:.3f} ({record.low:.3f} to {record.high:.3f})"
+        return fixed(record.value, 3)
+    return f"{fixed(record.value, 3)} ({fixed(record.low, 3)} to {fixed(record.high, 3)})"
 
 
 def _number(value: float | None) -> str:
-    return "n/a" if value is None else f"{value:.3f}"
+    return "n/a" if value is None else fixed(value, 3)
 
 
 def _worse(m: Mitigation) -> str:
@@ -241,12 +243,12 @@ def _worse(m: Mitigation) -> str:
     for c in worse[:MOST]:
         who = f"of {name_of(c.group)}" if c.group is not None else f"by {' and '.join(c.attribute)}"
         what = c.metric.replace("_", " ") + ("" if c.kind == "rate" else f" {c.kind}")
-        by = f"changed by {c.delta:+.3f} ({c.low:+.3f} to {c.high:+.3f})"
+        by = f"changed by {signed(c.delta, 3)} ({signed(c.low, 3)} to {signed(c.high, 3)})"
         lines.append(f"{what} {who}: {_number(c.before)} before, {_number(c.after)} after, {by}")
     more = [f"{len(worse) - MOST} more in mitigation.json."] if len(worse) > MOST else []
-    return f"{len(worse)} figures got worse beyond chance, over all groups at once; the worst first:\n\n" + _list(
-        [*lines, *more]
-    )
+    return (
+        f"{many(len(worse), 'figure')} got worse beyond chance, over all groups at once; the worst first:\n\n"
+    ) + _list([*lines, *more])
 
 
 def _affected(m: Mitigation) -> str:
@@ -254,7 +256,8 @@ def _affected(m: Mitigation) -> str:
     for f in m.flips:
         if len(f.attribute) < 2:
             lines.append(
-                f"{name_of(f.group)}: of {f.rows:,} decisions {f.to_favourable:,} change to favourable, "
+                f"{name_of(f.group)}: of {many(f.rows, 'decision')} {f.to_favourable:,} "
+                f"{are(f.to_favourable, 'changes', 'change')} to favourable, "
                 f"{f.to_unfavourable:,} to unfavourable"
             )
     return _list(lines)
@@ -267,7 +270,7 @@ def _norms(m: Mitigation) -> str:
     lines = []
     for n in norms:
         where = f"{n.metric.replace('_', ' ')} {n.kind} by {' and '.join(n.attribute)}"
-        stands = "not estimable" if n.value is None else f"{_interval(n)}, limit {n.limit:g}"
+        stands = "not estimable" if n.value is None else f"{_interval(n)}, limit {brief(n.limit)}"
         lines.append(f"{where}: {stands}: {n.status.replace('_', ' ')}")
     return _list(lines)
 
@@ -277,8 +280,8 @@ def _files(m: Mitigation) -> str:
     onnx = m.onnx
     if onnx and onnx.file:
         lines.append(
-            f"{onnx.file}: sha256 {onnx.sha256}; over {onnx.rows:,} test rows its scores differ by at most "
-            f"{onnx.difference:.1g}, and {onnx.decisions_differ} decisions"
+            f"{onnx.file}: sha256 {onnx.sha256}; over {many(onnx.rows, 'test row')} its scores differ by at most "
+            f"{brief(onnx.difference, 1)}, and {many(onnx.decisions_differ, 'decision')}"
         )
     elif onnx:
         lines.append(f"no ONNX file: {onnx.reason}")

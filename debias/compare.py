@@ -30,6 +30,7 @@ from audit.findings import judge
 from audit.gaps import Settings
 from audit.measure import measure
 from audit.metrics import ACCURACY, FALSE_POSITIVE_RATE, ROC_AUC, SELECTION_RATE, TRUE_POSITIVE_RATE
+from audit.numbers import percent
 from audit.suppress import publish
 from audit.values import Measures, to_json
 from debias.paired import Change, changes, joint_of, people_moved, take
@@ -128,7 +129,7 @@ def unmatched(matched: Arm | None, candidate: Arm) -> str | None:
         return None
     return (
         f"No threshold of the original selects as many as the candidate: with its threshold moved it selects "
-        f"{100 * before:.1f} %, the candidate {100 * after:.1f} %, because many people share one score. What the two "
+        f"{percent(before)}, the candidate {percent(after)}, because many people share one score. What the two "
         "differ in is in part how many they select."
     )
 

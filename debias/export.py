@@ -14,6 +14,7 @@ from audit.errors import ModelError
 from audit.evidence import sha256
 from audit.models.arrays import arrays_in
 from audit.models.loaded import same_class
+from audit.numbers import brief
 from debias.candidate import Candidate
 from debias.task import Task
 
@@ -106,6 +107,6 @@ def export_onnx(task: Task, candidate: Candidate, allow: Sequence[str] = ()) -> 
     assert wanted is not None
     difference = float(np.abs(score - wanted).max())
     if difference > TOLERANCE:
-        return Exported(None, f"its scores differ by up to {difference:.2g} where {TOLERANCE:g} is allowed")
+        return Exported(None, f"its scores differ by up to {brief(difference, 2)} where {brief(TOLERANCE)} is allowed")
     decided = (score >= (candidate.threshold if candidate.threshold is not None else 0.5)).astype(np.int64)
     return Exported(content, None, difference, len(test), int((decided != candidate.decide(test)).sum()))

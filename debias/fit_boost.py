@@ -7,6 +7,7 @@ from dataclasses import asdict
 import numpy as np
 
 from audit.errors import InputError
+from audit.numbers import brief, fixed
 from debias.candidate import SKOPS, Candidate, Request, decided, joint_of, scores_of
 from debias.held import apart_of
 from debias.learner import boosted_learner, encoder
@@ -74,13 +75,14 @@ def by_boosting(asked: Request) -> Candidate:
     )
     if not done.met:
         best = (
-            f"smallest gap was {'not estimable' if np.isnan(done.gap) else f'{done.gap:.3f}'}"
+            f"smallest gap was {'not estimable' if np.isnan(done.gap) else fixed(done.gap, 3)}"
             if loss_from is None
-            else f"least that the worst group erred was {loss_from + done.gap:.3f}, not {loss_from + tolerance:.3f}"
+            else f"least that the worst group erred was {fixed(loss_from + done.gap, 3)}, not "
+            f"{fixed(loss_from + tolerance, 3)}"
         )
         notes.append(
-            f"The tolerance of {tolerance:g} was not reached on the rows that were learned from and chosen on: the "
-            f"{best}. A larger tolerance, fewer attributes or more trees may help."
+            f"The tolerance of {brief(tolerance)} was not reached on the rows that were learned from and chosen "
+            f"on: the {best}. A larger tolerance, fewer attributes or more trees may help."
         )
     model = boosted_learner(prepare, done.text, (ordered[0], ordered[1]), x.shape[1])
     content = skops_bytes(model)

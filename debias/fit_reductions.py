@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from audit.metrics import EQUAL_OPPORTUNITY, EQUALIZED_ODDS
+from audit.numbers import many
 from debias.candidate import SKOPS, Candidate, Request, decided, joint_of, scores_of
 from debias.held import apart_of
 from debias.learner import encoder
@@ -56,8 +57,8 @@ def by_reduction(asked: Request, *, grid: bool) -> Candidate:
         )
     if not grid:
         notes.append(
-            f"Exponentiated gradient decides at random among {len(members)} models; here their probabilities are "
-            "averaged with the same weights instead, so that one person gets one answer."
+            f"Exponentiated gradient decides at random among {many(len(members), 'model')}; here their "
+            "probabilities are averaged with the same weights instead, so that one person gets one answer."
         )
     return Candidate(
         asked.method,

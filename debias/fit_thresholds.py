@@ -12,6 +12,7 @@ from audit.files import canonical
 from audit.findings import name_of
 from audit.metrics import EQUAL_OPPORTUNITY
 from audit.models.thresholds_model import SCHEMA, adjusted
+from audit.numbers import brief, fixed
 from debias.candidate import Candidate, Request, decided, joint_of
 from debias.held import apart_of
 from debias.methods.thresholds import LEAST, group_thresholds
@@ -60,8 +61,8 @@ def by_thresholds(asked: Request) -> Candidate:
     )
     notes = [
         "The candidate is the audited model with the thresholds in mitigated.json; a group that is not named there is "
-        f"decided by the original threshold, {original.threshold:g}. Its scores are the model's, moved so that each "
-        "group's threshold lies at that number."
+        f"decided by the original threshold, {brief(original.threshold)}. Its scores are the model's, moved so "
+        "that each group's threshold lies at that number."
     ]
     if task.case.model.endpoint is not None:
         notes.append(
@@ -77,7 +78,8 @@ def by_thresholds(asked: Request) -> Candidate:
         )
     elif not done.met:
         notes.append(
-            f"The tolerance of {tolerance:g} was not reached on validation: the smallest gap was {done.gap:.3f}."
+            f"The tolerance of {brief(tolerance)} was not reached on validation: the smallest gap was "
+            f"{fixed(done.gap, 3)}."
         )
     rows = np.concatenate([choose, task.splits.test])
     known = original.score[rows]

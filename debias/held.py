@@ -19,6 +19,7 @@ from audit.findings import name_of, percent
 from audit.gaps import Settings
 from audit.measure import gaps_of
 from audit.metrics import METRICS, metrics_for
+from audit.numbers import fixed, points
 from audit.values import UNKNOWN, Gap
 
 MOST_NAMED = 6
@@ -84,8 +85,8 @@ def aim_words(aim: Aim) -> str:
     else:
         row = METRICS.get(aim.metric)
         name = aim.metric.replace("_", " ") if row is None else row.name.replace("_", " ")
-        what = f"a gap in {name} of at most {_points(aim.tolerance)}"
-        reached = None if aim.reached is None else _points(aim.reached)
+        what = f"a gap in {name} of at most {points(aim.tolerance)}"
+        reached = None if aim.reached is None else points(aim.reached)
     whom = " between the groups that the method holds" if aim.apart else ""
     if reached is None:
         out = f"The aim was {what}. Whether it was met cannot be said: no two groups could be compared{whom}."
@@ -98,7 +99,7 @@ def aim_words(aim: Aim) -> str:
     named = {a.attribute for a in aim.apart}
     with_them = [
         f"{' and '.join(g.attribute)}: "
-        + ("not estimable" if g.value is None else f"{_points(g.value)}{_span(g.low, g.high)}")
+        + ("not estimable" if g.value is None else f"{points(g.value)}{_span(g.low, g.high)}")
         for g in aim.by
         if g.attribute in named
     ]
@@ -112,9 +113,5 @@ def named_apart(aim: Aim) -> str:
     return f"{'; '.join(shown)}{more}"
 
 
-def _points(value: float) -> str:
-    return f"{100 * value:.1f} points"
-
-
 def _span(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else f" [{100 * low:.1f}, {100 * high:.1f}]"
+    return "" if low is None or high is None else f" [{fixed(100 * low, 1)}, {fixed(100 * high, 1)}]"

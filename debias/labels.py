@@ -20,6 +20,7 @@ from audit.contract.labels import NOT_A_RATE, sample_size
 from audit.errors import CaseError, InputError
 from audit.files import write_once
 from audit.load import load_rows
+from audit.numbers import are, brief, many, percent
 from audit.values import UNKNOWN, to_json
 from debias.task import task_of
 from debias.whatif.run import flags
@@ -49,7 +50,7 @@ def look_again(case: Case, out: Path, within: float = 0.02, seed: int = 0) -> tu
     if not 0.001 <= within <= 0.2:
         raise InputError(
             "an interval of this width cannot be planned",
-            got=f"--within {within:g}",
+            got=f"--within {brief(within)}",
             expected="half its width, from 0.001 to 0.2",
             todo="take 0.02 for 2 points on both sides",
         )
@@ -60,7 +61,7 @@ def look_again(case: Case, out: Path, within: float = 0.02, seed: int = 0) -> tu
     if found is None:
         raise CaseError(
             "there are too few rows to say which outcomes look wrong",
-            got=f"{len(everyone)} rows",
+            got=many(len(everyone), "row"),
             expected="50 rows, and 8 of each outcome",
             todo="bring more rows, or look at all of them",
         )
@@ -87,10 +88,11 @@ def look_again(case: Case, out: Path, within: float = 0.02, seed: int = 0) -> tu
         "samples": [to_json(p) for p in plan],
     }
     words = [
-        f"{int(found.sum()):,} of {len(everyone):,} outcomes look wrong. {NOT_A_RATE}",
-        f"For the share of wrong outcomes of a group within {within:.1%} (at about {EXPECTED:.0%}), "
-        f"{wanted:,} of its rows are drawn at random, or all where there are fewer:",
-        *(f"- {p.attribute[0]} {p.group[0]}: {p.sample:,} of {p.rows:,} rows" for p in plan),
+        f"{int(found.sum()):,} of {many(len(everyone), 'outcome')} {are(int(found.sum()), 'looks', 'look')} wrong. "
+        f"{NOT_A_RATE}",
+        f"For the share of wrong outcomes of a group within {percent(within, 1)} (at about {percent(EXPECTED, 0)}), "
+        f"{wanted:,} of its rows {are(wanted)} drawn at random, or all where there are fewer:",
+        *(f"- {p.attribute[0]} {p.group[0]}: {p.sample:,} of {many(p.rows, 'row')}" for p in plan),
         f"Written: {out}. Label the samples again without looking at what is recorded.",
     ]
     return document, "\n".join(words)

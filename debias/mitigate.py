@@ -22,6 +22,7 @@ from audit.evidence import pick, sha256, tool
 from audit.files import canonical, read_json, write_whole
 from audit.gaps import Settings
 from audit.metrics import ACCURACY, SELECTION_RATE
+from audit.numbers import brief, fixed, many
 from audit.values import to_json
 from debias.candidate import Candidate, Original, open_original
 from debias.card import write_cards
@@ -118,18 +119,18 @@ def run_mitigate(
             raise GateBroken(
                 f"whether the constraint {aim.replace('_', ' ')} was met cannot be said",
                 got=f"no two groups that the method holds can be compared on the test rows{apart}",
-                expected=f"at most {tolerance:g}",
+                expected=f"at most {brief(tolerance)}",
                 todo="name an attribute with two groups of enough people, or bring more rows",
             )
         raise GateBroken(
             f"the constraint {aim.replace('_', ' ')} was not met",
             got=(
-                f"a gap of {reached:.3f}"
+                f"a gap of {fixed(reached, 3)}"
                 if found.bound is None
-                else f"a group's error {reached:.3f} above the original's error of everyone"
+                else f"a group's error {fixed(reached, 3)} above the original's error of everyone"
             )
             + f" on the test rows, the best that {row.title.lower()} reached{apart}",
-            expected=f"at most {tolerance:g}",
+            expected=f"at most {brief(tolerance)}",
             todo="allow a larger tolerance, name fewer attributes, or try another method",
         )
     return document
@@ -311,7 +312,8 @@ def summary(document: dict[str, Any]) -> list[str]:
     m = record_in(Mitigation, document, FILE)
     arms = m.arms.present()
     lines = [
-        f"{m.case.name}: {m.title} ({m.stage}-processing), {m.splits.test:,} rows that neither model learned from.",
+        f"{m.case.name}: {m.title} ({m.stage}-processing), {many(m.splits.test, 'row')} that neither model learned "
+        "from.",
     ]
     if m.notice:
         lines.append(f"Notice: {m.notice}")
@@ -326,11 +328,11 @@ def summary(document: dict[str, Any]) -> list[str]:
         lines.append(f"{label:34}" + "".join(_figure(v) for v in values))
     worse = [c for c in m.changes if c.worse and c.clear]
     lines += ["", aim_words(m.constraint)]
-    lines += ["", f"Got worse, beyond chance: {len(worse)} figures" + (", the first:" if worse else ".")]
+    lines += ["", f"Got worse, beyond chance: {many(len(worse), 'figure')}" + (", the first:" if worse else ".")]
     for c in worse[:5]:
         who = " / ".join(c.group) if c.group else f"by {' x '.join(c.attribute)}"
         what = f"{c.metric.replace('_', ' ')} {'' if c.kind == 'rate' else c.kind + ' '}"
-        lines.append(f"- {what}{who or 'everyone'}: {c.before:.3f} -> {c.after:.3f}")
+        lines.append(f"- {what}{who or 'everyone'}: {fixed(c.before, 3)} -> {fixed(c.after, 3)}")
     everyone = next((f for f in m.flips if not f.attribute), None)
     if everyone:
         lines.append(
@@ -344,7 +346,7 @@ def summary(document: dict[str, Any]) -> list[str]:
 
 
 def _figure(value: float | None) -> str:
-    return f"{'n/a':>12}" if value is None else f"{value:12.4f}"
+    return f"{'n/a' if value is None else fixed(value, 4):>12}"
 
 
 def _gap(arm: Arm, metric: str, attribute: Sequence[str]) -> float | None:

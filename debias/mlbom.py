@@ -26,6 +26,8 @@ from audit.documents.evidence import Evidence
 from audit.documents.mitigation import Mitigation
 from audit.findings import NormResult
 from audit.metrics import SELECTION_RATE
+from audit.numbers import points
+from audit.sentences import AGES, NO_CAUSE
 from audit.values import Gap, Rate
 
 T = TypeVar("T")
@@ -33,8 +35,8 @@ Record = dict[str, Any]
 NAMESPACE = uuid.UUID("8f0b1d52-3a0e-5f4e-9a53-61d2b6a4c0de")
 SPEC = "1.6"
 LIMITS = (
-    "Figures are of the rows that were measured, and age when people or the world change.",
-    "A gap does not say what caused it, and no gap does not say that nobody is harmed.",
+    AGES,
+    NO_CAUSE,
     "Groups are those that the data name.",
 )
 
@@ -296,7 +298,7 @@ def _assessments(gaps: Sequence[Gap], norms: Sequence[NormResult], strategy: str
             {
                 "groupAtRisk": _slice(g.attribute, g.lowest),
                 "harms": (
-                    f"Receives the favourable decision least often: {100 * g.value:.1f} points less than "
+                    f"Receives the favourable decision least often: {points(g.value)} less than "
                     f"{_slice(g.attribute, g.highest)}."
                 ),
                 "mitigationStrategy": f"{strategy}Norms of the policy: {'; '.join(stands) or 'none for this'}.",

@@ -32,6 +32,8 @@ from audit.errors import AssayError, DataError, InputError
 from audit.evidence import sha256, tool
 from audit.files import canonical, read_json, write_whole
 from audit.gaps import Settings
+from audit.numbers import brief, fixed, many
+from audit.sentences import stopped_early
 from audit.suppress import publish
 from debias.candidate import Candidate, Original, open_original
 from debias.compare import matched_decisions
@@ -98,15 +100,15 @@ def run_search(
     original = open_original(task, allow)
     settings = Settings(seed=seed, draws=draws, floor=floor, order=1, reference=case.data.reference)
     judge = Judge(task, original, constraint, chosen, settings)
-    fixed: dict[str, Any] = {"at_random": True} if at_random else {}
-    fixed |= {} if acceptable_loss is None else {"acceptable_loss": acceptable_loss}
-    fixed |= {"need": stated_need} if (stated_need := " ".join(need.split())) else {}
-    head = _head(case, whole, task, original, wanted, constraint, chosen, settings, held, fixed)
+    stated: dict[str, Any] = {"at_random": True} if at_random else {}
+    stated |= {} if acceptable_loss is None else {"acceptable_loss": acceptable_loss}
+    stated |= {"need": stated_need} if (stated_need := " ".join(need.split())) else {}
+    head = _head(case, whole, task, original, wanted, constraint, chosen, settings, held, stated)
     record = _resumed(out, head)[:trials]
     if begin is not None:
         begin(head, len(record))
     began = time.monotonic()
-    progress.stage("Searching")
+    progress.stage("Searching", len(record))
     while len(record) < trials:
         progress.step(len(record), trials)
         if timeout is not None and record and time.monotonic() - began > timeout:
@@ -280,9 +282,9 @@ def _head(
     attributes: tuple[str, ...],
     settings: Settings,
     held: int,
-    fixed: Mapping[str, Any],
+    stated: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """What the search is of. Two searches with one head are one search. fixed: what was said beforehand."""
+    """What the search is of. Two searches with one head are one search. stated: what was said beforehand."""
     splits, data = task.splits, case.data
     left = {m.name: m.not_searched for m in METHODS.values() if m.not_searched and m not in methods}
     left |= {
@@ -312,17 +314,17 @@ def _head(
             "metric": CONSTRAINTS[aim].figure,
             "attributes": list(attributes),
             "seed": settings.seed,
-            **fixed,
+            **stated,
         },
         "objectives": [
             "loss: the share of wrong decisions",
-            f"gap: the upper bound of the {100 * (1 - settings.alpha):g} % simultaneous interval of "
+            f"gap: the upper bound of the {brief(100 * (1 - settings.alpha))} % simultaneous interval of "
             + ("the error of the group that errs most" if aim == BOUNDED_LOSS else "the widest gap"),
         ],
         "space": {m.name: {k: [s.low, s.high] for k, s in m.space.items()} for m in methods},
         "sampler": (
             "every candidate drawn at random from the space, one seed a trial"
-            if "at_random" in fixed
+            if "at_random" in stated
             else "every method as it stands, then Optuna TPE, multi-objective, one seed a trial"
         ),
         "splits": {
@@ -361,9 +363,9 @@ def _document(head: dict[str, Any], judge: Judge, record: list[_Tried], asked: i
     body = json.loads(canonical({"original": judge.original, "trials": trials, "front_among": ORIGINAL_BEATS}))
     front = front_in(body)
     failed = sum(t.trial.failed is not None for t in record)
-    notes = [f"{failed} of {len(record)} candidates failed; each says why."] if failed else []
+    notes = [f"{failed} of {many(len(record), 'candidate')} failed; each says why."] if failed else []
     if len(record) < asked:
-        notes.append(f"{len(record)} of {asked} candidates were tried: time was up, or nothing new was left to try.")
+        notes.append(stopped_early(len(record), asked))
     if left := record_in(_Request, head, FILE).asked.left_out:
         notes.append(f"Not searched: {'; '.join(f'{METHODS[n].title.lower()} ({why})' for n, why in left.items())}.")
     notes.append(
@@ -425,17 +427,17 @@ def table_of(document: dict[str, Any]) -> list[str]:
     weighed = words_of(found.asked.constraint)
     gap = f"{weighed.full.removeprefix('the ')} [95 %]"
     lines = [
-        f"{found.case.name if found.case else ''}: {len(found.trials)} candidates tried, {len(on)} on the front; "
-        f"measured on {found.splits.judge:,} validation rows.",
+        f"{found.case.name if found.case else ''}: {many(len(found.trials), 'candidate')} tried, {len(on)} on the "
+        f"front; measured on {many(found.splits.judge, 'validation row')}.",
         "",
         f"{'':>5}  {'method':24}{'tolerance':>10}  {'loss [95 %]':24}{gap:32}moved threshold: loss, {weighed.short}",
         f"{'':>5}  {'original':24}{'':>10}  {_span(found.original.loss):24}{_span(found.original.gap)}",
     ]
     for t in sorted(on, key=lambda t: 0.0 if t.loss is None else t.loss.value):
         at = t.parameters.get("tolerance")
-        beside = "" if t.matched is None else f"{t.matched.loss.value:.4f}, {t.matched.gap.value:.4f}"
+        beside = "" if t.matched is None else f"{fixed(t.matched.loss.value, 4)}, {fixed(t.matched.gap.value, 4)}"
         lines.append(
-            f"{t.trial:>5}  {t.title:24}{'' if at is None else f'{at:g}':>10}  {_span(t.loss):24}"
+            f"{t.trial:>5}  {t.title:24}{'' if at is None else brief(at):>10}  {_span(t.loss):24}"
             f"{_span(t.gap):32}{beside}"
         )
     if not on:
@@ -446,4 +448,4 @@ def table_of(document: dict[str, Any]) -> list[str]:
 
 
 def _span(entry: Loss | WidestGap | None) -> str:
-    return "" if entry is None else f"{entry.value:.4f} [{entry.low:.4f}, {entry.high:.4f}]"
+    return "" if entry is None else f"{fixed(entry.value, 4)} [{fixed(entry.low, 4)}, {fixed(entry.high, 4)}]"

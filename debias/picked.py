@@ -8,6 +8,7 @@ from typing import Any
 
 from audit.documents import record_in
 from audit.documents.mitigation import Choice
+from audit.numbers import many
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ def notes_of_choice(entry: Mapping[str, Any] | None) -> list[str]:
         return []
     choice = record_in(Choice, entry, "mitigation.json")
     notes = [
-        f"Candidate {choice.trial} was picked among {choice.looked_at} candidates of a search on validation "
+        f"Candidate {choice.trial} was picked among {many(choice.looked_at, 'candidate')} of a search on validation "
         "rows. The test rows were used for this one only."
     ]
     if not choice.on_front:

@@ -33,6 +33,7 @@ from audit import stats
 from audit.cube import Ints
 from audit.errors import DataError
 from audit.metrics import EQUAL_OPPORTUNITY, EQUALIZED_ODDS
+from audit.numbers import many
 from debias.learner import boosted_learner, encoder
 from debias.methods.boost import BoostSettings, boost, bounds_of
 from debias.methods.method import DEMOGRAPHIC_PARITY
@@ -113,7 +114,7 @@ class ConstrainedBoosting(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_classification_targets(y)
         self.classes_, label = np.unique(y, return_inverse=True)
         if len(self.classes_) != 2:
-            found = "1 class" if len(self.classes_) == 1 else f"{len(self.classes_)} classes"
+            found = many(len(self.classes_), "class")
             raise TableError("Only binary classification is supported", got=found, expected="two classes")
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=np.float64)
         if weight is not None and len(np.unique(label[weight > 0])) < 2:

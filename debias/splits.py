@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audit.errors import DataError
+from audit.numbers import many
 
 Ints = npt.NDArray[np.int64]
 VALIDATION_SHARE = 0.25
@@ -51,7 +52,7 @@ def split_rows(
         if len(rows) < least:
             raise DataError(
                 f"there are too few rows to {name}",
-                got=f"{len(rows)} rows" + ("" if own else " in the split of the case"),
+                got=many(len(rows), "row") + ("" if own else " in the split of the case"),
                 expected=f"at least {least} rows with a known label",
                 todo="bring more rows, or check `split`, `train` and `audit` in the case file",
             )

@@ -14,6 +14,7 @@ from audit.code import code_clusters, code_label, group_codes
 from audit.cube import POSITIVE, UNLABELLED, Floats, Ints, Meaning
 from audit.errors import CaseError, DataError
 from audit.findings import name_of
+from audit.numbers import are, many
 from audit.suppress import FLOOR
 from debias.learner import empty_columns
 from debias.splits import Splits, share_of, split_rows
@@ -64,7 +65,7 @@ def halved(task: Task, seed: int) -> tuple[Task, Ints]:
     if min(len(half), len(rows) - len(half)) < 10:
         raise DataError(
             "there are too few rows to choose on",
-            got=f"{len(rows)} validation rows",
+            got=many(len(rows), "validation row"),
             expected="at least 20: a half for the methods, a half to judge them",
             todo="bring more rows, or check `split` and `train` in the case file",
         )
@@ -82,7 +83,9 @@ def _one_sided(label: Ints, codes: Ints, levels: tuple[tuple[str, ...], ...], me
         for axis, names in enumerate(levels):
             people = np.bincount(codes[:, axis], minlength=len(names))
             same = np.bincount(codes[label == outcome, axis], minlength=len(names))
-            found += [f"{names[g]} ({people[g]} rows)" for g in np.flatnonzero((people >= FLOOR) & (people == same))]
+            found += [
+                f"{names[g]} ({many(people[g], 'row')})" for g in np.flatnonzero((people >= FLOOR) & (people == same))
+            ]
         if found:
             shown = ", ".join(found[:8]) + (" and others" if len(found) > 8 else "")
             notes.append(
@@ -126,7 +129,7 @@ def task_of(case: Case, rows: Rows, seed: int) -> Task:
         only = meaning.positive if (label[fit] == POSITIVE).all() else meaning.negative
         raise DataError(
             "the training rows have one outcome only",
-            got=f"{len(fit)} rows, all {only!r}",
+            got=f"{many(len(fit), 'row')}, all {only!r}",
             expected="rows of both outcomes to learn from",
             todo="check `label`, `positive` and the split",
         )
@@ -140,7 +143,10 @@ def task_of(case: Case, rows: Rows, seed: int) -> Task:
         )
     unlabelled = int((label == UNLABELLED).sum())
     if unlabelled:
-        notes.append(f"{unlabelled} rows have no known outcome; nothing was learned from them.")
+        notes.append(
+            f"{many(unlabelled, 'row')} {are(unlabelled, 'has', 'have')} no known outcome; nothing was "
+            f"learned from {are(unlabelled, 'it', 'them')}."
+        )
     absent = [g for j, g in enumerate(groups) if (joint[splits.test] == j).any() and not (joint[fit] == j).any()]
     if absent:
         shown = ", ".join(name_of(g) for g in absent[:8]) + (" and others" if len(absent) > 8 else "")

@@ -19,7 +19,7 @@ from audit.errors import InputError
 from audit.findings import NormResult
 from audit.load.forms import BY
 from audit.metrics import METRICS, SELECTION_RATE
-from audit.numbers import brief
+from audit.numbers import brief, many
 from audit.sizes import unit
 from audit.values import UNKNOWN
 from reports import words
@@ -145,7 +145,7 @@ def proposed(evidence: Evidence, mitigation: Mitigation | None, *, watched: bool
         out.append("Try another way of deciding, or write down why that is not needed.")
     clear = sum(bool(c.worse and c.clear) for c in (mitigation.changes if mitigation else ()))
     if clear:
-        out.append(f"If the candidate is taken, name who answers for the {clear} figures that get worse.")
+        out.append(f"If the candidate is taken, name who answers for the {many(clear, 'figure')} that get worse.")
     out += [
         f"Find out {column(evidence, a)} for the {n:,} {unit(evidence.data)} where it is not known."
         for a, n, of in unknown_of(evidence)

@@ -21,6 +21,7 @@ from audit import access, answers
 from audit.case import Case
 from audit.errors import InputError, OutputError
 from audit.files import private_folder
+from audit.numbers import many
 from audit.sealed import drop, is_sealed, outer
 from debias import jobs
 
@@ -64,9 +65,9 @@ class Forgotten:
         """The same in words."""
         out = [f"Deleted: {p}" for p in self.deleted[:most]]
         if len(self.deleted) > most:
-            out.append(f"... and {len(self.deleted) - most:,} files more")
+            out.append(f"... and {many(len(self.deleted) - most, 'file')} more")
         out += [f"Kept: {p}: {why}" for p, why in self.kept]
-        return [*out, f"{len(self.deleted):,} files deleted, {self.size:,} bytes."]
+        return [*out, f"{many(len(self.deleted), 'file')} deleted, {many(self.size, 'byte')}."]
 
 
 def forget(
@@ -304,7 +305,7 @@ def _answers(run: Path, dry: bool) -> Forgotten:
 
 def kept_answers(place: Path, entries: int, size: int) -> Forgotten:
     """Entries of the store in this folder, in words."""
-    return Forgotten((f"{place / 'answers.db'} ({entries:,} answers)",), (), size) if entries else Forgotten()
+    return Forgotten((f"{place / 'answers.db'} ({many(entries, 'answer')})",), (), size) if entries else Forgotten()
 
 
 def _is_report(path: Path) -> bool:

@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 from audit.errors import KeyFileError, OutputError
 from audit.files import private_folder, write_new
+from audit.numbers import many
 from reports.signing_key import (
     LEAST_BITS,
     PASSWORD_VARIABLE,
@@ -71,12 +72,12 @@ def make_key(
     if len(password) < LEAST_PASSWORD:
         raise KeyFileError(
             "the password is too short",
-            got=f"{len(password)} characters",
+            got=many(len(password), "character"),
             expected=f"at least {LEAST_PASSWORD}",
             todo="choose a longer one; whoever has the file and the password signs in your name",
         )
     if days < 1:
-        raise KeyFileError("the key would never be valid", got=f"{days} days", expected="1 or more")
+        raise KeyFileError("the key would never be valid", got=many(days, "day"), expected="1 or more")
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
@@ -209,4 +210,4 @@ def _looks_like(blob: bytes) -> str:
         return "a PEM file: " + blob.splitlines()[0].decode("ascii", "replace")
     if blob.startswith(b"%PDF"):
         return "a PDF"
-    return f"{len(blob):,} bytes that are something else"
+    return f"{many(len(blob), 'byte')} that are something else"

@@ -26,6 +26,7 @@ from audit.files import canonical
 from audit.models.registry import Registry
 from audit.models.served.addresses import check_address
 from audit.models.served.client import Access, Client
+from audit.numbers import many
 from audit.publish import publish_files
 from reports.machine.openlineage import assertions, run_of, to_event
 from reports.manifest import strict_json
@@ -294,6 +295,6 @@ def words(done: Written | SentEvents) -> str:
     beside = f" and on the model {done.model}" if done.model else ""
     stands = done.tags.get("assay.verdict")
     return (
-        f"Written to {done.uri}: run {done.run_id} with {done.metrics} figures, {', '.join(done.files)}; "
+        f"Written to {done.uri}: run {done.run_id} with {many(done.metrics, 'figure')}, {', '.join(done.files)}; "
         f"tags on it{beside}, assay.verdict = {stands} (no approval: that is the signed report)."
     )

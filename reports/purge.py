@@ -34,7 +34,7 @@ from audit import access
 from audit.answers import old
 from audit.errors import AssayError, CaseError, DataError, InputError, nearest
 from audit.files import canonical, write_whole
-from audit.numbers import brief
+from audit.numbers import brief, many
 from audit.sealed import CLEAR, OPEN, SEALED, is_open, is_sealed, outer, save
 from audit.sealed import hold as hold_open
 from debias import jobs
@@ -86,11 +86,11 @@ class Purged:
         """In words."""
         out = [
             f"{RULES[e.rule.split()[0]].capitalize()}{' of case ' + e.case[:8] if e.case else ''}: "
-            f"{e.files:,} files, {e.bytes:,} bytes ({e.rule})"
+            f"{many(e.files, 'file')}, {many(e.bytes, 'byte')} ({e.rule})"
             for e in self.entries
         ]
         out += [f"Kept: {place}: {why}" for place, why in self.done.kept]
-        return [*out, f"{len(self.done.deleted):,} files, {self.done.size:,} bytes."]
+        return [*out, f"{many(len(self.done.deleted), 'file')}, {many(self.done.size, 'byte')}."]
 
 
 def rules_of(home: Path, given: Mapping[str, float | None] | None = None) -> dict[str, float]:

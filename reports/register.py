@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from audit.documents.log import DecisionEntry, ReportEntry, logged, logged_as
+from audit.numbers import many
 from reports.about import SAME, compared
 from reports.conditions import OPEN, Condition, of_case
 from reports.log.store import Entry
@@ -135,7 +136,7 @@ def _standing(report: ReportEntry, approved: int, decided: int, until: str | Non
         return "approved"
     if members - decided + approved < quorum:
         return "not approved, the quorum can no longer be reached"
-    return f"open, {quorum - approved} more approvals needed"
+    return f"open, {many(quorum - approved, 'more approval')} needed"
 
 
 def _old(report: ReportEntry, today: dt.date) -> str:
@@ -204,7 +205,7 @@ def to_text(
             out.append(text + (f" Until {line.until}." if line.until else ""))
     for case, found in (conditions or {}).items():
         left = [c for c in found if c.state == OPEN]
-        out.append(f"{case}: {len(left)} of {len(found)} conditions {are(len(left))} open")
+        out.append(f"{case}: {len(left)} of {many(len(found), 'condition')} {are(len(left))} open")
         out += [f"  {c.number}. {c.text} {_who(c, today)}" for c in left]
     return "\n".join(out) if out else "The log holds no report yet."
 

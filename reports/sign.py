@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from audit.errors import AssayError, InputError
+from audit.numbers import many
 from reports.signing_key import SigningKey, common_name, fingerprint
 from reports.stamp import CERTIFIED, face_lines, stamp_style
 
@@ -103,7 +104,7 @@ def certify(
     if reader.embedded_signatures:
         raise InputError(
             "the report is signed already",
-            got=f"{len(reader.embedded_signatures)} signatures",
+            got=many(len(reader.embedded_signatures), "signature"),
             expected="an unsigned report; a certification is always the first signature",
         )
     return _sign(pdf, key, field, reason, CERTIFIED, True, timestamper, validation)
@@ -172,7 +173,9 @@ def _sign(
     from pyhanko.sign.signers import pdf_signer
 
     if len(reason) > MOST_REASON:
-        raise InputError("the reason is too long", got=f"{len(reason)} characters", expected=f"at most {MOST_REASON}")
+        raise InputError(
+            "the reason is too long", got=many(len(reason), "character"), expected=f"at most {MOST_REASON}"
+        )
     width, height = _empty_field(pdf, field)
     keeps = validation is not None and timestamper is not None
     meta = pdf_signer.PdfSignatureMetadata(

@@ -15,11 +15,13 @@ from audit.findings import name_of, p_words, percent
 from audit.load.forms import BY
 from audit.metrics import METRICS, SCORE_METRICS
 from audit.metrics import title as metric
+from audit.numbers import are, many
 from audit.publish import ROUNDED
 from audit.values import Gap, Rate
 
 __all__ = [
     "apart",
+    "are",
     "attribute",
     "bracket",
     "by",
@@ -111,11 +113,6 @@ def unquoted(text: str) -> str:
 def capital(text: str) -> str:
     """The first letter large, the rest as it is."""
     return text[:1].upper() + text[1:]
-
-
-def are(n: int | None, one: str = "is", more: str = "are") -> str:
-    """The verb (or noun) that goes with a number: 1 is, 2 are, 0 are."""
-    return one if n == 1 else more
 
 
 def count(value: float | None) -> str:
@@ -255,7 +252,10 @@ def chance(p: float | None) -> str:
 
 def compared(family: int, here: str = "") -> str:
     """How many comparisons were made (here: in this part), and that p-values allow for them."""
-    return f"{family} comparisons were made{here}, and p-values are adjusted for all of them."
+    return (
+        f"{many(family, 'comparison')} {are(family, 'was', 'were')} made{here}, and p-values are adjusted for "
+        "all of them."
+    )
 
 
 def by(attribute: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from audit import numbers
 from audit.documents.evidence import Curve, Evidence
 from audit.findings import name_of, percent
+from audit.numbers import many
 from audit.suppress import FLOOR
 from reports.blocks import Heading
 from reports.sections.further import ASKED, MOST, PARTS, TITLE, chosen, points, where
@@ -104,7 +105,7 @@ def _flips(evidence: Evidence) -> Chart | None:
     if not rows:
         return None
     first = rows[0]
-    turned = f"{percent(first.value)} of {first.people:,} decisions turn."
+    turned = f"{percent(first.value)} of {many(first.people, 'decision')} turn."
     takeaway = f"From {name_of(first.group)} to {name_of(first.to)}: {turned}"
     dots = [charts.Dot(f"{name_of(f.group)} to {name_of(f.to)}", f.value, f.low, f.high, f.people) for f in rows]
     return Chart(takeaway, dots, "Decisions that turn")

@@ -10,7 +10,7 @@ from audit.documents.evidence import Evidence
 from audit.evidence import pick
 from audit.findings import interval_words, name_of, percent
 from audit.metrics import BASE_RATE, SELECTION_RATE
-from audit.numbers import points
+from audit.numbers import are, points
 from audit.sizes import measured, unit
 from reports.words import unquoted
 from screens import charts, draw, parts, quality, state
@@ -72,8 +72,8 @@ def people(evidence: Evidence, attribute: tuple[str, ...]) -> None:
     largest = max(counts, key=lambda c: c.rows)
     smallest = min((c for c in counts if c.rows), key=lambda c: c.rows)
     takeaway = (
-        f"Of {measured(data)}, {largest.rows:,} are {name_of(largest.group)} and {smallest.rows:,} are "
-        f"{name_of(smallest.group)}, the smallest group."
+        f"Of {measured(data)}, {largest.rows:,} {are(largest.rows)} {name_of(largest.group)} and {smallest.rows:,} "
+        f"{are(smallest.rows)} {name_of(smallest.group)}, the smallest group."
     )
     st.header("People")
     st.write(state.plain(takeaway))

@@ -11,6 +11,7 @@ import streamlit as st
 
 from audit import access
 from audit.errors import AssayError
+from audit.numbers import are, many
 from reports.keys import SigningKey
 from reports.manifest import Manifest
 from screens import secret, state
@@ -97,7 +98,10 @@ def checked(content: bytes) -> Read:
 def says(read: Read) -> None:
     """What the checked evidence says, and who has decided so far."""
     m = read.manifest
-    st.success(f"{read.checks} checks were made, none failed. Signed by {state.plain(m.author)}, {m.issued:%Y-%m-%d}.")
+    st.success(
+        f"{many(read.checks, 'check')} {are(read.checks, 'was', 'were')} made, none failed. Signed by "
+        f"{state.plain(m.author)}, {m.issued:%Y-%m-%d}."
+    )
     st.markdown(f"**{state.plain(m.case)}**")
     for line in read.findings:
         st.markdown(f"- {state.plain(line)}")

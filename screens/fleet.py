@@ -9,6 +9,7 @@ import streamlit as st
 
 from audit import access
 from audit.errors import AssayError, DataError
+from audit.numbers import are, many
 from debias.loop.fleet import ordered, row_of
 from debias.loop.snapshot import FILE
 from screens import parts, state
@@ -34,7 +35,7 @@ def loops(cases: Sequence[CaseFolder]) -> None:
     st.header("Loops on this machine")
     waits = sum(r.approval is not None for r in rows)
     if waits:
-        st.warning(f"{waits} {'loop waits' if waits == 1 else 'loops wait'} for a person.")
+        st.warning(f"{many(waits, 'loop')} {are(waits, 'waits', 'wait')} for a person.")
     table = pd.DataFrame(
         {
             "case": r.loop,

@@ -10,6 +10,7 @@ from audit import access
 from audit.documents.mitigation import Mitigation
 from audit.errors import AssayError
 from audit.findings import name_of
+from audit.numbers import many
 from audit.sizes import rows_behind
 from debias.held import aim_words
 from debias.methods.method import CONSTRAINTS
@@ -93,11 +94,11 @@ def comparison(m: Mitigation) -> None:
     if m.notice:
         st.warning(state.plain(m.notice))
     search.chosen(m.choice)
-    st.write(f"Measured on {m.splits.test:,} rows that neither model saw.")
+    st.write(f"Measured on {many(m.splits.test, 'row')} that neither model saw.")
     draw.blocks([mitigation.arms_of(m, alone=True)])
     with st.expander("What the baseline is, and which rows were for what"):
         st.write(
-            f"Learned from {m.splits.train:,} rows, chosen on {m.splits.validation:,}, and measured on "
+            f"Learned from {many(m.splits.train, 'row')}, chosen on {m.splits.validation:,}, and measured on "
             f"{m.splits.test:,}."
         )
         draw.blocks([mitigation.BASELINE])

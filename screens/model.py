@@ -9,7 +9,7 @@ from audit.documents.evidence import Evidence
 from audit.evidence import pick
 from audit.findings import NormResult, interval_words, name_of, percent
 from audit.metrics import MEAN_SCORE, METRICS, SCORE_METRICS, metrics_for, title
-from audit.numbers import fixed
+from audit.numbers import fixed, many
 from audit.sizes import unit
 from audit.values import UNKNOWN, Gap
 from audit.wide import rates_of
@@ -64,7 +64,7 @@ def overview(evidence: Evidence) -> None:
     st.header("What was found")
     draw.blocks([Points(evidence.findings[:3])])
     if len(evidence.findings) > 3:
-        with st.expander(f"{len(evidence.findings) - 3} more findings"):
+        with st.expander(many(len(evidence.findings) - 3, "more finding")):
             draw.blocks([Points(evidence.findings[3:])])
     chapter = norms(evidence)
     st.header(chapter.title)
@@ -73,7 +73,7 @@ def overview(evidence: Evidence) -> None:
     silent = unsaid(evidence)
     draw.blocks([Points(silent[:MOST_SAID]) if silent else EVERYTHING])
     if len(silent) > MOST_SAID:
-        with st.expander(f"{len(silent) - MOST_SAID} more notes"):
+        with st.expander(many(len(silent) - MOST_SAID, "more note")):
             draw.blocks([Points(silent[MOST_SAID:])])
     st.header("What to do next")
     for step in ahead(evidence):
@@ -90,15 +90,17 @@ def unsaid(evidence: Evidence) -> tuple[str, ...]:
     open_ = sum(n.status == "undecided" for n in evidence.norms)
     if open_:
         found.append(
-            f"For {open_} of {len(evidence.norms)} norms the limit lies within the interval: so few people "
+            f"For {open_} of {many(len(evidence.norms), 'norm')} the limit lies within the interval: so few people "
             "do not decide it."
         )
     total = evidence.data.audited_rows
     for counts in evidence.counts:
         if counts.attribute and counts.group == (UNKNOWN,) and counts.rows:
-            found.append(f"The {' and '.join(counts.attribute)} of {counts.rows:,} of {total:,} people is not known.")
+            found.append(
+                f"The {' and '.join(counts.attribute)} of {counts.rows:,} of {many(total, 'person')} is not known."
+            )
         if not counts.attribute and counts.unknown_label:
-            found.append(f"The outcome of {counts.unknown_label:,} of {total:,} people is not known.")
+            found.append(f"The outcome of {counts.unknown_label:,} of {many(total, 'person')} is not known.")
     return (*found, *(unquoted(n) for n in evidence.notes))
 
 

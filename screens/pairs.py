@@ -9,7 +9,7 @@ import streamlit as st
 
 from audit.documents.evidence import Evidence
 from audit.findings import name_of, p_words
-from audit.numbers import fixed, signed
+from audit.numbers import are, fixed, many, signed
 from audit.values import Pair
 from reports.sections.pairs import LEAD, short_of
 from reports.words import bracket
@@ -34,7 +34,9 @@ def show(evidence: Evidence, metric: str, attribute: tuple[str, ...]) -> None:
         table = pd.DataFrame([row for _, row in rows[:MOST]])
         parts.table(table, alt=f"Pairs of groups in {metric.replace('_', ' ')}")
         cut = f" {MOST} of {len(rows)} are shown." if len(rows) > MOST else ""
-        st.caption(state.plain(f"{pairs[0].pairs} pairs are compared at once. {LEAD.text}{cut}"))
+        st.caption(
+            state.plain(f"{many(pairs[0].pairs, 'pair')} {are(pairs[0].pairs)} compared at once. {LEAD.text}{cut}")
+        )
 
 
 def against(p: Pair, reference: tuple[str, ...] | None) -> tuple[float, dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from audit.numbers import brief
+from audit.numbers import are, brief, many
 from screens import answers as made
 from screens import further, served, state
 from screens import said as answered
@@ -399,8 +399,8 @@ def remarks(a: Asked, found: Preview) -> None:
         named = ", ".join(f"{g.group} ({g.attribute}, {g.rows})" for g in small[:6])
         st.warning(
             state.plain(
-                f"{len(small)} groups have fewer than {FEW} rows: {named}. Only very large gaps can be told from "
-                "chance there; the audit says for each group how large."
+                f"{many(len(small), 'group')} {are(len(small), 'has', 'have')} fewer than {FEW} rows: {named}. "
+                "Only very large gaps can be told from chance there; the audit says for each group how large."
             )
         )
     if a.said.cluster is None:

@@ -10,6 +10,7 @@ import streamlit as st
 from audit.documents.evidence import Edges, Evidence, Histogram, PredictionGap, Regression
 from audit.evidence import pick
 from audit.findings import interval_words, name_of, significance
+from audit.numbers import many
 from audit.regression.measures import QUESTIONS
 from audit.regression.words import number
 from reports.sections.measures import sentence as difference
@@ -99,7 +100,8 @@ def _distances(found: Regression, attribute: tuple[str, ...]) -> None:
         parts.chart(_curves(found.edges, curves), key="regression-curves", alt=alt)
     parts.table(pd.DataFrame(rows), alt="Distances of the predictions of two groups")
     st.caption(
-        f"From a histogram of {found.edges.bins} bins by rank; the last column has what the exact values can be."
+        f"From a histogram of {many(found.edges.bins, 'bin')} by rank; the last column has what the exact values "
+        "can be."
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from audit.errors import AssayError
+from audit.numbers import many
 from reports.forget import Forgotten
 from screens import parts, state
 from screens.workspace import CaseFolder, forget_case
@@ -37,7 +38,7 @@ def _confirm(folder: CaseFolder, asked: str, keep: bool) -> None:
     except AssayError as error:
         state.show_error(error)
         return
-    st.warning(f"{len(would.deleted):,} files, {would.size:,} bytes, will be deleted for good.")
+    st.warning(f"{many(len(would.deleted), 'file')}, {many(would.size, 'byte')}, will be deleted for good.")
     yes, no = st.columns(2)
     if no.button("Keep it", key="forget-no"):
         del st.session_state[asked]
@@ -64,7 +65,7 @@ def _confirm(folder: CaseFolder, asked: str, keep: bool) -> None:
 def said(done: Forgotten) -> str:
     """One line on what went."""
     kept = f" Kept: {', '.join(Path(p).name for p, _ in done.kept)} in the folder reports." if done.kept else ""
-    return f"The case was deleted: {len(done.deleted):,} files, {done.size:,} bytes.{kept}"
+    return f"The case was deleted: {many(len(done.deleted), 'file')}, {many(done.size, 'byte')}.{kept}"
 
 
 def farewell() -> None:

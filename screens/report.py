@@ -11,6 +11,7 @@ import streamlit as st
 
 from audit import access
 from audit.errors import AssayError
+from audit.numbers import are, many
 from reports.conditions import OPEN, Condition
 from screens import board, parts, people, removal, secret, sign, state
 from screens.workspace import CaseFolder, entries_seen, log_home
@@ -122,7 +123,10 @@ def verified(content: bytes, trust: bytes | None = None, log: tuple[bytes, bytes
         st.warning(f"**Verified in part.** {state.plain(found.error().message)}")
     else:
         made = sum(c.status == "ok" for c in found.checks)
-        st.success(f"{state.plain(found.verdict[0].upper() + found.verdict[1:])}. {made} checks were made.")
+        st.success(
+            f"{state.plain(found.verdict[0].upper() + found.verdict[1:])}. {many(made, 'check')} "
+            f"{are(made, 'was', 'were')} made."
+        )
         place = next((c for c in found.checks if c.name == "log inclusion" and c.status == "ok"), None)
         if place is not None:
             st.caption(f"In the log of reports: {state.plain(place.detail)}.")
@@ -176,7 +180,7 @@ def decided() -> None:
         key="download-register", on_click="ignore",
     )  # fmt: skip
     with st.expander("The log behind it"):
-        st.write(f"{view.checkpoint.size:,} entries. Give this key to those who check reports against the log:")
+        st.write(f"{many(view.checkpoint.size, 'entry')}. Give this key to those who check reports against the log:")
         st.code(view.verifier.text, language=None)
 
 

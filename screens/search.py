@@ -7,7 +7,7 @@ import streamlit as st
 from audit.documents.mitigation import Choice
 from audit.documents.search import Place, Search, Trial
 from audit.findings import percent
-from audit.numbers import brief, fixed
+from audit.numbers import are, brief, fixed, many
 from debias.methods.method import CONSTRAINTS, SENSITIVE_NOTICE
 from debias.methods.table import METHODS
 from debias.pareto_figures import aims_for, words_of
@@ -76,9 +76,9 @@ def shown(found: Search) -> None:
     weighed = words_of(found.asked.constraint)
     gap = f"{weighed.full.removeprefix('the ').capitalize()}, at most"
     st.write(
-        f"**{len(found.trials)} candidates tried, {len(on)} on the front**: {nobody(found)} errs less "
-        f"{weighed.better}. Measured on {found.splits.judge:,} validation rows; the {found.splits.test:,} test "
-        "rows wait for the one that you pick."
+        f"**{many(len(found.trials), 'candidate')} tried, {len(on)} on the front**: {nobody(found)} errs less "
+        f"{weighed.better}. Measured on {many(found.splits.judge, 'validation row')}; the "
+        f"{many(found.splits.test, 'test row')} {are(found.splits.test, 'waits', 'wait')} for the one that you pick."
     )
     if not on:
         st.info(none_on(found))

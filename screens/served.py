@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from audit.errors import AssayError, CaseError
+from audit.numbers import many
 from screens import state
 from screens.said import Endpoint
 
@@ -44,7 +45,7 @@ def ask(columns: Sequence[str], said: Endpoint) -> Endpoint:
         return out
     st.warning(
         state.plain(
-            f"These {len(features)} columns of every person go to {place}, which is not this machine's Assay: "
+            f"These {many(len(features), 'column')} of every person go to {place}, which is not this machine's Assay: "
             f"{', '.join(features)}. Its owner may keep them."
         )
     )

@@ -9,6 +9,7 @@ import streamlit as st
 
 from audit import access
 from audit.errors import AssayError
+from audit.numbers import many
 from screens import parts, questions, spool, state
 from screens.answers import Answers, Files, complete, write
 from screens.model_lines import usable
@@ -118,7 +119,7 @@ def confirm(folder: CaseFolder, files: Files) -> None:
     """One question after the other, each with a proposal and its reason; then the whole, to look over."""
     assert files.data is not None
     seen = _peek(str(files.data), files.data.stat().st_size)
-    st.success(f"{seen.rows:,} rows, {len(seen.columns)} columns, kept on this machine.")
+    st.success(f"{many(seen.rows, 'row')}, {many(len(seen.columns), 'column')}, kept on this machine.")
     for note in seen.notes:
         st.caption(state.plain(note))
     with st.expander("First rows"):

@@ -14,6 +14,7 @@ from audit.cohort_rows import Condition, Kept, cohort_of_rows, kept_rows, outcom
 from audit.documents.evidence import Evidence
 from audit.errors import AssayError
 from audit.findings import findings, judge, percent
+from audit.numbers import many
 from audit.policy import Norm, Policy
 from audit.sizes import behind
 from audit.values import Measures
@@ -74,7 +75,7 @@ def chosen(folder: CaseFolder, evidence: Evidence) -> Evidence:
     finally:
         st.button("Everyone again", key="cohort-all", on_click=_everyone, args=(folder.id,))
     named = "; ".join(c.said() for c in asked)
-    st.info(state.plain(f"{found.people:,} people: {named}. Every figure here is of them, and of nobody else."))
+    st.info(state.plain(f"{many(found.people, 'person')}: {named}. Every figure here is of them, and of nobody else."))
     for note in found.notes:
         st.caption(state.plain(note))
     about = measured(evidence, found.measures, found.people)

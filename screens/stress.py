@@ -12,7 +12,7 @@ from audit.documents.contract import ContractHeld
 from audit.documents.stress import Finding, VariantFound
 from audit.findings import name_of, percent
 from audit.metrics import ACCURACY
-from audit.numbers import brief, fixed, signed
+from audit.numbers import are, brief, fixed, many, signed
 from audit.stress.spec import LEARNERS
 from audit.stress.words import best_of, figure_name, nothing_worse, noticed, plausible, words_of
 from debias.whatif.table import KINDS
@@ -103,7 +103,7 @@ def _findings(entries: Sequence[Finding], key: str, noticing: bool) -> None:
             st.write(
                 state.plain(
                     f"Change {signed(e.change, 3)} (95 % interval {signed(e.low, 3)} to {signed(e.high, 3)}), "
-                    f"{e.rows:,} of {e.of:,} rows. It comes about by: {plausible(e)}."
+                    f"{e.rows:,} of {many(e.of, 'row')}. It comes about by: {plausible(e)}."
                 )
             )
             if e.names_person:
@@ -161,12 +161,12 @@ def pipelines(folder: CaseFolder) -> None:
     shown = [v for v in document.variants if not only or v.kind in only]
     st.caption(
         state.plain(
-            f"{len(document.variants)} variants of {document.learner}, each measured on the same "
-            f"{document.data.measured_rows:,} rows."
+            f"{many(len(document.variants), 'variant')} of {document.learner}, each measured on the same "
+            f"{many(document.data.measured_rows, 'row')}."
         )
     )
     built = f"{fixed(aims[accuracy].base, 3)} and {fixed(aims[at].base, 3)}"
-    words = f"{len(shown)} variants: accuracy against {chosen}; as built {built}"
+    words = f"{many(len(shown), 'variant')}: accuracy against {chosen}; as built {built}"
     figure = charts.variants(
         [_point(v, accuracy, at) for v in shown if v.figures[at].value is not None],
         (aims[at].base, aims[accuracy].base),
@@ -181,7 +181,9 @@ def pipelines(folder: CaseFolder) -> None:
     parts.table(pd.DataFrame(rows), alt=f"The variants that move {chosen} most")
     draw.blocks(multiverse(document))
     if document.failed:
-        with st.expander(f"{len(document.failed)} variants were not made"):
+        with st.expander(
+            f"{many(len(document.failed), 'variant')} {are(len(document.failed), 'was', 'were')} not made"
+        ):
             rows = [{"Variant": f.variant, "Why": f.reason} for f in document.failed[:40]]
             parts.table(pd.DataFrame(rows), alt="Variants that were not made, and why")
 
@@ -243,7 +245,7 @@ def labelled_again() -> None:
     with st.expander("Are the outcomes right?"):
         within = st.number_input("Within so many points, for each group", 0.5, 20.0, 2.0, 0.5, key="labels-within")
         st.write(
-            f"Label {sample_size(within / 100):,} random rows of each group again, without looking at what is "
+            f"Label {many(sample_size(within / 100), 'random row')} of each group again, without looking at what is "
             f"recorded: the share of wrong outcomes is then known within {brief(within)} points (95 %), "
             "at about 5 % wrong."
         )
@@ -253,9 +255,9 @@ def labelled_again() -> None:
 def held(found: ContractHeld) -> None:
     """Every check, what failed first, by group."""
     failed = [c for c in found.checks if not c.passed]
-    st.write(f"**{found.kept} of {len(found.checks)} checks kept** on {found.rows:,} rows.")
+    st.write(f"**{found.kept} of {many(len(found.checks), 'check')} kept** on {many(found.rows, 'row')}.")
     for c in failed[:MOST_ROWS]:
-        said = "" if c.share is None else f": {c.failed:,} of {c.rows:,} rows ({percent(c.share)})"
+        said = "" if c.share is None else f": {c.failed:,} of {many(c.rows, 'row')} ({percent(c.share)})"
         (st.error if c.severity == "error" else st.warning)(state.plain(f"Not kept: {c.words}{said}"))
         values = [
             charts.Dot(name_of(g.group), g.share, g.low, g.high, g.rows)

@@ -11,7 +11,7 @@ from audit.documents import record_in
 from audit.documents.watch import BatchPoint, NormNow, Watch
 from audit.errors import AssayError
 from audit.metrics import SELECTION_RATE
-from audit.numbers import fixed
+from audit.numbers import fixed, many
 from reports.sections import watching
 from screens import charts_watch, draw, parts, quiet, state
 from screens.workspace import CaseFolder
@@ -63,7 +63,7 @@ def check(folder: CaseFolder) -> None:
     except AssayError as error:
         state.show_error(error)
         return
-    st.success(f"The trail is whole: {found['entries']:,} entries, head {found['head'][:16]}.")
+    st.success(f"The trail is whole: {many(found['entries'], 'entry')}, head {found['head'][:16]}.")
 
 
 @st.fragment(run_every="2s")

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from audit.documents.evidence import Evidence
 from audit.documents.explanations import Explanations, Interactions, Person
 from audit.findings import name_of
-from audit.numbers import fixed, percent, points, power, signed
+from audit.numbers import fixed, many, percent, points, power, signed
 from reports.blocks import Points
 from reports.sections.explanations import fidelity, importance, means, parts_of, proxies_of, recourse, unexplained
 from screens import charts, draw, letters, parts, state, turn
@@ -152,7 +152,7 @@ def dependence(explained: Explanations) -> None:
         rows = [{"Value": p.value, "Mean": signed(p.mean, 4), "Of people": p.rows} for p in one.parts]
         parts.table(pd.DataFrame(rows), alt=f"Mean attribution by {feature}")
         if one.left_out:
-            who = "1 person" if one.left_out == 1 else f"{one.left_out:,} people"
+            who = many(one.left_out, "person")
             st.caption(f"{who} with rarer values left out, to protect them.")
         _together(explained.interactions, feature)
 
@@ -172,7 +172,7 @@ def trust(explained: Explanations) -> None:
     gate = explained.additivity
     if gate is not None and gate.passed and gate.max_error is not None:
         st.write(
-            f"The shares add up to the model's answer on all {gate.rows:,} rows "
+            f"The shares add up to the model's answer on all {many(gate.rows, 'row')} "
             f"(largest error {power(gate.max_error, 1)})."
         )
     if explained.hiding is not None and not explained.hiding.alarm:

@@ -26,6 +26,10 @@ os.environ.setdefault("STREAMLIT_RUNNER_POST_SCRIPT_GC", "false")
 gc.set_threshold(10_000, 10, 20)
 """A worker holds every library and every test: looking for garbage as often as usual is a tenth of the run."""
 
+os.fsync = lambda handle: os.fstat(handle) and None  # type: ignore[assignment]
+"""What a test writes need not outlive a loss of power, and a disk takes 7 ms for each of many thousands of files.
+Processes that tests start do wait for it."""
+
 hypothesis.settings.register_profile(
     "assay", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
@@ -33,18 +37,22 @@ hypothesis.settings.load_profile("assay")
 
 ROOT = Path(__file__).resolve().parents[1]
 LONG = (
-    "tests/reports/test_pages.py", "tests/reports/test_rerun_picked.py", "tests/journeys/test_journey.py",
-    "tests/reports/test_rerun.py", "tests/reports/test_hostile.py", "tests/audit/models/test_models_decide.py",
-    "tests/journeys/test_every_eye.py", "tests/journeys/test_bad_is_one.py", "tests/screens/test_keys_screen.py",
-    "tests/journeys/test_search_journey.py", "tests/debias/test_export.py", "tests/debias/test_mitigate.py",
-    "tests/journeys/test_watch_journey.py", "tests/audit/scale/test_scale.py", "tests/reports/test_told.py",
-    "tests/reports/test_no_quotes.py", "tests/debias/whatif/test_whatif.py", "tests/audit/models/test_convert.py",
-    "tests/debias/loop/test_kill.py", "tests/reports/test_ledger.py", "tests/audit/test_wide.py",
-    "tests/reports/test_search_section.py", "tests/audit/explain/test_hiding.py",
-    "tests/debias/loop/test_replay_runs.py", "tests/reports/test_attacks.py",
-    "tests/audit/models/test_sandbox_deeds.py", "tests/audit/models/test_model_worker.py",
-    "tests/assay/test_notebooks.py", "tests/debias/test_search.py", "tests/debias/loop/test_run.py",
-    "tests/audit/answers/test_answers.py", "tests/assay/test_wheel.py", "tests/audit/models/test_own_environment.py",
+    "tests/reports/test_pages.py", "tests/journeys/test_journey.py", "tests/journeys/test_every_eye.py",
+    "tests/audit/models/test_models_decide.py", "tests/reports/test_rerun_picked.py",
+    "tests/journeys/test_bad_is_one.py", "tests/reports/test_hostile.py", "tests/reports/test_rerun.py",
+    "tests/journeys/test_search_journey.py", "tests/reports/test_ledger.py", "tests/audit/scale/test_scale.py",
+    "tests/debias/loop/test_run.py", "tests/journeys/test_watch_journey.py", "tests/screens/test_keys_screen.py",
+    "tests/reports/test_told.py", "tests/audit/test_wide.py", "tests/debias/test_mitigate.py",
+    "tests/debias/loop/test_rows_aside.py", "tests/reports/test_doors.py", "tests/debias/loop/test_seen.py",
+    "tests/test_house.py", "tests/audit/answers/test_answers.py", "tests/reports/test_pages_beside.py",
+    "tests/debias/loop/test_kill.py", "tests/audit/models/test_sandbox_deeds.py", "tests/debias/loop/test_circle.py",
+    "tests/debias/loop/test_postgres.py", "tests/debias/test_export.py", "tests/debias/loop/test_sources.py",
+    "tests/screens/test_login.py", "tests/test_progress.py", "tests/debias/test_methods_table.py",
+    "tests/audit/models/test_one_worker.py", "tests/debias/test_pareto.py", "tests/audit/test_same_evidence.py",
+    "tests/reports/test_no_quotes.py", "tests/reports/test_search_section.py",
+    "tests/debias/test_mitigate_bad_input.py", "tests/debias/whatif/test_whatif.py",
+    "tests/audit/models/test_model_worker.py", "tests/reports/test_document.py",
+    "tests/audit/models/test_convert.py", "tests/reports/test_layout.py", "tests/debias/loop/test_replay_runs.py",
 )  # fmt: skip
 """Files that take longest, longest first: two workers then end at the same time (`--no-loadscope-reorder`)."""
 

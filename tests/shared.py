@@ -58,3 +58,26 @@ def forty_rows(tmp: pytest.TempPathFactory) -> Path:
     from tests.reports import kit
 
     return once(tmp, "forty_rows", kit.audited)
+
+
+def stages_told(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """Filled with each stage that is told from here on, and its place in the command's plan (0: none)."""
+    from audit.progress import Progress
+
+    seen: list[tuple[str, int]] = []
+    begin = Progress.stage
+
+    def told(self: Progress, name: str, before: int = 0) -> None:
+        begin(self, name, before)
+        seen.append((name, self.left()[0]))
+
+    monkeypatch.setattr(Progress, "stage", told)
+    return seen
+
+
+def in_order(seen: list[tuple[str, int]]) -> None:
+    """Every stage that was told is planned, in that order."""
+    places = [place for _, place in seen]
+    assert places, seen
+    assert 0 not in places, seen
+    assert places == sorted(places), seen

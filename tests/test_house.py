@@ -58,7 +58,21 @@ def sources() -> dict[str, Path]:
 MODULES = sources()
 
 
-def imports(module: str, *, start_only: bool = False) -> Iterator[tuple[int, str]]:
+@pytest.fixture(scope="module", autouse=True)
+def trees_go() -> Iterator[None]:
+    """The syntax of every file is let go at the end of a file of tests."""
+    yield
+    tree_of.cache_clear()
+
+
+@functools.cache
+def tree_of(path: Path) -> ast.Module:
+    """A file's syntax, parsed once."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def imports(module: str, *, start_only: bool = False) -> tuple[tuple[int, str], ...]:
     """(line, dotted name) of what a module imports; with `start_only`, of what runs when it is itself imported."""
     path = MODULES[module]
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
@@ -86,7 +100,7 @@ def imports(module: str, *, start_only: bool = False) -> Iterator[tuple[int, str
                     else visit([child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt)])
                 )
 
-    yield from visit(ast.parse(path.read_text(encoding="utf-8")).body)
+    return tuple(visit(tree_of(path).body))
 
 
 def _is_import(node: ast.AST) -> bool:
@@ -140,7 +154,7 @@ def edges() -> dict[str, set[str]]:
     for module, path in MODULES.items():
         package = module if path.name == "__init__.py" else module.rpartition(".")[0]
         names: set[str] = set()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.Import):
                 names |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
@@ -264,10 +278,9 @@ def test_nothing_heavy_in_the_command_line_process() -> None:
 
 def spoken(path: Path) -> str:
     """A file's text; of Python only what it can act on: its strings without comments and docstrings, which may cite."""
-    text = path.read_text(encoding="utf-8")
     if path.suffix != ".py":
-        return text
-    tree = ast.parse(text)
+        return path.read_text(encoding="utf-8")
+    tree = tree_of(path)
     cited = {
         id(node.body[0].value)
         for node in ast.walk(tree)

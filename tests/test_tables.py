@@ -17,8 +17,12 @@ from streamlit.testing.v1 import AppTest
 import cli
 from audit import conform, dataset
 from audit.conform import TOOLS
+from audit.contract import gx, large, read
+from audit.contract import kinds as checks
+from audit.contract.read import dump
 from audit.dataset import MEASURES
 from audit.documents.mitigation import ARMS
+from audit.load import load_case
 from audit.metrics import METRICS, MetricRow
 from audit.models.served import protocols
 from audit.models.served.addresses import PLACES
@@ -50,6 +54,8 @@ ELSEWHERE = {
     "debias/fit_weights.py": "resampling: how weights were used",
     "screens/charts.py": "accuracy: an axis",
 }
+WORDS_OF_SQL = {"empty", "exists", "rows", "type", "mean", "median", "sum", "stdev", "quantiles", "length"}
+"""Kinds of check whose names say other things elsewhere."""
 HOMES = {"audit/metrics.py": METRICS, "debias/methods/method.py": METHODS}
 
 
@@ -120,6 +126,7 @@ def test_a_list_of_rows_stands_in_its_table_alone() -> None:
         ("audit/conform.py", TOOLS),
         ("audit/documents/mitigation.py", ARMS),
         ("audit/models/served/addresses.py", PLACES),
+        ("audit/contract/kinds.py", set(checks.KINDS) - WORDS_OF_SQL),
     ):
         names = set(rows)
         twice = {where for where, one in found.items() if len(names & one) > 2 and len(one - names) <= len(one) / 2}
@@ -319,6 +326,53 @@ def test_a_detector_added_is_told_and_leaves_only_where_it_says_how(
     assert "`sevens` | How many sevens?" in tables.written(
         "<!-- table detectors --><!-- end detectors -->", "detectors"
     )
+
+
+def test_a_kind_of_check_added_is_read_from_toml_and_a_suite_made_told_and_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In memory and in the database of a large file."""
+    case = people(tmp_path, "selection_rate")
+    case.write_text('contract = "contract.toml"\n' + case.read_text(), encoding="utf-8")
+    frame = pd.read_csv(tmp_path / "p.csv").assign(x=np.arange(400))
+    frame.to_csv(tmp_path / "p.csv", index=False)
+    (tmp_path / "contract.toml").write_text('[[check]]\ncolumn = "x"\neven = true\n', encoding="utf-8")
+    asked_for = ["contract", str(case), "--check", "--json"]
+    assert cli.main(asked_for) == 2, "no such kind yet"
+    assert "same_as_column" in capsys.readouterr().err
+    row = checks.Kind(
+        "even", 1, "{column} is even", ("expect_column_values_to_be_even",),
+        rows=lambda t, columns, given: (t.known(columns[0]), t.numbers(columns[0]) % 2 != 0),
+        fails=lambda base, asked: f"{base.number(asked.columns[0])} % 2 <> 0",
+    )  # fmt: skip
+    monkeypatch.setitem(checks.KINDS, row.name, row)
+    results = tmp_path / "results.json"
+    assert cli.main([*asked_for, "--results", str(results)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["checks"][0]["kind"], told["checks"][0]["failed"]) == ("even", 200)
+    assert "'x' is even; 200 of 400 rows fail" in told["sentences"][0]
+    (one,) = json.loads(results.read_bytes())["results"]
+    assert one["expectation_config"]["type"] == "expect_column_values_to_be_even"
+    suite = {"expectations": [{"type": "expect_column_values_to_be_even", "kwargs": {"column": "x"}}]}
+    (tmp_path / "suite.json").write_text(json.dumps(suite))
+    case.write_text(case.read_text().replace("contract.toml", "suite.json"), encoding="utf-8")
+    assert cli.main(asked_for) == 0
+    assert json.loads(capsys.readouterr().out)["checks"][0]["failed"] == 200
+    loaded = load_case(case)
+    monkeypatch.setattr(large, "MOST_VALUES", 3)
+    (found,) = large.check_large(loaded).outcomes
+    assert (found.failed, found.rows, found.reason) == (200, 400, None)
+    assert loaded.contract is not None
+    assert "even = true" in dump(loaded.contract)
+
+
+def test_what_a_kind_takes_is_read_and_written() -> None:
+    """Each in both files; a kind without SQL is one that asks about each value."""
+    assert {kind.takes for kind in checks.KINDS.values()} == set(checks.Takes)
+    assert set(gx._KNOWN) == set(checks.Takes)
+    assert set(checks.Takes) - set(read._READ) == {checks.Takes.ORDER, checks.Takes.NOTHING}
+    assert set(read._WRITTEN) == set(read._READ)
+    assert all(kind.of_header or (kind.figure is None) == (kind.query is None) for kind in checks.KINDS.values())
 
 
 def test_a_measure_and_a_tool_added_are_measured_and_printed(

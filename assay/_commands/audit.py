@@ -11,7 +11,7 @@ from assay._commands.given import case_of
 from assay._commands.options import ALLOW, CASE, FOR_PROGRAMS, FROM_DATA, GATE, OFFLINE, OUT, SEED
 from assay._commands.parsing import WHOLE, Option, Result, command
 from audit.errors import GateBroken, InputError
-from audit.numbers import brief, fixed
+from audit.numbers import are, brief, fixed, many
 
 if TYPE_CHECKING:
     from audit.documents.evidence import Evidence
@@ -60,14 +60,17 @@ def audit(
     norms = [n for n in evidence.norms if known or n.value is not None]
     lines += ["", evidence.policy.words] + [_norm_line(n) for n in norms]
     if len(norms) < len(evidence.norms):
-        lines.append(f"- {len(evidence.norms) - len(norms)} norms are about outcomes and cannot be estimated.")
+        lines.append(
+            f"- {many(len(evidence.norms) - len(norms), 'norm')} {are(len(evidence.norms) - len(norms))} "
+            "about outcomes and cannot be estimated."
+        )
     lines += ["", *(f"Note: {n}" for n in evidence.notes), f"Written: {out / 'evidence.json'}"]
     broken = [n for n in evidence.norms if n.breached] if gate else []
     failure = broken_in(evidence.contract) if gate else None
     if broken:
         checks = failure
         failure = GateBroken(
-            f"{len(broken)} of {len(evidence.norms)} norms of policy {loaded.policy.version} are broken by the "
+            f"{len(broken)} of {many(len(evidence.norms), 'norm')} of policy {loaded.policy.version} are broken by the "
             f"value that was measured, {sum(n.status == 'outside' for n in broken)} of them over the whole interval"
             + ("" if checks is None else f"; and {checks.problem}"),
             got="; ".join(_norm_line(n).strip("- ") for n in broken) + ("" if checks is None else f"; {checks.got}"),

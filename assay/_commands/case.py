@@ -10,8 +10,9 @@ import click
 
 from assay._commands.options import ALLOW, CASE, DATA
 from assay._commands.parsing import FILE, Option, Result, command
+from audit import progress
 from audit.errors import InputError
-from audit.numbers import brief
+from audit.numbers import brief, many
 
 
 @command(DATA, Option("--out", type=FILE, metavar="CASE.toml", help="Write it (default: print it)."))
@@ -68,9 +69,10 @@ def convert(
     own = None
     if python is not None and load is not None:
         own = Environment(Path(os.path.abspath(python)), load, consent, model.resolve().parent, by_option=True)
+    progress.stage("Reading the rows")
     done = made_of(model, own, out, read_noted(data).frame, list(features), tuple(allow))
     words = (
-        f"Written: {done.path}, checked on {done.rows} rows: the same decisions, scores at most "
+        f"Written: {done.path}, checked on {many(done.rows, 'row')}: the same decisions, scores at most "
         f"{brief(done.apart, 2)} apart. Its record: {done.path}.json"
     )
     return Result(done.record, words)

@@ -9,7 +9,7 @@ from pathlib import Path
 from assay._commands.given import case_of
 from assay._commands.options import ALLOW, CASE, OFFLINE, OUT, SEED
 from assay._commands.parsing import WHOLE, OneOf, Option, Result, command
-from audit.numbers import fixed, signed
+from audit.numbers import fixed, many, signed
 
 OUTPUT = Option(
     "--output",
@@ -73,7 +73,7 @@ def precompute(case: Path, out: Path, rows: int | None, seed: int, output: str, 
 
     found = work(case_of(case, False), out, rows=rows, seed=seed, output=output, allow=tuple(allow))
     said = (
-        f"{found.case}: {found.audited:,} audited rows answered, {found.kept:,} people's explanations kept "
-        f"({found.made:,} made now, by {found.method or 'no method'}; {found.asked:,} rows asked for them)."
+        f"{found.case}: {many(found.audited, 'audited row')} answered, {many(found.kept, 'person')}'s explanations "
+        f"kept ({found.made:,} made now, by {found.method or 'no method'}; {many(found.asked, 'row')} asked for them)."
     )
     return Result({"schema": "assay/precompute/1", **asdict(found)}, said)

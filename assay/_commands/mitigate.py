@@ -10,6 +10,7 @@ from assay._commands.given import case_of
 from assay._commands.options import ALLOW, CASE, OFFLINE, OUT, SEED
 from assay._commands.parsing import FILE, NUMBER, WHOLE, Option, Result, command
 from audit.errors import InputError
+from audit.numbers import many
 from debias.methods.method import DEMOGRAPHIC_PARITY
 
 
@@ -88,7 +89,7 @@ def mitigate(
     if len(asked) != 1 or (len(method) > 1 and not search):
         raise InputError(
             "it is not clear what to do",
-            got=" and ".join(asked) if len(asked) != 1 and asked else f"{len(method)} methods",
+            got=" and ".join(asked) if len(asked) != 1 and asked else many(len(method), "method"),
             expected="one of --method NAME, --search and --pick NUMBER",
             todo="fit one candidate, search among many, or pick one of a search",
         )

@@ -11,6 +11,7 @@ from assay._commands.given import password, read
 from assay._commands.options import ALLOW, CASE, PASSWORD
 from assay._commands.parsing import FILE, WHOLE, Option, Result, command
 from audit.errors import GateBroken, InputError, VerificationError
+from audit.numbers import are, many
 
 if TYPE_CHECKING:
     from audit.case import Case
@@ -154,7 +155,7 @@ def _check(out: Path, db: str | None, elsewhere: dict[int, str] | None, trust: P
     found = check_trail(out, db, elsewhere)
     signed = check_decisions(entries_of(out, db), read(trust) if trust else None)
     words = [
-        f"The trail is whole: {found['entries']:,} entries, each with the hash of the one before it and its time "
+        f"The trail is whole: {many(found['entries'], 'entry')}, each with the hash of the one before it and its time "
         f"sealed.\nHead {found['head']}"
     ]
     words += [f"Entry {s.seq} ({s.kind}) is signed by {s.name}, {s.fingerprint}." for s in signed]
@@ -168,11 +169,9 @@ def _release(out: Path, db: str | None, batch: str, reason: str | None, by: str 
 
     done = release_batch(out, batch, reason or "", by, db)
     if "file" in done:
-        return Result(
-            done,
-            f"{done['rows']:,} rows are in {done['file']}: correct them where they need it, and put the file "
-            "into the source.",
-        )
+        rows = done["rows"]
+        advice = "correct them where they need it, and put the file into the source."
+        return Result(done, f"{many(rows, 'row')} {are(rows)} in {done['file']}: {advice}")
     return Result(done, f"{done['by']} lets batch {batch} in when it comes again: {done['reason']}")
 
 
@@ -180,7 +179,7 @@ def _drop(out: Path, batch: str, reason: str | None, by: str | None) -> Result:
     from debias.loop.decisions import drop_rows
 
     done = drop_rows(out, batch, reason or "", by)
-    return Result(done, f"{done['by']} drops {done['rows']:,} rows of batch {batch}: {done['reason']}")
+    return Result(done, f"{done['by']} drops {many(done['rows'], 'row')} of batch {batch}: {done['reason']}")
 
 
 def _decide(
@@ -248,7 +247,7 @@ def _judged(document: dict[str, Any], written: Sequence[str], version: str | Non
     failure = None
     if broken:
         failure = GateBroken(
-            f"{len(broken)} norms of policy {version} are clearly broken by the running model",
+            f"{many(len(broken), 'norm')} of policy {version} are clearly broken by the running model",
             got="; ".join(broken),
             expected="no norm clearly outside its limit",
             todo="look at what the loop waits for (--state), or change the policy and say why",

@@ -19,6 +19,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from audit import progress
 from audit.answers.store import Store, place_of, quota
+from audit.numbers import are, many
 
 _here: ContextVar[Store | None] = ContextVar("answers", default=None)
 _never: ContextVar[bool] = ContextVar("never", default=False)
@@ -91,11 +92,14 @@ def day(when: float) -> str:
 def _told(store: Store) -> None:
     if store.found and store.oldest is not None:
         progress.say(
-            f"{store.found:,} of {store.found + store.missed:,} answers were kept (since {day(store.oldest)}) and not "
-            "asked for again."
+            f"{store.found:,} of {many(store.found + store.missed, 'answer')} {are(store.found, 'was', 'were')} "
+            f"kept (since {day(store.oldest)}) and not asked for again."
         )
     if store.distrusted:
-        progress.say(f"{store.distrusted:,} kept answers are not as they were written: asked for again.")
+        progress.say(
+            f"{many(store.distrusted, 'kept answer')} {are(store.distrusted)} not as they were written: "
+            "asked for again."
+        )
 
 
 @functools.cache

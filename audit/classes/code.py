@@ -13,6 +13,7 @@ from audit.cube import MAX_CELLS, CodedRows, Ints, counted
 from audit.errors import CaseError, DataError, ModelError
 from audit.load.values import coded
 from audit.models.loaded import same_class
+from audit.numbers import brief, many
 
 
 def classes_of(case: Case, frame: pd.DataFrame) -> tuple[str, ...]:
@@ -38,7 +39,7 @@ def class_table(several: ClassCodes, rows: CodedRows, group: Ints, shape: tuple[
     if cells > MAX_CELLS:
         raise DataError(
             "the sensitive columns have too many combinations for so many classes",
-            got=f"{cells // ((size + 1) * size):,} groups and {size} classes: {cells:,} cells",
+            got=f"{many(cells // ((size + 1) * size), 'group')} and {many(size, 'class')}: {many(cells, 'cell')}",
             expected=f"at most {MAX_CELLS:,} cells",
             todo="put values together with `bins`, name fewer sensitive columns, or merge classes",
         )
@@ -96,7 +97,7 @@ def refuse_threshold(case: Case) -> None:
     if case.model.threshold_given:
         raise CaseError(
             "[model] has a threshold, and the label has more than two values",
-            got=f"threshold = {case.model.threshold:g}",
+            got=f"threshold = {brief(case.model.threshold)}",
             expected="no threshold: the model itself decides the class",
             todo=f"remove `threshold`, or make a label that says {case.data.positive!r} or not",
         )

@@ -28,7 +28,9 @@ from audit.fractions import SELECTIVE, effective
 from audit.gaps import KINDS, Settings, comparable, gap_record, reference_index, seed_of
 from audit.measure import adjusted, gaps_of, group_rates
 from audit.metrics import ACCURACY, Metric, metrics_for
+from audit.numbers import brief, many
 from audit.pairs import Key, PairTable, pair_table, pair_tables, with_pairs
+from audit.sentences import WITHHELD
 from audit.stats.intervals import two_sided
 from audit.values import Gap, Rate, to_json
 
@@ -173,8 +175,8 @@ def one_sided(margin: Margin, g: int) -> str | None:
     for k, name in enumerate(table.names):
         if known[k] == 0 and known.sum() > 0 and people[k] > SELECTIVE * people.sum():
             return (
-                f"outcomes are known for 0 of {int(people[k])} people decided {name!r}: selective labels, the rate is "
-                "not identified"
+                f"outcomes are known for 0 of {many(int(people[k]), 'person')} decided {name!r}: selective labels, "
+                "the rate is not identified"
             )
     return None
 
@@ -194,7 +196,7 @@ def overall_rates(margin: Margin, settings: Settings) -> list[Rate]:
     table, out = tables(margin), []
     x, n = agreement(margin)
     low, high = stats.wilson(x, n, settings.alpha)
-    percent = f"{100 * (1 - settings.alpha):g}"
+    percent = brief(100 * (1 - settings.alpha))
     kind = f"wilson-{percent}" + ("-effective-n" if margin.weighted else "")
     for g, group in enumerate(margin.groups):
         weight = float(table.w[g, :-1].sum())
@@ -253,8 +255,8 @@ def overall_rates(margin: Margin, settings: Settings) -> list[Rate]:
 
 def _nobody(margin: Margin, g: int, among: str) -> str:
     if margin.withheld[g]:
-        return "withheld: the group, or one that could be found by subtraction, is smaller than the floor"
-    return f"0 {among} (of {int(margin.n[g].sum())} people in the group)"
+        return WITHHELD
+    return f"0 {among} (of {many(int(margin.n[g].sum()), 'person')} in the group)"
 
 
 def average(margin: Margin, g: int, metric: str, alpha: float) -> tuple[float, float, float, str | None]:

@@ -7,6 +7,7 @@ import pandas as pd
 from audit.case import Case
 from audit.classes.code import classes_of
 from audit.errors import CaseError
+from audit.numbers import many
 
 
 def refuse_regression(case: Case, what: str) -> None:
@@ -26,7 +27,7 @@ def refuse_several(case: Case, frame: pd.DataFrame, what: str) -> None:
     if names and case.model.is_asked:
         raise CaseError(
             f"a model of several classes cannot be {what}",
-            got=f"{len(names)} classes: {', '.join(repr(n) for n in names[:8])}",
+            got=f"{many(len(names), 'class')}: {', '.join(repr(n) for n in names[:8])}",
             expected="two outcomes",
             todo=f"make a label that says {case.data.positive!r} or not, and name a model of that; or name a column of "
             "its decisions",
@@ -39,6 +40,6 @@ def threshold_note(case: Case, frame: pd.DataFrame) -> tuple[str, ...]:
     if not names or not case.model.is_asked:
         return ()
     return (
-        f"The outcome has {len(names)} classes. Here the question is {case.data.positive!r} or not, as the model "
-        "itself decides. The other classes are not looked at.",
+        f"The outcome has {many(len(names), 'class')}. Here the question is {case.data.positive!r} or not, as the "
+        "model itself decides. The other classes are not looked at.",
     )

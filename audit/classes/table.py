@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audit.errors import DataError
+from audit.numbers import many
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -72,7 +73,7 @@ class ClassTable:
         """What `to_json` wrote. Raises KeyError, IndexError, TypeError, ValueError on a damaged entry."""
         names = tuple(str(v) for v in entry["names"])
         if not 2 <= len(names) <= 4 * MOST_CLASSES or len(set(names)) < len(names):
-            raise ValueError(f"{len(names)} classes")
+            raise ValueError(many(len(names), "class"))
         n = np.zeros((groups, len(names) + 1, len(names)), dtype=np.int64)
         w, w2 = np.zeros(n.shape), np.zeros(n.shape)
         for cell in entry["cells"]:

@@ -12,6 +12,7 @@ from audit.documents.base import Names
 from audit.documents.evidence import Classes, ClassFigures
 from audit.findings import interval_words, name_of, significance
 from audit.metrics import ACCURACY, SELECTION_RATE
+from audit.numbers import many, percent, points
 from audit.values import Gap, Rate
 
 if TYPE_CHECKING:
@@ -30,13 +31,13 @@ def classes_note(case: Case, names: Sequence[str], decisions: Decisions) -> tupl
     )
     if decisions.classes is None:
         return (
-            f"The outcome has {len(names)} classes and the score is of {positive!r} alone. {about}; what else is "
-            "decided is not known.",
+            f"The outcome has {many(len(names), 'class')} and the score is of {positive!r} alone. {about}; what "
+            "else is decided is not known.",
         )
     found = decisions.classes.names
     more = [n for n in found if n not in names]
     added = f" The model also knows {', '.join(repr(n) for n in more[:8])}, which no row has." if more else ""
-    notes = [f"The outcome has {len(found)} classes. {about}; every class has its own table.{added}"]
+    notes = [f"The outcome has {many(len(found), 'class')}. {about}; every class has its own table.{added}"]
     if len(classes_decided := np.unique(decisions.classes.decided)) == 1:
         notes.append(
             f"Nothing is decided between people: everyone who was measured is decided {found[classes_decided[0]]!r}."
@@ -49,7 +50,7 @@ def class_findings(found: Classes) -> tuple[str, ...]:
     out = []
     for gap in found.overall.gaps:
         if gap.metric == ACCURACY and gap.kind == "difference":
-            lead = f"By {' and '.join(gap.attribute)}: over all {len(found.names)} classes"
+            lead = f"By {' and '.join(gap.attribute)}: over all {many(len(found.names), 'class')}"
             if gap.value is None:
                 out.append(f"{lead} the gap in accuracy cannot be estimated: {gap.reason}.")
                 continue
@@ -90,8 +91,8 @@ def _widest(found: Classes, attribute: Names) -> tuple[ClassFigures, Gap] | None
 
 
 def _share(rate: Rate) -> str:
-    return f"{100 * (rate.value or 0):.1f} %"
+    return percent(rate.value or 0)
 
 
 def _apart(gap: Gap) -> str:
-    return f"the gap is {100 * (gap.value or 0):.1f} points ({interval_words(gap)}; {significance(gap, OF_CLASSES)})"
+    return f"the gap is {points(gap.value or 0)} ({interval_words(gap)}; {significance(gap, OF_CLASSES)})"

@@ -16,10 +16,12 @@ import numpy as np
 import pandas as pd
 
 from audit import stats
-from audit.contract.kinds import KINDS, Cannot, Table, within
+from audit.contract.functions import Cannot, Table, within
+from audit.contract.kinds import KINDS, Takes
 from audit.contract.records import Apart, Check, Checked, Contract, Outcome, Parameters, Share
 from audit.findings import percent
 from audit.gaps import Settings, seed_of
+from audit.numbers import are, brief, many
 from audit.quality.codes import Group
 from audit.stats.pairs import named_rates
 from audit.values import UNKNOWN, to_json
@@ -166,7 +168,7 @@ def words_of(asked: Check) -> str:
         column=columns,
         other=repr(asked.columns[-1]) if asked.columns else "",
         value=asked.parameters.type or _range(asked.parameters),
-        count=len(asked.parameters.values),
+        values=many(len(asked.parameters.values), "value"),
     )
 
 
@@ -192,10 +194,10 @@ def sentence(outcome: Outcome) -> str:
         found = "" if isinstance(outcome.value, bool) else f"; it is {_shown(outcome.value)}"
         return f"{'Kept' if outcome.passed else 'Not kept'}: {words_of(asked)}{found}."
     allowed = f", {percent(1 - asked.mostly)} allowed" if asked.mostly < 1 else ""
-    what = "missing" if asked.kind == "missing_at_most" else "fail"
+    what = "missing" if KINDS[asked.kind].takes is Takes.SHARE else are(outcome.failed, "fails", "fail")
     text = (
-        f"{'Kept' if outcome.passed else 'Not kept'}: {words_of(asked)}; {outcome.failed:,} of {outcome.rows:,} rows "
-        f"{what} ({percent(outcome.share)}{allowed})"
+        f"{'Kept' if outcome.passed else 'Not kept'}: {words_of(asked)}; {outcome.failed:,} of "
+        f"{many(outcome.rows, 'row')} {what} ({percent(outcome.share)}{allowed})"
     )
     if outcome.failed == outcome.rows and not outcome.passed:
         text += "; that is every row: look at the check before the data"
@@ -209,7 +211,7 @@ def sentence(outcome: Outcome) -> str:
 
 
 def _shown(value: Any) -> str:
-    return ", ".join(f"{v:g}" for v in value) if isinstance(value, list) else f"{value:g}"
+    return ", ".join(brief(v) for v in value) if isinstance(value, list) else brief(value)
 
 
 def problem(checked: Checked) -> str | None:
@@ -226,7 +228,7 @@ def problem(checked: Checked) -> str | None:
                 by += f" ({percent(mine[0].share)} of {mine[0].group}, {percent(mine[-1].share)} of {mine[-1].group})"
         sentences.append(sentence(replace(outcome, apart=())).removeprefix("Not kept: ").rstrip(".") + by)
     count = len(checked.broken)
-    return f"it does not keep {count} check{'s' if count > 1 else ''} of the contract: {'; '.join(sentences)}."
+    return f"it does not keep {many(count, 'check')} of the contract: {'; '.join(sentences)}."
 
 
 def to_document(checked: Checked) -> dict[str, Any]:

@@ -12,11 +12,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from audit.contract.kinds import KINDS, limits
+from audit.contract.functions import limits
+from audit.contract.kinds import KINDS, Takes
 from audit.contract.records import Check, Checked, Contract, Outcome, Parameters
 from audit.errors import DataError
 
-BY_NAME = {name: kind.name for kind in KINDS.values() for name in kind.expectations}
 _NUMBER = {"int", "int64", "int32", "integer", "float", "float64", "float32", "double", "numeric", "number", "bigint"}
 _TYPES = {
     **dict.fromkeys(_NUMBER, "number"),
@@ -44,6 +44,11 @@ _IGNORED = {
     "notes",
     "description",
 }
+
+
+def _by_name() -> dict[str, str]:
+    """Name of an expectation -> kind of check."""
+    return {name: kind.name for kind in KINDS.values() for name in kind.expectations}
 
 
 class _Unknown(Exception):
@@ -79,20 +84,20 @@ def read_suite(suite: Any, source: str, sha256: str = "") -> Contract:
         raise DataError(
             f"nothing in the suite {source} is understood",
             got=", ".join(f"{k} ({v})" for k, v in unknown.items())[:400] or "no expectation",
-            expected="at least one of " + ", ".join(sorted(BY_NAME)),
+            expected="at least one of " + ", ".join(sorted(_by_name())),
             todo="write the checks in contract.toml",
         )
     return Contract(tuple(checks), source, sha256, dict(sorted(unknown.items())))
 
 
 def _line(name: str, given: Mapping[str, Any], severity: str) -> Check:
-    kind = BY_NAME.get(name)
+    kind = _by_name().get(name)
     if kind is None:
         raise _Unknown(name)
     if given.get("row_condition") is not None:
         raise _Unknown(f"{name} with row_condition")
     columns, more = _parameters(kind, name, given)
-    used = {k for k in given if given[k] is not None} - _IGNORED - _KNOWN.get(kind, frozenset())
+    used = {k for k in given if given[k] is not None} - _IGNORED - _KNOWN[KINDS[kind].takes]
     if used:
         raise _Unknown(f"{name} with {', '.join(sorted(used))}")
     mostly = given.get("mostly")
@@ -103,32 +108,23 @@ def _line(name: str, given: Mapping[str, Any], severity: str) -> Check:
 
 
 _LIMITS = frozenset({"min_value", "max_value", "strict_min", "strict_max"})
-_KNOWN: dict[str, frozenset[str]] = {
-    **dict.fromkeys(
-        ("between", "rows", "distinct", "distinct_share", "mean", "median", "stdev", "sum", "smallest", "largest"),
-        _LIMITS | {"value"},
-    ),
-    "length": _LIMITS | {"value"},
-    "among": frozenset({"value_set"}),
-    "not_among": frozenset({"value_set"}),
-    "matches": frozenset({"regex"}),
-    "not_matches": frozenset({"regex"}),
-    "type": frozenset({"type_", "type_list"}),
-    "columns_are": frozenset({"column_set", "column_list", "exact_match"}),
-    "at_least_column": frozenset({"or_equal"}),
-    "in_order": frozenset({"strictly"}),
-    "quantiles": frozenset({"quantile_ranges"}),
+_KNOWN: dict[Takes, frozenset[str]] = {
+    Takes.LIMITS: _LIMITS | {"value"},
+    Takes.VALUES: frozenset({"value_set"}),
+    Takes.PATTERN: frozenset({"regex"}),
+    Takes.TYPE: frozenset({"type_", "type_list"}),
+    Takes.NAMES: frozenset({"column_set", "column_list", "exact_match"}),
+    Takes.QUANTILES: frozenset({"quantile_ranges"}),
+    Takes.OTHER_LIMIT: frozenset({"or_equal"}),
+    Takes.ORDER: frozenset({"strictly"}),
+    **dict.fromkeys((Takes.SHARE, Takes.OTHER, Takes.NOTHING), frozenset()),
 }
 
 
 def _parameters(kind: str, name: str, given: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
     """(columns, parameters) of a line. Raises KeyError, TypeError, ValueError where they are not understood."""
-    columns = _columns(kind, given)
-    if kind in _PARAMETERS:
-        return columns, _PARAMETERS[kind](name, given)
-    if name.endswith("_to_equal"):
-        return columns, {"min": given["value"], "max": given["value"]}
-    return columns, _least_and_most(given) if kind in _KNOWN else {}
+    read = _PARAMETERS.get(KINDS[kind].takes)
+    return _columns(kind, given), {} if read is None else read(name, given)
 
 
 def _columns(kind: str, given: Mapping[str, Any]) -> tuple[str, ...]:
@@ -162,21 +158,22 @@ def _pattern(_: str, given: Mapping[str, Any]) -> dict[str, Any]:
     return {"pattern": str(given["regex"])}
 
 
-_PARAMETERS: dict[str, Callable[[str, Mapping[str, Any]], dict[str, Any]]] = {
-    "among": _values,
-    "not_among": _values,
-    "matches": _pattern,
-    "not_matches": _pattern,
-    "type": lambda _, given: {"type": _type(given.get("type_list") or [given["type_"]])},
-    "columns_are": _table_columns,
-    "at_least_column": lambda _, given: {"or_equal": given.get("or_equal") is True},
-    "in_order": lambda _, given: {"strictly": given.get("strictly") is True},
-    "quantiles": _quantiles,
+_PARAMETERS: dict[Takes, Callable[[str, Mapping[str, Any]], dict[str, Any]]] = {
+    Takes.LIMITS: lambda name, given: _least_and_most(name, given),
+    Takes.VALUES: _values,
+    Takes.PATTERN: _pattern,
+    Takes.TYPE: lambda _, given: {"type": _type(given.get("type_list") or [given["type_"]])},
+    Takes.NAMES: _table_columns,
+    Takes.OTHER_LIMIT: lambda _, given: {"or_equal": given.get("or_equal") is True},
+    Takes.ORDER: lambda _, given: {"strictly": given.get("strictly") is True},
+    Takes.QUANTILES: _quantiles,
 }
-"""Kind of check -> (name of the expectation, its parameters) -> ours."""
+"""What a kind takes -> (name of the expectation, its parameters) -> ours."""
 
 
-def _least_and_most(given: Mapping[str, Any]) -> dict[str, Any]:
+def _least_and_most(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    if name.endswith("_to_equal"):
+        return {"min": given["value"], "max": given["value"]}
     strict = {k: given[k] for k in ("strict_min", "strict_max") if given.get(k)}
     out = {"min": given.get("min_value"), "max": given.get("max_value"), **strict}
     limits(Parameters.of(out))
@@ -221,7 +218,6 @@ def validation(checked: Checked) -> dict[str, Any]:
 def _result(outcome: Outcome) -> dict[str, Any]:
     asked = outcome.check
     kind = KINDS[asked.kind]
-    missing = asked.kind in ("missing_at_most", "empty")
     if kind.figure is not None:
         result: dict[str, Any] = {"observed_value": outcome.value}
     else:
@@ -231,7 +227,7 @@ def _result(outcome: Outcome) -> dict[str, Any]:
             "unexpected_percent": None if outcome.share is None else 100 * outcome.share,
             **(
                 {}
-                if missing
+                if kind.gaps
                 else {"unexpected_percent_nonmissing": None if outcome.share is None else 100 * outcome.share}
             ),
         }

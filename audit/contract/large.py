@@ -18,12 +18,14 @@ import pandas as pd
 
 from audit.case import Case
 from audit.contract.check import adjusted, figure_outcome, of_rows, one
-from audit.contract.kinds import KINDS, Cannot, Table, limits
+from audit.contract.functions import Cannot, Table
+from audit.contract.kinds import KINDS
 from audit.contract.records import Check, Checked, Outcome
 from audit.cube import Ints
 from audit.errors import DataError
 from audit.gaps import Settings
 from audit.load.rows import missing_words
+from audit.numbers import many
 from audit.quality import groups_of
 from audit.quality.codes import Group
 from audit.scale.count import SAFE, InBase, broken, measured_rows
@@ -34,7 +36,6 @@ MOST_VALUES = 300_000
 """Different values in different groups that are fetched for one check."""
 STATE = "\x1f6"
 MISSING, GOOD, BAD = 0, 1, 2
-NO_COLUMN = ("exists", "rows", "columns_are")
 
 
 def check_large(case: Case, settings: Settings | None = None) -> Checked:
@@ -60,7 +61,7 @@ def _one(asking: _Asking, asked: Check, settings: Settings) -> Outcome:
     import duckdb
 
     try:
-        if asked.kind in NO_COLUMN:
+        if KINDS[asked.kind].of_header:
             return one(asking.head(), asked, (), settings, True)
         if lost := [c for c in asked.columns if c not in asking.source.columns]:
             raise Cannot(f"the column {lost[0]!r} is missing")
@@ -131,75 +132,43 @@ class _Asking:
             model = replace(model, kind="path")
         return missing_words(replace(self.case, data=data, model=model), frame, counts)[0], counts
 
-    def _number(self, column: str) -> str:
+    def column(self, name: str) -> str:
+        """The column itself, as SQL has it."""
+        return self.source.column(name)
+
+    def number(self, name: str) -> str:
         """The column as a number that is finite, else null."""
-        own = self.source.column(column)
+        own = self.column(name)
         cast = f"TRY_CAST({f'trim({own})' if self.source.kind == 'csv' else own} AS DOUBLE)"
         return f"CASE WHEN isfinite({cast}) THEN {cast} END"
 
-    def _known(self, column: str) -> str:
+    def known(self, name: str) -> str:
         """Whether there is a value; NaN is none."""
-        own = self.source.column(column)
+        own = self.column(name)
         if self.source.kind == "csv":
             return f"{own} IS NOT NULL AND {own} <> ''"
         return f"{own} IS NOT NULL AND CAST({own} AS VARCHAR) <> 'nan'"
 
     def _state(self, asked: Check) -> str:
-        known = " AND ".join(f"({self._known(c)})" for c in asked.columns)
-        bad = self._bad(asked, known)
-        if asked.kind in ("missing_at_most", "empty"):
+        kind = KINDS[asked.kind]
+        bad = None if kind.fails is None else kind.fails(self, asked)
+        if bad is None:
+            raise self._too_many(asked)
+        if kind.gaps:
             return f"CASE WHEN {bad} THEN {BAD} ELSE {GOOD} END"
+        known = " AND ".join(f"({self.known(c)})" for c in asked.columns)
         return f"CASE WHEN NOT ({known}) THEN {MISSING} WHEN {bad} THEN {BAD} ELSE {GOOD} END"
 
-    def _bad(self, asked: Check, known: str) -> str:
-        """When a row fails. Raises Cannot for a kind that asks about each value."""
-        parameters, kind = asked.parameters, asked.kind
-        if kind in ("missing_at_most", "empty"):
-            return known if kind == "empty" else f"NOT ({known})"
-        if kind in ("unique", "unique_together"):
-            who = ", ".join(self.source.column(c) for c in asked.columns)
-            return f"count(*) OVER (PARTITION BY {who}) > 1"
-        numbers = [self._number(c) for c in asked.columns]
-        if kind == "between" and _plain(parameters.min) and _plain(parameters.max):
-            low, high = limits(parameters)
-            ends = [f"{numbers[0]} {'>' if parameters.strict_min else '>='} {low!r}"] if math.isfinite(low) else []
-            ends += [f"{numbers[0]} {'<' if parameters.strict_max else '<='} {high!r}"] if math.isfinite(high) else []
-            return f"NOT coalesce({' AND '.join([f'({numbers[0]}) IS NOT NULL', *ends])}, false)"
-        if kind == "type" and parameters.type in ("number", "whole"):
-            whole = f" AND {numbers[0]} = floor({numbers[0]})" if parameters.type == "whole" else ""
-            return f"NOT coalesce(({numbers[0]}) IS NOT NULL{whole}, false)"
-        if kind == "at_least_column":
-            sign = ">=" if parameters.or_equal else ">"
-            return f"NOT coalesce({numbers[0]} {sign} {numbers[1]}, false)"
-        raise Cannot(
-            f"{' and '.join(map(repr, asked.columns))} has about {self.values(asked.columns):,} different values in "
-            f"groups, and this check looks at each of at most {MOST_VALUES:,}"
-        )
-
     def figure(self, asked: Check) -> Any:
-        """What the database computes of a whole column."""
-        column, number = asked.columns[0], self._number(asked.columns[0])
-        known = f"count(*) FILTER ({self._known(column)})"
-        if asked.kind in ("distinct", "distinct_share"):
-            many, there = self.rows.one(
-                f"count(DISTINCT {self.source.column(column)}) FILTER ({self._known(column)}), {known}"
-            )
-            return int(many) if asked.kind == "distinct" else (many / there if there else None)
-        if asked.kind == "quantiles":
-            return list(self.rows.one(", ".join(f"quantile_cont({number}, {q!r})" for q in asked.parameters.at)))
-        value = self.rows.one(FIGURES[asked.kind].format(number))[0]
-        return None if value is None else float(value)
+        """What the database computes of a whole column. Raises Cannot for a kind that asks about each value."""
+        query = KINDS[asked.kind].query
+        if query is None:
+            raise self._too_many(asked)
+        return self.rows.one(query(self, asked))[0]
 
-
-FIGURES = {
-    "mean": "avg({})",
-    "median": "median({})",
-    "stdev": "stddev_samp({})",
-    "sum": "sum({})",
-    "smallest": "min({})",
-    "largest": "max({})",
-}
-
-
-def _plain(value: Any) -> bool:
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+    def _too_many(self, asked: Check) -> Cannot:
+        return Cannot(
+            f"{' and '.join(map(repr, asked.columns))} has about "
+            f"{many(self.values(asked.columns), 'different value')} in groups, and this check looks at each of at most "
+            f"{MOST_VALUES:,}"
+        )

@@ -16,6 +16,7 @@ import pandas as pd
 
 from audit.contract.records import Check, Contract
 from audit.load.values import coded
+from audit.numbers import are, brief, many
 
 MOST_VALUES = 60
 """A text column of more different values is not listed."""
@@ -39,7 +40,7 @@ def propose(
             checks.append(Check("missing_at_most", (key,), mostly=1.0, reason="it says who a row is"))
             if not frame[key].duplicated().any():
                 checks.append(
-                    Check("unique", (key,), reason=f"no {key} stands twice in the {n:,} rows of the reference")
+                    Check("unique", (key,), reason=f"no {key} stands twice in the {many(n, 'row')} of the reference")
                 )
     if time is not None and time in frame.columns and frame[time].is_monotonic_increasing:
         checks.append(
@@ -54,7 +55,9 @@ def _of(column: pd.Series, n: int) -> list[Check]:
     if n >= LEAST_ROWS and gone < n:
         most = missing_limit(gone, n)
         reason = (
-            f"{gone:,} of {n:,} are missing in the reference" if gone else f"none of {n:,} is missing in the reference"
+            f"{gone:,} of {n:,} {are(gone)} missing in the reference"
+            if gone
+            else f"none of {n:,} is missing in the reference"
         )
         if most < 1:
             out.append(Check("missing_at_most", (name,), mostly=1 - most, reason=reason))
@@ -68,7 +71,10 @@ def _of(column: pd.Series, n: int) -> list[Check]:
         rare = int((np.bincount(codes[codes >= 0], minlength=len(names)) == 1).sum())
         # Values that the reference lacks come with about the share of those that it has once (Good 1953).
         unseen = _most_share(rare + 1, n)
-        reason = f"these {len(names)} values are in the reference; others come rarely"
+        reason = (
+            f"{are(len(names), 'this value is', f'these {len(names):,} values are')} in the reference; others "
+            "come rarely"
+        )
         out.append(Check("among", (name,), {"values": sorted(names)}, mostly=_round_down(1 - unseen), reason=reason))
     return out
 
@@ -91,7 +97,7 @@ def _number(name: str, values: pd.Series, numeric: bool) -> Check:
         least = max(least, 0.0)
     if whole:
         least, most = math.floor(least), math.ceil(most)
-    shown = f"from {low:g} to {high:g} in the reference, and 5 % of that beyond"
+    shown = f"from {brief(low)} to {brief(high)} in the reference, and 5 % of that beyond"
     return Check(
         "between",
         (name,),
@@ -128,4 +134,4 @@ def _round_down(share: float) -> float:
 def _shortest(value: float) -> float | int:
     if float(value).is_integer():
         return int(value)
-    return float(f"{value:.6g}")
+    return float(brief(value, 6))

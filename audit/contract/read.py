@@ -9,26 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from audit.contract.kinds import KINDS
+from audit.contract.functions import limits
+from audit.contract.kinds import KINDS, Kind, Takes
 from audit.contract.records import SEVERITIES, Check, Contract, Parameters
 from audit.errors import CaseError, DataError, nearest
 from audit.load.toml import Reader, beside, parse, write
 from audit.load.written import ContractSection
+from audit.numbers import brief, many
 
 MOST_BYTES = 20_000_000
-RANGES = (
-    "between",
-    "length",
-    "rows",
-    "distinct",
-    "distinct_share",
-    "mean",
-    "median",
-    "stdev",
-    "sum",
-    "smallest",
-    "largest",
-)
 _COMMON = ("column", "columns", "mostly", "severity", "because")
 TYPES = ("number", "whole", "text", "date", "boolean")
 
@@ -46,7 +35,7 @@ def read_contract(path: Path) -> Contract:
         if path.stat().st_size > MOST_BYTES:
             raise DataError(
                 f"{path.name} is too large for a suite",
-                got=f"{path.stat().st_size:,} bytes",
+                got=many(path.stat().st_size, "byte"),
                 expected=f"at most {MOST_BYTES:,}",
                 todo="check the path",
             )
@@ -97,8 +86,8 @@ def _check(entry: Mapping[str, Any], number: int) -> Check:
     columns = _columns(at, kind.name, kind.columns, value)
     mostly = at.number("mostly", low=0, high=1)
     severity = "error" if "severity" not in entry else at.choice("severity", SEVERITIES)
-    parameters = _given(at, kind.name, value)
-    if kind.name == "missing_at_most":
+    parameters = _given(at, kind, value)
+    if kind.takes is Takes.SHARE:
         mostly = 1 - float(at.number(kind.name, low=0, high=1) or 0)
     return Check(kind.name, columns, parameters, 1.0 if mostly is None else mostly, severity, at.text("because") or "")
 
@@ -115,26 +104,18 @@ def _columns(at: Reader, name: str, wanted: int, value: Any) -> tuple[str, ...]:
     return (column,) if wanted == 1 else (column, str(at.text(name)))
 
 
-def _given(at: Reader, name: str, value: Any) -> dict[str, Any]:
-    if name in RANGES:
-        return _range(at, name, value)
-    if name in ("among", "not_among"):
-        if not isinstance(value, list) or not value or not all(isinstance(v, (str, int, float, bool)) for v in value):
-            raise at.wrong(name, f"a list of values, such as {name} = ['yes', 'no']")
-        return {"values": list(value)}
-    if name == "columns_are":
-        return {"names": list(at.texts(name) or ())}
-    if name in ("matches", "not_matches"):
-        return {"pattern": str(at.text(name))}
-    if name == "type":
-        return {"type": at.choice(name, TYPES)}
-    if name == "quantiles":
-        return _quantiles(at, value)
-    if KINDS[name].columns == 2 or name == "missing_at_most":
-        return {}
+def _given(at: Reader, kind: Kind, value: Any) -> dict[str, Any]:
+    if kind.takes in _READ:
+        return _READ[kind.takes](at, kind.name, value)
     if value is not True:
-        raise at.wrong(name, "true")
+        raise at.wrong(kind.name, "true")
     return {}
+
+
+def _values(at: Reader, name: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, list) or not value or not all(isinstance(v, (str, int, float, bool)) for v in value):
+        raise at.wrong(name, f"a list of values, such as {name} = ['yes', 'no']")
+    return {"values": list(value)}
 
 
 def _range(at: Reader, name: str, value: Any) -> dict[str, Any]:
@@ -149,8 +130,6 @@ def _range(at: Reader, name: str, value: Any) -> dict[str, Any]:
             out[key] = v.isoformat()
         elif v is not None and (isinstance(v, bool) or not isinstance(v, (int, float, str))):
             raise at.wrong(name, "numbers or dates")
-    from audit.contract.kinds import limits
-
     try:
         low, high = limits(Parameters.of(out))
     except (TypeError, ValueError) as error:
@@ -160,15 +139,27 @@ def _range(at: Reader, name: str, value: Any) -> dict[str, Any]:
     return out
 
 
-def _quantiles(at: Reader, value: Any) -> dict[str, Any]:
+def _quantiles(at: Reader, name: str, value: Any) -> dict[str, Any]:
     try:
         points = sorted((float(q), [float(a), float(b)]) for q, (a, b) in value.items())
         good = bool(points) and all(0 <= q <= 1 for q, _ in points)
     except (AttributeError, TypeError, ValueError):
         good = False
     if not good:
-        raise at.wrong("quantiles", 'limits for each, such as { "0.5" = [30, 45] }')
+        raise at.wrong(name, 'limits for each, such as { "0.5" = [30, 45] }')
     return {"at": [q for q, _ in points], "limits": [p for _, p in points]}
+
+
+_READ: dict[Takes, Callable[[Reader, str, Any], dict[str, Any]]] = {
+    Takes.LIMITS: _range,
+    Takes.VALUES: _values,
+    Takes.NAMES: lambda at, name, _: {"names": list(at.texts(name) or ())},
+    Takes.PATTERN: lambda at, name, _: {"pattern": str(at.text(name))},
+    Takes.TYPE: lambda at, name, _: {"type": at.choice(name, TYPES)},
+    Takes.QUANTILES: _quantiles,
+    **dict.fromkeys((Takes.SHARE, Takes.OTHER, Takes.OTHER_LIMIT), lambda *_: {}),
+}
+"""What a kind takes -> its parameters from what stands behind `kind =`; true for what is not here."""
 
 
 def from_case(section: ContractSection, folder: Path) -> Contract:
@@ -192,30 +183,31 @@ def _range_written(check: Check) -> Any:
 
 
 def _quantiles_written(check: Check) -> dict[str, Any]:
-    return {f"{q:g}": list(p) for q, p in zip(check.parameters.at, check.parameters.limits, strict=True)}
+    return {brief(q): list(p) for q, p in zip(check.parameters.at, check.parameters.limits, strict=True)}
 
 
-_WRITTEN: dict[str, Callable[[Check], Any]] = {
-    **dict.fromkeys(RANGES, _range_written),
-    **dict.fromkeys(("among", "not_among"), lambda check: list(check.parameters.values)),
-    **dict.fromkeys(("matches", "not_matches"), lambda check: check.parameters.pattern),
-    "columns_are": lambda check: list(check.parameters.names),
-    "type": lambda check: check.parameters.type,
-    "quantiles": _quantiles_written,
-    "missing_at_most": lambda check: round(1 - check.mostly, 6),
-    **{kind.name: lambda check: check.columns[1] for kind in KINDS.values() if kind.columns == 2},
+_WRITTEN: dict[Takes, Callable[[Check], Any]] = {
+    Takes.LIMITS: _range_written,
+    Takes.VALUES: lambda check: list(check.parameters.values),
+    Takes.NAMES: lambda check: list(check.parameters.names),
+    Takes.PATTERN: lambda check: check.parameters.pattern,
+    Takes.TYPE: lambda check: check.parameters.type,
+    Takes.QUANTILES: _quantiles_written,
+    Takes.SHARE: lambda check: round(1 - check.mostly, 6),
+    **dict.fromkeys((Takes.OTHER, Takes.OTHER_LIMIT), lambda check: check.columns[1]),
 }
-"""What stands after `kind =` in TOML; true for a kind that is not here."""
+"""What a kind takes -> what stands after `kind =` in TOML; true for what is not here."""
 
 
 def to_table(check: Check) -> dict[str, Any]:
     """One check as TOML has it."""
-    several = KINDS[check.kind].columns == -1
+    kind = KINDS[check.kind]
+    several = kind.columns == -1
     entries = {
         "columns": list(check.columns) if several else None,
         "column": check.columns[0] if check.columns and not several else None,
-        check.kind: _WRITTEN[check.kind](check) if check.kind in _WRITTEN else True,
-        "mostly": check.mostly if check.mostly < 1 and check.kind != "missing_at_most" else None,
+        check.kind: _WRITTEN[kind.takes](check) if kind.takes in _WRITTEN else True,
+        "mostly": check.mostly if check.mostly < 1 and kind.takes is not Takes.SHARE else None,
         "severity": check.severity if check.severity != "error" else None,
         "because": check.reason or None,
     }

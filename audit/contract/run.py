@@ -14,6 +14,7 @@ from audit.documents import record_in
 from audit.documents.contract import ContractHeld
 from audit.errors import CaseError, GateBroken
 from audit.files import canonical, write_once, write_whole
+from audit.numbers import are, many
 
 
 def proposed(data: Path, out: Path | None) -> tuple[dict[str, Any], str]:
@@ -28,7 +29,7 @@ def proposed(data: Path, out: Path | None) -> tuple[dict[str, Any], str]:
     text = dump(
         contract,
         (
-            f"Proposed from {rows:,} rows of {about}. Read every line, and change what is not meant.",
+            f"Proposed from {many(rows, 'row')} of {about}. Read every line, and change what is not meant.",
             'Assay holds data against it: `contract = "FILE"` at the top of the case file.',
         ),
     )
@@ -41,7 +42,9 @@ def proposed(data: Path, out: Path | None) -> tuple[dict[str, Any], str]:
         "written": None if out is None else str(out),
     }
     words = (
-        text.rstrip() if out is None else f"Written: {out}, {len(contract.checks)} checks proposed from {rows:,} rows."
+        text.rstrip()
+        if out is None
+        else f"Written: {out}, {many(len(contract.checks), 'check')} proposed from {many(rows, 'row')}."
     )
     return document, words
 
@@ -99,7 +102,7 @@ def broken_in(held: ContractHeld | None) -> GateBroken | None:
     failed = [c for c in held.checks if not c.passed]
     sentences = [s for c, s in zip(failed, held.sentences, strict=True) if c.severity == "error"]
     return GateBroken(
-        f"{len(sentences)} of {len(held.checks)} checks of the contract are broken",
+        f"{len(sentences)} of {many(len(held.checks), 'check')} of the contract {are(len(sentences))} broken",
         got=" ".join(sentences[:8]),
         expected="data as the contract says",
         todo="mend the data, or change the contract and say why",
@@ -109,10 +112,13 @@ def broken_in(held: ContractHeld | None) -> GateBroken | None:
 def lines(found: Checked) -> list[str]:
     """Every check, what failed first."""
     kept = sum(o.passed for o in found.outcomes)
-    out = [f"{kept} of {len(found.outcomes)} checks kept on {found.rows:,} rows ({found.contract.source}).", ""]
+    out = [
+        f"{kept} of {many(len(found.outcomes), 'check')} kept on {many(found.rows, 'row')} ({found.contract.source}).",
+        "",
+    ]
     out += [f"- {sentence(o)}" for o in sorted(found.outcomes, key=lambda o: o.passed)]
     if found.contract.not_understood:
         count = sum(found.contract.not_understood.values())
         named = ", ".join(f"{k} ({v})" for k, v in found.contract.not_understood.items())
-        out += ["", f"Not understood and not checked: {count} lines of the suite: {named}."]
+        out += ["", f"Not understood and not checked: {many(count, 'line')} of the suite: {named}."]
     return out

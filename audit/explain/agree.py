@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from audit.explain.kinds import Bools, Floats
+from audit.numbers import fixed, many
 
 TOP = 5
 ENOUGH = 0.6
@@ -111,19 +112,22 @@ def _notice(
     fit: float | None, disagree: bool,
 ) -> str:  # fmt: skip
     if not disagree:
-        return f"SHAP and LIME name {len(shared)} of the same {len(first)} features first and agree on their direction."
+        return (
+            f"SHAP and LIME name {len(shared)} of the same {many(len(first), 'feature')} first and agree on "
+            "their direction."
+        )
     parts = []
     if len(shared) / max(len(first), len(second)) < ENOUGH:
         only_first = _listed([names[i] for i in first if i not in shared])
         only_second = _listed([names[i] for i in second if i not in shared])
         parts.append(
-            f"SHAP and LIME share {len(shared)} of their first {max(len(first), len(second))} features: "
+            f"SHAP and LIME share {len(shared)} of their first {many(max(len(first), len(second)), 'feature')}: "
             f"SHAP alone names {only_first}, LIME alone {only_second}."
         )
     if opposed:
         parts.append(f"They point in opposite directions on {_listed([names[i] for i in opposed])}.")
     if fit is not None and fit < 0.3:
-        parts.append(f"LIME's straight line fits poorly here (weighted R² {fit:.2f}).")
+        parts.append(f"LIME's straight line fits poorly here (weighted R² {fixed(fit, 2)}).")
     parts.append("Do not rest a decision about this person on either list alone.")
     return " ".join(parts)
 

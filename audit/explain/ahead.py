@@ -35,6 +35,7 @@ from audit.explain.sample import FLOOR, background, withheld
 from audit.gaps import Settings as Measuring
 from audit.individual import plan
 from audit.load import load_rows
+from audit.numbers import many
 from audit.quality import groups_of
 
 CHUNK = 100
@@ -168,6 +169,7 @@ def precompute(
         if before is not None:
             head = msgspec.json.decode(before.body, type=Head)
         asked = done = 0
+        progress.stage("Explaining everyone")
         store.paused = True
         for at, digests in _missing(store, key, who.frame.iloc[:many]):
             made = explain(
@@ -299,7 +301,7 @@ def _background(frame: pd.DataFrame, groups: Any, settings: Settings) -> pd.Data
     pool = np.flatnonzero(keep)
     if len(pool) < 2:
         raise DataError(
-            "there are too few people to explain", got=f"{len(pool)} people in groups of {FLOOR} or more",
+            "there are too few people to explain", got=f"{many(len(pool), 'person')} in groups of {FLOOR} or more",
             expected="at least two", todo="audit more rows",
         )  # fmt: skip
     chosen = pool[background(frame.iloc[pool], settings.background, settings.seed)]

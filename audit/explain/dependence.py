@@ -16,6 +16,7 @@ from audit.explain.neighbours import is_category
 from audit.explain.sample import FLOOR
 from audit.explain.summary import Z95, number
 from audit.load.values import name_of
+from audit.numbers import brief
 
 TOP = 8
 """Features shown, of the largest mean |attribution|."""
@@ -97,7 +98,7 @@ def _bins(column: pd.Series) -> list[Part]:
             members = np.flatnonzero((place == k) & ~np.isnan(numbers))
             inside = numbers[members]
             low, high = float(inside.min()), float(inside.max())
-            name = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+            name = brief(low) if low == high else f"{brief(low)} to {brief(high)}"
             parts.append((name, number(low), number(high), members))
     missing = np.flatnonzero(np.isnan(numbers))
     return [*parts, (MISSING, None, None, missing)] if len(missing) else parts

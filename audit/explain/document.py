@@ -21,6 +21,7 @@ from audit.explain.recourse_gap import absent
 from audit.explain.sample import FLOOR
 from audit.explain.summary import SplitGap, number
 from audit.models import ModelInfo
+from audit.numbers import brief, many
 from audit.values import to_json
 
 
@@ -49,9 +50,9 @@ def meaning_of(output: str, meaning: Meaning, rule: Rule) -> str:
     if output == LOG_ODDS:
         return f"the log-odds of the model's probability of {meaning.positive!r}"
     if output == DECISION:
-        how = "as the model itself decides" if rule.signed else f"threshold {rule.threshold:g}"
+        how = "as the model itself decides" if rule.signed else f"threshold {brief(rule.threshold)}"
         return f"1 where the decision is the favourable one, {meaning.favourable!r}, else 0 ({how})"
-    return f"the model's value, decided {meaning.positive!r} from {rule.threshold:g} on"
+    return f"the model's value, decided {meaning.positive!r} from {brief(rule.threshold)} on"
 
 
 def flat_gaps(gaps: Sequence[SplitGap]) -> list[dict[str, Any]]:
@@ -152,8 +153,8 @@ def limits(
         "Attributions say what the model does with these values. They do not say what caused a person's situation, nor "
         "what would happen if it changed.",
         f"The output explained is the {output}. Another output gives other numbers for the same people.",
-        f"A feature counts as not known by taking its value from {background} audited people instead. Where features "
-        "go together this makes combinations that no person has, and the model was not trained on them.",
+        f"A feature counts as not known by taking its value from {many(background, 'audited person')} instead. "
+        "Where features go together this makes combinations that no person has, and the model was not trained on them.",
         "Strongly associated features share credit: a small attribution does not show that a feature is unimportant, "
         "and zero for a sensitive attribute does not show that the model is blind to it; see the proxies named.",
         "LIME fits a straight line over bins, a different question from SHAP's; only ranks and signs are compared.",
@@ -175,7 +176,9 @@ def limits(
             "Path-dependent values take the rows that the trees were trained on as background, not those named here."
         )
     if output == LOG_ODDS:
-        out.append(f"Probabilities of exactly 0 or 1 are taken as {CLIP:g} inside, where their log-odds are sampled.")
+        out.append(
+            f"Probabilities of exactly 0 or 1 are taken as {brief(CLIP)} inside, where their log-odds are sampled."
+        )
     if info.output != PROBABILITY:
         out.append(f"The model gives no probabilities; what is explained is its {info.output}.")
     if not rule.favourable_is_positive and output != DECISION:

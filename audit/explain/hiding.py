@@ -18,6 +18,7 @@ import pandas as pd
 from audit.explain.kinds import Floats, Ints, Predict
 from audit.explain.permutation_shap import Table
 from audit.explain.summary import number
+from audit.numbers import fixed
 
 LEAST = 0.02
 """Mean change of the score on real rows below which a feature is not judged."""
@@ -98,9 +99,9 @@ def words(found: Sequence[Reaction]) -> str:
         )
     first = max(alarmed, key=lambda r: r.real)
     return (
-        f"Alarm: changing {first.feature} alone moves the score of real people by {first.real:.3f} on average, but of "
-        f"made-up rows by {first.spliced:.3f} only. The model may tell them apart and hide from explanations; do not "
-        "rely on the attributions, and ask its makers why."
+        f"Alarm: changing {first.feature} alone moves the score of real people by {fixed(first.real, 3)} on "
+        f"average, but of made-up rows by {fixed(first.spliced, 3)} only. The model may tell them apart and hide from "
+        "explanations; do not rely on the attributions, and ask its makers why."
     )
 
 

@@ -21,6 +21,7 @@ import pandas as pd
 from audit.explain.kinds import LOG_ODDS, PROBABILITY, VALUE, Floats, Ints
 from audit.explain.owners import NoMapError, owners, summed
 from audit.models.arrays import arrays_in
+from audit.numbers import many
 
 SHALLOW = 12
 """The depth up to which trees are given to shap: its time grows with leaves x depth^2, 400 ms a row in deep forests."""
@@ -223,7 +224,7 @@ def tree_total(last: Any, name: str, rows: Floats, index: int | None) -> Floats:
 def _tree(last: Any, name: str, encoded: Any, count: int, index: int | None) -> tuple[Floats, Floats, Floats]:
     sizes = tree_sizes(last, name)
     if sum(leaves * depth**2 for leaves, depth in sizes) * count > WORK:
-        raise RefusedError(f"TreeSHAP would take too long for {count:,} rows of {len(sizes):,} trees")
+        raise RefusedError(f"TreeSHAP would take too long for {many(count, 'row')} of {many(len(sizes), 'tree')}")
     import shap
 
     rows = np.asarray(encoded[:count] if not hasattr(encoded, "iloc") else encoded.iloc[:count], dtype=np.float64)

@@ -19,6 +19,7 @@ from audit.explain.kinds import TOLERANCES, Floats, gate
 from audit.explain.native import RefusedError
 from audit.explain.owners import NoMapError
 from audit.models.arrays import arrays_in
+from audit.numbers import many
 
 WORK = 3e8
 """Leaves x depth^2 x rows x columns up to which shap is asked: some seconds."""
@@ -116,7 +117,7 @@ def _sklearn(last: Any, name: str, encoded: Any, index: int | None) -> tuple[Flo
 def _affordable(sizes: list[tuple[int, int]], encoded: Any) -> None:
     rows, columns = encoded.shape
     if sum(leaves * depth**2 for leaves, depth in sizes) * rows * columns > WORK:
-        raise RefusedError(f"interaction values of {len(sizes):,} trees would take too long")
+        raise RefusedError(f"interaction values of {many(len(sizes), 'tree')} would take too long")
 
 
 def _base(explainer: Any, count: int, index: int | None) -> Floats:

@@ -19,6 +19,7 @@ import pandas as pd
 
 from audit.explain.kinds import Floats, Ints
 from audit.load.values import name_of
+from audit.numbers import fixed
 
 _TINY = 0.00000000001  # what lime adds to each bin's standard deviation
 
@@ -50,10 +51,10 @@ class Column:
         if not self.numeric:
             return f"{self.name} = {self.labels[code]}" if 0 <= code < len(self.labels) else f"{self.name} is new"
         if code == 0:
-            return f"{self.name} <= {self.edges[0]:.2f}"
+            return f"{self.name} <= {fixed(self.edges[0], 2)}"
         if code >= len(self.edges):
-            return f"{self.name} > {self.edges[-1]:.2f}"
-        return f"{self.edges[code - 1]:.2f} < {self.name} <= {self.edges[code]:.2f}"
+            return f"{self.name} > {fixed(self.edges[-1], 2)}"
+        return f"{fixed(self.edges[code - 1], 2)} < {self.name} <= {fixed(self.edges[code], 2)}"
 
 
 def is_category(column: pd.Series) -> bool:

@@ -23,6 +23,7 @@ from audit.explain.prepare import shown
 from audit.explain.recourse import Found, search
 from audit.explain.sample import FLOOR
 from audit.explain.summary import number
+from audit.numbers import fixed, many, points
 from audit.stats.gap import GapResult, largest_gap
 from audit.stats.intervals import wilson
 from audit.stats.means import mean_gap, mean_interval
@@ -35,8 +36,8 @@ NO_TABLE = (
 )
 COST = (
     "Cost is the sum over the changes of how many of the audited people one passes, in percentiles (0 to 1 a feature); "
-    f"another category costs {CATEGORY:.3f}, the mean distance of two people picked at random. Features that change "
-    "together cost their largest change."
+    f"another category costs {fixed(CATEGORY, 3)}, the mean distance of two people picked at random. Features that "
+    "change together cost their largest change."
 )
 
 
@@ -92,14 +93,14 @@ class RecourseGap:
         value, low, high = (v or 0.0 for v in (self.value, self.low, self.high))
         if self.of == "cost":
             return (
-                f"Refused people of {by} = {highest} who have recourse must change {value:.2f} more on "
-                f"average than those of {by} = {lowest} (95 % interval of these two {low:.2f} to "
-                f"{high:.2f}; {self.people:,} people)."
+                f"Refused people of {by} = {highest} who have recourse must change {fixed(value, 2)} more on "
+                f"average than those of {by} = {lowest} (95 % interval of these two {fixed(low, 2)} to "
+                f"{fixed(high, 2)}; {many(self.people, 'person')})."
             )
         return (
-            f"Recourse was found for {100 * value:.1f} points more of the refused people of {by} = "
-            f"{highest} than of {by} = {lowest} (95 % interval of these two {100 * low:.1f} "
-            f"to {100 * high:.1f}; {self.people:,} people)."
+            f"Recourse was found for {points(value)} more of the refused people of {by} = "
+            f"{highest} than of {by} = {lowest} (95 % interval of these two {fixed(100 * low, 1)} "
+            f"to {fixed(100 * high, 1)}; {many(self.people, 'person')})."
         )
 
 
@@ -123,9 +124,9 @@ class Finding:
         """One person's recourse, with its sentence."""
         if found.choice is None:
             reach = (
-                f"all {found.tried:,} combinations of the values tried"
+                f"all {many(found.tried, 'combination')} of the values tried"
                 if found.complete
-                else f"{found.tried:,} combinations, where the search ended"
+                else f"{many(found.tried, 'combination')}, where the search ended"
             )
             text = f"None found: none of {reach} turns the decision."
             return {"found": False, "changes": [], "cost": None, "score": None, **_reach(found), "words": text}
@@ -142,9 +143,9 @@ class Finding:
         limit = (
             "no cheaper combination of the values tried does"
             if found.complete
-            else f"the search ended after {found.tried:,} combinations, so a cheaper one may exist"
+            else f"the search ended after {many(found.tried, 'combination')}, so a cheaper one may exist"
         )
-        text = f"The decision turns with {'; and '.join(parts)} (cost {found.cost:.2f}); {limit}."
+        text = f"The decision turns with {'; and '.join(parts)} (cost {fixed(found.cost, 2)}); {limit}."
         return {
             "found": True, "changes": [c.to_json() for c in changes], "cost": number(found.cost),
             "score": number(found.score), **_reach(found), "words": text,

@@ -31,6 +31,7 @@ from audit.explain.kinds import (
 from audit.explain.outputs import Rule, transform
 from audit.explain.sampled import Sampled, explain_people, explain_sampled
 from audit.models.arrays import arrays_in
+from audit.numbers import brief
 
 Native = Callable[[pd.DataFrame, int, str], dict[str, Any]]
 """(rows then background, number of rows, output) -> what `native.attributions` returns."""
@@ -90,10 +91,10 @@ def native_attributions(
         beside = gate(np.zeros((len(total), 1)), reached, scores, max(tolerance, 1e-6))
         found = Additivity(found.max_error, tolerance, beside.passed, found.rows)
     if not found.passed:
-        off = "not finite" if found.max_error is None else f"off by up to {found.max_error:.2g}"
+        off = "not finite" if found.max_error is None else f"off by up to {brief(found.max_error, 2)}"
         why = (
-            f"{method} failed the additivity check ({off}, tolerance {tolerance:g}): base and attributions do not add "
-            "up to what the model answers"
+            f"{method} failed the additivity check ({off}, tolerance {brief(tolerance)}): base and attributions do "
+            "not add up to what the model answers"
         )
         return None, Route(PERMUTATION, why, found)
     names = tuple(str(c) for c in rows.columns)

@@ -46,6 +46,7 @@ from audit.load import load_rows
 from audit.models import ModelInfo, Worker
 from audit.models.arrays import arrays_in
 from audit.models.served.worker import EndpointWorker
+from audit.numbers import many
 
 Progress = Callable[[str, int, int], None]
 """Told (stage, done, total)."""
@@ -203,7 +204,7 @@ class Explaining:
         if int(keep.sum()) < 2:
             raise DataError(
                 "there are too few people to explain",
-                got=f"{int(keep.sum())} people in groups of {FLOOR} or more",
+                got=f"{many(int(keep.sum()), 'person')} in groups of {FLOOR} or more",
                 expected="at least two",
                 todo="audit more rows, or put small groups together with `bins`",
             )

@@ -13,6 +13,7 @@ from audit.explain.decompose import GroupMean, Split
 from audit.explain.kinds import Attributions, Floats, Ints
 from audit.explain.lime_batch import Lime
 from audit.explain.proxies import NOTABLE, Association
+from audit.numbers import brief
 from audit.values import to_json
 
 Z95 = 1.959963984540054
@@ -78,7 +79,7 @@ def importance(found: Attributions, places: Ints, weight: Floats | None = None) 
 
 def number(value: Any) -> float:
     """Twelve significant digits: enough for every check, and the same text on every machine that is close."""
-    return float(f"{float(value):.12g}")
+    return float(brief(float(value), 12))
 
 
 def group_entries(attribute: str, features: Sequence[str], means: Sequence[GroupMean]) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from audit.gaps import Settings, seed_of
+from audit.numbers import are, many
 from audit.quality.codes import Group, levels_of
 from audit.quality.draw import row_digest, sample
 from audit.stats.intervals import two_sided
@@ -28,13 +29,16 @@ def consistency(
     """The `neighbours` entry. favourable (n,): 1 where the decision is the favourable one."""
     used = [f for f in features if f not in {g.attribute for g in groups}]
     if not used or len(frame) <= NEAR:
-        return {"measured": False, "reason": "no feature was read" if not used else f"{len(frame)} people are too few"}
+        return {
+            "measured": False,
+            "reason": "no feature was read" if not used else f"{many(len(frame), 'person')} {are(len(frame))} too few",
+        }
     place = sample(row_digest(frame, used, groups, [favourable]), MOST, seed_of(settings, "neighbours"))
     points, skipped = points_of(frame.iloc[place], used)
     distance = _distances(points)
     np.fill_diagonal(distance, np.inf)
     decided = favourable[place].astype(np.float64)
-    near = np.argsort(distance, axis=1, kind="stable")[:, :NEAR]
+    near = nearest_of(distance)
     unlike = np.abs(decided - decided[near].mean(axis=1))
     # AIF360 asks scikit-learn for five neighbours of people among whom the person is: the first is oneself.
     counting = np.abs(decided - (decided + decided[near[:, : NEAR - 1]].sum(axis=1)) / NEAR)
@@ -47,7 +51,7 @@ def consistency(
             others = np.flatnonzero((codes != g) & np.array([n != UNKNOWN for n in group.levels])[codes])
             if name == UNKNOWN or mine.sum() < settings.floor or len(others) < NEAR:
                 continue
-            nearest = others[np.argsort(distance[np.ix_(mine, others)], axis=1, kind="stable")[:, :NEAR]]
+            nearest = others[nearest_of(distance[np.ix_(mine, others)])]
             theirs = (decided[nearest].mean(axis=1) > 0.5).astype(np.float64)
             better, worse = int((theirs > decided[mine]).sum()), int((theirs < decided[mine]).sum())
             by_group.append(
@@ -78,20 +82,29 @@ def consistency(
     }
 
 
+def nearest_of(distance: Floats) -> Ints:
+    """(n, NEAR): the places of the smallest of each row of (n, m), nearest first, and of equal ones the first."""
+    reach = np.partition(distance, NEAR - 1, axis=1)[:, NEAR - 1 : NEAR]
+    row, place = np.nonzero(~(distance > reach))  # and what is no number, which comes last
+    order = np.lexsort((place, distance[row, place], row))
+    first = np.searchsorted(row, np.arange(len(distance)))
+    return np.asarray(place[order][first[:, None] + np.arange(NEAR)])
+
+
 def clarify_flips(
     part: pd.DataFrame, features: Sequence[str], groups: Sequence[Group], place: Ints, decided: Floats
 ) -> dict[str, Any]:
     """Clarify's FT of each group against all others, by its own rule: scikit-learn's neighbours over the features as
     they are, five of them, or one where the others are fewer than ten. It takes numbers only.
     """
-    from sklearn.neighbors import KNeighborsClassifier
-
     texts = [f for f in features if not pd.api.types.is_numeric_dtype(part[f])]
     if texts:
         return {"values": [], "reason": f"Clarify's flip test takes numbers only; {texts[0]!r} holds none"}
     points = part[list(features)].to_numpy(dtype=np.float64, na_value=np.nan)
     if not np.isfinite(points).all():
         return {"values": [], "reason": "Clarify's flip test takes no missing values"}
+    from sklearn.neighbors import KNeighborsClassifier  # here, since it takes a second to load
+
     values = []
     for group in groups:
         codes = group.codes[place]

@@ -15,6 +15,8 @@ from audit.errors import CaseError, DataError, nearest
 from audit.load import limits, outcomes
 from audit.load.groups import file_columns
 from audit.load.values import band, coded, listed, numbers_of
+from audit.numbers import are, brief, many
+from audit.sentences import OUTCOME_COLUMN
 
 Mask = npt.NDArray[np.bool_]
 
@@ -49,7 +51,7 @@ def columns(case: Case, main: Sequence[str], side: Sequence[str]) -> None:
         if column not in known:
             raise CaseError(
                 f"the table has no column {column!r}, which the case names as `{role}`",
-                got=f"{len(known)} other columns",
+                got=many(len(known), "other column"),
                 expected=f"a column {column!r}",
                 todo=nearest(column, known) + no_header(known),
             )
@@ -90,7 +92,7 @@ def features_of(case: Case, columns: Sequence[str]) -> tuple[str, ...]:
     if not out and case.model.is_asked:
         raise CaseError(
             "no column is left for the model to see",
-            got=f"{len(columns)} columns, all with another role or in `exclude`",
+            got=f"{many(len(columns), 'column')}, all with another role or in `exclude`",
             expected="at least one feature",
             todo="check `features` and `exclude`",
         )
@@ -118,7 +120,7 @@ def rows(case: Case, frame: pd.DataFrame, audit: Mask, people: npt.NDArray[np.in
     if not audit.any():
         raise DataError(
             "there are no rows to measure",
-            got=f"0 of {len(frame):,} rows",
+            got=f"0 of {many(len(frame), 'row')}",
             expected="at least one row",
             todo="check `split` and `audit` in the case file",
         )
@@ -147,15 +149,15 @@ def _sensitive(case: Case, column: pd.Series) -> None:
         numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
         if numeric and len(names) > limits.MAX_NUMBERS:
             raise DataError(
-                f"the sensitive column {name!r} is a quantity with {len(names):,} different values",
-                got=f"numbers from {column.min():g} to {column.max():g}",
+                f"the sensitive column {name!r} is a quantity with {many(len(names), 'different value')}",
+                got=f"numbers from {brief(column.min())} to {brief(column.max())}",
                 expected=f"at most {limits.MAX_NUMBERS} values, or bins",
                 todo=f"write for example bins = {{ {name} = {suggested_bins(column)} }} under [data]",
             )
     if len(names) > min(limits.MAX_GROUPS, max(limits.MANY_GROUPS, len(column) // limits.ROWS_EACH)):
         raise DataError(
-            f"the sensitive column {name!r} has {len(names):,} groups",
-            got=f"{listed(names)} in {len(column):,} measured rows",
+            f"the sensitive column {name!r} has {many(len(names), 'group')}",
+            got=f"{listed(names)} in {many(len(column), 'measured row')}",
             expected=f"at most {limits.MAX_GROUPS:,} groups, and above {limits.MANY_GROUPS} at least "
             f"{limits.ROWS_EACH} rows a group on average",
             todo="put values together in a coarser column (regions instead of towns), or bins for a number",
@@ -164,7 +166,7 @@ def _sensitive(case: Case, column: pd.Series) -> None:
         missing = int(column.isna().sum())
         raise DataError(
             f"the sensitive column {name!r} has {'one group only' if names else 'no values'}",
-            got=f"{listed(names)} in {len(column) - missing:,} measured rows, {missing:,} unknown",
+            got=f"{listed(names)} in {many(len(column) - missing, 'measured row')}, {missing:,} unknown",
             expected="at least two groups to compare",
             todo="check the column and the split" + (", or choose other bins" if edges else ""),
         )
@@ -185,7 +187,7 @@ def suggested_bins(column: pd.Series) -> list[int | float]:
         return [25, 40, 60]
     edges: list[int | float] = []
     for share in (0.25, 0.5, 0.75):
-        value = float(f"{float(column.quantile(share)):.2g}")
+        value = float(brief(float(column.quantile(share)), 2))
         if low < value <= high and value not in edges:
             edges.append(int(value) if value.is_integer() else value)
     return edges or [high]
@@ -198,7 +200,7 @@ def _weight(column: pd.Series, name: str, audit: Mask) -> None:
         first = int(np.flatnonzero(bad)[0])
         raise DataError(
             f"the weight column {name!r} has values that are no weights",
-            got=f"{int(bad.sum()):,} of {len(numbers):,} rows; row {first + 1} says {_shown(column.iloc[first])}",
+            got=f"{int(bad.sum()):,} of {many(len(numbers), 'row')}; row {first + 1} says {_shown(column.iloc[first])}",
             expected="a number of 0 or more in every row",
             todo="correct them" if strange == 0 else "correct them, or name another column as `weight`",
         )
@@ -243,7 +245,7 @@ def times_of(column: pd.Series, dates: str | None = None) -> pd.Series:
         iso = "a number, or a date such as 2026-11-01 or 2026-11-01T09:30, in every row"
         raise DataError(
             f"the time column {str(column.name)!r} has values that cannot be put in order",
-            got=f"{int(bad.sum()):,} of {len(column):,} rows; row {first + 1} says {_shown(shown)}",
+            got=f"{int(bad.sum()):,} of {many(len(column), 'row')}; row {first + 1} says {_shown(shown)}",
             expected=iso
             if dates is None
             else f"{dates} dates such as 13/01/2026 in every row"
@@ -275,9 +277,9 @@ def repeated_ids(case: Case, frame: pd.DataFrame, audit: Mask) -> tuple[int, int
 def belong(case: Case, rows: int, people: int) -> str:
     """A note on how many people the rows are of."""
     return (
-        f"{rows:,} measured rows are of {people:,} people (cluster {case.data.cluster!r}): intervals and tests of "
-        "rates take each person with all rows as one; subgroups, like people and missing values take each row by "
-        "itself."
+        f"{many(rows, 'measured row')} {are(rows)} of {many(people, 'person')} (cluster {case.data.cluster!r}): "
+        "intervals and tests of rates take each person with all rows as one; subgroups, like people and missing values "
+        "take each row by itself."
     )
 
 
@@ -285,8 +287,9 @@ def repeats(case: Case, rows: int, people: int) -> str:
     """A note on ids that stand in several rows."""
     name = case.data.id
     return (
-        f"{rows:,} measured rows have {people:,} different ids ({name!r}), and each row counts as one person. Write "
-        f"cluster = {name!r} under [data] where rows of one id are of one person; until then no norm is called inside."
+        f"{many(rows, 'measured row')} {are(rows, 'has', 'have')} {many(people, 'different id')} ({name!r}), and "
+        f"each row counts as one person. Write cluster = {name!r} under [data] where rows of one id are of one person; "
+        "until then no norm is called inside."
     )
 
 
@@ -319,13 +322,16 @@ def _on_outcomes(case: Case, frame: pd.DataFrame, audit: Mask, times: npt.NDArra
         return
     missing, measured = int(times[audit & frame[label].isna().to_numpy()].sum()), int(times[audit].sum())
     if missing:
-        yield f"{missing:,} of {measured:,} measured rows have no label; their outcome is unknown."
+        yield (
+            f"{missing:,} of {many(measured, 'measured row')} {are(missing, 'has', 'have')} no label; "
+            f"{are(missing, 'its', 'their')} outcome is unknown."
+        )
     names = coded(frame[label])[1]
     if len(names) == 1:
         figures = "Selection rates" if case.data.task == "classification" else "Predictions and how far they are off"
         yield (
             f"Every known outcome in {label!r} is {names[0]!r}. {figures} can be told; what compares "
-            "outcomes cannot. Check that this is the outcome column and that the rows were not filtered by it."
+            f"outcomes cannot. {OUTCOME_COLUMN.capitalize()}."
         )
 
 
@@ -347,7 +353,10 @@ def _on_groups(case: Case, frame: pd.DataFrame) -> Iterator[str]:
 def _on_the_split(case: Case, frame: pd.DataFrame, times: npt.NDArray[np.int64]) -> Iterator[str]:
     split = case.data.split
     if split is not None and (other := int(times[frame[split].isna().to_numpy()].sum())):
-        yield f"{other:,} rows say nothing in the split column {split!r}; they take no part."
+        yield (
+            f"{many(other, 'row')} {are(other, 'says', 'say')} nothing in the split column {split!r}; "
+            f"{are(other, 'it takes', 'they take')} no part."
+        )
 
 
 def _on_people(case: Case, frame: pd.DataFrame, audit: Mask) -> Iterator[str]:

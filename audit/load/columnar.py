@@ -14,6 +14,8 @@ import pyarrow.parquet as pq
 from audit.errors import DataError
 from audit.load import limits
 from audit.load.delimited import check_duplicates, too_large, too_wide
+from audit.numbers import many
+from audit.sentences import FEWER_VALUES
 
 _INDEX = re.compile(r"__index_level_\d+__")
 
@@ -135,7 +137,7 @@ def no_rows(name: str, count: int) -> DataError:
     """The refusal for a table of no rows."""
     return DataError(
         f"the file {name!r} has column names and no rows",
-        got=f"{count} columns, 0 rows",
+        got=f"{many(count, 'column')}, 0 rows",
         expected="at least one row",
         todo="export the table again, with its rows",
     )
@@ -144,9 +146,9 @@ def no_rows(name: str, count: int) -> DataError:
 def _too_many(name: str, rows: int, columns: int) -> DataError:
     return DataError(
         f"{name!r} is too large",
-        got=f"{rows:,} rows of {columns:,} columns",
+        got=f"{many(rows, 'row')} of {many(columns, 'column')}",
         expected=f"at most {limits.MAX_CELLS:,} values",
-        todo="keep only the columns that the case names, or take a random sample of the rows",
+        todo=FEWER_VALUES,
     )
 
 

@@ -23,6 +23,8 @@ from audit.case import ReadSpec
 from audit.errors import DataError
 from audit.load import heading, limits
 from audit.load.digest import unreadable
+from audit.numbers import are, many
+from audit.sentences import FEWER_VALUES
 
 PLAIN = ReadSpec()
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
@@ -126,8 +128,8 @@ def _odd_quotes(text: Text, columns: Sequence[str] | None) -> pa.Table:
         if "\n" in last or "\r" in last:
             raise DataError(
                 f"a quotation mark in {text.name!r} is never closed",
-                got=f"a value of {name!r} that runs over {len(last.splitlines()):,} lines to the end of the file: "
-                f"{_shortened(last.splitlines()[0])!r} ...",
+                got=f"a value of {name!r} that runs over {many(len(last.splitlines()), 'line')} to the end of the "
+                f"file: {_shortened(last.splitlines()[0])!r} ...",
                 expected="quotation marks in pairs",
                 todo="close it, or remove it",
             )
@@ -141,7 +143,7 @@ def _as_text(text: Text, columns: Sequence[str] | None) -> pa.Table:
         raise DataError(
             f"the file {text.name!r} cannot be read as a table",
             got=str(error).splitlines()[0],
-            expected=f"rows of {len(text.header)} values between {DELIMITERS[text.delimiter]}s",
+            expected=f"rows of {many(len(text.header), 'value')} between {DELIMITERS[text.delimiter]}s",
             todo="look for a quotation mark that is never closed, and export the table again",
         ) from error
 
@@ -183,14 +185,14 @@ def _read(text: Text, columns: Sequence[str] | None, types: dict[str, pa.DataTyp
         lines = ", ".join(str(r.number) for r in bad[:5] if r.number is not None)
         raise DataError(
             f"rows of {text.name!r} ({len(bad):,} of them) have another number of values than the header",
-            got=f"{bad[0].actual_columns} values in line {lines}" + (" and others" if len(bad) > 5 else ""),
-            expected=f"{len(text.header)} values in every row",
+            got=f"{many(bad[0].actual_columns, 'value')} in line {lines}" + (" and others" if len(bad) > 5 else ""),
+            expected=f"{many(len(text.header), 'value')} in every row",
             todo="correct these lines; a text that holds the delimiter needs quotation marks around it",
         )
     if table.num_rows == 0:
         raise DataError(
             f"the file {text.name!r} has a header and no rows",
-            got=f"{len(text.header)} column names, 0 rows",
+            got=f"{many(len(text.header), 'column name')}, 0 rows",
             expected="at least one row",
             todo="export the table again, with its rows",
         )
@@ -220,9 +222,9 @@ def too_large(name: str, size: int) -> DataError:
     """The refusal for more bytes than a reader takes."""
     return DataError(
         f"{name!r} is too large",
-        got=f"{size:,} bytes once unpacked, or more",
+        got=f"{many(size, 'byte')} once unpacked, or more",
         expected=f"at most {limits.MAX_BYTES:,} bytes",
-        todo="keep only the columns that the case names, or take a random sample of the rows",
+        todo=FEWER_VALUES,
     )
 
 
@@ -246,7 +248,7 @@ def _gunzip(file: Path) -> bytes:
                 if unpacked > limits.RATIO_FROM and unpacked > packed * limits.MAX_RATIO:
                     raise DataError(
                         f"{file.name!r} unpacks to far more than a table would",
-                        got=f"{unpacked:,} bytes and counting, out of {packed:,}",
+                        got=f"{many(unpacked, 'byte')} and counting, out of {packed:,}",
                         expected=f"at most {limits.MAX_RATIO} bytes for each byte",
                         todo="if the file is yours and right, unpack it and name the CSV itself",
                     )
@@ -324,7 +326,7 @@ def _western(name: str, content: bytes, error: UnicodeDecodeError) -> tuple[byte
     if sound > broken:
         raise DataError(
             f"{name!r} is in UTF-8, but with broken bytes",
-            got=f"{broken} bytes that are no text, the first at byte {error.start:,}",
+            got=f"{many(broken, 'byte')} that {are(broken)} no text, the first at byte {error.start:,}",
             expected="UTF-8 throughout",
             todo="save it again as CSV UTF-8; two encodings may have been mixed",
         )
@@ -401,7 +403,7 @@ def too_wide(name: str, count: int) -> DataError:
     """The refusal for more columns than a person could give roles to."""
     return DataError(
         f"{name!r} has too many columns",
-        got=f"{count:,} columns",
+        got=many(count, "column"),
         expected=f"at most {limits.MAX_COLUMNS:,}",
         todo="keep the label, the sensitive columns and those that the model reads",
     )

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from audit.load import limits
 from audit.load.sign import plain
+from audit.numbers import many
 
 # Words as they are in column names, without accents: English, German, French, Spanish, Italian, Dutch, Portuguese.
 SENSITIVE = {
@@ -124,12 +125,12 @@ def ground_of(column: Column) -> tuple[str, str] | None:
     quantity = column.number and (not column.whole or column.distinct > limits.MAX_NUMBERS)
     code = CODES.get(column.plain.replace(" ", ""))
     if code is not None and (code == "age" or not quantity or code in POSSIBLE):
-        return code, f"surveys code {code} under this name ({column.distinct} values)"
+        return code, f"surveys code {code} under this name ({many(column.distinct, 'value')})"
     for what, words in (SENSITIVE | POSSIBLE).items():
         too_many = column.distinct > limits.MANY_GROUPS and not column.number
         fits = column.number or column.distinct <= 30 if what == "age" else not quantity or what in POSSIBLE
         if named(column, words.split()) is not None and not too_many and fits:
-            return what, f"its name speaks of {what} ({column.distinct} values)"
+            return what, f"its name speaks of {what} ({many(column.distinct, 'value')})"
     values = {plain(v) for v in column.values}
     for pair in _PAIRS:
         if set(pair) <= values and column.distinct <= 6:

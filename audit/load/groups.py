@@ -12,6 +12,7 @@ from audit.errors import DataError
 from audit.load.grounds import LEADING
 from audit.load.sign import plain
 from audit.load.values import coded, with_columns
+from audit.numbers import are, many
 
 NONE, SEVERAL = "none of these", "several of these"
 _SIDES = {"0": 0, "1": 1, "False": 0, "True": 1, "false": 0, "true": 1}
@@ -45,7 +46,8 @@ def with_indicators(data: DataSpec, frame: pd.DataFrame) -> tuple[pd.DataFrame, 
         several = int((total > 1).sum())
         if several:
             notes.append(
-                f"{several:,} rows say 1 in more than one of {', '.join(columns)}; they are a group of their own."
+                f"{many(several, 'row')} {are(several, 'says', 'say')} 1 in more than one of {', '.join(columns)}; "
+                f"{are(several, 'it is a group of its own', 'they are a group of their own')}."
             )
     return frame, notes
 

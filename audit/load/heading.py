@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from audit.errors import DataError
+from audit.numbers import are, many
 
 MOST_TITLES = 20
 _TWIN = "\x1f"
@@ -35,7 +36,7 @@ def without_titles(name: str, content: bytes, delimiter: str, skip: int | None) 
     if len(ends) < skip or not content[ends[-1] :].strip():
         raise DataError(
             f"{name!r} has no more than {skip} lines",
-            got=f"{len(ends)} lines to leave out, and nothing below them",
+            got=f"{many(len(ends), 'line')} to leave out, and nothing below them",
             expected=f"column names in line {skip + 1}, and rows below",
             todo="correct `skip_lines` in the case file",
         )
@@ -43,11 +44,7 @@ def without_titles(name: str, content: bytes, delimiter: str, skip: int | None) 
     shown = head.splitlines()[0][:60] if head else ""
     what = "The first line" if skip == 1 else f"The first {skip} lines"
     above = f" ({shown!r}{' ...' if skip > 1 else ''})" if shown else ""
-    return content[ends[-1] :], [f"{what} of {name} above the column names{above} {_was(skip)} left out."]
-
-
-def _was(count: int) -> str:
-    return "was" if count == 1 else "were"
+    return content[ends[-1] :], [f"{what} of {name} above the column names{above} {are(skip, 'was', 'were')} left out."]
 
 
 def _titles(content: bytes, delimiter: str) -> int:
@@ -94,9 +91,9 @@ def with_names(
     names = [f"column_{i + 1}" for i in range(len(first))] if header is False else list(header)
     if len(names) != len(first):
         raise DataError(
-            f"the case names {len(names)} columns of {name!r}, which has {len(first)}",
+            f"the case names {many(len(names), 'column')} of {name!r}, which has {len(first)}",
             got=f"the first row {', '.join(repr(c) for c in first[:5])} ...",
-            expected=f"{len(first)} names in `header`",
+            expected=f"{many(len(first), 'name')} in `header`",
             todo="name every column, in the order of the file",
         )
     notes = [f"{name} has no line of names; its columns are called {names[0]} to {names[-1]}."] if not header else []
@@ -133,7 +130,7 @@ def without_repeats(name: str, content: bytes, delimiter: str) -> tuple[bytes, l
         return content, []
     shown = ", ".join(f"{p:,}" for p in places[:5]) + (f" and {len(places) - 5:,} more" if len(places) > 5 else "")
     lines = f"Line {shown} of {name} repeats" if len(places) == 1 else f"Lines {shown} of {name} repeat"
-    return b"".join([*kept, content[at:]]), [f"{lines} the column names and {_was(len(places))} left out."]
+    return b"".join([*kept, content[at:]]), [f"{lines} the column names and {are(len(places))} left out."]
 
 
 def _alike(line: bytes, delimiter: str) -> list[str]:
@@ -181,7 +178,8 @@ def different_twins(name: str, column: str, count: int, row: int, one: pa.Scalar
     """The refusal for two columns of one name that do not say the same."""
     return DataError(
         f"{name!r} has more than one column called {column!r}, and they differ",
-        got=f"{count:,} rows; the first is row {row + 1:,}: {str(one.as_py())[:40]!r} and {str(other.as_py())[:40]!r}",
+        got=f"{many(count, 'row')}; the first is row {row + 1:,}: {str(one.as_py())[:40]!r} and "
+        f"{str(other.as_py())[:40]!r}",
         expected="a different name for each column",
         todo="rename or remove the one that is not meant",
     )
@@ -190,6 +188,6 @@ def different_twins(name: str, column: str, count: int, row: int, one: pa.Scalar
 def twins_note(name: str, twins: Mapping[str, tuple[str, ...]]) -> list[str]:
     """What is said of columns that stand twice and are alike."""
     return [
-        f"{name} has {len(others) + 1} columns called {column!r} that say the same; one was kept."
+        f"{name} has {many(len(others) + 1, 'column')} called {column!r} that say the same; one was kept."
         for column, others in twins.items()
     ]

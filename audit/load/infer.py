@@ -9,6 +9,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from audit.numbers import are, many
+
 MARKERS = (
     "NA", "N/A", "n/a", "na", "#N/A", "NaN", "nan", "NAN", "<NA>", "NaT", "null", "NULL", "Null", "None", "none", "?",
     "-", "--", ".",
@@ -64,7 +66,7 @@ def _marked_numbers(name: str, column: pa.ChunkedArray, delimiter: str, notes: l
     count = pc.sum(marked).as_py() or 0
     if count:
         shown = ", ".join(repr(v) for v in column.filter(pc.fill_null(marked, False)).unique().slice(0, 3).to_pylist())
-        notes.append(f"Column {name!r} holds numbers; {count:,} values ({shown}) are read as missing.")
+        notes.append(f"Column {name!r} holds numbers; {many(count, 'value')} ({shown}) are read as missing.")
     return numbers
 
 
@@ -76,8 +78,8 @@ def _note_of_text(name: str, values: pa.ChunkedArray, notes: list[str]) -> None:
         wrong = values.filter(pc.invert(pc.fill_null(pc.match_substring_regex(values, _NUMBER), True)))
         shown = ", ".join(repr(v) for v in wrong.unique().slice(0, 3).to_pylist())
         notes.append(
-            f"Column {name!r} is read as text: {present - good:,} of {present:,} values are not numbers, "
-            f"such as {shown}."
+            f"Column {name!r} is read as text: {present - good:,} of {many(present, 'value')} "
+            f"{are(present - good, 'is no number', 'are not numbers')}, such as {shown}."
         )
 
 

@@ -9,6 +9,7 @@ from audit.case import Case
 from audit.errors import CaseError, DataError, nearest
 from audit.load.tables import read_noted
 from audit.load.values import coded, names_of, with_columns
+from audit.numbers import are, many
 
 
 def join_sensitive(case: Case, frame: pd.DataFrame, side: tuple[str, ...]) -> tuple[pd.DataFrame, list[str]]:
@@ -52,9 +53,14 @@ def join_sensitive(case: Case, frame: pd.DataFrame, side: tuple[str, ...]) -> tu
     again = people[key].duplicated(keep=False)
     if again.any():
         count = people.loc[again, key].nunique()
-        notes.append(f"{name}: {count:,} ids stand there with different values; their groups are unknown.")
+        notes.append(
+            f"{name}: {many(count, 'id')} {are(count, 'stands', 'stand')} there with different values; "
+            f"{are(count, 'its group is', 'their groups are')} unknown."
+        )
     if nameless:
-        notes.append(f"{name}: {nameless:,} rows have no id and were not used.")
+        notes.append(
+            f"{name}: {many(nameless, 'row')} {are(nameless, 'has no id and was', 'have no id and were')} not used."
+        )
     people = people[~again].set_index(key)
     keys = _keys(frame[key])
     place = pd.Index(people.index).get_indexer(pd.Index(keys))
@@ -68,11 +74,14 @@ def join_sensitive(case: Case, frame: pd.DataFrame, side: tuple[str, ...]) -> tu
         )
     if not found.all():
         notes.append(
-            f"{int((~found).sum()):,} of {len(frame):,} rows have no match in {name}; their groups are unknown."
+            f"{int((~found).sum()):,} of {many(len(frame), 'row')} {are(int((~found).sum()), 'has', 'have')} no "
+            f"match in {name}; {are(int((~found).sum()), 'its group is', 'their groups are')} unknown."
         )
     unused = len(people) - len(np.unique(place[found]))
     if unused:
-        notes.append(f"{name}: {unused:,} ids are not in the data and were not used.")
+        notes.append(
+            f"{name}: {many(unused, 'id')} {are(unused)} not in the data and {are(unused, 'was', 'were')} not used."
+        )
     joined = people.iloc[np.where(found, place, 0)].reset_index(drop=True)
     added = {c: joined[c].where(found) for c in wanted}
     return with_columns(frame, added), notes

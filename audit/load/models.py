@@ -14,6 +14,7 @@ from audit.load import endpoints, schema
 from audit.load.toml import Reader, beside, relative
 from audit.load.values import name_of
 from audit.load.written import ENDPOINT, ModelSection, RegistrySection
+from audit.numbers import brief
 
 KINDS = ("path", "endpoint", "decision", "score")
 LOADERS = ("joblib", "pickle", "cloudpickle", "mlflow", "catboost", "statsmodels", "keras", "skops")
@@ -51,7 +52,7 @@ def made(given: ModelSection, at: Reader, folder: Path) -> ModelSpec:
     if given.threshold is not None and kind == "decision":
         raise CaseError(
             "[model] has a threshold for decisions that are already made",
-            got=f"decision = {value!r} and threshold = {given.threshold:g}",
+            got=f"decision = {value!r} and threshold = {brief(given.threshold)}",
             expected="a threshold only with path, endpoint or score",
             todo="remove `threshold`, or name the column of scores as `score`",
         )

@@ -13,6 +13,8 @@ from audit.classes.table import MOST_CLASSES
 from audit.errors import CaseError, DataError, nearest
 from audit.load.toml import write
 from audit.load.values import coded, decision_names, listed, numbers_of
+from audit.numbers import brief, many
+from audit.sentences import ADD_THRESHOLD, NEVER_DECIDED, OUTCOME_COLUMN
 
 Mask = npt.NDArray[np.bool_]
 LEAST, MOST = 1e-70, 1e70
@@ -33,7 +35,7 @@ def label(case: Case, frame: pd.DataFrame) -> None:
         cut = f"make a column that says whether {label} is at or above a number you choose, and name it as the label"
         merge = f"put values together in a new column, such as {positive!r} and 'not {positive}', or leave rows out"
         raise DataError(
-            f"the label {label!r} has {len(names):,} different values",
+            f"the label {label!r} has {many(len(names), 'different value')}",
             got=listed(names),
             expected=f"two outcomes, or up to {MOST_CLASSES} classes",
             todo=f'{cut}; or say task = "regression" under [data] where a number is predicted' if number else merge,
@@ -72,7 +74,7 @@ def one_spelling(case: Case, frame: pd.DataFrame, people: npt.NDArray[np.int64] 
             rows = {n: int(each[codes == i].sum()) for i, n in enumerate(names)}
             raise DataError(
                 f"the column {column!r} writes one value in several ways",
-                got="; ".join(" and ".join(f"{n!r} in {rows[n]:,} rows" for n in same) for same in twice),
+                got="; ".join(" and ".join(f"{n!r} in {many(rows[n], 'row')}" for n in same) for same in twice),
                 expected="one spelling for each value",
                 todo=f"write them alike, for example all as {max(twice[0], key=lambda n: rows[n])!r}",
             )
@@ -89,9 +91,9 @@ def _one_outcome(case: Case, frame: pd.DataFrame) -> DataError:
     names = coded(frame[label])[1]
     return DataError(
         f"the label {label!r} has {'one value only' if names else 'no values'}",
-        got=f"{listed(names)} in {frame[label].count():,} rows, {frame[label].isna().sum():,} empty",
+        got=f"{listed(names)} in {many(frame[label].count(), 'row')}, {frame[label].isna().sum():,} empty",
         expected="two outcomes",
-        todo="check that this is the outcome column and that the rows were not filtered by it",
+        todo=OUTCOME_COLUMN,
     )
 
 
@@ -105,16 +107,17 @@ def _numbers(column: pd.Series, where: str) -> None:
         shown = [v for v, n in zip(column, numbers, strict=True) if not np.isfinite(n) and not pd.isna(v)]
         raise DataError(
             f"{where} has values that are no finite numbers, and the task is a regression",
-            got=f"{strange + endless:,} of {len(numbers):,} rows: {listed([str(v) for v in dict.fromkeys(shown)])}",
+            got=f"{strange + endless:,} of {many(len(numbers), 'row')}: "
+            f"{listed([str(v) for v in dict.fromkeys(shown)])}",
             expected="a number, or nothing, in every row",
             todo='correct them, or remove task = "regression" where the label is a class',
         )
     if np.isnan(numbers).all():
         raise DataError(
             f"{where} has no values",
-            got=f"0 of {len(numbers):,} rows with a number",
+            got=f"0 of {many(len(numbers), 'row')} with a number",
             expected="numbers",
-            todo="check that this is the outcome column and that the rows were not filtered by it",
+            todo=OUTCOME_COLUMN,
         )
     extreme(str(column.name), float(np.nanmin(numbers)), float(np.nanmax(numbers)))
 
@@ -134,7 +137,7 @@ def _sides(case: Case, names: Sequence[str], where: str) -> None:
             )
     if len(names) > 2 and favourable not in (positive, other):
         raise CaseError(
-            f"{where} has {len(names):,} values, and `favourable` is neither `positive` nor the rest together",
+            f"{where} has {many(len(names), 'value')}, and `favourable` is neither `positive` nor the rest together",
             got=f"positive = {positive!r}, favourable = {favourable!r}",
             expected=f"favourable = {positive!r} or {other!r}",
             todo=f"name {favourable!r} as `positive` where that is the good decision, or write favourable = {other!r}",
@@ -148,14 +151,14 @@ def decision(case: Case, frame: pd.DataFrame, audit: Mask) -> None:
         first = int(frame.index[audit][np.flatnonzero(codes < 0)[0]]) + 1
         raise DataError(
             f"the decision column {name!r} has empty values",
-            got=f"{int((codes < 0).sum()):,} of {len(codes):,} measured rows without a decision; the first is row "
-            f"{first:,}",
+            got=f"{int((codes < 0).sum()):,} of {many(len(codes), 'measured row')} without a decision; the first "
+            f"is row {first:,}",
             expected="a decision in every row",
-            todo="fill them in, or leave out the rows that were never decided",
+            todo=NEVER_DECIDED,
         )
     if len(names) > MOST_CLASSES:
         raise DataError(
-            f"the decision column {name!r} has {len(names):,} different values",
+            f"the decision column {name!r} has {many(len(names), 'different value')}",
             got=listed(names),
             expected=f"two decisions, or up to {MOST_CLASSES} classes",
             todo=f"put values together in a new column; if they are scores, say score = {write(name)} under [model] in "
@@ -167,7 +170,7 @@ def decision(case: Case, frame: pd.DataFrame, audit: Mask) -> None:
         if strange:
             raise DataError(
                 f"the decision column {name!r} has values that the label {case.data.label!r} does not have",
-                got=f"{listed(strange)} in {_count(codes, names, strange):,} of {len(codes):,} measured rows",
+                got=f"{listed(strange)} in {_count(codes, names, strange):,} of {many(len(codes), 'measured row')}",
                 expected=" or ".join(repr(n) for n in allowed),
                 todo="say which decision goes with which outcome; add for example this line under [model]: "
                 + classes_line(case, names, allowed),
@@ -202,8 +205,8 @@ def extreme(name: str, low: float, high: float) -> None:
     if largest and not LEAST < largest < MOST:
         raise DataError(
             f"the column {name!r} has numbers too {'small' if largest < 1 else 'large'} to compute with",
-            got=f"from {low:g} to {high:g}",
-            expected=f"a largest one between {LEAST:g} and {MOST:g}",
+            got=f"from {brief(low)} to {brief(high)}",
+            expected=f"a largest one between {brief(LEAST)} and {brief(MOST)}",
             todo="multiply or divide all of them by one number",
         )
 
@@ -216,7 +219,7 @@ def score(case: Case, column: pd.Series) -> None:
         places = ", ".join(str(int(column.index[i]) + 1) for i in np.flatnonzero(bad)[:5])
         raise DataError(
             f"the score column {name!r} has values that are no finite numbers",
-            got=f"{int(bad.sum()):,} of {len(numbers):,} measured rows, {strange:,} of them text; rows {places}",
+            got=f"{int(bad.sum()):,} of {many(len(numbers), 'measured row')}, {strange:,} of them text; rows {places}",
             expected="a finite number in every row",
             todo="fill them in, or leave out the rows that were never scored",
         )
@@ -226,7 +229,8 @@ def score(case: Case, column: pd.Series) -> None:
     if outside.any() and not case.model.threshold_given and case.data.task == "classification":
         raise DataError(
             f"the score column {name!r} has scores outside 0 to 1 and the case gives no threshold",
-            got=f"{int(outside.sum()):,} of {len(numbers):,} rows, from {numbers.min():g} to {numbers.max():g}",
+            got=f"{int(outside.sum()):,} of {many(len(numbers), 'row')}, from {brief(numbers.min())} to "
+            f"{brief(numbers.max())}",
             expected="probabilities from 0 to 1, or a threshold",
-            todo="add `threshold` under [model]: the score from which on the decision is positive",
+            todo=ADD_THRESHOLD,
         )

@@ -17,6 +17,7 @@ from audit.errors import PolicyError
 from audit.load.schema import Count, Flag, Names, Section, Share, Text, choice, number, read
 from audit.load.toml import Reader, parse
 from audit.metrics import norm_metrics
+from audit.numbers import brief
 from audit.policy import LOOP_METHODS, LoopRules, Norm, Policy
 
 DEFAULT = Path(__file__).resolve().parents[1] / "policy.toml"
@@ -116,14 +117,14 @@ def _norm(given: NormSection, number: int) -> Norm:
     if (promote > limit) if kind == "difference" else (promote < limit):
         raise PolicyError(
             f"norm {number} of the policy promotes what it would itself trigger on",
-            got=f"limit = {limit:g}, promote = {promote:g}",
+            got=f"limit = {brief(limit)}, promote = {brief(promote)}",
             expected=f"promote at or {'under' if kind == 'difference' else 'over'} limit for a {kind}",
             todo="make `promote` the stricter of the two",
         )
     if not 0 < given.alpha < 1:
         raise PolicyError(
             f"norm {number} of the policy has an alpha that decides nothing",
-            got=f"alpha = {given.alpha:g}",
+            got=f"alpha = {brief(given.alpha)}",
             expected="a number between 0 and 1, such as 0.05",
             todo="correct `alpha`",
         )

@@ -7,6 +7,7 @@ from typing import Any
 from audit.case import Population
 from audit.errors import CaseError, nearest
 from audit.load.written import PopulationSection
+from audit.numbers import brief, many
 
 
 def made(given: PopulationSection) -> Population:
@@ -29,7 +30,7 @@ def check(population: Population, sensitive: tuple[str, ...]) -> None:
         if len(groups) < 2 or not (people or abs(total - 1) <= 0.02):
             raise CaseError(
                 f"the population's shares of {attribute!r} cannot be used",
-                got=f"{len(groups)} groups that add up to {total:g}",
+                got=f"{many(len(groups), 'group')} that add up to {brief(total)}",
                 expected="two groups or more; shares that add up to 1, or numbers of people",
                 todo="name every group of the population: one that is left out is counted apart",
             )

@@ -25,6 +25,7 @@ from audit.load.grounds import (
 )
 from audit.load.sign import plain, sign_of, speaks
 from audit.load.values import names_of
+from audit.numbers import are, brief, many
 
 ROWS = 50_000
 _LEAST_ROWS_FOR_ID = 20
@@ -362,7 +363,10 @@ def _rank_cluster(c: Seen) -> tuple[float, str]:
     word = named(c, [w + "id" for w in PERSON] + [w for w in ID if w.endswith("id") or w in ("ssn", "patientnbr")])
     if word is None or not repeated or (c.number and not c.whole):
         return 0.0, ""
-    return 1.0, f"its name says {c.plain} and {c.distinct:,} values stand in {c.rows:,} rows"
+    return 1.0, (
+        f"its name says {c.plain} and {many(c.distinct, 'value')} {are(c.distinct, 'stands', 'stand')} in "
+        f"{many(c.rows, 'row')}"
+    )
 
 
 def _rank_score(c: Seen) -> tuple[float, str]:
@@ -373,7 +377,7 @@ def _rank_score(c: Seen) -> tuple[float, str]:
         return 2.0 + _exact(c, SCORE), f"its numbers lie between 0 and 1 and its name says {word}"
     # Points have no natural threshold, and a column of test scores is a feature: asked.
     sure = bool({"predicted", "prediction", "pred", "decile", "decilescore", "riskscore", "dnn"} & {word, *c.words})
-    where = f"its numbers run from {c.low:g} to {c.high:g}: they need a threshold"
+    where = f"its numbers run from {brief(c.low)} to {brief(c.high)}: they need a threshold"
     return (1.0 if sure else 0.6) + 0.1 * _exact(c, SCORE), f"its name says {word} and {where}"
 
 
@@ -386,7 +390,9 @@ def _rank_decision(c: Seen) -> tuple[float, str]:
 
 def _rank_label(c: Seen, last: str) -> tuple[float, str]:
     word = named(c, LABEL)
-    shown = f"it has {c.distinct} values ({', '.join(repr(v) for v in c.values[:4])}{', ...' * (c.distinct > 4)})"
+    shown = (
+        f"it has {many(c.distinct, 'value')} ({', '.join(repr(v) for v in c.values[:4])}{', ...' * (c.distinct > 4)})"
+    )
     if c.distinct != 2:
         fits = 2 < c.distinct <= MOST_CLASSES and _exact(c, LABEL)
         return (1.2, f"{shown} and its name says {word}") if fits else (0.0, "")

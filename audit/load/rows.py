@@ -17,6 +17,7 @@ from audit.load.join import join_sensitive
 from audit.load.roles import check_roles
 from audit.load.tables import columns_of, read_noted
 from audit.load.values import coded, with_columns
+from audit.numbers import are, many
 from audit.values import UNKNOWN
 
 Mask = npt.NDArray[np.bool_]
@@ -173,12 +174,15 @@ def missing_words(
             shown = ", ".join(repr(v) for v, e in zip(texts, empty[:-1], strict=True) if e)
             changed[column] = frame[column].mask(hit)
             count = int(times[hit].sum())
-            notes.append(f"Column {column!r}: {count:,} values written as {shown} are counted as missing.")
+            notes.append(
+                f"Column {column!r}: {many(count, 'value')} written as {shown} {are(count)} counted as missing."
+            )
         written = np.array([v == UNKNOWN for v in texts] + [False])
         if column in case.data.sensitive and written.any():
             count = int(times[written[codes]].sum())
             notes.append(
-                f"Column {column!r}: {count:,} rows say {UNKNOWN!r} themselves; they are counted "
+                f"Column {column!r}: {many(count, 'row')} {are(count, 'says', 'say')} {UNKNOWN!r} "
+                f"{are(count, 'itself; it is', 'themselves; they are')} counted "
                 "together with the rows that have no value."
             )
     return with_columns(frame, changed), notes

@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from audit.numbers import are, many
+
 BAD = re.compile(
     r"default|delinq|dlq|recid|reoffend|rearrest|arrest|fraud|attrit|churn|deny$|denied|denial|reject|refus|declin"
     r"|charge(d)?off|overdue|foreclos|bankrupt|stroke|disease|diabet|cancer|tumou?r|mortal|death|died?$|dead|deceas"
@@ -157,7 +159,7 @@ def sign_of(name: str, values: Sequence[str]) -> Sign:
         )
     for value in values:
         if _bare(value) in _TRUE:
-            return _asked(name, value, f"{value!r} reads like yes, and there are {len(values)} values")
+            return _asked(name, value, f"{value!r} reads like yes, and there are {many(len(values), 'value')}")
     return _asked(name, values[-1], f"{values[-1]!r} is the rarest value")
 
 
@@ -187,8 +189,12 @@ def _by_words(name: str, values: Sequence[str], side: int, good: list[str], bad:
         word = good[0] if good else bad[0]
         return Sign(positive, best, f"{word!r} says by itself what is {'good' if good else 'bad'} for a person")
     if len(good) == 1:
-        return Sign(good[0], good[0], f"of its {len(values)} values, {good[0]!r} alone says something good")
-    return _asked(name, (good or bad)[0], f"{len(good)} of its {len(values)} values read well")
+        return Sign(good[0], good[0], f"of its {many(len(values), 'value')}, {good[0]!r} alone says something good")
+    return _asked(
+        name,
+        (good or bad)[0],
+        f"{len(good)} of its {many(len(values), 'value')} {are(len(good), 'reads', 'read')} well",
+    )
 
 
 def _by_event(name: str, values: Sequence[str], side: int, event: str) -> Sign:

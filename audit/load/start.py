@@ -20,6 +20,7 @@ from audit.load.sign import sign_of
 from audit.load.tables import read_noted
 from audit.load.toml import key, write
 from audit.load.values import names_of
+from audit.numbers import many
 
 OPEN = "?"
 
@@ -35,7 +36,8 @@ def proposed(data: Path, folder: Path) -> tuple[str, Roles]:
         return f" (values such as {values})" if values else ""
 
     lines = [
-        f"# Proposed by `assay init` from {data.name}: {len(table.frame):,} rows, {len(table.columns)} columns.",
+        f"# Proposed by `assay init` from {data.name}: {many(len(table.frame), 'row')}, "
+        f"{many(len(table.columns), 'column')}.",
         "# Read each line. A line with a question mark for its value has to be answered by a person.",
         *(f"# Note: {n}" for n in table.notes),
         "",

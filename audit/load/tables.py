@@ -19,6 +19,7 @@ from audit.load import columnar, delimited, heading, workbook
 from audit.load.delimited import PLAIN
 from audit.load.digest import files_of, unreadable
 from audit.load.infer import infer
+from audit.numbers import many
 
 Select = Sequence[str] | Callable[[tuple[str, ...]], Sequence[str]] | None
 """Which columns to read: these, those that a function chooses from all names, or all."""
@@ -160,7 +161,7 @@ def _chosen(names: tuple[str, ...], columns: Select) -> tuple[str, ...]:
         if column not in names:
             raise DataError(
                 f"the table has no column {column!r}",
-                got=f"{len(names)} columns",
+                got=many(len(names), "column"),
                 expected=f"a column {column!r}",
                 todo=nearest(column, names),
             )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from audit.errors import InputError, nearest
+from audit.numbers import brief, many
 
 MAX_BYTES = 1_000_000
 
@@ -24,7 +25,7 @@ def parse(file: Path, error: type[InputError], what: str) -> tuple[dict[str, Any
         if file.stat().st_size > MAX_BYTES:
             raise error(
                 f"the {what} file {file.name!r} is too large",
-                got=f"{file.stat().st_size:,} bytes",
+                got=many(file.stat().st_size, "byte"),
                 expected=f"TOML text of at most {MAX_BYTES:,} bytes",
                 todo="name the case file, not the data",
             )
@@ -148,7 +149,7 @@ class Reader:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
             raise self.wrong(key, "a number")
         if not low <= value <= high:
-            raise self.wrong(key, f"a number from {low:g} to {high:g}")
+            raise self.wrong(key, f"a number from {brief(low)} to {brief(high)}")
         return float(value)
 
     def choice(self, key: str, known: Iterable[str]) -> str:

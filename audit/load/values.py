@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from audit.errors import DataError
+from audit.numbers import many
 
 Ints = npt.NDArray[np.int64]
 
@@ -100,7 +101,7 @@ def band(column: pd.Series, edges: Sequence[float]) -> tuple[Ints, tuple[str, ..
         found = sorted({name_of(v) for v in column[strange].head(1000)})
         raise DataError(
             f"the column {str(column.name)!r} has bins but also values that are not numbers",
-            got=f"{int(strange.sum())} of {len(numbers)} rows, such as {', '.join(repr(v) for v in found[:5])}",
+            got=f"{int(strange.sum())} of {many(len(numbers), 'row')}, such as {', '.join(repr(v) for v in found[:5])}",
             expected="a number or nothing in every row",
             todo=f"correct these values, or take {str(column.name)!r} out of `bins`",
         )

@@ -17,6 +17,7 @@ import pyarrow as pa
 from audit.case import ReadSpec
 from audit.errors import DataError
 from audit.load import limits
+from audit.numbers import are, many
 
 MOST_TITLES = 20
 
@@ -32,7 +33,10 @@ def texts(file: Path, read: ReadSpec) -> tuple[pa.Table, tuple[str, ...], list[s
     rows = [r for r in rows if any(c != "" for c in r)]
     start = _titles(rows) if read.skip_lines is None else read.skip_lines
     if start:
-        notes.append(f"The first {start} rows of {file.name} above the column names were left out.")
+        notes.append(
+            f"{are(start, 'The first row', f'The first {start} rows')} of {file.name} above the column "
+            f"names {are(start, 'was', 'were')} left out."
+        )
     rows = rows[start:]
     if not rows:
         raise _no_table(file, "no filled cell")
@@ -45,14 +49,17 @@ def texts(file: Path, read: ReadSpec) -> tuple[pa.Table, tuple[str, ...], list[s
     else:
         header, rows = [_text(c) for c in rows[0]], rows[1:]
     if len(header) != width:
-        raise _no_table(file, f"{width} columns, and {len(header)} names in `header`")
+        raise _no_table(file, f"{many(width, 'column')}, and {many(len(header), 'name')} in `header`")
     filled = [i for i in range(width) if header[i].strip() or any(r[i] != "" for r in rows)]
     again = [i for i, r in enumerate(rows) if [_text(c) for c in r] == header]
     if again:
-        notes.append(f"{len(again)} rows of {file.name} repeat the column names and were left out.")
+        notes.append(
+            f"{many(len(again), 'row')} of {file.name} {are(len(again), 'repeats', 'repeat')} the column "
+            f"names and {are(len(again), 'was', 'were')} left out."
+        )
         rows = [r for i, r in enumerate(rows) if i not in set(again)]
     if len(filled) < 2 or not rows:
-        raise _no_table(file, f"{len(filled)} columns and {len(rows)} rows")
+        raise _no_table(file, f"{many(len(filled), 'column')} and {many(len(rows), 'row')}")
     blank = [i + 1 for i in filled if not header[i].strip()]
     if blank:
         raise DataError(
@@ -78,7 +85,8 @@ def _table(
             row = differ[0]
             raise DataError(
                 f"{file.name!r} has more than one column called {name!r}, and they differ",
-                got=f"{len(differ):,} rows; the first is row {row + 1:,}: {once[name][row]!r} and {values[row]!r}",
+                got=f"{many(len(differ), 'row')}; the first is row {row + 1:,}: {once[name][row]!r} and "
+                f"{values[row]!r}",
                 expected="a different name for each column",
                 todo="rename or remove the one that is not meant",
             )
@@ -104,7 +112,7 @@ def _rows(file: Path, read: ReadSpec) -> tuple[list[list[Any]], list[str]]:
             )
         if len(tables) > 1:
             raise DataError(
-                f"{file.name!r} has {len(tables)} sheets with tables",
+                f"{file.name!r} has {many(len(tables), 'sheet')} with tables",
                 got=", ".join(repr(n) for n in list(tables)[:10]),
                 expected="one sheet, or its name in the case",
                 todo=f'add sheet = "{next(iter(tables))}" under [data]',
@@ -115,8 +123,8 @@ def _rows(file: Path, read: ReadSpec) -> tuple[list[list[Any]], list[str]]:
         if sheet.height * sheet.width > limits.MAX_CELLS // 100:
             raise DataError(
                 f"the sheet {name!r} of {file.name!r} is too large",
-                got=f"{sheet.height:,} rows of {sheet.width:,} columns",
-                expected=f"at most {limits.MAX_CELLS // 100:,} cells",
+                got=f"{many(sheet.height, 'row')} of {many(sheet.width, 'column')}",
+                expected=f"at most {many(limits.MAX_CELLS // 100, 'cell')}",
                 todo="export it as CSV UTF-8",
             )
         rows = sheet.to_python(skip_empty_area=True)
@@ -149,7 +157,7 @@ def _bounded(file: Path) -> None:
     if size > limits.MAX_BYTES or (size > limits.RATIO_FROM and size > packed * limits.MAX_RATIO):
         raise DataError(
             f"{file.name!r} unpacks to far more than a workbook would",
-            got=f"{size:,} bytes out of {packed:,}",
+            got=f"{many(size, 'byte')} out of {packed:,}",
             expected=f"at most {limits.MAX_RATIO} bytes for each byte, and {limits.MAX_BYTES:,} in all",
             todo="export the sheet as CSV UTF-8",
         )

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from audit.errors import ModelError
+from audit.sentences import DAMAGED
 
 
 def check_bounds(estimator: Any) -> None:
@@ -86,7 +87,7 @@ def _refusal(what: str, problem: str = _ARRAYS) -> ModelError:
         problem,
         got=f"a {what} whose state does not fit its size or the number of features",
         expected="state as scikit-learn writes it",
-        todo="get the file from its source again; it was damaged or made to break the program that reads it",
+        todo=DAMAGED,
     )
 
 

@@ -40,12 +40,20 @@ def serve(incoming: int, outgoing: int, settings: dict[str, Any]) -> int:
 
 
 def _load(frame: Frame, held: tuple[str, ...]) -> tuple[Loaded, dict[str, Any]]:
-    from audit.models.formats import load
-    from audit.models.tree_files import check_file
+    from audit.models.late import until_asked
 
-    content = frame.arrays["model"].tobytes()
-    check_file(frame.fields["format"], content)
-    model = load(frame.fields["format"], content, frame.fields["allow"])
+    of = frame.fields["format"]
+    with until_asked():
+        from audit.models.formats import load
+        from audit.models.tree_files import check_file
+
+        content = frame.arrays["model"].tobytes()
+        check_file(of, content)
+        if of in ("skops", "group-thresholds"):
+            from audit.models.skops_model import import_skops
+
+            import_skops()
+    model = load(of, content, frame.fields["allow"])
     facts = model.facts
     return model, {
         "isolation": list(held),

@@ -17,11 +17,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from audit import progress
 from audit.errors import InputError, ModelError
 from audit.files import canonical, write_whole
 from audit.models.arrays import arrays_in
 from audit.models.own import Environment, OwnWorker
 from audit.models.worker import Worker
+from audit.numbers import brief, many
 
 ROWS = 100
 ROWS_HERE = 20_000
@@ -69,6 +71,7 @@ def convert(
         )  # fmt: skip
     form, tolerance = FORMATS[out.suffix]
     rows = frame.sample(min(ROWS, len(frame)), random_state=0).reset_index(drop=True)
+    progress.stage("Writing the new file")
     with OwnWorker(path, environment) as worker:
         info = worker.info
         chosen = rows[list(info.features or features or rows.columns)]
@@ -79,6 +82,7 @@ def convert(
         versions, sha256 = worker.versions, info.sha256
     answers = arrays_in(_Made, made)
     content, scores, decided = answers.content, answers.scores, answers.decided
+    progress.stage("Comparing both files")
     with tempfile.TemporaryDirectory() as place:
         new = Path(place) / out.name
         new.write_bytes(content)
@@ -94,9 +98,9 @@ def convert(
     # A model without probabilities gives 1 and 0 there; the new file may have margins, which are no probabilities.
     apart = 0.0 if info.output == "decision" else float(np.abs(found - scores).max(initial=0.0))
     if apart > tolerance:
-        raise _unlike("other scores", f"up to {apart:.2g} apart", f"at most {tolerance:g}")
+        raise _unlike("other scores", f"up to {brief(apart, 2)} apart", f"at most {brief(tolerance)}")
     if own is not None and len(decided) and not np.array_equal(own, decided):
-        raise _unlike("other decisions", f"{int((own != decided).sum())} of {len(own)} rows", "the same")
+        raise _unlike("other decisions", f"{int((own != decided).sum())} of {many(len(own), 'row')}", "the same")
     was = {"file": path.name, "sha256": sha256, "load": environment.load, "versions": versions}
     checked = {
         "rows": len(chosen), "largest_difference": apart, "tolerance": tolerance,
@@ -130,11 +134,12 @@ def _opened(path: Path, out: Path, frame: pd.DataFrame, features: Sequence[str],
             todo="name it as `path` under [model]; for another format name the interpreter that made it, with --python",
         )  # fmt: skip
     rows = frame.sample(min(ROWS_HERE, len(frame)), random_state=0).reset_index(drop=True)
+    progress.stage("Writing the new file")
     with Worker(path, allow=tuple(allow)) as worker:
         info = worker.info
         if len(info.classes) != 2:
             raise ModelError(
-                "this model is not converted here", got=f"{info.estimator}: {len(info.classes)} classes",
+                "this model is not converted here", got=f"{info.estimator}: {many(len(info.classes), 'class')}",
                 expected="a classifier of two classes", todo="use the converter of its own library",
             )  # fmt: skip
         chosen = rows[list(info.features or features or rows.columns)]
@@ -146,6 +151,7 @@ def _opened(path: Path, out: Path, frame: pd.DataFrame, features: Sequence[str],
             "this model cannot be written as ONNX", got=str(np.asarray(made.get("reason")).reshape(-1)[0]),
             expected="a model whose ONNX file answers alike", todo="audit it as it is: `path` under [model]",
         )  # fmt: skip
+    progress.stage("Comparing both files")
     with tempfile.TemporaryDirectory() as place:
         new = Path(place) / out.name
         new.write_bytes(content)
@@ -154,10 +160,10 @@ def _opened(path: Path, out: Path, frame: pd.DataFrame, features: Sequence[str],
     apart = float(np.abs(found.score - was.score).max(initial=0.0))
     tolerance = FORMATS[".onnx"][1]
     if apart > tolerance:
-        raise _unlike("other scores", f"up to {apart:.2g} apart", f"at most {tolerance:g}")
+        raise _unlike("other scores", f"up to {brief(apart, 2)} apart", f"at most {brief(tolerance)}")
     if was.decided is not None and found.decided is not None and not np.array_equal(was.decided, found.decided):
         raise _unlike(
-            "other decisions", f"{int((was.decided != found.decided).sum())} of {len(chosen)} rows", "the same"
+            "other decisions", f"{int((was.decided != found.decided).sum())} of {many(len(chosen), 'row')}", "the same"
         )
     decided = np.zeros(0, dtype=np.int64) if was.decided is None else was.decided
     checked = {

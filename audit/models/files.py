@@ -16,6 +16,7 @@ from audit.errors import ModelError
 from audit.models import advice
 from audit.models.protobuf import looks_like_onnx
 from audit.models.trust import unknown_types
+from audit.numbers import many
 
 FORMATS = "a model as skops, LightGBM text, XGBoost JSON or ONNX"
 SIZE_LIMIT = 2 * 2**30
@@ -66,7 +67,7 @@ def read_bytes(path: Path) -> bytes:
         if size > SIZE_LIMIT:
             raise ModelError(
                 f"the model file {path.name!r} is too large",
-                got=f"{size:,} bytes",
+                got=many(size, "byte"),
                 expected=f"at most {SIZE_LIMIT:,} bytes",
                 todo=advice.COLUMN,
             )
@@ -205,11 +206,13 @@ def _check_size(name: str, entries: Sequence[zipfile.ZipInfo], size: int) -> Non
     total = sum(e.file_size for e in entries)
     packed = max(sum(e.compress_size for e in entries), 1)
     if len(entries) > ENTRIES_LIMIT:
-        _refuse_bomb(name, f"{len(entries):,} entries", f"at most {ENTRIES_LIMIT:,}")
+        _refuse_bomb(name, many(len(entries), "entry"), f"at most {ENTRIES_LIMIT:,}")
     if total > UNPACKED_LIMIT:
-        _refuse_bomb(name, f"{total:,} bytes unpacked", f"at most {UNPACKED_LIMIT:,}")
+        _refuse_bomb(name, f"{many(total, 'byte')} unpacked", f"at most {UNPACKED_LIMIT:,}")
     if total > _RATIO_FLOOR and total / min(packed, size) > RATIO_LIMIT:
-        _refuse_bomb(name, f"it unpacks to {total / packed:,.0f} times its size", f"at most {RATIO_LIMIT} times")
+        _refuse_bomb(
+            name, f"it unpacks to {many(round(total / packed), 'time')} its size", f"at most {RATIO_LIMIT} times"
+        )
     if any(e.flag_bits & 1 for e in entries):
         _refuse(name, "is an encrypted archive", "an encrypted zip file", "save the model without a password")
 

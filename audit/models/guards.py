@@ -16,6 +16,7 @@ import numpy as np
 
 from audit.errors import ModelError
 from audit.models.tree_files import check_lightgbm, check_xgboost
+from audit.sentences import DAMAGED
 
 
 def put_up(modules: set[str]) -> None:
@@ -47,7 +48,7 @@ def _require(good: Any, what: str) -> None:
             "the model's arrays point outside themselves",
             got=f"{what} that does not fit the rows it is given",
             expected="sizes as its library writes them",
-            todo="get the file from its source again; it was damaged or made to break the program that reads it",
+            todo=DAMAGED,
         )
 
 

@@ -17,6 +17,8 @@ import pandas as pd
 
 from audit.errors import ModelError
 from audit.models.loaded import PROBABILITY, RAW, VALUE, Facts, Loaded, as_category, one_class
+from audit.numbers import many
+from audit.sentences import SCORES_COLUMN
 
 _BINARY = ("binary", "cross_entropy", "xentropy")
 _MANY = ("multiclass", "multiclassova")
@@ -71,11 +73,10 @@ class LightgbmModel(Loaded):
                 "the LightGBM model has an objective whose output is no score of a class",
                 got=f"objective {objective or 'missing (a function of your own)'!r}, {count} outputs a row",
                 expected=f"one of {', '.join((*_BINARY, *_MANY, *_VALUES))}",
-                todo='write its scores into a column of the table, and name that under [model], `score = "COLUMN"`, in '
-                "place of `path`",
+                todo=SCORES_COLUMN,
             )
         self.facts = Facts(
-            estimator=f"lightgbm.Booster({objective}, {self.estimator.num_trees()} trees)",
+            estimator=f"lightgbm.Booster({objective}, {many(self.estimator.num_trees(), 'tree')})",
             classes=classes,
             features=None if bare else names,
             columns=len(names),
@@ -126,7 +127,7 @@ class LightgbmModel(Loaded):
             return likely
         raise ModelError(
             "the categorical columns of the LightGBM model cannot be told apart",
-            got=f"{len(listed)} columns with categories in the trees",
+            got=f"{many(len(listed), 'column')} with categories in the trees",
             expected=f"{len(self._categories)}, as the file's pandas_categorical says",
             todo="save the scikit-learn object with skops.io.dump instead",
         )

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from audit.errors import ModelError, nearest
+from audit.numbers import many
 
 PROBABILITY, DECISION, VALUE, RAW = "probability", "decision", "value", "raw"
 """What `scores` gives: a probability; 1 or 0; the number that is predicted; log-odds that nothing has made a
@@ -138,7 +139,7 @@ def one_a_row(values: Any, rows: int) -> np.ndarray:
     """What a model's own `predict` gave, (n,) or (n, 1), as (n,). Raises ModelError for several answers a row."""
     found = np.asarray(values)
     if found.ndim > 1 and found.size > max(rows, 1):
-        raise several(f"{found.size // max(rows, 1)} answers a row")
+        raise several(f"{many(found.size // max(rows, 1), 'answer')} a row")
     return found.reshape(-1)
 
 

@@ -20,6 +20,7 @@ from audit.models.loaded import Loaded, one_line
 from audit.models.onnx_trees import Forest, Unsupported, add_histogram, add_lightgbm
 from audit.models.ops import Asked
 from audit.models.protobuf import CLASSES_KEY
+from audit.numbers import brief
 
 TOLERANCE = 1e-5
 OPSET, ML_OPSET, IR = 21, 5, 10
@@ -72,7 +73,7 @@ def to_onnx(model: Loaded, frame: pd.DataFrame | None, arrays: dict[str, np.ndar
                 "reason": np.array(""),
                 "difference": np.array(far),
             }
-        reasons.append(f"its scores differ by up to {far:.2g} where {TOLERANCE:g} is allowed")
+        reasons.append(f"its scores differ by up to {brief(far, 2)} where {brief(TOLERANCE)} is allowed")
     return _refused("; ".join(dict.fromkeys(reasons)))
 
 

@@ -30,6 +30,8 @@ from audit.models.loaded import (
     several,
 )
 from audit.models.protobuf import onnx_classes, onnx_maker
+from audit.numbers import brief, many
+from audit.sentences import NO_PROBABILITIES
 
 _PROBABILITIES = ("Sigmoid", "Softmax", "HardSigmoid")
 """Nodes whose output is a probability."""
@@ -111,8 +113,7 @@ class OnnxModel(Loaded):
                 todo="export it with its probabilities; or write its decisions into a column of the table, and "
                 'name that under [model], `decision = "COLUMN"`, in place of `path`',
             )
-        note = "the model gives no probabilities: each score is its decision, 1 or 0"
-        return _Answer("classification", DECISION, classes or ("0", "1"), (note,))
+        return _Answer("classification", DECISION, classes or ("0", "1"), (NO_PROBABILITIES,))
 
     def _of_numbers(self, output: Any, maker: str, classes: tuple[str, ...]) -> _Answer:
         """What one tensor of numbers says, by the node that makes it."""
@@ -192,7 +193,10 @@ class OnnxModel(Loaded):
         if self._label is None and self.facts.output == PROBABILITY and table.shape[1] > 1:
             sums = table.sum(axis=1)
             if not np.allclose(sums, 1, atol=1e-3):
-                raise several(f"{table.shape[1]} probabilities a row that add up to {sums.min():g} to {sums.max():g}")
+                raise several(
+                    f"{many(table.shape[1], 'probability')} a row that add up to {brief(sums.min())} to "
+                    f"{brief(sums.max())}"
+                )
         return table
 
 

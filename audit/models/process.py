@@ -25,6 +25,7 @@ import audit.errors
 from audit.errors import AssayError, ModelError, VerificationError
 from audit.models import wire
 from audit.models.loaded import one_line
+from audit.numbers import grouped, many
 from audit.sandbox.isolate import MECHANISMS
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
@@ -154,10 +155,10 @@ class Child:
                 self._send(block, deadline)
             told = wire.read(lambda count: self._take(count, deadline), int(self.limits.memory_bytes))
         except TimeoutError:
-            self._end(f"it took longer than {seconds:g} seconds")
+            self._end(f"it took longer than {many(seconds, 'second')}")
             raise self._error(
                 f"{self._what} took too long",
-                got=f"no answer within {seconds:g} seconds",
+                got=f"no answer within {many(seconds, 'second')}",
                 expected="an answer within the time limit of one call",
                 todo="give less, or raise the limit; its process was ended and nothing else was touched",
             ) from None
@@ -248,7 +249,7 @@ class Child:
         return self._error(
             f"{self._what} needs more memory than it may use",
             got="its process ran out of memory",
-            expected=f"at most {self.limits.memory_bytes / 2**20:,.0f} MiB",
+            expected=f"at most {grouped(self.limits.memory_bytes / 2**20)} MiB",
             todo="give less, or raise the memory limit; nothing else was touched",
         )
 
@@ -269,7 +270,7 @@ class Child:
             self.ended = "it used up its processor time"
             return self._error(
                 f"{self._what} used up its processor time",
-                got=f"more than {self.limits.cpu_seconds} seconds of processor time",
+                got=f"more than {many(self.limits.cpu_seconds, 'second')} of processor time",
                 expected="less",
                 todo="give less, or raise the limit; nothing else was touched",
             )

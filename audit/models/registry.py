@@ -24,6 +24,7 @@ from audit.models.files import SIZE_LIMIT
 from audit.models.loaded import one_line
 from audit.models.served.addresses import WEB, check_address
 from audit.models.served.client import MOST_BYTES, Access, Client
+from audit.numbers import many
 
 URI = "MLFLOW_TRACKING_URI"
 API = "/api/2.0/mlflow/"
@@ -194,7 +195,7 @@ def _fetch(registry: Registry, spec: RegistrySpec, *, runs_code: bool) -> tuple[
     name = file_of(registry.artifact(f"{folder}/MLmodel", MOST_BYTES), spec, version, runs_code=runs_code)
     size = listed.get(name, {}).get("file_size", 0)
     if isinstance(size, int) and size > SIZE_LIMIT:
-        raise ModelError(f"the file of {spec.asked} is too large", got=f"{size:,} bytes", expected=f"{SIZE_LIMIT:,}")
+        raise ModelError(f"the file of {spec.asked} is too large", got=many(size, "byte"), expected=f"{SIZE_LIMIT:,}")
     content = registry.artifact(f"{folder}/{name}", SIZE_LIMIT)
     record = replace(
         spec, version=version, uri=registry.uri, run_id=one_line(entry.get("run_id") or "", 80) or None,

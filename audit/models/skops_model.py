@@ -18,6 +18,8 @@ from audit.models.bounds import check_bounds
 from audit.models.guards import put_up
 from audit.models.loaded import DECISION, PROBABILITY, VALUE, Facts, Loaded, one_a_row, one_line, places, several
 from audit.models.trust import modules, sections
+from audit.numbers import many
+from audit.sentences import NO_PROBABILITIES
 
 
 def import_skops() -> Any:
@@ -144,7 +146,7 @@ class SkopsModel(Loaded):
             raise ModelError(
                 "the model's predict_proba gives a table of another shape",
                 got=table.shape,
-                expected=f"a column for each of its {len(self.facts.classes)} classes",
+                expected=f"a column for each of its {many(len(self.facts.classes), 'class')}",
                 todo="check the estimator; predict_proba must follow scikit-learn's convention",
             )
         return table
@@ -260,7 +262,7 @@ def _facts(estimator: Any, notes: tuple[str, ...]) -> Facts:
         task = "classification"
         output = PROBABILITY if hasattr(estimator, "predict_proba") else DECISION
     if output == DECISION:
-        notes = (*notes, "the model gives no probabilities: each score is its decision, 1 or 0")
+        notes = (*notes, NO_PROBABILITIES)
     return Facts(
         estimator=one_line(name),
         classes=labels,

@@ -21,6 +21,7 @@ import pandas as pd
 
 from audit.errors import ModelError
 from audit.models.loaded import PROBABILITY, VALUE, Facts, Loaded, class_index
+from audit.numbers import brief
 
 SCHEMA = "assay/group-thresholds/1"
 FORMAT = "group-thresholds"
@@ -174,7 +175,7 @@ class ThresholdsModel(Loaded):
             notes=(
                 *notes,
                 f"the model reads {who} at the decision; a group that it does not name is decided by the threshold "
-                f"{self.rule.default:g}",
+                f"{brief(self.rule.default)}",
             ),
         )
 

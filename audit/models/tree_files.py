@@ -17,6 +17,8 @@ import numpy as np
 from audit.errors import ModelError
 from audit.models import ubjson
 from audit.models.lightgbm_model import unix
+from audit.numbers import many
+from audit.sentences import DAMAGED
 
 _MOST_FEATURES = 10**6
 _PARSED = re.compile(rb"^Tree=(\d+)\n", re.MULTILINE)
@@ -35,7 +37,7 @@ def _refuse(what: str) -> ModelError:
         "a tree of the model points outside itself",
         got=what,
         expected="trees as the library writes them",
-        todo="get the file from its source again; it was damaged or made to break the program that reads it",
+        todo=DAMAGED,
     )
 
 
@@ -62,9 +64,9 @@ def check_lightgbm(content: bytes) -> None:
     if end < 0 or not 0 <= most < _MOST_FEATURES or len(names) != most + 1 or len(infos) not in (1, most + 1):
         raise _refuse("a head whose counts do not fit its names")
     if [int(m[1]) for m in starts] != list(range(len(starts))) or not 1 <= each <= max(len(starts), 1):
-        raise _refuse(f"{len(starts)} trees, {each} of them an iteration")
+        raise _refuse(f"{many(len(starts), 'tree')}, {each} of them an iteration")
     if classes not in (1, each) or len(starts) % each:
-        raise _refuse(f"{classes} classes and {each} trees an iteration")
+        raise _refuse(f"{many(classes, 'class')} and {many(each, 'tree')} an iteration")
     if "tree_sizes" in header:
         # LightGBM jumps by these; somewhere else there might be a tree that nobody has looked at.
         sizes = header["tree_sizes"].split()
@@ -176,7 +178,7 @@ def _xgboost_counts(facts: dict[str, Any]) -> tuple[int, int]:
     features = int(facts["num_feature"])
     classes, targets = int(facts["num_class"]), int(facts.get("num_target", 1))
     if not 0 < features < _MOST_FEATURES or not 0 <= classes < 10**5 or not 0 <= targets < 10**5:
-        raise _refuse(f"{features} features, {classes} classes, {targets} targets")
+        raise _refuse(f"{many(features, 'feature')}, {many(classes, 'class')}, {targets} targets")
     return features, max(classes, targets, 1)
 
 

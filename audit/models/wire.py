@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from audit.numbers import many
+
 _HEAD = struct.Struct("<QI")
 HEADER_LIMIT = 64 * 2**20
 DTYPES = ("<f8", "<f4", "<i8", "<i4", "|u1", "|b1", "|i1", "<u4", "<u8", "<i2", "<u2")
@@ -71,7 +73,7 @@ def read(take: Callable[[int], bytes | bytearray], limit: int) -> Frame:
     """
     total, head = _HEAD.unpack(take(_HEAD.size))
     if head > min(total, HEADER_LIMIT) or total > limit:
-        raise WireError(f"a frame of {total:,} bytes is over the limit of {limit:,}")
+        raise WireError(f"a frame of {many(total, 'byte')} is over the limit of {limit:,}")
     try:
         header = json.loads(bytes(take(head)))
         fields, described, table = header["fields"], header["arrays"], int(header["table"])

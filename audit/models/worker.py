@@ -35,6 +35,7 @@ from audit.models.hybrids import Base, Hybrids
 from audit.models.loaded import one_line
 from audit.models.process import Child, Limits
 from audit.models.trust import forbidden
+from audit.numbers import are, many
 
 __all__ = ["CHUNK_ROWS", "Answer", "Limits", "ModelInfo", "Worker"]
 
@@ -189,7 +190,7 @@ class Worker:
                 raise ModelError(
                     "the model gives another number of answers than rows",
                     got="no scores" if part is None else f"shape {part.shape}",
-                    expected=f"{len(chunk)} scores",
+                    expected=many(len(chunk), "score"),
                     todo="check the model with its own library on the same rows",
                 )
             if place is not None and len(place) and not 0 <= place.min() <= place.max() < len(self.info.classes):
@@ -203,8 +204,8 @@ class Worker:
         if bad.any():
             raise ModelError(
                 "the model gives scores that are not numbers",
-                got=f"{int(bad.sum())} of {len(scores)} scores are NaN or infinite, the first in row "
-                f"{int(np.flatnonzero(bad)[0]) + 1}",
+                got=f"{int(bad.sum())} of {many(len(scores), 'score')} {are(int(bad.sum()))} NaN or infinite, the "
+                f"first in row {int(np.flatnonzero(bad)[0]) + 1}",
                 expected="a finite score for every row",
                 todo="look at these rows: often a value the model never saw, or a missing value it does not handle",
             )
@@ -233,7 +234,8 @@ class Worker:
                 raise ModelError(
                     "the model's scores of its classes cannot be used",
                     got="no scores" if part is None else f"shape {part.shape}, or scores that are not finite",
-                    expected=f"a finite score for each of {len(names)} classes in each of {len(chunk)} rows",
+                    expected=f"a finite score for each of {many(len(names), 'class')} in each of "
+                    f"{many(len(chunk), 'row')}",
                     todo="check the model with its own library on the same rows",
                 )
             parts.append(part.astype(np.float64, copy=False))
@@ -309,8 +311,8 @@ class Worker:
             if info.columns is not None and info.columns != len(names):
                 raise ModelError(
                     "the model knows its columns by position only, and their number is another",
-                    got=f"{len(names)} columns: {', '.join(names[:12])}",
-                    expected=f"{info.columns} columns in the order of its training",
+                    got=f"{many(len(names), 'column')}: {', '.join(names[:12])}",
+                    expected=f"{many(info.columns, 'column')} in the order of its training",
                     todo="list them in this order as `features` under [data]",
                 )
             return frame
@@ -324,7 +326,7 @@ class Worker:
             raise ModelError(
                 "the data lack columns that the model needs",
                 got=f"missing {_listed(missing)}; columns the model does not know: {_listed(extra) or 'none'}",
-                expected=f"the model's {len(info.features)} columns: {_listed(info.features)}",
+                expected=f"the model's {many(len(info.features), 'column')}: {_listed(info.features)}",
                 todo=f"rename or add the columns ({hints})",
             )
         chosen = frame.iloc[:, [known[f] for f in info.features]]

@@ -14,6 +14,7 @@ import pandas as pd
 
 from audit.errors import ModelError
 from audit.models.loaded import DECISION, PROBABILITY, RAW, VALUE, Facts, Loaded, as_category, needs, one_class
+from audit.sentences import NO_PROBABILITIES, SCORES_COLUMN
 
 _VALUES = ("reg:", "count:", "survival:", "rank:")
 
@@ -68,11 +69,10 @@ class XgboostModel(Loaded):
                 "the XGBoost model has an objective whose output is no score of a class",
                 got=f"objective {objective!r}",
                 expected="binary:logistic, multi:softprob or a regression",
-                todo='write its scores into a column of the table, and name that under [model], `score = "COLUMN"`, in '
-                "place of `path`",
+                todo=SCORES_COLUMN,
             )
         if output == DECISION:
-            notes = (*notes, "the model gives no probabilities: each score is its decision, 1 or 0")
+            notes = (*notes, NO_PROBABILITIES)
         self.facts = Facts(
             estimator=f"xgboost.Booster({objective}, {self.estimator.num_boosted_rounds()} rounds)",
             classes=classes,

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from audit.load.values import coded
+from audit.numbers import brief
 
 Ints = npt.NDArray[np.int64]
 
@@ -65,13 +66,13 @@ def _bands(name: str, column: pd.Series, bands: int, numeric: bool) -> Levels | 
     if not len(found):
         return None
     if len(found) <= bands:
-        names = tuple(f"{v:g}" for v in found)
+        names = tuple(brief(v) for v in found)
         codes = np.searchsorted(found, values).astype(np.int64)
     else:
         edges = np.unique(np.quantile(values[known], np.arange(1, bands) / bands, method="inverted_cdf"))
         codes = np.searchsorted(edges, values, side="right").astype(np.int64)
-        inner = [f"{a:g} to <{b:g}" for a, b in pairwise(edges)]
-        names = (f"<{edges[0]:g}", *inner, f">={edges[-1]:g}")
+        inner = [f"{brief(a)} to <{brief(b)}" for a, b in pairwise(edges)]
+        names = (f"<{brief(edges[0])}", *inner, f">={brief(edges[-1])}")
     codes[~known] = -1
     return _with_missing(name, codes, names)
 

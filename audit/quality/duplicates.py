@@ -15,6 +15,7 @@ import pandas as pd
 
 from audit.case import Case
 from audit.load import Rows
+from audit.numbers import many
 from audit.quality.codes import Group
 
 MOST_CELLS = 40_000_000
@@ -27,7 +28,10 @@ def duplicates(case: Case, rows: Rows, features: Sequence[str], groups: Sequence
     if not features:
         return {"measured": False, "reason": "no feature was read"}
     if len(rows.frame) * len(merits) > MOST_CELLS:
-        return {"measured": False, "reason": f"{len(rows.frame):,} rows of {len(merits)} columns are too many"}
+        return {
+            "measured": False,
+            "reason": f"{many(len(rows.frame), 'row')} of {many(len(merits), 'column')} are too many",
+        }
     person = _hash(rows.frame[merits])
     whole = person if label is None else person * np.uint64(31) + _hash(rows.frame[[label]])
     mine = whole[rows.audit]

@@ -17,6 +17,7 @@ import pandas as pd
 
 from audit.case import Case
 from audit.load.values import coded
+from audit.numbers import fixed, many
 from audit.quality.codes import levels_of
 
 GIVES_AWAY = 0.98
@@ -40,7 +41,7 @@ class Leak:
         what = (
             "says the same as the label in every row"
             if self.copy
-            else f"alone tells the outcome of {self.rows:,} rows almost without error (AUC {self.auc:.3f})"
+            else f"alone tells the outcome of {many(self.rows, 'row')} almost without error (AUC {fixed(self.auc, 3)})"
         )
         return (
             f"The feature {self.column!r} {what}: is it known before the decision? Where it is not, put it into "

@@ -20,6 +20,7 @@ import pandas as pd
 
 from audit import stats
 from audit.gaps import Settings, seed_of
+from audit.numbers import many
 from audit.quality.codes import Group, Ints, Levels, levels_of
 from audit.quality.draw import dealt, row_digest, sample
 from audit.values import UNKNOWN, to_json
@@ -59,7 +60,9 @@ def proxies(
     for group in groups:
         codes, names, kept = _known(group, place, settings.floor)
         if len(names) < 2:
-            together.append(_none(group, f"{len(names)} groups of at least {settings.floor} people in the sample"))
+            together.append(
+                _none(group, f"{many(len(names), 'group')} of at least {settings.floor} people in the sample")
+            )
             continue
         fold = dealt(digest[place[kept]], FOLDS, seed_of(settings, "folds", group.attribute))
         mine = [Levels(c.column, c.codes[kept], c.names) for c in coded if c.column != group.attribute]

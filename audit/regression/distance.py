@@ -21,6 +21,7 @@ import numpy as np
 from audit import stats
 from audit.cube import Floats, Margin
 from audit.gaps import Settings, comparable, gap_record, reference_index, seed_of
+from audit.numbers import brief, many
 from audit.regression.moments import Moments
 from audit.values import Gap
 
@@ -108,8 +109,8 @@ def _kolmogorov(
     own = stats.above_nought(kstwo.sf(best[0], max(1, round(of_two))))
     method = (
         f"largest distance of two distribution functions over {_over(reference)}, at {rise.shape[1]} edges of bins; "
-        f"{100 * (1 - settings.alpha):g} % simultaneous Dvoretzky-Kiefer-Wolfowitz interval; Kolmogorov p-value times "
-        f"{pairs} pairs"
+        f"{brief(100 * (1 - settings.alpha))} % simultaneous Dvoretzky-Kiefer-Wolfowitz interval; Kolmogorov "
+        f"p-value times {pairs} pairs"
     )
     top, bottom = _ordered(rise, best[1], best[2])
     value = best[0]
@@ -169,13 +170,14 @@ def _wasserstein(
             best, between = (float(d[k]), i, int(others[k])), (float(least[k]), float(most[k]))
     value = best[0]
     method = (
-        f"area between two distribution functions over {_over(reference)}, in the label's unit, from {len(widths)} "
-        f"bins, which can change it by at most {max(value - between[0], between[1] - value):.3g}; "
+        f"area between two distribution functions over {_over(reference)}, in the label's unit, from "
+        f"{many(len(widths), 'bin')}, which can change it by at most "
+        f"{brief(max(value - between[0], between[1] - value), 3)}; "
     )
     method += (
         f"no interval over more than {MANY} groups"
         if half is None
-        else f"{100 * (1 - settings.alpha):g} % simultaneous interval from {draws} draws, seed {seed}, and bins"
+        else f"{brief(100 * (1 - settings.alpha))} % simultaneous interval from {draws} draws, seed {seed}, and bins"
     )
     top, bottom = _ordered(rise, best[1], best[2])
     two: dict[str, Any] = {}

@@ -17,9 +17,11 @@ from audit import stats
 from audit.cube import Margin
 from audit.gaps import KINDS, Settings, comparable, gap_record, reference_index, seed_of
 from audit.measure import adjusted
+from audit.numbers import brief
 from audit.pairs import with_pairs
 from audit.regression.distance import distances
 from audit.regression.moments import P2, R2, R4, Y2, A, Moments, P, R, Y
+from audit.sentences import WITHHELD
 from audit.values import Gap, Rate, to_json
 
 METRICS: dict[str, tuple[int, int, int]] = {
@@ -129,7 +131,7 @@ def group_averages(margin: Margin, metric: str, settings: Settings) -> list[Rate
     moments = moments_of(margin)
     among = METRICS[metric][2]
     root = metric == "root_mean_squared_error"
-    name = f"student{'-log' if root else ''}-{100 * (1 - settings.alpha):g}" + (
+    name = f"student{'-log' if root else ''}-{brief(100 * (1 - settings.alpha))}" + (
         "-effective-n" if margin.weighted else ""
     )
     out = []
@@ -140,7 +142,7 @@ def group_averages(margin: Margin, metric: str, settings: Settings) -> list[Rate
         if not np.isfinite(mean):
             reason = f"0 {AMONG[among]} (of {int(margin.n[g].sum())} in the group)"
             if margin.withheld[g]:
-                reason = "withheld: the group, or one that could be found by subtraction, is smaller than the floor"
+                reason = WITHHELD
             out.append(Rate(metric, margin.attribute, group, None, None, 0, None, None, name, False, reason, 0.0))
             continue
         half = float(stdtrit(n - 1, 1 - settings.alpha / 2)) * error if n >= 2 else float("nan")

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audit.errors import DataError
+from audit.numbers import brief
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -75,7 +76,7 @@ class Moments:
             raise DataError(
                 "two batches cannot be added",
                 got="predictions counted between other edges, or none",
-                expected=f"{len(self.edges)} edges from {self.edges[0]:g} to {self.edges[-1]:g}",
+                expected=f"{len(self.edges)} edges from {brief(self.edges[0])} to {brief(self.edges[-1])}",
                 todo="count both batches between the same edges",
             )
         return Moments(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from audit.documents.evidence import PredictionGap, Regression
 from audit.findings import interval_words, name_of, significance
+from audit.numbers import grouped, points, power
 from audit.sizes import behind
 
 
@@ -14,9 +15,9 @@ def number(value: float | None) -> str:
     if value == 0:
         return "0"
     if 1e-4 <= abs(value) < 1e12:
-        digits = max(0, 3 - int(f"{value:e}".split("e")[1]))
-        return f"{value:,.{min(digits, 8)}f}"
-    return f"{value:.3e}"
+        digits = max(0, 3 - int(power(value, 6).split("e")[1]))
+        return grouped(value, min(digits, 8))
+    return power(value, 3)
 
 
 def regression_findings(found: Regression) -> tuple[str, ...]:
@@ -43,7 +44,7 @@ def _sentence(found: Regression, gap: PredictionGap) -> str:
     if gap.metric == "kolmogorov_smirnov":
         pair = f"{name_of(gap.highest)} and {name_of(gap.lowest)}"
         return (
-            f"By {by}: the predictions of {pair} lie farthest apart: up to {100 * gap.value:.1f} points of people "
+            f"By {by}: the predictions of {pair} lie farthest apart: up to {points(gap.value)} of people "
             f"at one value ({interval_words(gap)}; {p})."
         )
     rates = {r.group: r for r in found.rates if (r.metric, r.attribute) == (gap.metric, gap.attribute)}

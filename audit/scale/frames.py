@@ -22,6 +22,7 @@ from audit.errors import CaseError, DataError
 from audit.load import check
 from audit.load.roles import check_roles
 from audit.load.values import coded as names_in
+from audit.numbers import many
 from audit.scale import typed as base
 from audit.scale.kinds import PEOPLE, Sum, arrow, kinds
 from audit.scale.source import Source
@@ -158,7 +159,9 @@ def count_held(case: Case, held: Held) -> base.Counted:
     if not found.num_rows:
         raise DataError(
             f"no row of {held.name!r} was counted",
-            got="a table without rows" if held.floor is None else f"no combination with {held.floor} rows or more",
+            got="a table without rows"
+            if held.floor is None
+            else f"no combination with {many(held.floor, 'row')} or more",
             expected="rows",
             todo="check the table" + ("" if held.floor is None else ", or take `floor` lower"),
         )
@@ -166,8 +169,8 @@ def count_held(case: Case, held: Held) -> base.Counted:
     if held.floor is not None:
         notes = (
             *notes,
-            f"Combinations of {', '.join(case.data.sensitive)} with fewer than {held.floor} rows, if there are any, "
-            f"stayed in {held.engine.capitalize()}: they are in no count here.",
+            f"Combinations of {', '.join(case.data.sensitive)} with fewer than {many(held.floor, 'row')}, if there "
+            f"are any, stayed in {held.engine.capitalize()}: they are in no count here.",
         )
     extra = base.Extra(notes, bins, repeated=_repeated(case, held, frame))
     return base.coded_of(case, source, typed, extra, _Hash(held, found))

@@ -27,10 +27,12 @@ from audit.load.infer import infer
 from audit.load.outcomes import extreme
 from audit.load.rows import missing_words
 from audit.load.values import coded as names_in
+from audit.numbers import brief, many
 from audit.scale.people import Together, clusters_in
 from audit.scale.rank import AREA_ROWS, Scored, areas_of, blurred
 from audit.scale.source import Source
 from audit.scores import Floats
+from audit.sentences import ADD_THRESHOLD, FEWER_GROUPS, NEVER_DECIDED
 
 MOST_GROUPS = 3_000_000
 """Combinations of values, scores among them, that are fetched."""
@@ -88,7 +90,7 @@ def not_too_many(case: Case, found: pa.Table) -> None:
             "the sensitive columns have too many combinations",
             got=f"more than {MOST_GROUPS:,} kinds of rows",
             expected=f"at most {MOST_GROUPS:,}",
-            todo="put values together with `bins`, or audit fewer columns at a time"
+            todo=FEWER_GROUPS
             + ("; with `cluster`, audit a random part of the people" if case.data.cluster is not None else ""),
         )
 
@@ -100,7 +102,7 @@ def largest_of(case: Case, bad: int, largest: float | None) -> float:
             f"the weight column {case.data.weight!r} has values that are no weights"
             if bad
             else "the weights are all 0",
-            got=f"{bad:,} rows" if bad else "a sum of 0",
+            got=many(bad, "row") if bad else "a sum of 0",
             expected="a number of 0 or more in every row, and one above 0",
             todo="correct them, or name another column as `weight`",
         )
@@ -115,9 +117,9 @@ def check_range(case: Case, bad: int, low: float, high: float) -> None:
     if (low < 0 or high > 1) and not case.model.threshold_given:
         raise DataError(
             f"the score column {case.model.column!r} has scores outside 0 to 1 and the case gives no threshold",
-            got=f"from {low:g} to {high:g}",
+            got=f"from {brief(low)} to {brief(high)}",
             expected="probabilities from 0 to 1, or a threshold",
-            todo="add `threshold` under [model]: the score from which on the decision is positive",
+            todo=ADD_THRESHOLD,
         )
 
 
@@ -127,9 +129,9 @@ def without_own(case: Case, rows: int) -> DataError:
         f"the {kind} column {case.model.column!r} has empty values"
         if kind == "decision"
         else f"the score column {case.model.column!r} has values that are no finite numbers",
-        got=f"{rows:,} measured rows without a {kind}",
+        got=f"{many(rows, 'measured row')} without a {kind}",
         expected=f"a {kind} in every row",
-        todo="fill them in, or leave out the rows that were never decided",
+        todo=NEVER_DECIDED,
     )
 
 

@@ -45,6 +45,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from audit.numbers import brief
 from audit.stats import extremes
 from audit.stats.draws import canonical, draws_of, largest_of, together
 from audit.stats.exact import joined, two_groups
@@ -137,7 +138,7 @@ def largest_gap(
 
 
 def _sizes(n: Floats) -> str:
-    shown = ", ".join(f"{v:g}" for v in n[:12])
+    shown = ", ".join(brief(v) for v in n[:12])
     return f"counts {shown}" + (" and more" if len(n) > 12 else "")
 
 
@@ -151,7 +152,7 @@ def _method(kind: str, strata: int, seed: int, draws: int, alpha: float, referen
     limits = "MOVER-R" if kind == "ratio" else "Newcombe"
     larger = f"; the larger of {strata} gaps" if strata > 1 else ""
     return (
-        f"{what} over {over}{larger}; {100 * (1 - alpha):g} % simultaneous {limits} interval and permutation "
+        f"{what} over {over}{larger}; {brief(100 * (1 - alpha))} % simultaneous {limits} interval and permutation "
         f"mid-p-value from {draws} draws, seed {seed}"
     )
 

@@ -134,12 +134,15 @@ class _Areas:
         base = np.arange(draws)[:, None]
         p, n = np.sort(p, axis=1) + base * self.levels, np.sort(n, axis=1) + base * self.levels
 
-        def under(x: Whole, of: Whole) -> Floats:
-            flat = of.ravel()
-            both = np.searchsorted(flat, x.ravel(), "left") + np.searchsorted(flat, x.ravel(), "right")
+        flat, asked = n.ravel(), p.ravel()
+        # How many of n lie under each of p, and under or level with it; counted the other way round, each of n.
+        sides = [np.searchsorted(flat, asked, how) for how in ("left", "right")]
+        turned = [np.cumsum(np.bincount(s, minlength=len(flat) + 1))[:-1] for s in sides]
+
+        def under(both: Whole, x: Whole, of: Whole) -> Floats:
             return np.asarray((both.reshape(x.shape) / 2 - base * of.shape[1]) / of.shape[1])
 
-        of_p, of_n = under(p, n), 1 - under(n, p)
+        of_p, of_n = under(sides[0] + sides[1], p, n), 1 - under(turned[0] + turned[1], n, p)
         variance = of_p.var(axis=1, ddof=1) / m + of_n.var(axis=1, ddof=1) / k
         area = of_p.mean(axis=1)
         return area, blended(area, variance, np.float64(min(m, k)))

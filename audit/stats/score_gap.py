@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
+from audit.numbers import brief
 from audit.stats.gap import MANY, GapResult, ends, falls_short, two_step
 from audit.stats.intervals import two_sided
 from audit.stats.widest import widest
@@ -45,7 +46,7 @@ def limits_gap(
     left_out = tuple(int(g) for g in np.flatnonzero(~usable))
     over = "all pairs of groups" if reference is None else "all groups against the reference"
     sign = "lowest / highest" if kind == "ratio" else "highest - lowest"
-    method = f"{sign} of {what} over {over}; {100 * (1 - alpha):g} % simultaneous {how}, seed {seed}"
+    method = f"{sign} of {what} over {over}; {brief(100 * (1 - alpha))} % simultaneous {how}, seed {seed}"
 
     def none(reason: str) -> GapResult:
         return GapResult(None, None, None, None, None, None, None, method, False, reason, left_out)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from audit.cube import Ints
 from audit.load.values import coded
+from audit.numbers import brief
 from audit.quality.codes import Group
 
 MOST_VALUES = 10
@@ -82,8 +83,8 @@ def _of(column: pd.Series) -> list[tuple[Literal, npt.NDArray[np.bool_]]]:
     values = column.to_numpy(dtype=np.float64, na_value=np.nan) if numeric else None
     if values is not None and len(np.unique(values[~missing])) > MOST_VALUES:
         for edge in np.unique(np.quantile(values[~missing], EDGES, method="inverted_cdf")):
-            out.append((Literal(name, "at least", f"{edge:g}"), values >= edge))
-            out.append((Literal(name, "below", f"{edge:g}"), values < edge))
+            out.append((Literal(name, "at least", brief(edge)), values >= edge))
+            out.append((Literal(name, "below", brief(edge)), values < edge))
         return out
     codes, names = coded(column)
     count = np.bincount(codes[codes >= 0], minlength=len(names))

@@ -22,6 +22,7 @@ from audit.case import Case
 from audit.cube import Ints
 from audit.errors import CaseError, ModelError
 from audit.gaps import Settings
+from audit.numbers import many
 from audit.quality import groups_of
 from audit.quality.codes import Group
 from audit.stress.ask import Fed
@@ -88,7 +89,7 @@ def serving(case: Case, fed: Fed, spec: StressSpec, settings: Settings) -> Serve
     if np.isnan(figures.of(base[None])).all():
         raise CaseError(
             "there are too few people to search on",
-            got=f"{int(searching.sum())} rows in the searching half",
+            got=f"{many(int(searching.sum()), 'row')} in the searching half",
             expected=f"at least {FLOOR} people in two groups of every figure",
             todo="bring more rows",
         )
@@ -128,8 +129,8 @@ def _whole_groups(groups: Sequence[Group], budget: float) -> list[str]:
         small = [n for n, c in zip(group.levels, count.tolist(), strict=True) if 0 < c <= most]
         if small:
             out.append(
-                f"The budget of {most:,} rows is at least all there are of {group.attribute} {', '.join(small)}: every "
-                "one of them may be hit."
+                f"The budget of {many(most, 'row')} is at least all there are of {group.attribute} "
+                f"{', '.join(small)}: every one of them may be hit."
             )
     return out
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from audit.documents.stress import AimFound, Finding, Multiverse
 from audit.findings import percent
+from audit.numbers import many
 from audit.stress.corrupt import KINDS
 from audit.stress.figures import is_gap
 
@@ -56,10 +57,9 @@ def noticed(entry: Finding) -> str:
         line = f"the contract's {kind.replace('_', ' ')}" + (f" of {column}" if column else "")
         line += " (proposed)" if caught.proposed else ""
     if entry.watch is not None:
-        many = entry.watch.batches
-        line += f"; the watch after {many} batch{'' if many == 1 else 'es'} of {tried.batch:,}"
+        line += f"; the watch after {many(entry.watch.batches, 'batch')} of {tried.batch:,}"
     elif tried.batches:
-        line += f"; the watch not within {tried.batches} batches of {tried.batch:,}"
+        line += f"; the watch not within {many(tried.batches, 'batch')} of {tried.batch:,}"
     else:
         line += "; the watch looks at what comes in, not at outcomes"
     return line

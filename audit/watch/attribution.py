@@ -37,6 +37,7 @@ from audit.errors import DataError
 from audit.load.values import band
 from audit.load.values import coded as named
 from audit.metrics import Metric, metrics_for
+from audit.numbers import brief, percent, points, signed
 from audit.values import UNKNOWN
 from audit.watch.summaries import MISSING, Feature
 
@@ -163,7 +164,7 @@ def _segments(kept: Feature, column: pd.Series) -> tuple[Ints, tuple[str, ...]]:
         edges: list[float] = []
         if len(values):
             cuts = np.unique(np.quantile(values, FIFTHS, method="inverted_cdf"))
-            edges = [float(f"{c:.4g}") for c in cuts[cuts > values[0]]]
+            edges = [float(brief(c, 4)) for c in cuts[cuts > values[0]]]
             edges = sorted(set(edges))
         if not edges:
             return np.where(column.isna(), 1, 0).astype(np.int64), ("(any)", MISSING)
@@ -376,10 +377,11 @@ def _words(c: Change, people: int) -> str:
     """Who and where, in a sentence; nothing is named that is within its own noise."""
     what = f"The gap in {c.metric.replace('_', ' ')} between {c.first} and {c.second}"
     low, high = (100 * (c.change + k * 1.96 * c.error) for k in (-1, 1))
-    grew = f"{what} changed by {100 * c.change:+.1f} points ({low:+.1f} to {high:+.1f})"
+    grew = f"{what} changed by {signed(100 * c.change, 1)} points ({signed(low, 1)} to {signed(high, 1)})"
     if low <= 0 <= high:
         return (
-            f"{what} changed by {100 * c.change:+.1f} points ({low:+.1f} to {high:+.1f}): no more than chance may do."
+            f"{what} changed by {signed(100 * c.change, 1)} points ({signed(low, 1)} to {signed(high, 1)}): no "
+            "more than chance may do."
         )
     side = 1 if c.change > 0 else -1
 
@@ -387,7 +389,7 @@ def _words(c: Change, people: int) -> str:
         """A rate needs people before and after; a share may come from nobody."""
         return (min if kind == "rate" else max)(s.people) >= people
 
-    grew = f"{what} changed by {100 * c.change:+.1f} points ({low:+.1f} to {high:+.1f})"
+    grew = f"{what} changed by {signed(100 * c.change, 1)} points ({signed(low, 1)} to {signed(high, 1)})"
     parts = [
         (side * sign * getattr(s, kind), kind, s)
         for s in c.segments
@@ -402,11 +404,11 @@ def _words(c: Change, people: int) -> str:
     size, kind, s = max(parts, key=lambda p: p[0])
     where = f"{s.group} with {c.by} {s.segment}"
     if kind == "rate" and s.rates is not None and s.rates[0] is not None and s.rates[1] is not None:
-        why = f"the rate of {where} went from {100 * s.rates[0]:.1f} % to {100 * s.rates[1]:.1f} %"
+        why = f"the rate of {where} went from {percent(s.rates[0])} to {percent(s.rates[1])}"
     else:
         assert s.shares is not None
-        why = f"the share of {where} went from {100 * s.shares[0]:.1f} % to {100 * s.shares[1]:.1f} % of {s.group}"
-    return f"{grew}; the largest part, {100 * size:.1f} points: {why}."
+        why = f"the share of {where} went from {percent(s.shares[0])} to {percent(s.shares[1])} of {s.group}"
+    return f"{grew}; the largest part, {points(size)}: {why}."
 
 
 def most_telling(changes: tuple[Change, ...]) -> Change | None:

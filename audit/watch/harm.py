@@ -27,6 +27,7 @@ import msgspec
 import numpy as np
 
 from audit.cube import UNLABELLED, CodedRows, Cube
+from audit.numbers import are, many
 from audit.stats import newcombe, wilson
 from audit.values import UNKNOWN
 from audit.watch.cells import Number
@@ -209,7 +210,10 @@ def standing(harm: Harm) -> list[Standing]:
         elif not harm.ready:
             status, reason = "undecided", "the first batches are not whole yet"
         elif people < harm.people:
-            status, reason = "undecided", f"{people:,} people with known outcomes, {harm.people:,} are needed"
+            status, reason = (
+                "undecided",
+                f"{many(people, 'person')} with known outcomes, {harm.people:,} {are(harm.people)} needed",
+            )
         then, now = (x / n if n else None for n, x in (first[key], harm.history.newest(key, 3)))
         out.append(Standing(key[0], key[1], people, wrong, status, reason, then, now))
     return out

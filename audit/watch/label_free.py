@@ -31,6 +31,7 @@ import numpy as np
 from audit.cube import UNLABELLED, CodedRows, Floats, Ints
 from audit.errors import DataError
 from audit.metrics import ACCURACY, FALSE_POSITIVE_RATE, TRUE_POSITIVE_RATE
+from audit.numbers import many
 from audit.values import UNKNOWN
 from audit.watch.summaries import EVERYONE
 
@@ -113,8 +114,9 @@ def _place(edges: Floats, score: Floats, rows: int) -> Ints:
     if len(score) != rows or np.isnan(score).any():
         missing = int(np.isnan(score).sum())
         raise DataError(
-            "scores do not belong to these rows", got=f"{len(score)} scores, {missing} of them missing",
-            expected=f"one number for each of {rows} rows", todo="give the scores that the decisions were made from",
+            "scores do not belong to these rows", got=f"{many(len(score), 'score')}, {missing} of them missing",
+            expected="one number for each of "
+                f"{many(rows, 'row')}", todo="give the scores that the decisions were made from",
         )  # fmt: skip
     return np.searchsorted(edges, score, side="right")
 

@@ -11,6 +11,7 @@ from msgspec import structs
 
 from audit.cube import UNLABELLED, CodedRows
 from audit.load.values import coded
+from audit.numbers import are, brief, many, percent
 from audit.watch.summaries import Feature, Part
 
 FEW = 50
@@ -36,7 +37,7 @@ def feed_problem(reference: Mapping[str, Feature], frame: pd.DataFrame, sensitiv
     usual = max(kept.copies or 0.0 for kept in reference.values())
     copies = _copies(frame[list(reference)], max(n if k.size is None else k.size for k in reference.values()))
     if copies > usual + 0.3:
-        return f"{100 * copies:.0f} % of its rows are copies of others; {100 * usual:.0f} % were usual."
+        return f"{percent(copies, 0)} of its rows are copies of others; {percent(usual, 0)} were usual."
     return None
 
 
@@ -60,13 +61,13 @@ def _column(feature: str, kept: Feature, column: pd.Series) -> str | None:
     gone = float(column.isna().mean())
     before = kept.gone / max(part.n, 1)
     if gone > 0.5 and gone > before + 0.25:
-        return f"{100 * gone:.0f} % of {feature!r} is missing, where it was {100 * before:.0f} %."
+        return f"{percent(gone, 0)} of {feature!r} is missing, where it was {percent(before, 0)}."
     if kept.numeric:
         return _numbers(feature, part, column)
     known = set(part.counts)
     codes, names = coded(column.dropna())
     strange = float(np.array([n not in known for n in names])[codes].mean()) if names else 0.0
-    return f"{100 * strange:.0f} % of {feature!r} are values never seen before." if strange > 0.5 else None
+    return f"{percent(strange, 0)} of {feature!r} are values never seen before." if strange > 0.5 else None
 
 
 def _numbers(feature: str, part: Part, column: pd.Series) -> str | None:
@@ -78,10 +79,13 @@ def _numbers(feature: str, part: Part, column: pd.Series) -> str | None:
         return None
     common = float(np.unique(old, return_counts=True)[1].max()) / len(old)
     if len(np.unique(new)) == 1 and common ** len(new) < 1e-9:
-        return f"{feature!r} is {new[0]:g} for everyone, where it used to differ."
+        return f"{feature!r} is {brief(new[0])} for everyone, where it used to differ."
     outside = float(((new < old[0]) | (new > old[-1])).mean())
     if outside > 0.5:
-        return f"{100 * outside:.0f} % of {feature!r} lie outside everything seen before ({old[0]:g} to {old[-1]:g})."
+        return (
+            f"{percent(outside, 0)} of {feature!r} lie outside everything seen before ({brief(old[0])} to "
+            f"{brief(old[-1])})."
+        )
     return None
 
 
@@ -92,7 +96,7 @@ def outcome_problem(rows: CodedRows, base_rate: float | None) -> str | None:
     if n == 0:
         return None
     if have < 0.5 * n:
-        return f"only {have:,} of {n:,} outcomes are known although all are due."
+        return f"only {have:,} of {many(n, 'outcome')} {are(have)} known although all are due."
     if n >= FEW and have < n and (problem := _by_decision(rows, known)):
         return problem
     if have >= FEW and base_rate is not None and 0 < base_rate < 1:
@@ -114,7 +118,7 @@ def _by_decision(rows: CodedRows, known: npt.NDArray[np.bool_]) -> str | None:
     spread = np.sqrt(pooled * (1 - pooled) * (1 / na + 1 / nb))
     if abs(a - b) > 0.1 and abs(a - b) > 4 * spread:
         return (
-            f"outcomes are known for {100 * b:.0f} % of those decided one way and {100 * a:.0f} % of the "
+            f"outcomes are known for {percent(b, 0)} of those decided one way and {percent(a, 0)} of the "
             "others: error rates among the known would mislead."
         )
     return None
@@ -128,7 +132,7 @@ def _jump(positive: float, have: int, base_rate: float) -> str | None:
     spread = np.sqrt(base_rate * (1 - base_rate) / have)
     if abs(positive - base_rate) > max(0.25, 6 * spread):
         return (
-            f"{100 * positive:.0f} % of outcomes are positive, where it was {100 * base_rate:.0f} %: a jump like "
+            f"{percent(positive, 0)} of outcomes are positive, where it was {percent(base_rate, 0)}: a jump like "
             "this in one batch is looked at by a person before anything is learned from it."
         )
     return None

@@ -36,6 +36,7 @@ import msgspec
 from audit.case import Case
 from audit.errors import CaseError, OutputError
 from audit.files import canonical, write_whole
+from audit.numbers import many
 from debias.loop.trail import Entry
 
 FILE = "alerts.jsonl"
@@ -322,7 +323,9 @@ def secret_of(case: Case) -> bytes | None:
     if len(value) < 16:
         raise CaseError(
             "alerts cannot be signed",
-            got=f"no environment variable {name}" if not value else f"a value of {len(value)} characters in {name}",
+            got=f"no environment variable {name}"
+            if not value
+            else f"a value of {many(len(value), 'character')} in {name}",
             expected="a secret of 16 characters or more, known to whoever takes the alerts",
             todo=f"set {name}, or take `secret` out of [watch]",
         )
@@ -369,7 +372,7 @@ class Hook:
         caller = threading.Thread(target=lambda: answer.append(self._post(body)), daemon=True)
         caller.start()
         caller.join(2 * self._timeout)
-        problem = answer[0] if answer else f"no answer within {2 * self._timeout:g} seconds"
+        problem = answer[0] if answer else f"no answer within {many(2 * self._timeout, 'second')}"
         return None if problem is None else f"The webhook at {self.place} did not take an alert: {problem}."
 
     def _post(self, body: bytes) -> str | None:

@@ -20,6 +20,7 @@ from audit.load.groups import file_columns, with_indicators
 from audit.load.join import join_sensitive
 from audit.load.rows import dated, missing_words, true_false
 from audit.load.values import coded, name_of, numbers_of, with_columns
+from audit.numbers import many
 from debias.loop.labels import Labels
 from debias.loop.sift import NOTHING, Aside, Known, counts_of, sift_numbers, sift_values
 
@@ -120,11 +121,11 @@ class Through(ABC):
 def _check_groups(data: DataSpec, frame: pd.DataFrame) -> None:
     """After each batch a norm compares every pair of groups: 100 take 4 s of processor a norm, 200 take 17."""
     for attribute in data.sensitive:
-        many = 0 if attribute in data.bins else len(coded(frame[attribute])[1])
-        if many > limits.MANY_GROUPS:
+        groups = 0 if attribute in data.bins else len(coded(frame[attribute])[1])
+        if groups > limits.MANY_GROUPS:
             raise DataError(
                 f"the sensitive column {attribute!r} has too many groups",
-                got=f"{many:,} different values in {len(frame):,} rows",
+                got=f"{many(groups, 'different value')} in {many(len(frame), 'row')}",
                 expected=f"at most {limits.MANY_GROUPS} to watch (`assay audit` takes up to {limits.MAX_GROUPS:,}): "
                 "after each batch all pairs of groups are compared",
                 todo="put values together in a coarser column (regions instead of towns), or bins for a number; "
@@ -140,7 +141,7 @@ def _check_weights(data: DataSpec, frame: pd.DataFrame) -> None:
     if bad.any():
         raise DataError(
             f"the weight column {data.weight!r} has values that are no weights",
-            got=f"{int(bad.sum()):,} of {len(frame):,} rows",
+            got=f"{int(bad.sum()):,} of {many(len(frame), 'row')}",
             expected="a number of 0 or more in every row",
             todo="correct them and send the batch again",
         )
@@ -170,7 +171,7 @@ def prepared(
         if column is not None and column not in frame.columns:
             raise DataError(
                 f"the column {column!r} is missing",
-                got=f"{len(frame.columns)} other columns",
+                got=many(len(frame.columns), "other column"),
                 expected=f"a column {column!r}",
                 todo=nearest(column, frame.columns),
             )

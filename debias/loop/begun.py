@@ -10,6 +10,7 @@ import msgspec
 from audit.case import Case
 from audit.errors import CaseError, DataError
 from audit.evidence import sha256
+from audit.numbers import are, many
 from debias.loop.norms import settings_of
 from debias.loop.store import bytes_of
 
@@ -25,7 +26,12 @@ def same_case(case: Case, kept: Mapping[str, Any]) -> None:
         key = changed[0]
         raise CaseError(
             f"the case says something else about {key!r} than when this loop began",
-            got=f"{key} = {now[key]!r}" + (f"; {len(changed) - 1} more settings differ" if changed[1:] else ""),
+            got=f"{key} = {now[key]!r}"
+            + (
+                f"; {many(len(changed) - 1, 'more setting')} {are(len(changed) - 1, 'differs', 'differ')}"
+                if changed[1:]
+                else ""
+            ),
             expected=f"{key} = {kept.get(key)!r}",
             todo="put it back, or begin a new loop with another --out: counts of two meanings cannot be added",
         )

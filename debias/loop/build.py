@@ -28,6 +28,7 @@ from audit.metrics import (
     metrics_for,
     parts_of,
 )
+from audit.numbers import fixed, many, percent
 from audit.policy import Norm, Policy
 from audit.values import UNKNOWN
 from debias.candidate import Candidate
@@ -192,7 +193,7 @@ def _by_threshold(lesson: Lesson, running: Served, servers: Servers, store: Stor
         if keeps and then.better(now) and (best is None or then.error < best[1]):
             best = (float(at), then.error)
     if best is None:
-        words = f"no single threshold keeps every norm (the nearest is {nearest:.3f} outside)."
+        words = f"no single threshold keeps every norm (the nearest is {fixed(nearest, 3)} outside)."
         if nearest <= 0:
             words = "every single threshold that keeps the norms is wrong too often"
             words += ", or no better for those who were harmed." if now.harmed else "."
@@ -237,8 +238,8 @@ def _by_fit(lesson: Lesson, method: str, running: Served, servers: Servers, stor
     facts = {**chosen, "fits": tried, "held_back": len(held), **_facts(lesson, now, then)}
     if not then.better(now, NEAR) or then.error > now.error + 5 * lesson.policy.loop.loss:
         words = (
-            f"on {len(held):,} rows held back it is {then.excess:.3f} outside the norms, the running model "
-            f"{now.excess:.3f}; wrong about {100 * then.error:.1f} %, the running model {100 * now.error:.1f} %."
+            f"on {many(len(held), 'row')} held back it is {fixed(then.excess, 3)} outside the norms, the running model "
+            f"{fixed(now.excess, 3)}; wrong about {percent(then.error)}, the running model {percent(now.error)}."
         )
         return Built(method, None, words, facts)
     return Built(method, _keep(method, candidate, running, store).id, None, facts)

@@ -13,6 +13,7 @@ import msgspec
 from audit.case import Case
 from audit.documents.watch import Beside, GateSaid
 from audit.errors import InputError, OutputError
+from audit.numbers import are, brief, fixed, many
 from debias.loop import anchor, inbox
 from debias.loop.alerts import noted
 from debias.loop.approver import Open, Sign, facts_to_sign
@@ -173,16 +174,18 @@ def whoami() -> str:
 def words_of(document: dict[str, Any]) -> list[str]:
     """A summary in lines for a terminal."""
     found = msgspec.convert(document, Summary)
-    lines = [f"{found.case}: {found.rows:,} people in {found.batches:,} batches."]
+    lines = [f"{found.case}: {many(found.rows, 'person')} in {many(found.batches, 'batch')}."]
     lines += ["", *(f"- {s}" for s in found.said[-LINES:])]
     if len(found.said) > LINES:
-        lines.insert(1, f"({len(found.said) - LINES:,} earlier sentences are in the trail.)")
+        lines.insert(
+            1, f"({many(len(found.said) - LINES, 'earlier sentence')} {are(len(found.said) - LINES)} in the trail.)"
+        )
     lines += ["", f"Policy {found.policy.version}:"]
     for n in found.norms:
         if n.value is None:
             lines.append(f"- {about(n)}: not estimable ({n.reason})")
         else:
-            shown = f"{n.value:.3f} [{n.low:.3f}, {n.high:.3f}], limit {n.limit:g}"
+            shown = f"{fixed(n.value, 3)} [{fixed(n.low, 3)}, {fixed(n.high, 3)}], limit {brief(n.limit)}"
             lines.append(f"- {about(n)}: {shown}: {STANDS[str(n.status)]}")
     waiting = [g for g in found.groups if g.status == "undecided"]
     if waiting:
@@ -208,4 +211,4 @@ def _waits(pending: Beside) -> list[str]:
 def gate_broken(document: dict[str, Any]) -> list[str]:
     """Norms that the running model clearly breaks, in words."""
     norms = msgspec.convert(document, Judged).norms
-    return [f"{about(n)}: {n.value:.3f}, limit {n.limit:g}" for n in norms if n.status == "outside"]
+    return [f"{about(n)}: {fixed(n.value, 3)}, limit {brief(n.limit)}" for n in norms if n.status == "outside"]

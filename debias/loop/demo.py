@@ -18,6 +18,7 @@ from audit.documents.series import LoopEvent
 from audit.documents.watch import Watch
 from audit.files import canonical, read_json, write_whole
 from audit.load import load_case, load_policy
+from audit.numbers import many
 from debias.loop.decisions import decide_challenger
 from debias.loop.run import run_watch
 from debias.loop.snapshot import FILE
@@ -121,10 +122,10 @@ def _words(found: Sequence[Played]) -> str:
             where = "" if e.batch is None else f"batch {e.batch}: "
             lines.append(f"  {where}{e.words}")
         if not one.did:
-            after = f", {one.suspicions} times suspicious and nothing done" if one.suspicions else ""
+            after = f", {many(one.suspicions, 'time')} suspicious and nothing done" if one.suspicions else ""
             lines.append(f"  Nothing was done{after}; at the end it is {one.state}.")
         lines.append("")
     quiet = [o for o in found if o.wanted == "nothing"]
     built = sum(o.challengers for o in quiet)
-    lines.append(f"{len(quiet)} replays in which nothing should be done: {built} challengers built.")
+    lines.append(f"{many(len(quiet), 'replay')} in which nothing should be done: {many(built, 'challenger')} built.")
     return "\n".join(lines)

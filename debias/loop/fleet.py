@@ -27,6 +27,8 @@ from audit.errors import AssayError, CaseError, InputError, OutputError
 from audit.files import read_json
 from audit.load import load_case
 from audit.load.toml import Reader, beside, parse
+from audit.numbers import many
+from audit.sentences import STOPPED
 from debias.loop.approver import Open
 from debias.loop.database import TrailLost
 from debias.loop.health import Health, merged, serving
@@ -92,11 +94,11 @@ class Row:
         """The line as text."""
         if self.batches is None:
             return f"{self.loop}: {self.problem}"
-        said = f"{self.loop}: {self.state}, {self.batches:,} batches, the last {self.last_batch or 'never'}"
+        said = f"{self.loop}: {self.state}, {many(self.batches, 'batch')}, the last {self.last_batch or 'never'}"
         said += f"; model {str(self.running)[:12]}"
         said += f"; WAITS for a person: {self.approval[:12]}" if self.approval else ""
-        said += f"; {self.changes} open changes" if self.changes else ""
-        said += f"; {self.undecided} groups undecided" if self.undecided else ""
+        said += f"; {many(self.changes, 'open change')}" if self.changes else ""
+        said += f"; {many(self.undecided, 'group')} undecided" if self.undecided else ""
         return said + (f"; {self.problem}" if self.problem else "")
 
 
@@ -263,5 +265,5 @@ def run_fleet(
                             member.open()
                 time.sleep(POLL_SECONDS)
         except KeyboardInterrupt:
-            print("assay watch: stopped; the next run goes on here.", file=sys.stderr, flush=True)
+            print(STOPPED, file=sys.stderr, flush=True)
     return page_of(loops, {m.loop.name: m.problem for m in members if m.problem})

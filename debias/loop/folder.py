@@ -16,6 +16,7 @@ from audit.case import Case
 from audit.errors import DataError, InputError
 from audit.load import columns_of, sha256_of
 from audit.load.tables import read_noted
+from audit.numbers import many
 from debias.loop import file_ready
 from debias.loop.arrival import Arrival, features_in, own_features, prepared
 from debias.loop.labels import Labels
@@ -134,7 +135,8 @@ class Folder:
             if now != size:
                 del self._sizes[name]
                 self._said.append(
-                    f"{name} was {size:,} bytes when it was counted and has {now:,}: what was added is not. {OWN_FILE}"
+                    f"{name} was {many(size, 'byte')} when it was counted and has {now:,}: what was added is not. "
+                    f"{OWN_FILE}"
                 )
 
     def read(self, number: int) -> Arrival:

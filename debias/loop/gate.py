@@ -21,6 +21,7 @@ from typing import Any
 
 from audit.cube import Cube
 from audit.metrics import SELECTION_RATE
+from audit.numbers import brief, fixed, many, points, signed
 from audit.policy import LoopRules, Norm, Policy
 from audit.values import UNKNOWN
 from audit.watch.counted import Counted, judge_counts, not_estimable, paired_sequence
@@ -136,7 +137,7 @@ def _norm_check(c: Counted, promote: float, broken: Sequence[str]) -> Check:
     if c.value is None:
         # A norm that nobody can judge stops a promotion only where it is the one that was broken.
         return Check(name, None if name in broken else True, f"{what}: not estimable ({c.reason}).", facts)
-    shown = f"{c.value:.3f} [{c.low:.3f}, {c.high:.3f}]"
+    shown = f"{fixed(c.value, 3)} [{fixed(c.low, 3)}, {fixed(c.high, 3)}]"
     if name in broken:
         assert c.low is not None
         assert c.high is not None
@@ -222,15 +223,15 @@ def harm_checks(paired: Cube | None, harmed: Sequence[str], alpha: float) -> lis
         value, low, high = _difference(counts, alpha / max(len(harmed), 1))
         holds = True if high < 0 else False if low > 0 else None
         words = (
-            f"{group}, harmed before: {_often(value)} (a change of {100 * low:+.1f} to {100 * high:+.1f}), must be "
-            "under 0."
+            f"{group}, harmed before: {_often(value)} (a change of {signed(100 * low, 1)} to "
+            f"{signed(100 * high, 1)}), must be under 0."
         )
         out.append(Check(key, holds, words, {"value": value, "low": low, "high": high, "people": counts[2]}))
     return out
 
 
 def _often(value: float) -> str:
-    return f"wrong {'less' if value < 0 else 'more'} often by {abs(100 * value):.1f} points"
+    return f"wrong {'less' if value < 0 else 'more'} often by {points(abs(value))}"
 
 
 def _difference(counts: tuple[int, int, int], alpha: float) -> tuple[float, float, float]:
@@ -256,9 +257,9 @@ def _loss(
         return Check(name, None if must else True, f"{who}: {words}" if must else undecided + words, facts)
     value, low, high = _difference((ours, theirs, n), alpha)
     holds = False if low > bound else True if high <= bound else None
-    change = f"a change of {100 * low:+.1f} to {100 * high:+.1f}"
-    words = f"{_often(value)} ({change}), allowed {100 * bound:+g}."
+    change = f"a change of {signed(100 * low, 1)} to {signed(100 * high, 1)}"
+    words = f"{_often(value)} ({change}), allowed {brief(100 * bound, plus=True)}."
     facts |= {"value": value, "low": low, "high": high, "limit": bound}
     if holds is None and not must:
-        return Check(name, True, f"{undecided}{n:,} people with outcomes, {words}", facts)
+        return Check(name, True, f"{undecided}{many(n, 'person')} with outcomes, {words}", facts)
     return Check(name, holds, f"{who}: {words}", facts)

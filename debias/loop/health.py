@@ -20,6 +20,7 @@ import msgspec
 
 from audit.documents.watch import Watch
 from audit.errors import InputError, OutputError
+from audit.numbers import brief, many
 
 HOST = "127.0.0.1"
 STATUS = ("inside", "outside", "undecided", "not_estimable")
@@ -75,7 +76,7 @@ class Health:
             problem = self._trouble
             state = None if self._document is None else self._document.state
         if problem is None and quiet is not None:
-            problem = f"no batch came for {quiet:,.0f} seconds"
+            problem = f"no batch came for {many(round(quiet), 'second')}"
         found = {"ok": problem is None, "state": state, "problem": problem}
         return (200 if problem is None else 503), found
 
@@ -134,7 +135,9 @@ class _Page:
         self.text += f"# HELP assay_{name} {about}\n# TYPE assay_{name} {kind}\n"
         for labels, value in values:
             inside = ",".join(f'{k}="{_escaped(str(v))}"' for k, v in labels.items())
-            self.text += f"assay_{name}{{{inside}}} {value:g}\n" if inside else f"assay_{name} {value:.12g}\n"
+            self.text += (
+                (f"assay_{name}{{{inside}}} {brief(value)}\n") if inside else f"assay_{name} {brief(value, 12)}\n"
+            )
 
 
 def merged(pages: Mapping[str, str]) -> str:

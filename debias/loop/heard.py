@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from audit.cube import UNLABELLED, CodedRows
+from audit.numbers import many
 from audit.values import UNKNOWN
 
 Group = tuple[str, str]
@@ -58,4 +59,4 @@ class Heard:
 
 def words(group: Group, counts: tuple[int, int]) -> str:
     """Why a group is not judged."""
-    return f"no outcomes of {group[1]} ({group[0]}) for {counts[0]} due batches: {counts[1]:,} people"
+    return f"no outcomes of {group[1]} ({group[0]}) for {many(counts[0], 'due batch')}: {many(counts[1], 'person')}"

@@ -15,6 +15,7 @@ from audit.code import groups_per_row
 from audit.cube import UNLABELLED, Ints, cube_of
 from audit.errors import AssayError, InputError
 from audit.load.values import coded as named
+from audit.numbers import many
 from audit.policy import Policy
 from audit.watch.cells import cube_to_json
 from audit.watch.drift import drifted, reference_of, spend
@@ -118,7 +119,7 @@ class Taker:
             return self._without(base, number)
         out, came = len(arrival.aside), len(arrival.aside) + len(frame) + arrival.again
         if out > self._policy.loop.poor_rows * came:
-            words = f"{out:,} of its {came:,} rows cannot be used: {shown(arrival.poor)}."
+            words = f"{out:,} of its {many(came, 'row')} cannot be used: {shown(arrival.poor)}."
             return replace(self._without(base, number, incident=words), aside=arrival.aside)
         try:
             return self._good(base, number, arrival)

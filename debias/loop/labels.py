@@ -15,6 +15,7 @@ from audit.errors import CaseError, InputError
 from audit.load import read_table
 from audit.load.digest import files_of
 from audit.load.values import coded
+from audit.numbers import are, many
 from debias.loop.file_ready import Settled
 from debias.loop.late import Late, Run, hashes_of
 
@@ -109,8 +110,8 @@ class Labels:
             differ += self._known.add(found[file][1])
         if differ:
             self._said.append(
-                f"{differ:,} ids have outcomes that differ in {self._pattern.name}: the last one counts, of the file "
-                "that comes last by name."
+                f"{many(differ, 'id')} {are(differ, 'has', 'have')} outcomes that differ in {self._pattern.name}: "
+                "the last one counts, of the file that comes last by name."
             )
 
     def _file(self, file: Path) -> tuple[Run, int]:

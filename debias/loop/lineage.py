@@ -20,6 +20,7 @@ import msgspec
 
 from audit.errors import OutputError
 from audit.files import canonical
+from audit.numbers import brief
 from debias.loop.trail import Entry
 
 PRODUCER = "urn:assay"
@@ -84,7 +85,7 @@ class _Norm(msgspec.Struct):
 def _assertions(facts: Mapping[str, Any]) -> dict[str, Any]:
     told = [
         {
-            "assertion": f"{n.metric} {n.kind} by {'+'.join(n.attribute)} within {n.limit:g}",
+            "assertion": f"{n.metric} {n.kind} by {'+'.join(n.attribute)} within {brief(n.limit)}",
             "success": n.status != "outside",
             "column": n.attribute[0],
         }

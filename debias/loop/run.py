@@ -16,6 +16,7 @@ from typing import Any
 
 from audit.case import Case
 from audit.errors import CaseError, OutputError
+from audit.sentences import STOPPED
 from debias.loop.anchor import Elsewhere
 from debias.loop.approver import Open
 from debias.loop.database import TrailLost
@@ -77,7 +78,7 @@ def run_watch(
                 elif not watcher.more():
                     break
         except KeyboardInterrupt:
-            print("assay watch: stopped; the next run goes on here.", file=sys.stderr, flush=True)
+            print(STOPPED, file=sys.stderr, flush=True)
         watcher.show()
         return watcher.summary(taken)
 

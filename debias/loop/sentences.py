@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from audit.documents.watch import GroupNow
+from audit.numbers import are, brief, fixed, grouped, many, percent
 from audit.watch.counted import Counted
 from audit.watch.drift import Drift
 from audit.watch.watched import Watched
@@ -27,11 +28,6 @@ def words(kind: str, facts: Facts) -> str:
     return SENTENCES[kind](**facts)
 
 
-def counted(n: int, what: str) -> str:
-    """ "1 norm", "2 norms"."""
-    return f"{n:,} {what}" + ("" if n == 1 else "s")
-
-
 def _plain(method: str) -> str:
     return method.replace("_", " ")
 
@@ -43,12 +39,12 @@ def why_broken(broken: Sequence[Watched], harmed: Sequence[tuple[str, str]]) -> 
         by = " and ".join(w.attribute)
         who = "; ".join(f"{a} and {b}" for a, b in w.named()[:3])
         how = (
-            f"evidence {np.exp(min(w.peak_e, 50.0)):,.0f} to 1 at most {1 / w.norm.alpha:,.0f} by chance"
+            f"evidence {grouped(np.exp(min(w.peak_e, 50.0)))} to 1 at most {grouped(1 / w.norm.alpha)} by chance"
             if w.crossed_at is not None
             else "the detector of changes has spoken"
         )
         parts.append(
-            f"the {w.norm.metric.replace('_', ' ')} {w.norm.kind} by {by} breaks {w.norm.limit:g} ({how}"
+            f"the {w.norm.metric.replace('_', ' ')} {w.norm.kind} by {by} breaks {brief(w.norm.limit)} ({how}"
             + (f"; between {who})" if who else ")")
         )
     if harmed:
@@ -66,15 +62,15 @@ def _batch(
 ) -> str:  # fmt: skip
     outside = [c for c in judged if c.status == "outside"]
     known = [c for c in judged if c.value is not None]
-    who = f"{rows:,} people"
+    who = many(rows, "person")
     if again:
-        who += f" ({again:,} rows of people who were counted before are left out)"
+        who += f" ({many(again, 'row')} of people who were counted before {are(again)} left out)"
     if poor:
         who += f" (left out: {shown(poor)})"
     if not known:
         return f"Batch {batch}, {who}: no norm can be judged yet."
     stand = (
-        f"{len(outside)} of {len(known)} norms clearly outside"
+        f"{len(outside)} of {many(len(known), 'norm')} clearly outside"
         if outside
         else f"no norm of {len(known)} clearly outside"
     )
@@ -83,12 +79,13 @@ def _batch(
 
 def _duplicate(batch: str, same_as: str | None, again: int = 0, **_: Any) -> str:
     if same_as is None:
-        return f"Batch {batch} is not counted: all its {again:,} rows are of people who were counted before."
+        who = "its one row is of a person who was" if again == 1 else f"all its {again:,} rows are of people who were"
+        return f"Batch {batch} is not counted: {who} counted before."
     return f"Batch {batch} has the same bytes as batch {same_as}: it was counted once already."
 
 
 def _reference(bounds: Mapping[str, float], **_: Any) -> str:
-    shares = ", ".join(f"{k.partition('=')[2]} {100 * v:.1f} %" for k, v in bounds.items())
+    shares = ", ".join(f"{k.partition('=')[2]} {percent(v)}" for k, v in bounds.items())
     return f"The share of wrong decisions is held against what it was at first: harm is more than {shares}."
 
 
@@ -99,14 +96,15 @@ def _served_words(
     parts = []
     if model is not None:
         parts.append(
-            f"the service still runs model {model[:12]} ({by:,} of {rows:,} rows), the pointer says {running[:12]}"
+            f"the service still runs model {model[:12]} ({by:,} of {many(rows, 'row')}), the pointer says "
+            f"{running[:12]}"
         )
     if differ is not None:
-        parts.append(f"{differ:,} of {rows:,} served decisions are not the running model's")
+        parts.append(f"{differ:,} of {many(rows, 'served decision')} {are(differ)} not the running model's")
     if at_first is not None:
-        parts.append(f"decisions turn at a score of {threshold:g}, at first at {at_first:g}")
+        parts.append(f"decisions turn at a score of {brief(threshold)}, at first at {brief(at_first)}")
     elif usual is not None:
-        parts.append(f"the service decides from {threshold:g} on, the model from {usual:g}")
+        parts.append(f"the service decides from {brief(threshold)} on, the model from {brief(usual)}")
     return "; ".join(parts)
 
 
@@ -116,16 +114,16 @@ def _share_words(
 ) -> str:  # fmt: skip
     who = "everyone" if group is None else group
     by = "" if attribute is None else f" ({attribute})"
-    points = f"from {100 * before:.1f} to {100 * after:.1f} %"
+    points = f"from {fixed(100 * before, 1)} to {percent(after)}"
     said = {
-        "gone": f"nobody of {who}{by} comes any more, {100 * before:.1f} % were at first",
-        "new": f"{who}{by} comes, who did not at first: {100 * after:.1f} %",
+        "gone": f"nobody of {who}{by} comes any more, {percent(before)} were at first",
+        "new": f"{who}{by} comes, who did not at first: {percent(after)}",
         "share": f"the share of {who}{by} went {points}",
         "missing": f"those whose {attribute} is not known went {points}",
         "accepted": f"the share with the favourable decision of {who}{by} went {points}",
-        "scores": f"the share of {who}{by} with a score of {more.get('from', 0):.3g} or more went {points}",
+        "scores": f"the share of {who}{by} with a score of {brief(more.get('from', 0), 3)} or more went {points}",
     }[what]
-    return f"{said}, among {people:,} people since batch number {since + 2}"
+    return f"{said}, among {many(people, 'person')} since batch number {since + 2}"
 
 
 def change_words(change: Facts) -> str:
@@ -143,7 +141,7 @@ def _changed(what: str, **more: Any) -> str:
 
 def _back(attribute: str | None, group: str | None, now: float, **_: Any) -> str:
     who = group or ("everyone" if attribute is None else f"those whose {attribute} is not known")
-    return f"As before again, about {100 * now:.1f} %: {who}" + (f" ({attribute})." if group else ".")
+    return f"As before again, about {percent(now)}: {who}" + (f" ({attribute})." if group else ".")
 
 
 def _known(by: str, reason: str, changes: Sequence[Facts], **_: Any) -> str:
@@ -158,22 +156,26 @@ def _suspect(
     if moved is not None:
         said = "; ".join(change_words(c) for c in moved[:3])
         return f"Changed since the first batches: {said}. Nothing is retrained for that: a person should look."
-    names = "; ".join(f"{d.feature} ({d.group}, PSI {d.psi:.2f})" for d in worst)
-    said = f"{shifted} of {tests} tests see drift, most in {names}. " if shifted else ""
+    names = "; ".join(f"{d.feature} ({d.group}, PSI {fixed(d.psi, 2)})" for d in worst)
+    said = (
+        (f"{shifted} of {many(tests, 'test')} {are(shifted, 'sees', 'see')} drift, most in {names}. ")
+        if shifted
+        else ""
+    )
     said += "By its own scores the model is expected to be wrong more often than before. " if poor else ""
     return said + "Nothing is retrained for that: the norms and the harm decide."
 
 
 def _confirmed(why: str, build_rows: int, **_: Any) -> str:
     return (
-        f"{why} A challenger is built once {build_rows:,} people who came after the alarm have known "
+        f"{why} A challenger is built once {many(build_rows, 'person')} who came after the alarm have known "
         "outcomes; nothing is learned from the rows that raised it."
     )
 
 
 def _healthy(known: int, unsure: Sequence[Counted], groups: Sequence[GroupNow], **_: Any) -> str:
     return (
-        f"{counted(known, 'norm')} can be judged and none is found broken"
+        f"{many(known, 'norm')} can be judged and none is found broken"
         + (f"; {len(unsure)} cannot be judged yet ({unsure[0].reason})." if unsure else ".")
         + groups_words(groups)
     )
@@ -193,10 +195,10 @@ def _frozen(rollbacks: int | None = None, attempts: int = 0, tried: Sequence[str
         return "Two promotions in a row were rolled back. The loop stops: a person must look."
     none = len(tried) - attempts
     if attempts == 0:
-        said = f"{counted(none, 'method')} tried, and none gave a challenger."
+        said = f"{many(none, 'method')} tried, and none gave a challenger."
     else:
-        said = f"{counted(attempts, 'challenger')} tried on people, and none earned its place"
-        said += f"; {counted(none, 'more method')} gave none." if none else "."
+        said = f"{many(attempts, 'challenger')} tried on people, and none earned its place"
+        said += f"; {many(none, 'more method')} gave none." if none else "."
     return f"{said} The loop stops trying: a person must look."
 
 
@@ -208,12 +210,12 @@ def _rejected(
         return f"{by} rejects the challenger: {reason}"
     if failure is not None:
         return f"The challenger could not decide this batch: {failure}"
-    still = "" if failed else f" after {batches} batches it is still open."
+    still = "" if failed else f" after {many(batches, 'batch')} it is still open."
     return f"The challenger did not earn its place: {against}{still}"
 
 
 def _gate(method: str, batches: int, automatic: bool, gate: Facts, **_: Any) -> str:
-    said = f"The challenger by {_plain(method)} meets every condition on {batches} later batches."
+    said = f"The challenger by {_plain(method)} meets every condition on {many(batches, 'later batch')}."
     more = " The policy lets the loop promote without a person." if automatic else " A person must approve."
     return said + more + "".join(f" {c.get('words')}" for c in gate.get("undecided") or ())
 
@@ -245,16 +247,16 @@ def _let_in(by: str, reason: str) -> str:
 
 
 def _rows_released(by: str, rows: int, batch: str, reason: str, **_: Any) -> str:
-    return f"{by} releases {counted(rows, 'row')} of batch {batch}, to be sent again: {reason}"
+    return f"{by} releases {many(rows, 'row')} of batch {batch}, to be sent again: {reason}"
 
 
 def _rows_dropped(by: str, rows: int, batch: str, reason: str, **_: Any) -> str:
-    return f"{by} drops {counted(rows, 'row')} of batch {batch}: {reason}"
+    return f"{by} drops {many(rows, 'row')} of batch {batch}: {reason}"
 
 
 def _late(outcomes: int, batch: str, missing: int, **_: Any) -> str:
     more = f"; {missing:,} may still come." if missing else "."
-    return f"{outcomes:,} outcomes of batch {batch} came late and are counted{more}"
+    return f"{many(outcomes, 'outcome')} of batch {batch} came late and {are(outcomes)} counted{more}"
 
 
 def _no_outcomes(
@@ -262,17 +264,20 @@ def _no_outcomes(
 ) -> str:
     if group:
         return (
-            f"Outcomes of {group} ({attribute}) have stopped: in {batches} due batches none came for {people:,} "
-            f"people, though those of others did. Whether {group} is wronged is not known."
+            f"Outcomes of {group} ({attribute}) have stopped: in {many(batches, 'due batch')} none came for "
+            f"{many(people, 'person')}, though those of others did. Whether {group} is wronged is not known."
         )
     return (
-        f"{batches} batches in a row came due without outcomes that can be used: whether anybody is wronged is not "
-        f"known. The last: {problem}"
+        f"{many(batches, 'batch')} in a row came due without outcomes that can be used: whether anybody is wronged "
+        f"is not known. The last: {problem}"
     )
 
 
 def _build(method: str, rows: int, **_: Any) -> str:
-    return f"{rows:,} people since the alarm have known outcomes: a challenger is built by {_plain(method)}."
+    return (
+        f"{many(rows, 'person')} since the alarm {are(rows, 'has a known outcome', 'have known outcomes')}: a "
+        f"challenger is built by {_plain(method)}."
+    )
 
 
 def _promoted(by: str, reason: str, **_: Any) -> str:
@@ -332,7 +337,7 @@ SENTENCES: dict[str, Callable[..., str]] = {
     "unfrozen": lambda by, reason, **_: f"{by} has looked and lets the loop go on: {reason}",
     "promoted": _promoted,
     "settled": lambda batches, **_: (
-        f"No norm was found broken in {batches} batches since the promotion: the promoted model stays."
+        f"No norm was found broken in {many(batches, 'batch')} since the promotion: the promoted model stays."
     ),
     "both_hurt": _both_hurt,
     "rolled_back": lambda why, **_: f"{why} The predecessor decides again.",

@@ -21,6 +21,7 @@ from audit.decide import score_column
 from audit.errors import DataError, ModelError
 from audit.files import canonical
 from audit.load.values import coded as named
+from audit.numbers import many
 from debias.loop.store import Served, Store
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def column_decisions(case: Case, frame: pd.DataFrame) -> Ints:
     if (codes < 0).any():
         raise DataError(
             f"the decision column {column!r} has empty values",
-            got=f"{int((codes < 0).sum())} of {len(codes)} rows without a decision",
+            got=f"{int((codes < 0).sum())} of {many(len(codes), 'row')} without a decision",
             expected="a decision in every row",
             todo="send these people again once they are decided",
         )

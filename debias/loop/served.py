@@ -20,6 +20,7 @@ from audit.case import Case
 from audit.cube import Ints
 from audit.errors import DataError
 from audit.load.values import coded as named
+from audit.numbers import brief
 from debias.loop.store import Served
 
 FEW = 0.001
@@ -121,4 +122,4 @@ def narrowed(usual: tuple[float, float] | None, now: tuple[float, float] | None)
 
 
 def _middle(ends: tuple[float, float]) -> float:
-    return float(f"{(ends[0] + ends[1]) / 2:.4g}")
+    return float(brief((ends[0] + ends[1]) / 2, 4))

@@ -23,11 +23,13 @@ import pandas as pd
 
 from audit.case import Case
 from audit.contract.check import words_of
-from audit.contract.kinds import KINDS, Cannot, Table
+from audit.contract.functions import Cannot, Table
+from audit.contract.kinds import KINDS
 from audit.errors import DataError
 from audit.load.check import times_of
 from audit.load.groups import file_columns
 from audit.load.values import coded, with_columns
+from audit.numbers import many
 from audit.watch.summaries import Feature
 
 Mask = npt.NDArray[np.bool_]
@@ -107,7 +109,7 @@ def counts_of(aside: Sequence[Aside]) -> dict[str, int]:
 def shown(said: Mapping[str, int], most: int = 3) -> str:
     """Reasons with their counts, the most frequent first."""
     ordered = sorted(said.items(), key=lambda kv: (-kv[1], kv[0]))
-    more = f" and {len(ordered) - most} more reasons" if len(ordered) > most else ""
+    more = f" and {many(len(ordered) - most, 'more reason')}" if len(ordered) > most else ""
     return "; ".join(f"{n:,} with {reason}" for reason, n in ordered[:most]) + more
 
 

@@ -31,6 +31,7 @@ from audit.errors import CaseError, DataError, InputError, OutputError
 from audit.files import write_whole
 from audit.load import limits
 from audit.load.columnar import plain
+from audit.numbers import are, many
 from debias.loop.arrival import Arrival, features_in, own_features, prepared
 from debias.loop.labels import Labels
 from debias.loop.sift import Aside, Known
@@ -253,7 +254,7 @@ def rows_of(content: bytes, name: str, lost: list[Aside] | None = None) -> pd.Da
         rows = [row for i, row in enumerate(rows) if i not in mixed]
         wrong = []
     if wrong:
-        more = f"; {len(wrong):,} lines are wrong" if len(wrong) > 1 else ""
+        more = f"; {many(len(wrong), 'line')} {are(len(wrong))} wrong" if len(wrong) > 1 else ""
         raise DataError(
             f"line {wrong[0][0]} of {name} cannot be used",
             got=wrong[0][1] + more,

@@ -30,6 +30,7 @@ import msgspec
 import sqlalchemy as sa
 
 from audit.errors import OutputError, VerificationError
+from audit.numbers import many
 from debias.loop import database
 from debias.loop.ledger import HEAD, Ledger
 from debias.loop.page import BATCHES, EMPTY, FIRST, KEPT, META, PEOPLE, TRAIL, Head, Page, head_of, link, sealed
@@ -145,8 +146,8 @@ class Trail:
                     if page.head != self._seen:
                         raise OutputError(
                             "the trail has another end than this watcher wrote",
-                            got=f"{page.head.seq} entries",
-                            expected=f"{(self._seen or EMPTY).seq} entries",
+                            got=many(page.head.seq, "entry"),
+                            expected=many((self._seen or EMPTY).seq, "entry"),
                             todo="run `assay watch --check`, then `assay watch`: it goes on from the end it finds",
                         )
                     yield page
@@ -363,7 +364,7 @@ def _kept_end(connection: sa.Connection) -> Head:
 def _check_end(known: Head, found: Head, noted: Mapping[int, str]) -> None:
     last = max([known.seq, *noted])
     if found.seq < last:
-        raise _broken(found.seq + 1, f"nothing: the end of the trail is missing ({found.seq} of {last} entries)")
+        raise _broken(found.seq + 1, f"nothing: the end of the trail is missing ({found.seq} of {many(last, 'entry')})")
     if found.seq > known.seq:
         raise _broken(known.seq + 1, "an entry that no watcher wrote, behind the end of the trail")
     if known != found:

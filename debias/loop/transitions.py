@@ -14,6 +14,7 @@ import numpy as np
 
 from audit.cube import Cube
 from audit.documents.watch import GroupNow
+from audit.numbers import fixed, many
 from audit.policy import Policy
 from audit.values import UNKNOWN
 from audit.watch.counted import Counted
@@ -141,7 +142,7 @@ def _quiet(state: State, judged: Sequence[Counted], people: int) -> Stepped:
         if silent:
             reasons = [silent_words(g, counts) for g, counts in silent.items()]
         if barren:
-            reasons = [f"{state.barren} batches in a row came due without outcomes that can be used"]
+            reasons = [f"{many(state.barren, 'batch')} in a row came due without outcomes that can be used"]
         if state.mode == Mode.UNDECIDABLE:
             return state, ()
         return enter(state, Mode.UNDECIDABLE, "undecidable"), (Event("undecidable", {}, {"reasons": reasons}),)
@@ -395,7 +396,7 @@ def new_policy(state: State, given: NewPolicy, policy: Policy, sensitive: Sequen
     judged = judge_tally(policy, state.live, sensitive, people=policy.loop.people)
     outside = [c for c in judged if c.value is not None and c.log_e >= np.log(1 / _alpha(policy, c))]
     shown = "; ".join(
-        f"{c.metric.replace('_', ' ')} {c.kind} by {' and '.join(c.attribute)}: {c.value:.3f}" for c in outside
+        f"{c.metric.replace('_', ' ')} {c.kind} by {' and '.join(c.attribute)}: {fixed(c.value, 3)}" for c in outside
     )
     facts = {"policy": policy.sha256, "version": policy.version, "norms": [asdict(c) for c in judged]}
     events: tuple[Event, ...] = (Event("policy", facts, {"given": given.words, "shown": shown if outside else ""}),)

@@ -21,6 +21,7 @@ from audit.errors import AssayError, CaseError, InputError, OutputError
 from audit.evidence import sha256
 from audit.files import write_whole
 from audit.load import load_policy
+from audit.numbers import are, many
 from audit.policy import Policy
 from debias.loop import anchor, database, inbox
 from debias.loop.alerts import Alerts
@@ -37,7 +38,6 @@ from debias.loop.once import Once, once
 from debias.loop.quarantine import keep_aside, words_left
 from debias.loop.reference import Calibrated, Reference, known_of
 from debias.loop.retention import Retention
-from debias.loop.sentences import counted
 from debias.loop.serve import Servers, meaning_of
 from debias.loop.sift import shown
 from debias.loop.snapshot import FILE, SUMMED, Board, plain
@@ -231,7 +231,7 @@ class Watcher:
             if self._stale:  # batches came faster than it is written, and then none
                 self.show()
             return False
-        progress.stage(f"Batch {number + 1}")
+        progress.part("Batches", number, there)
         taken = self._taker.take(number, self._state, self._policy, self._reference, self._calibration)
         self._take(number, taken)
         self.health.batch()
@@ -248,7 +248,8 @@ class Watcher:
         gone = self.health.quiet
         if gone is not None and not self._silent:
             self._silent = True
-            words = f"No batch came for {gone:,.0f} seconds; at most {self._case.watch.heartbeat:,.0f} are expected."
+            most = round(self._case.watch.heartbeat or 0)
+            words = f"No batch came for {many(round(gone), 'second')}; at most {most:,} {are(most)} expected."
             self._notices.add(words)
             self._alerts.send("silent", words, {"seconds": round(gone)})
             self._hear()
@@ -327,7 +328,7 @@ class Watcher:
             keep_aside(self._out, number, batch.id, batch.sha256, taken.aside, held)
             if not held:
                 self._notices.add(
-                    f"{counted(len(taken.aside), 'row')} of {batch.id} put aside: {shown(batch.poor or {})}."
+                    f"{many(len(taken.aside), 'row')} of {batch.id} put aside: {shown(batch.poor or {})}."
                 )
         told = self._retention.batch(batch)
         if told is not None:

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audit.errors import DataError
+from audit.numbers import many
 from debias.methods.bounds import LEAST, Bound, bounds_of, gap_of, share_of
 from debias.methods.multipliers import GapMultipliers, LossMultipliers, Multipliers
 
@@ -84,13 +85,13 @@ def boost(
     rows = int(learn.sum())
     base = float(np.average(label[learn], weights=everyone[learn]))
     if not 0 < base < 1:
-        raise DataError("the training rows have one outcome only", got=f"{rows} rows", todo="check the label")
+        raise DataError("the training rows have one outcome only", got=many(rows, "row"), todo="check the label")
     if not 0 < threshold < 1:
         raise DataError("the threshold cannot be learned for", got=threshold, expected="a probability between 0 and 1")
     start = float(np.log(base / (1 - base)))
     nothing = DataError(
         "no tree could be grown",
-        got=f"{rows} training rows",
+        got=many(rows, "training row"),
         expected=f"features that tell at least {settings.least_in_leaf} rows apart from the others",
         todo="bring more rows or features, or choose another method",
     )

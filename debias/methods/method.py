@@ -14,6 +14,7 @@ from audit.metrics import (
     TRUE_NEGATIVE_RATE,
     TRUE_POSITIVE_RATE,
 )
+from audit.sentences import UNLAWFUL
 
 DEMOGRAPHIC_PARITY, BOUNDED_LOSS = "demographic_parity", "bounded_loss"
 REWEIGHING = "reweighing"
@@ -62,7 +63,7 @@ CONSTRAINTS: dict[str, Constraint] = {
 
 SENSITIVE_NOTICE = (
     "This method reads the sensitive value of a person at the moment of the decision and applies another rule to each "
-    "group. In many settings that is unlawful disparate treatment, whatever it does to the gap; ask counsel before use."
+    f"group. {UNLAWFUL}"
 )
 """To be shown on every screen and page where a method with needs_sensitive_at_decision is offered or reported."""
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audit.errors import DataError
+from audit.numbers import many
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -40,7 +41,7 @@ def reweigh(group: Ints, label: Ints, weight: Floats | None = None) -> Reweighed
     if len(labels) < 2:
         raise DataError(
             "the training rows have one outcome only",
-            got=f"{n} rows, all with the same label",
+            got=f"{many(n, 'row')}, all with the same label",
             expected="rows of both outcomes to learn from",
             todo="check the label column and the split",
         )

@@ -21,6 +21,7 @@ from audit.evidence import tool
 from audit.files import canonical, write_whole
 from audit.gaps import Settings
 from audit.load import Rows, load_rows
+from audit.numbers import are, brief, fixed, many, signed
 from audit.stress.ask import asking
 from audit.stress.confirm import Confirmed
 from audit.stress.corrupt import KINDS
@@ -91,7 +92,7 @@ def run_stress(
 def _check_request(budget: float, fits: int) -> None:
     wrong = None
     if not 0.0001 <= budget <= 0.5:
-        wrong = f"--budget {budget:g}", "a share of rows from 0.0001 to 0.5", "take 0.05 for one row in twenty"
+        wrong = f"--budget {brief(budget)}", "a share of rows from 0.0001 to 0.5", "take 0.05 for one row in twenty"
     elif not 1 <= fits <= 10_000:
         wrong = f"--fits {fits}", "from 1 to 10,000", "take 24, or --no-train for none"
     if wrong is not None:
@@ -240,15 +241,16 @@ def lines(document: dict[str, Any]) -> list[str]:
     s, t = found.serving, found.training
     name = "" if found.case is None else f"{found.case.name}: "
     out = [
-        f"{name}{s.candidates:,} corruptions of what the model is fed were looked at on {s.searched_rows:,} rows, and "
-        f"the worst of each figure confirmed on {s.reported_rows:,} others.",
+        f"{name}{many(s.candidates, 'corruption')} of what the model is fed {are(s.candidates, 'was', 'were')} "
+        f"looked at on {many(s.searched_rows, 'row')}, and the worst of each figure confirmed on {s.reported_rows:,} "
+        "others.",
         *_found(s.entries),
         "",
     ]
     if t.measured:
         out.append(
-            f"{t.candidates:,} corruptions of what the model learned from were ranked, {t.fits} confirmed by "
-            f"fits of {t.learner}; measured on {t.reported_rows:,} clean rows."
+            f"{many(t.candidates, 'corruption')} of what the model learned from {are(t.candidates, 'was', 'were')} "
+            f"ranked, {t.fits} confirmed by fits of {t.learner}; measured on {many(t.reported_rows, 'clean row')}."
         )
         out += _found(t.entries)
     else:
@@ -263,8 +265,8 @@ def _found(entries: Sequence[Finding]) -> list[str]:
 
 def line(e: Finding) -> str:
     """One finding in words."""
-    random = "" if e.random_worst is None else f"; random errors reach {e.random_worst:.3f}"
+    random = "" if e.random_worst is None else f"; random errors reach {fixed(e.random_worst, 3)}"
     return (
-        f"{figure_name(e)}: {e.before:.3f} to {e.after:.3f} ({e.change:+.3f}, {e.low:+.3f} to {e.high:+.3f}{random}) "
-        f"{words_of(e)}: {e.rows:,} of {e.of:,} rows. Noticed by: {noticed(e)}."
+        f"{figure_name(e)}: {fixed(e.before, 3)} to {fixed(e.after, 3)} ({signed(e.change, 3)}, {signed(e.low, 3)} "
+        f"to {signed(e.high, 3)}{random}) {words_of(e)}: {e.rows:,} of {many(e.of, 'row')}. Noticed by: {noticed(e)}."
     )

@@ -28,6 +28,7 @@ from audit.evidence import tool
 from audit.files import canonical, write_whole
 from audit.gaps import Settings
 from audit.load import load_rows
+from audit.numbers import are, brief, fixed, many, signed
 from audit.stress.confirm import spreads
 from audit.stress.figures import Aim, Figures, aims_of, changed
 from audit.stress.kept import Kept, asked_key
@@ -394,22 +395,28 @@ def lines(document: dict[str, Any]) -> list[str]:
     """The result for a terminal: what clearly moves a figure, the largest change first."""
     d = record_in(_Timed, document, FILE)
     out = [
-        f"{d.case.name if d.case else ''}: {len(d.variants)} variants of {d.learner}, each measured on the same "
-        f"{d.data.measured_rows or 0:,} rows; fitted in {d.seconds:.1f} s.",
+        f"{d.case.name if d.case else ''}: {many(len(d.variants), 'variant')} of {d.learner}, each measured on the "
+        f"same {many(d.data.measured_rows or 0, 'row')}; fitted in {fixed(d.seconds, 1)} s.",
         "",
     ]
     for i, aim in enumerate(d.aims):
         clear = [(v, v.figures[i]) for v in d.variants if (p := v.figures[i].p_adjusted) is not None and p <= 0.05]
         clear.sort(key=lambda found: -abs(found[1].change or 0.0))
-        out.append(f"{aim.words}: {aim.base:.3f} now; {len(clear)} of {len(d.variants)} variants clearly move it.")
-        out += [f"- {v.variant}: {f.value:.3f} ({f.change:+.3f}, {f.low:+.3f} to {f.high:+.3f})" for v, f in clear[:5]]
+        out.append(
+            f"{aim.words}: {fixed(aim.base, 3)} now; {len(clear)} of {many(len(d.variants), 'variant')} clearly "
+            f"{are(len(clear), 'moves', 'move')} it."
+        )
+        out += [
+            f"- {v.variant}: {fixed(f.value, 3)} ({signed(f.change, 3)}, {signed(f.low, 3)} to {signed(f.high, 3)})"
+            for v, f in clear[:5]
+        ]
     out.append("")
     for m in d.multiverse:
         by = " and ".join(m.attribute)
         out.append(
-            f"{m.metric.replace('_', ' ')} {m.kind} by {by}: {m.inside} of {m.variants} pipelines that "
-            f"could have been built are within {m.limit:g}; "
-            f"{m.better_than_shipped} are better than the shipped one."
+            f"{m.metric.replace('_', ' ')} {m.kind} by {by}: {m.inside} of {many(m.variants, 'pipeline')} that "
+            f"could have been built {are(m.inside)} within {brief(m.limit)}; "
+            f"{m.better_than_shipped} {are(m.better_than_shipped)} better than the shipped one."
         )
     return [
         *out,

@@ -14,6 +14,7 @@ import pandas as pd
 
 from audit.cube import Floats, Ints
 from audit.load.values import coded
+from audit.numbers import brief
 from audit.stress.corrupt import ERRORS, GAPS, fits
 from audit.stress.corrupt import KINDS as CORRUPTIONS
 from audit.stress.spec import BOOSTING, LEARNERS, LOGISTIC, OWN
@@ -191,7 +192,7 @@ def _rare(p: Parts) -> Iterator[tuple[str, Recipe]]:
                 known = set(share.index[share >= least])
                 columns[c] = tuple(f[c].where(f[c].isin(known) | f[c].isna(), few[0]) for f in (p.train, p.test))
         if columns:
-            yield f"categories under {100 * least:g} % together", Recipe(columns=columns)  # type: ignore[arg-type]
+            yield f"categories under {brief(100 * least)} % together", Recipe(columns=columns)  # type: ignore[arg-type]
 
 
 def _scale(p: Parts) -> Iterator[tuple[str, Recipe]]:
@@ -227,7 +228,7 @@ def _outliers(p: Parts) -> Iterator[tuple[str, Recipe]]:
             a, b = float(values.quantile(low)), float(values.quantile(1 - low))
             columns[c] = (values.clip(a, b), p.test[c].astype(np.float64).clip(a, b))
         if columns:
-            yield f"numbers cut at {100 * low:g} % on both sides", Recipe(columns=columns)
+            yield f"numbers cut at {brief(100 * low)} % on both sides", Recipe(columns=columns)
     far = np.zeros(len(p.train), dtype=bool)
     for c in _numbers(p.train):
         found = p.train[c].to_numpy(dtype=np.float64, na_value=np.nan)
@@ -330,7 +331,7 @@ def _weights(p: Parts) -> Iterator[tuple[str, Recipe]]:
 
 def _thresholds(p: Parts) -> Iterator[tuple[str, Recipe]]:
     for at in (0.3, 0.4, 0.45, 0.55, 0.6, 0.7):
-        yield f"decided from a score of {at:g}", Recipe(threshold=at)
+        yield f"decided from a score of {brief(at)}", Recipe(threshold=at)
 
 
 def _seeds(p: Parts) -> Iterator[tuple[str, Recipe]]:

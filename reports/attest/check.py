@@ -10,6 +10,7 @@ import rfc8785
 
 from audit.documents import Documents
 from audit.errors import AssayError
+from audit.numbers import many
 from reports.attest import MODEL_CARD, STATEMENTS
 from reports.attest.dsse import opened, statement_of
 from reports.attest.statements import lock_digest, statements_of
@@ -68,9 +69,9 @@ def check_model_card(files: Mapping[str, bytes]) -> str:
         raise Broken(
             "the model card does not follow from the evidence",
             got=f"other bytes from {at:,} on, {len(mine):,} in all",
-            expected=f"{len(right):,} bytes",
+            expected=many(len(right), "byte"),
         )
-    return f"made again from the embedded evidence: {len(right):,} bytes, the same"
+    return f"made again from the embedded evidence: {many(len(right), 'byte')}, the same"
 
 
 def _kind(statement: Mapping[str, Any]) -> str:

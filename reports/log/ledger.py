@@ -30,6 +30,7 @@ from audit.documents.log import ReportEntry, logged_as
 from audit.documents.series import CountsTable
 from audit.errors import PublicationError
 from audit.files import private_folder, write_whole
+from audit.numbers import many
 from audit.publish_beside import Apart, Facts, people_changed, sides_apart, tables_apart
 from audit.suppress import FLOOR
 from reports.about import about_of
@@ -207,7 +208,7 @@ def refuse(found: Sequence[Conflict]) -> None:
     if not found:
         return
     first = found[0]
-    more = f"; and {len(found) - 1} earlier reports more" if len(found) > 1 else ""
+    more = f"; and {many(len(found) - 1, 'earlier report')} more" if len(found) > 1 else ""
     if first.lacking:
         raise PublicationError(
             "what an earlier report has published is not known here, so nothing shows that the two give nobody away",

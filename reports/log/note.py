@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from audit.errors import InputError
+from audit.numbers import many
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -160,7 +161,7 @@ class Checkpoint:
     @property
     def line(self) -> str:
         """In one line, for people."""
-        return f"{self.size:,} entries, root {self.root.hex()}"
+        return f"{many(self.size, 'entry')}, root {self.root.hex()}"
 
 
 def read_checkpoint(note: bytes, verifier: Verifier) -> Checkpoint:

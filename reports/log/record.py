@@ -17,6 +17,7 @@ from typing import Any
 from audit.documents.log import DecisionEntry, ProtocolEntry, logged_as
 from audit.errors import InputError, OutputError
 from audit.files import write_whole
+from audit.numbers import many
 from reports.log.entries import (
     DECISION,
     PROTOCOL,
@@ -229,7 +230,7 @@ def proof_for(view: LogView, pdf: bytes) -> bytes:
     at = [i for i, e in enumerate(view.entries) if is_of(e, report, REPORT)]
     if not at:
         raise InputError(
-            "the report is not in the log", got=report, expected=f"one of its {view.checkpoint.size:,} entries",
+            "the report is not in the log", got=report, expected=f"one of its {many(view.checkpoint.size, 'entry')}",
             todo="enter it with `assay register LOG --add REPORT.pdf`",
         )  # fmt: skip
     return proof_of(view, at[0])

@@ -24,6 +24,7 @@ from typing import Any
 
 from audit.errors import DataError, InputError, OutputError
 from audit.files import write_whole
+from audit.numbers import many
 from reports.log import merkle
 from reports.log.note import Checkpoint, NoteKey, Verifier, read_checkpoint
 from reports.manifest import strict_json
@@ -109,7 +110,7 @@ def read_log(copy: LogCopy) -> LogView:
     lines = copy.entries.split(b"\n")[:-1]
     if len(lines) < checkpoint.size:
         raise DataError(
-            "the log is shorter than its checkpoint says", got=f"{len(lines):,} entries",
+            "the log is shorter than its checkpoint says", got=many(len(lines), 'entry'),
             expected=f"{checkpoint.size:,}", todo="entries were removed; ask who keeps the log",
         )  # fmt: skip
     return _view(verifier, checkpoint, copy.note, lines[: checkpoint.size])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from audit.documents.evidence import Evidence
-from audit.numbers import brief, fixed
+from audit.numbers import brief, fixed, many
 from reports.machine.norms import stands, title
 
 MOST = 8
@@ -17,7 +17,7 @@ def to_markdown(evidence: Evidence, case: str) -> bytes:
     lines = [
         f"## {_escaped(evidence.case.name)}",
         "",
-        f"{_escaped(evidence.case.purpose)}. {data.audited_rows:,} rows measured (`{_code(case)}`, policy "
+        f"{_escaped(evidence.case.purpose)}. {many(data.audited_rows, 'row')} measured (`{_code(case)}`, policy "
         f"{_escaped(evidence.policy.version)}, data `{data.sha256[:12]}`).",
         "",
         "| norm | value | 95 % interval | limit | stands |",
@@ -37,7 +37,11 @@ def to_markdown(evidence: Evidence, case: str) -> bytes:
         lines.append(f"| {_escaped(title(norm))} | {' | '.join(cells)} |")
     if evidence.contract is not None:
         c = evidence.contract
-        lines += ["", f"{c.kept} of {len(c.checks)} checks of the contract are kept; {c.broken} broken are errors.", ""]
+        lines += [
+            "",
+            f"{c.kept} of {many(len(c.checks), 'check')} of the contract are kept; {c.broken} broken are errors.",
+            "",
+        ]
         lines += [f"- {_escaped(s)}" for s in c.sentences[:MOST]]
     lines += ["", *(f"- {_escaped(s)}" for s in evidence.findings[:MOST])]
     lines += ["", *(f"> {_escaped(s)}" for s in evidence.notes[:MOST])]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from audit.documents.contract import CheckHeld
 from audit.documents.evidence import Evidence
 from audit.findings import NormResult
-from audit.numbers import brief, fixed
+from audit.numbers import are, brief, fixed, many
 
 STANDS = {
     "inside": "inside the norm",
@@ -46,4 +46,4 @@ def told(check: CheckHeld) -> str:
         return f"{check.words}: not checked, {check.reason}"
     if check.share is None:
         return f"{check.words}: {'kept' if check.passed else 'not kept'}"
-    return f"{check.words}: {check.failed:,} of {check.rows:,} rows fail"
+    return f"{check.words}: {check.failed:,} of {many(check.rows, 'row')} {are(check.failed, 'fails', 'fail')}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from audit.cube_json import margins_from_json
+from audit.numbers import many
 from reports import words
 from reports.blocks import Sources
 from reports.blocks import Table as Printed
@@ -110,7 +111,9 @@ def _item(field: Field, answers: Mapping[str, str], sources: Sources, today: dt.
         day = dt.date.fromisoformat(text[:10])
         old = field.stale_days is not None and (today - day).days > field.stale_days
         said = words.date(dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC))
-        return Item(field, STALE if old else HERE, said + (f", more than {field.stale_days} days ago" if old else ""))
+        return Item(
+            field, STALE if old else HERE, said + (f", more than {many(field.stale_days, 'day')} ago" if old else "")
+        )
     return Item(field, HERE, text)
 
 

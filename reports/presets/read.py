@@ -12,6 +12,7 @@ from typing import Any
 
 from audit.errors import CaseError, nearest
 from audit.load.toml import Reader
+from audit.numbers import many
 from reports.presets import say, tables
 from reports.presets.paths import ROOTS, wrong_step
 from reports.presets.records import Field, Letter, Preset, Reference, Table
@@ -53,7 +54,7 @@ def read_preset(text: str, where: str) -> Preset:
     if len(text.splitlines()) > MOST_LINES:
         raise CaseError(
             f"the preset {where!r} is too long",
-            got=f"{len(text.splitlines())} lines",
+            got=many(len(text.splitlines()), "line"),
             expected=f"at most {MOST_LINES} lines",
             todo="make two of it",
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 from audit.documents.mitigation import Choice
 from audit.metrics import ACCURACY, SELECTION_RATE
-from audit.numbers import brief, points
+from audit.numbers import are, brief, many, points
 from audit.sizes import measured, unit
 from reports import words
 from reports.blocks import Sources
@@ -21,7 +21,7 @@ def decision(s: Sources) -> str | None:
 def data(s: Sources) -> str | None:
     """Which data, by their fingerprint."""
     d = s.evidence.data
-    return f"{words.rows_in(d)} rows with {len(d.columns)} columns, SHA-256 {d.sha256}."
+    return f"{words.rows_in(d)} rows with {many(len(d.columns), 'column')}, SHA-256 {d.sha256}."
 
 
 def unknown(s: Sources) -> str | None:
@@ -39,7 +39,7 @@ def metrics(s: Sources) -> str | None:
     names = list(dict.fromkeys(words.metric(n.metric) for n in s.evidence.norms))
     if not names:
         return None
-    return f"Policy {s.evidence.policy.version} is about {', '.join(names)}; {s.evidence.family} comparisons."
+    return f"Policy {s.evidence.policy.version} is about {', '.join(names)}; {many(s.evidence.family, 'comparison')}."
 
 
 def accuracy(s: Sources) -> str | None:
@@ -87,7 +87,9 @@ def tested_apart(s: Sources) -> str | None:
 
 def bias_found(s: Sources) -> str | None:
     """What was examined for bias in the data."""
-    return f"{len(s.evidence.dataset):,} measures of imbalance of the data; {len(s.evidence.rates):,} rates."
+    return (
+        f"{many(len(s.evidence.dataset), 'measure')} of imbalance of the data; {many(len(s.evidence.rates), 'rate')}."
+    )
 
 
 def mitigation(s: Sources) -> str | None:
@@ -104,13 +106,13 @@ def mitigation(s: Sources) -> str | None:
 def monitoring(s: Sources) -> str | None:
     """What the loop has watched so far."""
     m = s.said.monitoring
-    return None if not m else f"{m.batches:,} batches with {m.people:,} people, up to {m.time[:10]}."
+    return None if not m else f"{many(m.batches, 'batch')} with {many(m.people, 'person')}, up to {m.time[:10]}."
 
 
 def changes(s: Sources) -> str | None:
     """Changes of the model over its life, as the loop recorded them."""
     m = s.said.monitoring
-    return None if not m else f"{m.changes:,} changes of the model in use, {m.incidents:,} incidents."
+    return None if not m else f"{many(m.changes, 'change')} of the model in use, {many(m.incidents, 'incident')}."
 
 
 def issued(s: Sources) -> str | None:
@@ -192,7 +194,9 @@ def _before_search(s: Sources, choice: Choice | None) -> str | None:
         return None
     since = f"{begun.logged[:10]} {begun.logged[11:16]}"
     if begun.tried:
-        return Stale(f"The log has known the search since {since} only, when {begun.tried} candidates had been tried.")
+        return Stale(
+            f"The log has known the search since {since} only, when {many(begun.tried, 'candidate')} had been tried."
+        )
     if choice and str(choice.time)[:19] < begun.logged[:19]:
         return Stale(f"The choice was made on {choice.time[:10]}; the log has known the search since {since} only.")
     need, loss = asked.get("need"), asked.get("acceptable_loss")
@@ -235,11 +239,11 @@ def search_bound(s: Sources) -> str | None:
     if b is None:
         return None
     return (
-        f"{b.n} candidates were drawn at random. With at most {words.share(b.loss)} of decisions wrong, the least gap "
-        f"was {points(b.best)}. At most {words.share(b.share)} of further candidates drawn in the same way "
-        f"are better: a better one takes {b.more} more on average, at least, and one more lessens the gap by "
-        f"{points(b.gain)} on average, at most. That holds in 95 of 100 searches, whenever they are stopped, "
-        "and for the figures on these rows."
+        f"{many(b.n, 'candidate')} {are(b.n, 'was', 'were')} drawn at random. With at most {words.share(b.loss)} "
+        f"of decisions wrong, the least gap was {points(b.best)}. At most {words.share(b.share)} of further candidates "
+        f"drawn in the same way are better: a better one takes {b.more} more on average, at least, and one more "
+        f"lessens the gap by {points(b.gain)} on average, at most. That holds in 95 of 100 searches, whenever they are "
+        "stopped, and for the figures on these rows."
     )
 
 
@@ -275,4 +279,4 @@ def spoken(value: Any) -> str | None:
             if all(isinstance(v, (str, int, float)) for v in value)
             else f"{len(value):,}"
         )
-    return str(value) if isinstance(value, str) else f"{len(value):,} entries"
+    return str(value) if isinstance(value, str) else many(len(value), "entry")

@@ -10,7 +10,7 @@ from audit.documents.mitigation import Mitigation
 from audit.findings import NormResult
 from audit.impact import SCORING, SELECTION, ImpactTable, impact_table, median_score, rule_of_thumb
 from audit.metrics import ACCURACY, FALSE_POSITIVE_RATE, TRUE_POSITIVE_RATE
-from audit.numbers import brief, fixed
+from audit.numbers import are, brief, fixed, many
 from audit.wide import rates_of
 from reports import words
 from reports.blocks import Sources
@@ -106,14 +106,15 @@ def _notes(asked: Asked, made: ImpactTable, median: tuple[float, float, float] |
     small = [r for r in groups if asked.table.leave_out and (r.share or 0) < asked.table.leave_out]
     if left:
         named = "; ".join(
-            f"{words.name_of(r.group)}: {r.people:,} people, rate {words.share(r.rate)}" for r in left[:12]
+            f"{words.name_of(r.group)}: {many(r.people, 'person')}, rate {words.share(r.rate)}" for r in left[:12]
         )
         out.append(f"Left out of the ratios ({named}). Reason given: “{asked.reason}”")
     elif small and asked.table.leave_out:
         least = brief(100 * asked.table.leave_out)
         out.append(
-            f"{len(small)} of {len(groups)} groups have under {least} % of the people. They "
-            "are kept, since nobody gave a reason to leave them out; a ratio that rests on a few people says little."
+            f"{len(small)} of {many(len(groups), 'group')} {are(len(small), 'has', 'have')} under {least} % of the "
+            f"people. {are(len(small), 'It is', 'They are')} kept, since nobody gave a reason to leave them out; a "
+            "ratio that rests on a few people says little."
         )
     gone = [words.by(a) for a, m in asked.margins.items() if len(a) == 1 and m.withheld.any()]
     if gone:
@@ -125,7 +126,10 @@ def _notes(asked: Asked, made: ImpactTable, median: tuple[float, float, float] |
         about = "" if low == high else f" (between {brief(low, 6)} and {brief(high, 6)})"
         out.append(f"The median score of all is {brief(value, 6)}{about}.")
     if len(groups) > MOST_ROWS:
-        out.append(f"{MOST_ROWS} of {len(groups)} groups are printed; all follow from the embedded counts.")
+        out.append(
+            f"{MOST_ROWS} of {many(len(groups), 'group')} {are(MOST_ROWS)} printed; all follow from the "
+            "embedded counts."
+        )
     out.append(asked.table.note)
     return out
 
@@ -177,7 +181,11 @@ def accuracy(asked: Asked) -> Made:
         )
         if rows:
             heads = ("Group", *(words.capital(words.metric(n)) for n in names))
-            left = f"{MOST_ROWS} of {len(groups)} groups are printed. " if len(groups) > MOST_ROWS else ""
+            left = (
+                (f"{MOST_ROWS} of {many(len(groups), 'group')} {are(MOST_ROWS)} printed. ")
+                if len(groups) > MOST_ROWS
+                else ""
+            )
             note = (left + asked.table.note).strip()
             out.append(Printed(f"{asked.table.title}: {words.by(list(attribute))}", heads, rows, note))
     return Made(tuple(out), None if out else "the data hold no outcomes")

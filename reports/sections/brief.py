@@ -12,6 +12,7 @@ from audit.metrics import (
     SELECTION_RATE,
     TRUE_POSITIVE_RATE,
 )
+from audit.numbers import are, many
 from audit.sizes import unit, weighed
 from reports import words
 from reports.blocks import Block, Heading, Notice, Paragraph, Section, Sources, Table
@@ -57,7 +58,7 @@ def results(sources: Sources) -> Section:
         blocks.append(table)
     left = len(find.attributes(evidence, alone=True)) - len(alone)
     if left:
-        blocks.append(Notice(f"{left} more attributes are in the embedded evidence."))
+        blocks.append(Notice(f"{many(left, 'more attribute')} {are(left)} in the embedded evidence."))
     return Section("results", "Rates and gaps", tuple(blocks))
 
 

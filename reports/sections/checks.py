@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from audit.numbers import many
 from reports.blocks import Lead, Section, Sources, Table
 
 
@@ -80,7 +81,8 @@ def lacking(sources: Sources) -> Section:
         "lacking",
         "What this report still lacks",
         (
-            Lead(f"{missing} of {len(rows)} items on Assay's list are lacking. The list is Assay's, not the law's."),
+            Lead(f"{missing} of {many(len(rows), 'item')} on Assay's list are lacking. The list is Assay's, not "
+                "the law's."),
             Table("The completeness check", ("Item", "Here or lacking", "What it means or takes"), tuple(rows), "",
                   (32, 16, 52)),
         ),

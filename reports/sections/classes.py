@@ -8,7 +8,7 @@ from audit.classes.measures import QUESTIONS
 from audit.documents.base import Names
 from audit.documents.evidence import Classes
 from audit.metrics import ACCURACY, POSITIVE_PREDICTIVE_VALUE, SELECTION_RATE, TRUE_POSITIVE_RATE
-from audit.numbers import fixed
+from audit.numbers import fixed, many
 from reports import charts, words
 from reports.blocks import Block, Figure, Heading, Paragraph, Section, Sources, Table
 from reports.sections import find
@@ -35,7 +35,7 @@ def section(sources: Sources) -> Section | None:
     positive = sources.evidence.data.positive
     blocks: list[Block] = [
         Paragraph(
-            f"The outcome has {len(found.names)} classes: {_listed(found.names)}. The other chapters ask of "
+            f"The outcome has {many(len(found.names), 'class')}: {_listed(found.names)}. The other chapters ask of "
             f"“{positive}” or not. Here each class stands against all others, and the averages give every class the "
             f"same weight. {words.compared(found.family, ' here')}"
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from audit.documents import record_in
 from audit.documents.evidence import Data, Evidence
 from audit.metrics import EQUAL_OPPORTUNITY, SELECTION_RATE, TRUE_NEGATIVE_RATE, TRUE_POSITIVE_RATE
+from audit.numbers import are, many
 from audit.sizes import unit
 from audit.values import Gap
 from reports import setting, words
@@ -172,7 +173,8 @@ def _register(sources: Sources) -> tuple[Block, ...]:
     if not others:
         return (table,)
     words = (
-        f"{others} of {len(found)} earlier decisions {'was' if others == 1 else 'were'} not on this model and this data"
+        f"{others} of {many(len(found), 'earlier decision')} {are(others, 'was', 'were')} not on this model "
+        "and this data"
     )
     return (Notice(f"{words}, or it is not recorded whether they were. They do not speak for this report."), table)
 
@@ -195,7 +197,9 @@ def _measured(data: Data) -> tuple[str, str]:
     """How many of the rows were measured; of how many people, where one has several rows."""
     text = f"{data.audited_rows:,} of {words.rows_in(data)} in the data"
     return (
-        ("People measured", text) if unit(data) == "people" else ("Rows measured", f"{text}, of {data.people:,} people")
+        ("People measured", text)
+        if unit(data) == "people"
+        else ("Rows measured", f"{text}, of {many(data.people, 'person')}")
     )
 
 
@@ -232,6 +236,6 @@ def _facts(sources: Sources, number: str) -> tuple[tuple[str, str], ...]:
     ]
     if stated := manifest.extra.get("checkpoint"):
         checkpoint = record_in(Checkpoint, stated, NAME)
-        rows.append(("Log before this report", f"{checkpoint.size:,} entries, root {checkpoint.root}"))
+        rows.append(("Log before this report", f"{many(checkpoint.size, 'entry')}, root {checkpoint.root}"))
         rows.append(("Key of the log", checkpoint.key))
     return tuple(rows)

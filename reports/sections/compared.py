@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from audit.documents.evidence import Evidence
+from audit.numbers import many
 from reports import words
 from reports.blocks import Block, Lead, Notice, Paragraph, Section, Sources, Table
 from reports.compare import Change, changes, mix_and_rate, same_people
@@ -95,7 +96,7 @@ def _lead(gaps: list[Change], rates: list[Change], paired: bool) -> str:
     found = [sum(c.clear for c in part) for part in (gaps, rates)]
     if not any(found):
         return text + " None changed clearly: chance alone could explain each change."
-    said = [f"{n} {what}" + ("" if n == 1 else "s") for n, what in zip(found, ("gap", "rate"), strict=True) if n]
+    said = [many(n, what) for n, what in zip(found, ("gap", "rate"), strict=True) if n]
     return text + f" {' and '.join(said)} changed by more than chance explains."
 
 

@@ -6,6 +6,7 @@ from audit.dataset import MEASURES
 from audit.documents.base import Names
 from audit.documents.evidence import Evidence
 from audit.metrics import BASE_RATE
+from audit.numbers import are, many
 from audit.sizes import measured, unit, weighed
 from audit.values import UNKNOWN
 from reports import charts, words
@@ -26,7 +27,7 @@ def section(sources: Sources) -> Section:
     if labelled is not None and labelled.unknown_label is not None:
         text += f" The outcome is unknown for {labelled.unknown_label:,} of them."
     if unknown:
-        text += f" Sensitive values are missing {unknown:,} times; those {unit(data)} form the group “(unknown)”."
+        text += f" Sensitive values are missing {many(unknown, 'time')}; those {unit(data)} form the group “(unknown)”."
     blocks: list[Block] = [Lead(text)]
     for attribute in find.printed(evidence):
         blocks.append(Heading(f"By {words.by(attribute)}"))
@@ -39,9 +40,16 @@ def section(sources: Sources) -> Section:
     notes = evidence.notes
     blocks += [Notice(words.unquoted(note)) for note in notes[:MOST_NOTES]]
     if len(notes) > MOST_NOTES:
-        blocks.append(Notice(f"{len(notes) - MOST_NOTES} more notes stand in the embedded evidence."))
+        blocks.append(
+            Notice(
+                f"{many(len(notes) - MOST_NOTES, 'more note')} "
+                f"{are(len(notes) - MOST_NOTES, 'stands', 'stand')} in the embedded evidence."
+            )
+        )
     if left := find.not_printed(evidence):
-        blocks.append(Notice(f"{left} more attributes or intersections are not printed; all are in the evidence."))
+        blocks.append(
+            Notice(f"{many(left, 'more attribute')} or intersections are not printed; all are in the evidence.")
+        )
     return Section("data", "Who is in the data", tuple(blocks))
 
 
@@ -59,7 +67,7 @@ def people_by(evidence: Evidence, attribute: Names, total: int, most: int = find
         rows.append(
             (
                 words.name_of(c.group),
-                "withheld" if hidden else words.count(c.rows) + (f" of {c.people:,} people" if several else ""),
+                "withheld" if hidden else words.count(c.rows) + (f" of {many(c.people, 'person')}" if several else ""),
                 "–" if hidden else words.share(c.rows / total if total else None),
                 words.share(base.value) if known and base else "not estimable",
                 words.bracket(base.low, base.high) if known and base else str(base.reason if base else "–"),

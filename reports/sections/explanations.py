@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from audit.documents.explanations import Decomposition, Explanations, GroupMean, Importance, Part, Person
-from audit.numbers import fixed, points, power, signed
+from audit.numbers import are, fixed, many, points, power, signed
 from reports import charts, words
 from reports.blocks import Block, Figure, Heading, Lead, Notice, Paragraph, Points, Section, Sources, Table
 
@@ -40,8 +40,8 @@ def _body(e: Explanations, people: bool) -> list[Block]:
         Lead(_lead(e)),
         Paragraph(
             f"What is explained is {e.output_meaning or e.output}. Method: {e.method} (SHAP values), "
-            f"against {background.rows:,} background rows, seed {e.seed}, on {e.rows:,} rows. The "
-            f"parts must add up to what the model said. On {gate.rows:,} rows they "
+            f"against {many(background.rows, 'background row')}, seed {e.seed}, on {many(e.rows, 'row')}. The "
+            f"parts must add up to what the model said. On {many(gate.rows, 'row')} they "
             f"{'do' if gate.passed else 'do NOT'}: the largest error is {power(gate.max_error, 1)}, where "
             f"{power(gate.tolerance, 0)} is allowed."
         ),
@@ -197,7 +197,7 @@ def parts_of(d: Decomposition) -> Table:
 
 def _left(features: Sequence[Part | Importance]) -> str:
     more = len(features) - MOST_FEATURES
-    return "" if more <= 0 else f"{more} more columns are in the embedded explanations."
+    return "" if more <= 0 else f"{many(more, 'more column')} {are(more)} in the embedded explanations."
 
 
 def _hiding(e: Explanations) -> list[Block]:
@@ -268,10 +268,11 @@ def recourse(e: Explanations) -> list[Block]:
     most = max((g.rows for g in found.groups), default=0)
     blocks.append(
         Paragraph(
-            f"Of each group up to {most:,} refused people were drawn at random; {found.tried:,} changes were tried "
-            f"on {found.rows:,} rows. For {fixed(whole, 0)} % of them every cheaper combination of values was tried; "
-            "for the others the cost is the least that was found. It is a statement about this model, not advice to "
-            "anyone."
+            f"Of each group up to {many(most, 'refused person')} {are(most, 'was', 'were')} drawn at random; "
+            f"{many(found.tried, 'change')} {are(found.tried, 'was', 'were')} tried "
+            f"on {many(found.rows, 'row')}. For {fixed(whole, 0)} % of them every cheaper combination of values "
+            "was tried; for the others the cost is the least that was found. It is a statement about this model, not "
+            "advice to anyone."
         )
     )
     return blocks

@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 
 from audit.documents.base import Names
 from audit.metrics import EQUAL_OPPORTUNITY, SELECTION_RATE
+from audit.numbers import many
 from audit.values import Count, Gap, Rate
 
 T = TypeVar("T")
@@ -112,7 +113,7 @@ def drawn(rates: Sequence[Rate], gap: Gap | None) -> list[Rate]:
 
 def some(of: int) -> str:
     """What a chart's caption says where it does not draw every group."""
-    return "" if of <= MOST_DRAWN else f" ({MOST_DRAWN} of {of:,} groups)"
+    return "" if of <= MOST_DRAWN else f" ({MOST_DRAWN} of {many(of, 'group')})"
 
 
 def cut(rows: int, what: str = "groups", most: int = MOST_ROWS) -> str:

@@ -12,7 +12,7 @@ from audit.documents.rows import Slice, StageFigure
 from audit.funnel import WARNING
 from audit.likewise import NOT_CAUSAL, shown
 from audit.metrics import SELECTION_RATE
-from audit.numbers import brief, fixed, grouped
+from audit.numbers import are, brief, fixed, grouped, many
 from audit.sizes import unit
 from audit.suppress import FLOOR
 from reports import words
@@ -52,9 +52,10 @@ def _slices(evidence: Evidence) -> list[Block]:
     if not found.measured:
         return [head, Paragraph(f"No subgroups were sought: {found.reason}.")]
     how = (
-        f"{found.considered:,} subgroups of at least {found.least_people} {what} were looked at on one half of "
-        f"the {what}; {found.tested} were tested on the other half, and p-values are adjusted for all of these."
-        + (BY_ROW if what == "rows" else "")
+        f"{many(found.considered, 'subgroup')} of at least {found.least_people} {what} "
+        f"{are(found.considered, 'was', 'were')} looked at on one half of "
+        f"the {what}; {found.tested} {are(found.tested, 'was', 'were')} tested on the other half, and p-values are "
+        "adjusted for all of these." + (BY_ROW if what == "rows" else "")
     )
     if not found.found:
         return [head, Paragraph(f"{how} No subgroup was confirmed. That is no proof that there is none.")]
@@ -108,7 +109,8 @@ def _by_proxy(evidence: Evidence) -> list[Block]:
                 "Who receives the favourable decision, by probabilities",
                 ("Group", "People expected", "Weighted share", "Can be anything", "With chance, 95 %"),
                 rows,
-                f"{entry.rows:,} rows; {entry.rows_without:,} more have a value that the table does not name.",
+                f"{many(entry.rows, 'row')}; {entry.rows_without:,} more {are(entry.rows_without, 'has', 'have')} "
+                "a value that the table does not name.",
                 (22, 16, 16, 23, 23),
             ),
             Points(tuple(sentences([entry]))),
@@ -136,7 +138,7 @@ def _likewise(evidence: Evidence) -> list[Block]:
         Heading("Like compared with like"),
         Paragraph(
             "These factors were called legitimate, with these reasons. They put people into "
-            f"{found.strata:,} strata, and people of one stratum are compared. {NOT_CAUSAL}"
+            f"{many(found.strata, 'stratum')}, and people of one stratum are compared. {NOT_CAUSAL}"
         ),
         Points(tuple(named)),
     ]
@@ -262,7 +264,7 @@ def _individual(evidence: Evidence) -> list[Block]:
         Heading("Are like people decided alike?"),
         Paragraph(
             f"Each of {near.people:,} {what} drawn at random is held against the {near.neighbours} others most "
-            f"like them in {len(near.features)} features. Consistency is 1 where everyone is decided as these "
+            f"like them in {many(len(near.features), 'feature')}. Consistency is 1 where everyone is decided as these "
             f"are; it is {words.number(near.consistency)} "
             f"{words.bracket(near.consistency_low, near.consistency_high, percent=False)} here."
             + (BY_ROW if what == "rows" else "")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from audit.documents.series import LoopEvent, Point, Series, Standing
 from audit.documents.watch import Watch
-from audit.numbers import brief
+from audit.numbers import are, brief, many
 from reports import words
 from reports.blocks import Block, Figure, Heading, Lead, Notice, Paragraph, Section, Sources, Table
 from reports.chart_sequence import sequence
@@ -20,7 +20,8 @@ AUTOMATIC = "This policy lets the loop change the model without a person's appro
 def taken(loop: Series | Watch) -> str:
     """How much came, in a sentence."""
     return (
-        f"{loop.batches:,} batches with {loop.rows:,} people were taken; outcomes are due for {loop.matured:,} of them."
+        f"{many(loop.batches, 'batch')} with {many(loop.rows, 'person')} {are(loop.batches, 'was', 'were')} taken; "
+        f"outcomes are due for {loop.matured:,} of them."
     )
 
 
@@ -36,7 +37,7 @@ def section(sources: Sources) -> Section | None:
         Paragraph(
             f"It found a norm broken or a group harmed {words_times(kinds.count('confirmed'))}, changed the model "
             f"{words_times(kinds.count('promoted'))}, went back {words_times(kinds.count('rolled_back'))}, and had "
-            f"{kinds.count('incident')} batches that could not be used. The policy changed "
+            f"{many(kinds.count('incident'), 'batch')} that could not be used. The policy changed "
             f"{words_times(kinds.count('policy'))}."
         ),
     ]
@@ -55,7 +56,10 @@ def _counted(timeline: Sequence[Point]) -> list[Block]:
     sources = [n.source for p in timeline for n in p.norms]
     if not sources:
         return []
-    text = f"Of {len(sources):,} figures after batches, {sources.count('counts'):,} can be recomputed from series.json."
+    text = (
+        f"Of {many(len(sources), 'figure')} after batches, {sources.count('counts'):,} can be recomputed from "
+        "series.json."
+    )
     if withheld := sources.count("withheld"):
         text += f" {withheld:,} {words.are(withheld)} withheld, since too few people of a group came since the figure "
         text += "before."
@@ -66,7 +70,7 @@ def _counted(timeline: Sequence[Point]) -> list[Block]:
 
 def words_times(count: int) -> str:
     """How often, in words."""
-    return {0: "never", 1: "once", 2: "twice"}.get(count, f"{count} times")
+    return {0: "never", 1: "once", 2: "twice"}.get(count, many(count, "time"))
 
 
 def _moved(norm: Standing, timeline: Sequence[Point]) -> list[Block]:
@@ -136,7 +140,7 @@ def _events(events: Sequence[LoopEvent]) -> list[Block]:
 
 def _trail(series: Series) -> list[Block]:
     trail = series.trail
-    text = f"The trail has {trail.entries:,} entries, the last of {_day(trail.time)}."
+    text = f"The trail has {many(trail.entries, 'entry')}, the last of {_day(trail.time)}."
     if trail.links:
         head = trail.links[-1]
         text += f" Its head is {head.hash}, sealed as {head.seal}. Hashes, times and seals are in series.json."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
+from audit.numbers import are, many
 from reports import words
 from reports.blocks import Block, Lead, Notice, Paragraph, Points, Section, Sources, Table
 
@@ -25,8 +26,9 @@ def _section(form: Filled, number: int) -> Section:
     blocks: list[Block] = [
         Lead(preset.intro),
         Paragraph(
-            f"{asked} items are asked for. {lacking} {'is' if lacking == 1 else 'are'} lacking, {stale} "
-            f"{'is' if stale == 1 else 'are'} stale. Whether a text is met is not said here: that is for people."
+            f"{many(asked, 'item')} {are(asked)} asked for. {lacking} {are(lacking)} lacking, "
+            f"{stale} {are(stale)} stale. Whether a text is met is not said here: that is for "
+            "people."
         ),
     ]
     if form.old:

@@ -14,7 +14,7 @@ from audit.metrics import (
     SELECTION_RATE,
     TRUE_POSITIVE_RATE,
 )
-from audit.numbers import brief, grouped
+from audit.numbers import brief, grouped, many
 from audit.values import Gap, Rate
 from debias.held import aim_words
 from reports import charts, words
@@ -207,7 +207,7 @@ def withheld(arm: Arm, gap: Gap | NormResult) -> str:
     named = {m for parts in row.parts for m in parts} if row else set()
     mine = [r for r in arm.rates if r.attribute == gap.attribute and r.metric in (named or {gap.metric})]
     lacking = {r.group for r in mine if r.value is None}
-    return f", without {len(lacking)} of {len({r.group for r in mine})} groups" if lacking else ""
+    return f", without {len(lacking)} of {many(len({r.group for r in mine}), 'group')}" if lacking else ""
 
 
 def worse_of(m: Mitigation, most: int = MOST_CHANGES) -> list[Block]:
@@ -219,8 +219,8 @@ def worse_of(m: Mitigation, most: int = MOST_CHANGES) -> list[Block]:
     note = "" if len(worse) <= most else f"{most} of {len(worse)} are printed; all are embedded."
     return [
         Paragraph(
-            f"{len(worse)} figures got worse, {clear} of them by more than chance explains: the interval of their "
-            "change leaves out nought. Gaps are in points; a wider one is worse."
+            f"{many(len(worse), 'figure')} got worse, {clear} of them by more than chance explains: the interval "
+            "of their change leaves out nought. Gaps are in points; a wider one is worse."
         ),
         Table(
             "Figures that got worse, the worst first",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from audit.documents.base import Names
 from audit.metrics import SELECTION_RATE, TRUE_NEGATIVE_RATE, TRUE_POSITIVE_RATE
-from audit.numbers import fixed, grouped
+from audit.numbers import are, fixed, grouped, many
 from audit.values import Pair
 from reports import words
 from reports.blocks import Block, Paragraph, Section, Sources, Table
@@ -50,7 +50,11 @@ def section(sources: Sources) -> Section | None:
 def _table(attribute: Names, metric: str, pairs: Sequence[Pair]) -> Table:
     shown = sorted(pairs, key=lambda p: (-p.difference, p.higher, p.lower))[: find.MOST_ROWS]
     rows = tuple(_row(p) for p in shown)
-    listed = "" if len(pairs) == pairs[0].pairs else f"{len(pairs):,} of {pairs[0].pairs:,} pairs are listed. "
+    listed = (
+        ""
+        if len(pairs) == pairs[0].pairs
+        else (f"{len(pairs):,} of {many(pairs[0].pairs, 'pair')} {are(len(pairs))} listed. ")
+    )
     return Table(
         f"{words.capital(words.metric(metric))} by {words.by(attribute)}, pair by pair",
         HEADS,

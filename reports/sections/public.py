@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from audit.documents.evidence import Evidence
+from audit.numbers import many
 from reports import words
 from reports.blocks import Block, Heading, Lead, Paragraph, Points, Section, Sources
 from reports.sections import board, find
@@ -72,7 +73,7 @@ def _done(sources: Sources) -> str:
     decision = m.decision
     text = f"Another way was tried ({m.title.lower()}) and compared with the one in use."
     clear = sum(bool(c.worse and c.clear) for c in m.changes)
-    text += f" {clear} figures would get worse with it." if clear else ""
+    text += f" {many(clear, 'figure')} would get worse with it." if clear else ""
     if not decision:
         return text + " Nobody has decided yet whether to take it."
     return text + f" It was {'accepted' if decision.accepted else 'rejected'}."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from audit.documents.rows import Duplicates, Missing, Periods, Population, Proxies, Quality
-from audit.numbers import points
+from audit.numbers import are, many, points
 from reports import words
 from reports.blocks import Block, Heading, Notice, Paragraph, Sources, Table
 from reports.sections import find
@@ -53,7 +53,7 @@ def population(found: Population | None) -> list[Block]:
                 f"The data beside the reference population, by {by}",
                 ("Group", "People", "Share of the data [95 %]", "Of the population", "Points apart"),
                 rows,
-                f"Chi-squared test of fit: {fit}. {away:,} people of no such group are not counted. "
+                f"Chi-squared test of fit: {fit}. {many(away, 'person')} of no such group are not counted. "
                 + find.cut(len(one.groups)),
                 (30, 14, 26, 16, 14),
             )
@@ -69,8 +69,8 @@ def _missing(found: Missing | None) -> list[Block]:
         return [Paragraph("No value is missing in the columns read.")]
     gaps = sorted(((g.value, g) for g in found.gaps if g.value is not None), key=lambda entry: -entry[0])
     text = (
-        f"Values are missing in {len(hit)} of {len(found.columns)} columns; “?” and its like count as missing. A "
-        "column that is empty more often for some people than for others is no neutral gap."
+        f"Values are missing in {len(hit)} of {many(len(found.columns), 'column')}; “?” and its like count as "
+        "missing. A column that is empty more often for some people than for others is no neutral gap."
     )
     if not gaps:
         return [Paragraph(text)]
@@ -86,8 +86,8 @@ def _missing(found: Missing | None) -> list[Block]:
         for value, g in gaps[:MOST]
     )
     note = (
-        f"{len(gaps)} gaps were tested. Intervals and p-values are of the two groups named, adjusted for all pairs of "
-        "groups and all gaps (Holm)."
+        f"{many(len(gaps), 'gap')} {are(len(gaps), 'was', 'were')} tested. Intervals and p-values are of the two "
+        "groups named, adjusted for all pairs of groups and all gaps (Holm)."
     )
     return [
         Paragraph(text),
@@ -107,7 +107,7 @@ def _copies(found: Duplicates | None) -> list[Block]:
     if not found.measured:
         return [Paragraph(f"Copies of rows were not counted: {found.reason}.")]
     repeat = words.are(found.repeated, "repeats", "repeat")
-    text = f"Of {found.rows:,} rows, {_count(found.repeated)} {repeat} another row in every column read."
+    text = f"Of {many(found.rows, 'row')}, {_count(found.repeated)} {repeat} another row in every column read."
     if found.learned_from is not None:
         also = words.are(found.learned_from, "is also", "are also")
         text += f" {_count(found.learned_from)} {also} among the rows that the model may learn from."
@@ -179,9 +179,9 @@ def _proxies(found: Proxies | None) -> list[Block]:
                     )
                     for f in rows
                 ),
-                f"Together {one.features} features tell {by} with an AUC of {words.number(one.auc)} on rows they "
-                f"were not fitted on ({one.rows:,}); 0.5 is a coin, 1 is certainty. Leaving {by} out of a "
-                "model does not remove what these features say about it.",
+                f"Together {many(one.features, 'feature')} {are(one.features, 'tells', 'tell')} {by} with an AUC "
+                f"of {words.number(one.auc)} on rows they were not fitted on ({one.rows:,}); 0.5 is a coin, 1 is "
+                f"certainty. Leaving {by} out of a model does not remove what these features say about it.",
                 (34, 20, 20, 26),
             )
         )

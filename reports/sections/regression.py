@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from audit.documents.base import Names
 from audit.documents.evidence import Regression
+from audit.numbers import many
 from audit.regression.measures import QUESTIONS
 from audit.regression.words import number as plain
 from audit.values import Rate
@@ -58,10 +59,10 @@ def section(sources: Sources) -> Section | None:
         blocks += [_rates(found, attribute), _gaps(found, attribute)]
     blocks.append(
         Paragraph(
-            f"Distances of distributions come from a histogram of {edges.bins} bins, each with about as many people "
-            "as the next. Kolmogorov-Smirnov: the largest share of people by which one group lies below a value more "
-            "often than another. Wasserstein: how far predictions would have to be moved, on average, to make two "
-            "groups alike. Between which values each would lie with exact predictions stands in the evidence."
+            f"Distances of distributions come from a histogram of {many(edges.bins, 'bin')}, each with about as "
+            "many people as the next. Kolmogorov-Smirnov: the largest share of people by which one group lies below a "
+            "value more often than another. Wasserstein: how far predictions would have to be moved, on average, to "
+            "make two groups alike. Between which values each would lie with exact predictions stands in the evidence."
         )
     )
     return Section("regression", "What the predictions do", tuple(blocks))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from audit.documents.evidence import Evidence
-from audit.numbers import brief
+from audit.numbers import are, brief, many
 from audit.sizes import measured, unit
 from audit.suppress import FLOOR
 from reports import charts, words
@@ -47,12 +47,11 @@ def reading(sources: Sources) -> Section:
 
 
 def _comparisons(evidence: Evidence) -> str:
-    """How many, and of what where there is more than one family."""
-    if evidence.regression is not None:
-        return f"{evidence.regression.family}"
-    if evidence.classes is not None:
-        return f"{evidence.family} (and, over all classes, {evidence.classes.family})"
-    return f"{evidence.family}"
+    """How many were, and of what where there is more than one family."""
+    if evidence.classes is not None and evidence.regression is None:
+        return f"{evidence.family} (and, over all classes, {evidence.classes.family}) comparisons were"
+    n = evidence.family if evidence.regression is None else evidence.regression.family
+    return f"{many(n, 'comparison')} {are(n, 'was', 'were')}"
 
 
 def _rule(sources: Sources) -> str:
@@ -74,7 +73,7 @@ def section(sources: Sources) -> Section:
     evidence = sources.evidence
     data, model = evidence.data, evidence.model
     measured = f"{data.audited_rows:,}" + (f" (those for which “{data.split}” says so)" if data.split else "")
-    rows = [("Data", f"{words.rows_in(data)} rows, {len(data.columns)} columns"), ("Rows measured", measured)]
+    rows = [("Data", f"{words.rows_in(data)} rows, {many(len(data.columns), 'column')}"), ("Rows measured", measured)]
     if model.kind == "path":
         isolation = ", ".join(model.isolation or ()) or "none stated"
         rows += [
@@ -140,7 +139,7 @@ def protocol(sources: Sources) -> Section:
     s = evidence.settings
     points = (
         f"Every rate, gap and interval follows from counts of people by group, outcome and decision. The counts are "
-        f"embedded here, with seed {s.seed} and {s.draws:,} draws. Anyone can compute the figures again.",
+        f"embedded here, with seed {s.seed} and {many(s.draws, 'draw')}. Anyone can compute the figures again.",
         *_rests_on(evidence),
         "The interval of a rate is Wilson's. The interval of the widest gap holds for all pairs of groups at once. It "
         "is made of Newcombe's limits, with a critical value that allows for the search. A percentile bootstrap is not "
@@ -149,10 +148,11 @@ def protocol(sources: Sources) -> Section:
         "these two alone, adjusted for all pairs in the audit. The p-value of all groups together comes from permuting "
         "people over the groups: how often would so wide a gap appear if all groups were alike? It does not say who "
         "differs.",
-        f"{_comparisons(evidence)} comparisons were made. Each p-value is adjusted for all of them (Holm). A rate and "
+        f"{_comparisons(evidence)} made. Each p-value is adjusted for all of them (Holm). A rate and "
         "its complement, such as found and missed, count as one.",
-        f"Groups of fewer than {s.floor} people take no part in gaps where two larger groups remain. Groups under "
-        f"{evidence.cube.floor or s.floor} people are withheld, and others where a withheld one could be "
+        f"Groups of fewer than {many(s.floor, 'person')} take no part in gaps where two larger groups remain. "
+        f"Groups under {many(evidence.cube.floor or s.floor, 'person')} are "
+        "withheld, and others where a withheld one could be "
         "found by subtraction.",
     )
     packages = ", ".join(f"{k} {v}" for k, v in evidence.tool.packages.items())
@@ -194,9 +194,9 @@ def _fixed(sources: Sources) -> tuple[Block, ...]:
     if watched:
         blocks.append(
             Paragraph(
-                f"Monitoring went on over {watched.batches:,} batches with {watched.people:,} people, up to "
-                f"{watched.time[:10]}: {watched.changes:,} changes of the model in use, "
-                f"{watched.incidents:,} incidents with the feed. The record is the file {watched.file}, SHA-256 "
+                f"Monitoring went on over {many(watched.batches, 'batch')} with {many(watched.people, 'person')}, "
+                f"up to {watched.time[:10]}: {many(watched.changes, 'change')} of the model in use, "
+                f"{many(watched.incidents, 'incident')} with the feed. The record is the file {watched.file}, SHA-256 "
                 f"{watched.sha256}; it is not embedded here."
             )
         )
@@ -216,6 +216,6 @@ def beside(found: Differences) -> str:
     if not compared:
         return "No earlier report on these people is in the log."
     return (
-        f"The counts were held against those of {compared} earlier {'report' if compared == 1 else 'reports'} on these "
+        f"The counts were held against those of {many(compared, 'earlier report')} on these "
         f"people in the log: none differs by fewer than {FLOOR} people."
     )

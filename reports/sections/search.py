@@ -7,7 +7,7 @@ from typing import Any
 
 from audit.documents.mitigation import Choice
 from audit.documents.search import Loss, Place, Search, Trial, WidestGap
-from audit.numbers import brief
+from audit.numbers import are, brief, many
 from debias.pareto_figures import words_of
 from reports import chart_pareto, words
 from reports.blocks import Block, Figure, Heading, Notice, Paragraph, Points, Sources, Table
@@ -29,11 +29,11 @@ def blocks(sources: Sources) -> list[Block]:
     out: list[Block] = [
         Heading("The search"),
         Paragraph(
-            f"{len(s.trials)} candidates were tried ({', '.join(methods)}; seed {asked.seed}), to weigh wrong "
-            f"decisions against {words_of(asked.constraint).full} by {words.by(asked.attributes)}. "
-            f"They learned from {train} rows; what a method chooses by itself it chose on "
-            f"{choose} others; the figures here are of {judge} more. None of the {test} test rows was used: those were "
-            "kept for the one candidate that a person picks."
+            f"{many(len(s.trials), 'candidate')} {are(len(s.trials), 'was', 'were')} tried ({', '.join(methods)}; "
+            f"seed {asked.seed}), to weigh wrong decisions against {words_of(asked.constraint).full} by "
+            f"{words.by(asked.attributes)}. They learned from {train} rows; what a method chooses by itself it chose "
+            f"on {choose} others; the figures here are of {judge} more. None of the {test} test rows was used: those "
+            "were kept for the one candidate that a person picks."
         ),
         picked(sources),
     ]
@@ -133,7 +133,7 @@ def alt_of(s: Search, on: Sequence[Trial]) -> str:
         for loss, gap in (place_of(t),)
     )
     return (
-        f"Wrong decisions against the upper bound of {weighed.full}, {len(s.trials)} candidates. The front "
+        f"Wrong decisions against the upper bound of {weighed.full}, {many(len(s.trials), 'candidate')}. The front "
         f"goes from candidate {first} to candidate {last}."
     )
 
@@ -164,11 +164,11 @@ def table(s: Search, on: Sequence[Trial]) -> Table:
         )
         for t in on[:MOST_FRONT]
     ]
-    many = len(beaten(s))
+    worst = len(beaten(s))
     worse = (
-        f" {many} of {len(s.trials)} candidates {words.are(many)} beaten by the original as it is, and not on the "
-        "front."
-        if many
+        f" {worst:,} of {many(len(s.trials), 'candidate')} {are(worst)} beaten by the original as it is, and not "
+        "on the front."
+        if worst
         else ""
     )
     cut = "" if len(on) <= MOST_FRONT else f" {MOST_FRONT} of {len(on)} are printed; all are embedded."

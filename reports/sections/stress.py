@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from audit.documents.contract import CheckHeld, ContractHeld
 from audit.documents.stress import Finding, Stress, Whatif
+from audit.numbers import are, many
 from audit.stress.words import GIVEN_FITS, WORST, best_of, figure_name, nothing_worse, noticed, plausible, words_of
 from reports import words
 from reports.blocks import Block, Heading, Notice, Paragraph, Points, Section, Sources, Table
@@ -29,7 +30,7 @@ def contract(found: ContractHeld | None) -> list[Block]:
     out: list[Block] = [
         Heading("Is the data what it should be?"),
         Paragraph(
-            f"{found.kept} of {len(checks)} checks of the contract are kept on the rows that were measured; "
+            f"{found.kept} of {many(len(checks), 'check')} of the contract are kept on the rows that were measured; "
             f"{found.broken} of those that are not are errors, the others warnings."
         ),
     ]
@@ -61,7 +62,9 @@ def contract(found: ContractHeld | None) -> list[Block]:
 
 def not_understood(found: ContractHeld) -> Notice:
     """How many lines of a suite made elsewhere were not checked."""
-    return Notice(f"{sum(found.not_understood.values())} lines of the suite were not understood and not checked.")
+    return Notice(
+        f"{many(sum(found.not_understood.values()), 'line')} of the suite were not understood and not checked."
+    )
 
 
 def _asked(c: CheckHeld) -> str:
@@ -97,10 +100,12 @@ def fed(document: Stress) -> list[Block]:
     return [
         Heading("Data that comes in wrong"),
         Paragraph(
-            f"The model stays as it is, and at most {budget} of what it is fed is wrong. {s.candidates:,} "
-            f"combinations of an error and of the people hit by it were looked at on {s.searched_rows:,} rows; the "
-            f"worst of each figure was then measured on {s.reported_rows:,} other rows, with a 95 % interval over "
-            f"all of them. The group of a person is the true one. {WORST}."
+            f"The model stays as it is, and at most {budget} of what it is fed is wrong. "
+            f"{many(s.candidates, 'combination')} of an error and of the people hit by it "
+            f"{are(s.candidates, 'was', 'were')} looked at on "
+            f"{many(s.searched_rows, 'row')}; the worst of each figure was then measured on "
+            f"{many(s.reported_rows, 'other row')}, with a 95 % interval "
+            f"over all of them. The group of a person is the true one. {WORST}."
         ),
     ]
 
@@ -113,9 +118,10 @@ def learned(document: Stress) -> list[Block]:
     return [
         head,
         Paragraph(
-            f"{t.candidates:,} combinations were ranked on {t.searched_rows:,} rows, and {t.fits} of them "
-            f"confirmed by fitting the model again; here are {t.reported_rows:,} clean rows that none of this used. "
-            f"{GIVEN_FITS}."
+            f"{many(t.candidates, 'combination')} {are(t.candidates, 'was', 'were')} ranked on "
+            f"{many(t.searched_rows, 'row')}, and {t.fits} of them "
+            f"confirmed by fitting the model again; here are {many(t.reported_rows, 'clean row')} that none of "
+            f"this used. {GIVEN_FITS}."
         ),
     ]
 
@@ -160,7 +166,7 @@ def _whatif(document: Whatif | None) -> list[Block]:
     out: list[Block] = [
         Heading("How the pipeline could have been built"),
         Paragraph(
-            f"{len(variants)} variants, each measured on the same {document.data.measured_rows:,} rows; "
+            f"{many(len(variants), 'variant')}, each measured on the same {many(document.data.measured_rows, 'row')}; "
             "differences are of the same people, and are held against chance over all variants and figures (Holm)."
         ),
     ]
@@ -176,7 +182,8 @@ def _whatif(document: Whatif | None) -> list[Block]:
                 for v in clear[:3]
             )
             lines.append(
-                f"{words.capital(figure_name(aim))}, {words.number(aim.base)}: {len(clear)} move it; most: {most}."
+                f"{words.capital(figure_name(aim))}, {words.number(aim.base)}: {len(clear)} "
+                f"{are(len(clear), 'moves', 'move')} it; most: {most}."
             )
     if lines:
         out += [Paragraph("What clearly moves a figure:"), Points(tuple(lines))]

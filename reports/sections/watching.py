@@ -11,7 +11,7 @@ from typing import Any
 from audit.documents.series import LoopEvent
 from audit.documents.watch import Beside, GroupNow, NormNow, Noticed, PutAside, Watch
 from audit.findings import p_words
-from audit.numbers import brief, fixed, percent
+from audit.numbers import are, brief, fixed, many, percent
 from reports.blocks import Block, Heading, Notice, Paragraph, Points, Table
 from reports.sections.history import AUTOMATIC, taken
 
@@ -124,7 +124,7 @@ def gate(beside: Beside | None) -> list[Block]:
     left = {c.name for c in beside.gate.undecided}
     checks = sorted(beside.gate.checks, key=lambda c: FIRST_OF_CHECKS[c.holds])
     rows = tuple((c.words, "undecided" if c.name in left else HOLDS[c.holds]) for c in checks)
-    batches = "1 batch" if beside.batches == 1 else f"{beside.batches} batches"
+    batches = many(beside.batches, "batch")
     return [
         Heading(f"The challenger by {beside.method.replace('_', ' ')}, after {batches}"),
         Table("Conditions of the gate, those not met first", ("Condition", "It"), rows),
@@ -152,7 +152,9 @@ def groups(found: Sequence[GroupNow]) -> list[Block]:
         return []
     out: list[Block] = [Heading("Is anybody wronged more often than before?")]
     if waiting := [g for g in found if g.status == "undecided"]:
-        who = ", ".join(f"{g.group} ({g.attribute}: {g.outcomes:,} people with outcomes)" for g in waiting[:NAMED])
+        who = ", ".join(
+            f"{g.group} ({g.attribute}: {many(g.outcomes, 'person')} with outcomes)" for g in waiting[:NAMED]
+        )
         more = f" and {len(waiting) - NAMED} more" if len(waiting) > NAMED else ""
         out.append(Notice(f"UNDECIDED for {who}{more}: this is no good news about them."))
     heads = ("Group", "People", "With outcomes", "Decided wrongly", "At first", "In the newest batches", "Stands")
@@ -190,7 +192,7 @@ def aside(found: PutAside) -> list[Block]:
     if found.reasons:
         said.append(f"Put aside or left out so far: {shown(found.reasons)}. Rows are in the folder quarantine.")
     if found.held:
-        said.append(f"{found.held:,} batches were put aside.")
+        said.append(f"{many(found.held, 'batch')} {are(found.held, 'was', 'were')} put aside.")
     return [Paragraph(text) for text in said]
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from audit.errors import InputError
+from audit.numbers import many
 from reports.verify.result import Check, SignerFound, Verification
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def pin_of(text: str) -> str:
     if len(plain) != 64 or any(c not in "0123456789abcdef" for c in plain):
         raise InputError(
             "the fingerprint of a certificate cannot be read",
-            got=f"{len(plain)} characters",
+            got=f"{many(len(plain), 'character')}",
             expected="64 hexadecimal digits, the sha256 of the certificate",
             todo="`assay keys new` prints it when the key is made; ask the signer for it by another way than the file",
         )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from audit.documents import record_in
 from audit.documents.evidence import Subject
 from audit.errors import AssayError
+from audit.numbers import many
 from reports.about import about_of
 from reports.attest import MODEL_CARD, STATEMENTS
 from reports.manifest import Manifest
@@ -36,7 +37,7 @@ def check_about(manifest: Manifest, files: Mapping[str, bytes]) -> None:
     if unknown := sorted(files.keys() - KNOWN):
         raise Broken(
             "the report brings a file that Assay does not embed",
-            got=f"{len(unknown)} such files",
+            got=many(len(unknown), "such file"),
             expected=", ".join(sorted(KNOWN)),
             todo="do not open that file",
         )

@@ -17,6 +17,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
+from audit.numbers import many
 from reports.verify.increments import TABLE_KEYS, Revision
 from reports.verify.reading import opened
 from reports.verify.result import Broken
@@ -195,7 +196,7 @@ def _holds_the_file(obj: Any, revision: Revision) -> bool:
 
 def _named(name: str) -> str:
     """A name of the file where it is one that a standard could have given, so that no sentence is quoted."""
-    return name if _NAME.fullmatch(name) else f"a name of {len(name):,} characters"
+    return name if _NAME.fullmatch(name) else f"a name of {many(len(name), 'character')}"
 
 
 def _object_head(obj: Any) -> str:

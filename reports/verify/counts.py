@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from audit.documents.series import Point, Series, Standing
+from audit.numbers import are, many
 from reports.series_counts import judged_again, margins_in, same_figures, stream_of
 from reports.verify.result import Broken, shown
 
@@ -15,9 +16,9 @@ def check_counts(series: Series) -> str:
     again = _follow(series, points)
     withheld, lost = _without_counts(points, again)
     _check_last(series)
-    words = f"{len(again):,} figures of batches follow from their counts"
+    words = f"{many(len(again), 'figure')} of batches follow from their counts"
     if withheld:
-        words += f"; {withheld:,} are withheld, too few people came since the one before"
+        words += f"; {withheld:,} {are(withheld)} withheld, too few people came since the one before"
     if lost:
         words += f"; {lost:,} cannot be recomputed, their counts are withheld or were not kept"
     return words

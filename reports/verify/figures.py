@@ -20,6 +20,7 @@ from audit.errors import AssayError
 from audit.evidence import LISTS, measures_to_json
 from audit.funnel import figures
 from audit.metrics import METRICS
+from audit.numbers import are, many
 from audit.wide import KEY, left_to_cube, thinned, told_of
 from reports.verify.forms import (
     Aimed,
@@ -109,10 +110,14 @@ def check_figures(files: Mapping[str, bytes]) -> str:
         stages = record_in(Stages, evidence.get("funnel"), "evidence.json")
         compared += _alike("funnel", stages.figures, figures(stages.counts, stages.stages, how))
     withheld = sum(1 for c in evidence.get("counts", []) if c.get("suppressed"))
-    words = f"; {len(left.attributes)} intersections are left to the cube, which has them" if left else ""
-    words += f"; {withheld} groups are withheld and were not verified" if withheld else ""
+    words = (
+        (f"; {many(len(left.attributes), 'intersection')} {are(len(left.attributes))} left to the cube, which has them")
+        if left
+        else ""
+    )
+    words += f"; {many(withheld, 'group')} {are(withheld)} withheld and were not verified" if withheld else ""
     lists = ", ".join(f"{len(evidence[name]):,} {name}" for name in LISTS)
-    return f"{compared:,} values computed again from the embedded cube ({lists}) and found equal{words}"
+    return f"{many(compared, 'value')} computed again from the embedded cube ({lists}) and found equal{words}"
 
 
 def _asked_for(norms: Any) -> tuple[NormAsked, ...]:
@@ -158,7 +163,8 @@ def check_mitigation(files: Mapping[str, bytes], settings: Mapping[str, Any]) ->
             compared += compare(f"mitigation {arm_named(name)} {kind}", arm.get(kind), again[kind])
         if "norms" in arm:
             compared += _norms(arm, measures, f"mitigation {arm_named(name)} norms")
-    return f"{compared:,} values of {sum(a is not None for a in arms.values())} arms computed again from their cubes"
+    measured = many(sum(a is not None for a in arms.values()), "arm")
+    return f"{many(compared, 'value')} of {measured} computed again from their cubes"
 
 
 def _held(document: Mapping[str, Any], margins: Any, how: Any) -> int:
@@ -193,7 +199,7 @@ def check_search(files: Mapping[str, bytes]) -> str:
         compared += _picked(files, found.asked, trials)
     except (AssayError, TypeError, ValueError, KeyError, IndexError, ArithmeticError, AttributeError) as error:
         raise Broken("the search cannot be measured", got=type(error).__name__) from error
-    return f"{compared:,} values of {len(trials)} candidates computed again from their counts"
+    return f"{many(compared, 'value')} of {many(len(trials), 'candidate')} computed again from their counts"
 
 
 def _picked(files: Mapping[str, bytes], asked: SearchAsked, trials: Sequence[TrialOf]) -> int:
@@ -226,7 +232,7 @@ def _picked(files: Mapping[str, bytes], asked: SearchAsked, trials: Sequence[Tri
 def load(files: Mapping[str, bytes], name: str) -> Any:
     """An embedded JSON object. Raises Broken."""
     if name not in files:
-        raise Broken(f"the report holds no {name}", got=f"{len(files)} embedded files", expected=name)
+        raise Broken(f"the report holds no {name}", got=many(len(files), "embedded file"), expected=name)
     try:
         document = Documents.of(files).plain(name)
     except AssayError as error:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from audit.documents import Documents
 from audit.errors import AssayError
+from audit.numbers import are, many
 from reports.log.proof import Proof
 from reports.manifest import NAME, Attached, Manifest
 from reports.signature import Signature
@@ -157,7 +158,10 @@ class Judge:
                 f"Nothing in the file vouches for a certificate that the timestamp authority added: {name}"
             )
         covered = len(self.pdf) - (span.stop - span.start)
-        return f"{covered:,} bytes have the digest that the last signature holds; its container is clean"
+        return (
+            f"{many(covered, 'byte')} {are(covered, 'has', 'have')} the digest that the last signature holds; "
+            "its container is clean"
+        )
 
     def _structure(self, run: Lines) -> None:
         def work() -> str:
@@ -167,7 +171,7 @@ class Judge:
             with opened(self.pdf) as document:
                 count = len(document.pages)
                 self.files = Documents(attached(document))
-            return f"{count} pages; read by two parsers without repair; {kinds}"
+            return f"{many(count, 'page')}; read by two parsers without repair; {kinds}"
 
         run.check("structure", "the file as two strict parsers read it", work, stop=True)
 
@@ -226,7 +230,7 @@ class Judge:
             listed = {a.name: a for a in made.attachments}
             others = self.files.without(NAME)
             if listed.keys() != others.keys():
-                got, expected = f"{len(others)} files", f"the {len(listed)} files of the manifest"
+                got, expected = f"{many(len(others), 'file')}", f"the {many(len(listed), 'file')} of the manifest"
                 raise Broken("the embedded files are not those that the manifest lists", got=got, expected=expected)
             for number, (name, data) in enumerate(others.items(), 1):
                 if Attached.of(name, data) != listed[name]:
@@ -239,7 +243,7 @@ class Judge:
 
             check_about(made, others)
             self.manifest = made
-            return f"{len(others)} files have the sha256 that the manifest lists"
+            return f"{many(len(others), 'file')} {are(len(others), 'has', 'have')} the sha256 that the manifest lists"
 
         run.check("manifest", "each embedded file's sha256 with the manifest", manifest, stop=True)
         made = self.manifest
@@ -281,18 +285,18 @@ class Judge:
             if self.pdf.startswith(since) and len(since) not in {s.span.end for s in self.found}:
                 raise Broken(
                     "the earlier copy is no whole signed report, so nothing can be told from it",
-                    got=f"{len(since):,} bytes that end with no signature",
+                    got=f"{many(len(since), 'byte')} that end with no signature",
                     expected="a file as it was received, unchanged",
                     todo="give the whole earlier copy",
                 )
             if not self.pdf.startswith(since):
                 raise Broken(
                     "the file does not continue the earlier copy",
-                    got=f"{len(self.pdf):,} bytes",
-                    expected=f"a file that begins with the {len(since):,} bytes of the earlier copy",
+                    got=f"{many(len(self.pdf), 'byte')}",
+                    expected=f"a file that begins with the {many(len(since), 'byte')} of the earlier copy",
                     todo="something was cut off or replaced since; ask who made this copy",
                 )
-            return f"the file continues the earlier copy of {len(since):,} bytes"
+            return f"the file continues the earlier copy of {many(len(since), 'byte')}"
 
         run.check("continuation", compared, work)
 

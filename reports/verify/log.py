@@ -15,6 +15,7 @@ import rfc8785
 from audit.documents import Documents, record_in
 from audit.documents.log import DecisionEntry, ProtocolEntry, logged_as
 from audit.errors import AssayError
+from audit.numbers import are, many
 from reports.attest.dsse import opened
 from reports.attest.statements import decision_statement
 from reports.conditions import OPEN, of_case
@@ -43,7 +44,10 @@ def check_head(copy: LogCopy, manifest: Manifest) -> tuple[LogView, str]:
         )
     view = read_log(copy)
     whose = "by the key that the report names" if said is not None else "by its own key, which the report does not name"
-    return view, f"{view.checkpoint.size:,} entries have the root that the checkpoint states, signed {whose}"
+    return view, (
+        f"{many(view.checkpoint.size, 'entry')} {are(view.checkpoint.size, 'has', 'have')} the root that "
+        f"the checkpoint states, signed {whose}"
+    )
 
 
 def stated(manifest: Manifest) -> Checkpoint | None:
@@ -70,7 +74,7 @@ def check_history(view: LogView, manifest: Manifest) -> str:
     if size > view.checkpoint.size:
         raise Broken(
             "the log has been rolled back since this report was issued",
-            got=f"{view.checkpoint.size:,} entries",
+            got=f"{many(view.checkpoint.size, 'entry')}",
             expected=f"{size:,} or more, as the report states",
             todo="ask who keeps the log; entries have been removed",
         )
@@ -78,12 +82,12 @@ def check_history(view: LogView, manifest: Manifest) -> str:
     if not merkle.extends(size, top, view.checkpoint.size, view.checkpoint.root, proof):
         raise Broken(
             "the log's past is not the one that the report states",
-            got=f"root {view.at(size).root.hex()} at {size:,} entries",
+            got=f"root {view.at(size).root.hex()} at {many(size, 'entry')}",
             expected=f"root {top.hex()}",
             todo="ask who keeps the log; an entry was changed or removed, and the log signed anew",
         )
     _retold(view, manifest, size)
-    return f"its first {size:,} entries are those that the report states"
+    return f"its first {many(size, 'entry')} {are(size)} those that the report states"
 
 
 def _retold(view: LogView, manifest: Manifest, size: int) -> None:
@@ -104,7 +108,7 @@ def _retold(view: LogView, manifest: Manifest, size: int) -> None:
     if told is not None and (lost := [c for c in left if c.to_json() not in told]):
         raise Broken(
             "the report leaves out a condition that the log holds as open, or tells it otherwise",
-            got=f"{len(lost)} of {len(left)} open conditions",
+            got=f"{len(lost)} of {many(len(left), 'open condition')}",
             expected=f"conditions {', '.join(str(c.number) for c in left)} as they stood in the log",
         )
     protocol = manifest.extra.get("protocol")
@@ -133,7 +137,7 @@ def check_inclusion(view: LogView, pdf: bytes, manifest: Manifest, signatures: S
     if not at:
         raise Broken(
             "the report is not in the log",
-            got=f"{view.checkpoint.size:,} entries, none with this certified revision",
+            got=f"{many(view.checkpoint.size, 'entry')}, none with this certified revision",
             expected=f"an entry with sha256 {report}",
             todo="it was issued without the log, or its entry was removed; ask who keeps the log",
         )
@@ -191,7 +195,7 @@ def check_decisions(
         if rec.lacking(pdf, old.size, old.revision):
             raise Broken(
                 "the file lacks a decision that the log holds",
-                got=f"{len(steps)} decisions in this copy",
+                got=f"{many(len(steps), 'decision')} in this copy",
                 expected=f"{len(logged)}, as many as the log holds",
                 todo="this copy was cut back to before it, or is an old one; ask for the copy with every decision",
             )
@@ -201,7 +205,7 @@ def check_decisions(
         if step is None:
             raise Broken(
                 "the log holds a decision that no signature in the file states",
-                got=f"{len(steps)} decisions in this copy",
+                got=f"{many(len(steps), 'decision')} in this copy",
             )
         _same(rec.decision_entry(step), entry, "a decision")
         if (statement := entry.get("statement")) is not None:
@@ -209,8 +213,11 @@ def check_decisions(
             proven += 1
     unknown = [s.decided.member for r, s in steps.items() if r not in {e.get("revision") for e in logged}]
     notes = [f"The log does not know the decision of {name}; add it with `assay register`." for name in unknown]
-    words = f"{len(logged)} logged decisions are in the file, {proven} of them with the member's signed statement"
-    return words + (f"; {len(unknown)} in the file are not logged" if unknown else ""), notes
+    words = (
+        f"{many(len(logged), 'logged decision')} {are(len(logged))} in the file, {proven} of them with the "
+        "member's signed statement"
+    )
+    return words + (f"; {len(unknown)} in the file {are(len(unknown))} not logged" if unknown else ""), notes
 
 
 def _statement(
@@ -224,6 +231,6 @@ def _statement(
     if payload != right:
         raise Broken(
             "a member's statement in the log is not about the decision in the file",
-            got=f"{len(payload):,} bytes",
-            expected=f"{len(right):,} other bytes",
+            got=f"{many(len(payload), 'byte')}",
+            expected=f"{many(len(right), 'other byte')}",
         )

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from audit.numbers import many
 from reports.verify.result import Broken
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def first_apart(mine: bytes, right: bytes, *, pictures: bool = True) -> Apart | 
                 if pictures and (seen := _pictures_apart(_picture(one), _picture(other))) is not None:
                     return Apart(number + 1, "picture", *seen)
         if len(a) != len(b):
-            return Apart(min(len(a), len(b)) + 1, "text", f"{len(a)} pages", f"{len(b)} pages")
+            return Apart(min(len(a), len(b)) + 1, "text", f"{many(len(a), 'page')}", f"{many(len(b), 'page')}")
     return None
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from audit import progress
 from audit.documents import Documents
 from audit.errors import AssayError
+from audit.numbers import many
 from reports import setting
 from reports.document import build_document
 from reports.manifest import NAME, Manifest
@@ -36,7 +37,7 @@ def check_printed(certified: bytes, files: Mapping[str, bytes], printer: Printer
     base = certified[: revisions_of(certified)[0].end]
     again = print_again(files, printer)
     if base == again:
-        return f"the certified file made again from the embedded evidence: {len(again):,} bytes, the same"
+        return f"the certified file made again from the embedded evidence: {many(len(again), 'byte')}, the same"
     others = others_of(manifest, files)
     if not others:
         raise _broken(base, again)
@@ -119,8 +120,8 @@ def _broken(base: bytes, again: bytes) -> Broken:
     parts = unsaid_apart(base, again)
     return Broken(
         "the file is not the one that Assay makes of the embedded files, though its pages extract to the same text",
-        got=f"{len(base):,} bytes" + (f"; another {', another '.join(parts)}" if parts else ""),
-        expected=f"{len(again):,} bytes, the same byte for byte",
+        got=f"{many(len(base), 'byte')}" + (f"; another {', another '.join(parts)}" if parts else ""),
+        expected=f"{many(len(again), 'byte')}, the same byte for byte",
         todo=todo,
     )
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from audit.explain.document import people_rule
+from audit.numbers import many
+from audit.sentences import stopped_early
 from reports.attest import MODEL_CARD, STATEMENTS
 from reports.compare import EARLIER
 from reports.manifest import NAME
@@ -85,7 +87,9 @@ def check_rerun(files: Mapping[str, bytes], rerun: Mapping[str, bytes]) -> str:
     if more := [n for n in sorted(rerun) if n not in files]:
         raise Broken("the new run makes a file that the report does not have", got=", ".join(more))
     same = [n for n in sorted(files) if n in rerun and files[n] == rerun[n]]
-    line = f"{compared:,} values made again from model and data and found equal; the same bytes: {', '.join(same)}"
+    line = (
+        f"{many(compared, 'value')} made again from model and data and found equal; the same bytes: {', '.join(same)}"
+    )
     if said:
         line += "; left out: " + "; ".join(f"{name} {', '.join(paths)} ({why})" for (name, why), paths in said.items())
     if left:
@@ -109,7 +113,7 @@ def _stopped_early(document: dict[str, Any]) -> dict[str, Any]:
     """A search that was stopped says so in one note, whose text follows from two numbers; one made again was not."""
     trials, asked = document.get("trials"), document.get("trials_asked")
     if isinstance(trials, list) and isinstance(document.get("notes"), list):
-        sentence = f"{len(trials)} of {asked} candidates were tried: time was up, or nothing new was left to try."
+        sentence = stopped_early(len(trials), asked)
         document = document | {"notes": [n for n in document["notes"] if n != sentence]}
     return document
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from audit.documents.mitigation import ARMS
 from audit.errors import AssayError, VerificationError, VerifiedInPart
+from audit.numbers import many
 
 OK, FAILED, PART, SKIPPED = "ok", "failed", "in part", "not checked"
 """PART: a check that a verification promises, and that could say neither yes nor no here. SKIPPED: nobody asked."""
@@ -29,10 +30,10 @@ def shown(value: Any) -> str:
     if isinstance(value, int):
         return f"{value}" if abs(value) < 10**30 else "a number of more than 30 digits"
     if isinstance(value, str):
-        return f"a text of {len(value):,} characters"
+        return f"a text of {many(len(value), 'character')}"
     if isinstance(value, list | tuple):
         return f"a list of {len(value):,}"
-    return f"an object of {len(value):,} entries" if isinstance(value, dict) else "something else"
+    return f"an object of {many(len(value), 'entry')}" if isinstance(value, dict) else "something else"
 
 
 def digest(value: Any) -> str:

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from audit.numbers import many
 from reports.verify.reading import attached
 from reports.verify.result import Broken
 
@@ -136,7 +137,7 @@ def compare_metadata(before: pikepdf.Pdf, after: pikepdf.Pdf) -> str:
     """The description is that of the certified revision. Raises Broken naming the first entry that differs."""
     a, b = metadata(before), metadata(after)
     _same(a, b, "was changed after certification")
-    return f"{len(a)} entries (title, author, dates, XMP, language, bookmarks) as certified"
+    return f"{many(len(a), 'entry')} (title, author, dates, XMP, language, bookmarks) as certified"
 
 
 def compare_attachments(before: pikepdf.Pdf, after: pikepdf.Pdf) -> str:
@@ -146,7 +147,7 @@ def compare_attachments(before: pikepdf.Pdf, after: pikepdf.Pdf) -> str:
         if a.get(name) != b.get(name):
             state = "added" if name not in a else "removed" if name not in b else "replaced"
             raise Broken(f"embedded file {number} was {state} after certification", got=state, expected="as certified")
-    return f"{len(a)} files as certified"
+    return f"{many(len(a), 'file')} as certified"
 
 
 def compare_pages(before: pikepdf.Pdf, after: pikepdf.Pdf) -> str:
@@ -156,7 +157,7 @@ def compare_pages(before: pikepdf.Pdf, after: pikepdf.Pdf) -> str:
         raise Broken("pages were added or removed after certification", got=len(b), expected=len(a))
     for number, (old, new) in enumerate(zip(a, b, strict=True), 1):
         _same(old, new, f"of page {number} was changed after certification")
-    return f"{len(a)} pages draw what was certified"
+    return f"{many(len(a), 'page')} draw what was certified"
 
 
 def _same(a: Mapping[str, bytes], b: Mapping[str, bytes], words: str) -> None:
@@ -166,4 +167,6 @@ def _same(a: Mapping[str, bytes], b: Mapping[str, bytes], words: str) -> None:
 
 
 def _bytes_head(value: bytes | None) -> str:
-    return "nothing" if value is None else f"{len(value):,} bytes, sha256 {hashlib.sha256(value).hexdigest()[:16]}"
+    return (
+        "nothing" if value is None else (f"{many(len(value), 'byte')}, sha256 {hashlib.sha256(value).hexdigest()[:16]}")
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 
+from audit.numbers import are, many
 from reports.signature import Container, Span
 from reports.verify.container import hex_contents, open_container
 from reports.verify.result import Broken
@@ -27,7 +28,7 @@ def check_file(data: bytes) -> str:
         raise Broken(
             "the file is not a PDF", got=_kind(data), expected="%PDF-1.7", todo="choose the report that was signed"
         )
-    return f"{len(data):,} bytes, {data[:8].decode('ascii')}"
+    return f"{many(len(data), 'byte')}, {data[:8].decode('ascii')}"
 
 
 def _kind(data: bytes) -> str:
@@ -86,9 +87,10 @@ def check_seal(data: bytes) -> tuple[Span, Container]:
     last = found[-1]
     if last.end != len(data):
         raise Broken(
-            f"{len(data) - last.end:,} bytes stand after the last signature, and nobody signed them",
-            got=f"{len(data):,} bytes",
-            expected=f"{last.end:,} bytes, all of them signed",
+            f"{many(len(data) - last.end, 'byte')} {are(len(data) - last.end, 'stands', 'stand')} after the last "
+            "signature, and nobody signed them",
+            got=f"{many(len(data), 'byte')}",
+            expected=f"{many(last.end, 'byte')}, all of them signed",
         )
     if not _END.search(data[-64:]):
         raise Broken("the file does not end as a PDF does", got="other last bytes", expected="%%EOF")

@@ -10,6 +10,7 @@ from typing import Any
 from audit.documents import FormError, record_in
 from audit.documents.series import Link, LoopEvent, Series
 from audit.documents.watch import EntryBody
+from audit.numbers import are, many
 from reports.verify.counts import check_counts, not_as_last
 from reports.verify.figures import check_figures, load
 from reports.verify.result import Broken, digest, shown
@@ -68,7 +69,10 @@ def _check(series: Series) -> str:
     silent = [seq for seq in expected if seq not in told]
     if silent:
         raise Broken("an event of the trail is left out", got=f"entry {silent[0]:,}")
-    return f"{entries:,} entries of the trail follow from each other; {len(told):,} events are told as they stand there"
+    return (
+        f"{many(entries, 'entry')} of the trail {are(entries, 'follows', 'follow')} from each other; "
+        f"{many(len(told), 'event')} {are(len(told))} told as they stand there"
+    )
 
 
 def _follow(links: Sequence[Link]) -> None:

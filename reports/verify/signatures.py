@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from audit.errors import AssayError
+from audit.numbers import are, many
 from reports.decision import Decision
 from reports.manifest import Manifest
 from reports.signature import AUTHORITY, Signature, Span, decisions_of
@@ -28,7 +29,7 @@ def read_signatures(data: bytes, reader: Any) -> tuple[Signature, ...]:
     if set(raw) != set(found):
         raise Broken(
             "a signature's field and its place in the file do not belong together",
-            got=f"{len(raw)} signatures in the bytes, {len(found)} in the form",
+            got=f"{many(len(raw), 'signature')} in the bytes, {len(found)} in the form",
             expected="the same ones",
         )
     return tuple(_read_one(data, span, found[span]) for span in raw)
@@ -46,7 +47,7 @@ def _embedded(reader: Any) -> dict[Span, Any]:
         if len(numbers) != 4 or numbers[0] != 0:
             raise Broken(
                 "a signature covers other parts than it should",
-                got=f"{len(numbers)} numbers",
+                got=f"{many(len(numbers), 'number')}",
                 expected="all from byte 0",
             )
         span = Span(numbers[1], numbers[2], numbers[2] + numbers[3])
@@ -184,13 +185,14 @@ def check_decisions(manifest: Manifest, signatures: Sequence[Signature], require
     approved = sum(d.decision == "approve" for d in made.values())
     rejected = len(made) - approved
     words = (
-        f"{approved} of {len(manifest.members)} members approved, {rejected} rejected, "
-        f"{len(manifest.members) - len(made)} have not decided in this copy; quorum {manifest.quorum}"
+        f"{approved} of {many(len(manifest.members), 'member')} approved, {rejected} rejected, "
+        f"{len(manifest.members) - len(made)} {are(len(manifest.members) - len(made), 'has', 'have')} not decided "
+        f"in this copy; quorum {manifest.quorum}"
     )
     reached = approved >= manifest.quorum
     if require_quorum and not reached:
         raise Broken(
-            "the quorum is not reached", got=words, expected=f"{manifest.quorum} approvals",
+            "the quorum is not reached", got=words, expected=f"{many(manifest.quorum, 'approval')}",
             todo="ask for the copy with the missing decisions: " + ROLL_BACK,
         )  # fmt: skip
     return words + (", reached" if reached and manifest.quorum else ", not reached" if manifest.quorum else "")

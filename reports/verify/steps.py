@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from audit.numbers import many
 from reports.verify.increments import Revision
 from reports.verify.reading import opened
 from reports.verify.result import Broken, field_named
@@ -31,13 +32,16 @@ def check_steps(data: bytes, revisions: Sequence[Revision], signatures: Sequence
     if ends != signed:
         raise Broken(
             "the file has other revisions than its printing and one for each signature",
-            got=f"{len(revisions)} revisions, {len(signatures)} signatures",
-            expected=f"{len(signatures) + 1} revisions",
+            got=f"{many(len(revisions), 'revision')}, {many(len(signatures), 'signature')}",
+            expected=f"{many(len(signatures) + 1, 'revision')}",
         )
     for number, (before, after, signature) in enumerate(zip(revisions, revisions[1:], signatures, strict=False)):
         with opened(data[: before.end]) as a, opened(data[: after.end]) as b:
             _Step(a, b, after, signature, certifies=number == 0).check()
-    return f"{len(signatures)} steps after the printing, each of them one signature in its empty field and nothing else"
+    return (
+        f"{many(len(signatures), 'step')} after the printing, each of them one signature in its empty field and "
+        "nothing else"
+    )
 
 
 class _Step:

@@ -8,6 +8,7 @@ from typing import Any
 from audit.documents import record_in
 from audit.documents.stress import Stress, Whatif
 from audit.errors import AssayError
+from audit.numbers import many
 from reports.verify.figures import alike, load
 from reports.verify.result import Broken, shown
 
@@ -45,7 +46,7 @@ def check_stress(files: Mapping[str, bytes]) -> str:
                 entries += 1
     except (AssayError, TypeError, ValueError, KeyError, IndexError, ArithmeticError, AttributeError) as error:
         raise Broken("the stress test cannot be measured", got=type(error).__name__) from error
-    return f"{compared:,} values of {entries} findings computed again from their counts"
+    return f"{many(compared, 'value')} of {many(entries, 'finding')} computed again from their counts"
 
 
 def check_whatif(files: Mapping[str, bytes]) -> str:
@@ -93,7 +94,7 @@ def check_whatif(files: Mapping[str, bytes]) -> str:
             compared += _same(f"norm {number} of the variants", [(k, getattr(got, k), v) for k, v in norm.items()])
     except (AssayError, TypeError, ValueError, KeyError, IndexError, ArithmeticError, AttributeError) as error:
         raise Broken("the variants cannot be measured", got=type(error).__name__) from error
-    return f"{compared:,} values of {len(found.variants)} variants computed again from their counts"
+    return f"{many(compared, 'value')} of {many(len(found.variants), 'variant')} computed again from their counts"
 
 
 def _same(where: str, pairs: Any) -> int:

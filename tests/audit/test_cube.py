@@ -172,7 +172,7 @@ def test_too_wide_an_intersection_is_named_not_audited() -> None:
     levels = (tuple(f"v{i:02}" for i in range(50)), tuple(f"w{i:02}" for i in range(60)))
     margins, notes = margins_of(cube_of(coded(np.random.default_rng(0), 100, levels)), max_groups=1000)
     assert [m.attribute for m in margins] == [(), ("a0",), ("a1",)]
-    assert "3000 groups" in notes[0]
+    assert "3,000 groups" in notes[0]
 
 
 def test_many_combinations_are_refused_with_a_way_out() -> None:

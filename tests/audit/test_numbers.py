@@ -22,6 +22,7 @@ def test_each_form_is_pythons_own(value: float, digits: int) -> None:
     assert numbers.brief(value) == format(value, "g")
     assert numbers.brief(value, digits + 1) == format(value, f".{digits + 1}g")
     assert math.isclose(float(numbers.percent(value).removesuffix(" %")), 100 * value, abs_tol=0.051, rel_tol=1e-9)
+    assert numbers.brief(value, 12, commas=True, plus=True) == format(value, "+,.12g")
     assert numbers.points(value).removesuffix(" points") == numbers.percent(value).removesuffix(" %")
 
 

@@ -171,7 +171,7 @@ def test_parquet_says_its_size_before_it_is_read(tmp_path: Path, monkeypatch: py
     refusal(lambda: read_table(file), "too large", "at most 50,000 bytes")
     assert len(read_table(file, ["b"])) == 5000  # what is not asked for does not count
     monkeypatch.setattr(limits, "MAX_CELLS", 4999)
-    refusal(lambda: read_table(file, ["b"]), "5,000 rows of 1 columns")
+    refusal(lambda: read_table(file, ["b"]), "5,000 rows of 1 column")
 
 
 def test_one_long_text_repeated_in_every_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

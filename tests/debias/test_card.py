@@ -18,6 +18,7 @@ from audit.evidence import sha256
 from audit.files import read_json
 from audit.gaps import Settings
 from audit.load import load_policy
+from audit.numbers import many
 from audit.run import run_audit
 from debias.card import ml_bom, model_card, provenance
 from debias.methods.method import SENSITIVE_NOTICE
@@ -79,7 +80,7 @@ def test_the_card_says_what_the_comparison_found(run: tuple[dict[str, Any], Path
     assert f"{gap['value']:.3f} ({gap['low']:.3f} to {gap['high']:.3f})" in card
     worse = [c for c in document["changes"] if c["worse"] and c["clear"]]
     assert worse
-    assert f"{len(worse)} figures got worse beyond chance" in card
+    assert f"{many(len(worse), 'figure')} got worse beyond chance" in card
     assert f"{worse[0]['delta']:+.3f}" in card
     for heading in ("Intended use", "Data", "Figures", "What got worse", "Who is affected", "Limits", "Files"):
         assert f"## {heading}\n" in card

@@ -393,13 +393,13 @@ def test_a_space_without_parameters_ends_by_itself(case: Case, tmp_path: Path) -
     found = run_search(case, tmp_path, trials=5, methods=["correlation_remover"])
     assert len(found["trials"]) == 1
     assert found["trials_asked"] == 5
-    assert any("1 of 5 candidates were tried" in n for n in found["notes"])
+    assert any("1 of 5 candidates was tried" in n for n in found["notes"])
 
 
 def test_time_is_up_after_the_candidate_at_hand(case: Case, tmp_path: Path) -> None:
     found = run_search(case, tmp_path, trials=50, timeout=1e-9, methods=BOOST)
     assert len(found["trials"]) == 1
-    assert any("1 of 50 candidates were tried" in n for n in found["notes"])
+    assert any("1 of 50 candidates was tried" in n for n in found["notes"])
 
 
 def test_weights_and_decisions_without_scores(folder: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import socket
@@ -98,10 +99,17 @@ def page(browser: Browser, served: Served) -> Iterator[Page]:
     assert broken == [], "a script on the page failed"
 
 
+SETTLED = """call => {
+  const now = performance.now(), app = document.querySelector('[data-testid="stApp"]');
+  if (window.assaySettled?.call !== call) window.assaySettled = {call, since: now, ran: false};
+  const seen = window.assaySettled;
+  if (app?.dataset.testScriptState !== 'notRunning') { seen.since = now; seen.ran = true; return false; }
+  return now - seen.since >= (seen.ran ? 200 : 450);
+}"""
+"""Nothing runs and nothing has for a moment: a short one where a run was seen, else as long as one takes to begin."""
+_calls = itertools.count()
+
+
 def settled(tab: Page, seconds: float = 60) -> None:
     """Wait until Streamlit has nothing left to run."""
-    tab.wait_for_timeout(300)
-    tab.wait_for_selector(
-        '[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=seconds * 1000, state="attached"
-    )
-    tab.wait_for_timeout(200)
+    tab.wait_for_function(SETTLED, arg=next(_calls), timeout=seconds * 1000, polling=25)

@@ -588,7 +588,7 @@ def edited_norm_of_an_arm(r: Reports, p: Pki) -> bytes:
 def test_mitigation_that_follows_from_its_cubes_passes(small: Reports, pki: Pki) -> None:
     found = verify(kit.report(mitigated(small, lambda arm: None), pki.auditor), printer=kit.page)
     assert {c.status for c in found.checks if c.name == "mitigation"} == {"ok"}
-    assert "1 arms" in next(c.detail for c in found.checks if c.name == "mitigation")
+    assert "1 arm " in next(c.detail for c in found.checks if c.name == "mitigation")
 
 
 # --- who signed, and what is missing ---

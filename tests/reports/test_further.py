@@ -91,7 +91,7 @@ def test_withheld_counts_and_missing_gaps_in_words(made: Sources) -> None:
         "duplicates": {"measured": True, "rows": 90, "repeated": None, "learned_from": 12, "contradicted": None},
     }
     said = [b.text for b in quality.blocks(with_evidence(made, quality=found)) if isinstance(b, Paragraph)]
-    assert any(t.startswith("Values are missing in 1 of 1 columns") for t in said)
+    assert any(t.startswith("Values are missing in 1 of 1 column") for t in said)
     assert any("withheld repeat another row" in t and "12 are also among" in t for t in said)
 
 

@@ -516,7 +516,7 @@ def test_with_a_reason_it_is_issued_and_says_so(
     # The third is held against both.
     capsys.readouterr()
     assert report(place, audit(tmp_path / "third", without(2)(base())), "third.pdf") == 2
-    assert "and 1 earlier reports more" in capsys.readouterr().err
+    assert "and 1 earlier report more" in capsys.readouterr().err
 
 
 def test_the_ledger_keeps_what_is_published_and_only_for_the_owner(issued: Path) -> None:

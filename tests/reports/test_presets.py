@@ -242,7 +242,7 @@ def test_without_a_reason_nothing_is_left_out(files: dict[str, bytes]) -> None:
     made = build_document(changed, manifest=manifest(changed))
     race = next(b for b in form(made, "New York City").blocks if isinstance(b, Table) and b.caption.endswith(": race"))
     assert {row[0]: row[4] for row in race.rows}["c"] == "1.000"
-    assert "1 of 3 groups have under 2 % of the people. They are kept" in race.note
+    assert "1 of 3 groups has under 2 % of the people. It is kept" in race.note
 
 
 def test_a_column_that_nobody_named_is_lacking_and_no_table_is_guessed(files: dict[str, bytes]) -> None:

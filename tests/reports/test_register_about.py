@@ -84,7 +84,7 @@ def test_a_report_on_other_data_says_so_and_one_that_hides_it_is_refused(
     assert [line["on"] for line in manifest.extra["register"]] == ["other data"]
     chapters = build_document(files, manifest=manifest).sections
     blocks = [b for s in chapters for b in s.blocks]
-    assert any(isinstance(b, Notice) and "1 of 1 earlier decisions was not on this model" in b.text for b in blocks)
+    assert any(isinstance(b, Notice) and "1 of 1 earlier decision was not on this model" in b.text for b in blocks)
     table = next(b for b in blocks if isinstance(b, Table) and b.caption == "Earlier decisions on this case")
     assert "other data" in table.rows[0][3]
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from audit.numbers import many
 from cli import main
 from reports.attest import MODEL_CARD, STATEMENTS
 from reports.blocks import Table
@@ -99,7 +100,7 @@ def test_the_pages_say_it(place: Path, capsys: pytest.CaptureFixture[str]) -> No
     made = build_document(files, manifest=kit.manifest_of(files, Pki().auditor, extra=extra))
     identity = next(b for s in made.sections if s.id == "identity" for b in s.blocks if isinstance(b, Table))
     cover = dict(row[:2] for row in identity.rows)
-    assert cover["Log before this report"].startswith(f"{log.view().checkpoint.size} entries, root ")
+    assert cover["Log before this report"].startswith(f"{many(log.view().checkpoint.size, 'entry')}, root ")
     assert cover["Key of the log"] == log.view().verifier.text
     text = repr([s.blocks for s in made.sections])
     assert "Before, on this case: 1 approval, 0 rejections, the last on " in text

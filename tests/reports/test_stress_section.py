@@ -61,8 +61,8 @@ def first(d: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_what_is_right_is_found_right() -> None:
-    assert "values of 1 findings computed again" in check_stress({"stress.json": canonical(STRESS)})
-    assert "values of 1 variants computed again" in check_whatif({"whatif.json": canonical(WHATIF)})
+    assert "values of 1 finding computed again" in check_stress({"stress.json": canonical(STRESS)})
+    assert "values of 1 variant computed again" in check_whatif({"whatif.json": canonical(WHATIF)})
 
 
 WHERE = "what could go wrong, serving 1"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from streamlit.testing.v1 import AppTest
 
+from audit.numbers import many
 from screens.workspace import CaseFolder, home
 
 
@@ -31,7 +32,7 @@ def test_a_case_is_deleted_when_a_person_has_confirmed(audited_case: CaseFolder)
     app = press(app, "Delete this case and its data")
     assert audited_case.place.exists()
     files = sum(f.is_file() for f in audited_case.place.rglob("*"))
-    assert f"{files} files" in app.warning[0].value
+    assert many(files, "file") in app.warning[0].value
     app = press(app, "Keep it")
     assert audited_case.place.exists()
     assert "Yes, delete it" not in [b.label for b in app.button]

@@ -11,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from audit.load import load_case
+from audit.numbers import are, many
 from debias.loop.run import run_watch
 from reports.sections import watching
 from reports.sections.history import AUTOMATIC, taken
@@ -170,7 +171,7 @@ def test_everyone_is_listed_and_who_is_not_judged_is_called_undecided(document: 
     assert "UNDECIDED" not in texts(shown(document))
     held = document["quarantine"]["held"]
     assert held > 0
-    assert f"{held} batches were put aside" in told
+    assert f"{many(held, 'batch')} {are(held, 'was', 'were')} put aside" in told
 
 
 def test_open_changes_are_shown_and_a_person_can_say_that_they_are_known(document: dict[str, Any]) -> None:

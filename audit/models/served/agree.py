@@ -16,6 +16,7 @@ from audit.load.values import coded
 from audit.models.loaded import same_class
 from audit.models.served.addresses import place_of
 from audit.models.served.line import Server
+from audit.numbers import many
 
 MOST_TOLD = 12
 
@@ -82,7 +83,7 @@ def which_columns(width: int, classes: Sequence[str], columns: Sequence[str]) ->
 def no_rule(width: int) -> CaseError:
     return CaseError(
         "the endpoint gives scores and does not decide",
-        got=f"{width} scores a row",
+        got=f"{many(width, 'score')} a row",
         expected="what decides: the server's own decision, or a threshold",
         todo='add `decision = "NAME"` of its output with the decisions to `endpoint`, or `threshold = 0.5` under '
         "[model] if that is what is used where people are decided about",

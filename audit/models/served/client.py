@@ -24,6 +24,8 @@ from urllib.parse import urlsplit
 from audit.errors import ModelError
 from audit.models.loaded import one_line
 from audit.models.served.addresses import PORTS, place_of
+from audit.numbers import many
+from audit.sentences import SEE_SERVER
 
 MOST_BYTES = 2**20
 MOST_BYTES_A_ROW = 4096
@@ -200,12 +202,12 @@ class Client:
             if attempt < tries:
                 self._sleep(min(MOST_PAUSE, pause if wait is None else max(wait, pause)))
                 pause *= 2
+        kept = f"{SEE_SERVER}; what was answered before is kept, and is not asked again"
         raise ModelError(
             f"{self.access.what} at {self.access.place} did not answer",
             got=f"{self.shown(why)}; asked {tries} times" if tries > 1 else self.shown(why),
-            expected=f"an answer within {self.access.timeout:g} seconds",
-            todo="see whether the server runs and is reached from here; what was answered before is kept, and is not "
-            "asked again" if method == "POST" else "see whether the server runs and is reached from here",
+            expected=f"an answer within {many(self.access.timeout, 'second')}",
+            todo=kept if method == "POST" else SEE_SERVER,
         )  # fmt: skip
 
     def _connect(self) -> http.client.HTTPConnection:
@@ -258,7 +260,7 @@ class Client:
             except (OSError, http.client.HTTPException, ValueError) as error:
                 self.close()
                 if late.is_set() or isinstance(error, TimeoutError):
-                    raise Unreached(f"no whole answer within {self.access.timeout:g} seconds") from error
+                    raise Unreached(f"no whole answer within {many(self.access.timeout, 'second')}") from error
                 if not fresh and isinstance(error, (ConnectionError, http.client.RemoteDisconnected)):
                     continue  # a kept connection that the server had closed meanwhile
                 raise Unreached(
@@ -289,7 +291,7 @@ class Client:
             self.close()
             raise ModelError(
                 f"{self.access.what} at {self.access.place} sent more than an answer is",
-                got=f"more than {most:,} bytes",
+                got=f"more than {many(most, 'byte')}",
                 expected="a few numbers a row",
                 todo="see what answers at this address; the connection was closed",
             )

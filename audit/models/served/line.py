@@ -15,6 +15,7 @@ from audit.errors import DataError, ModelError
 from audit.load.values import name_of
 from audit.models.loaded import one_line
 from audit.models.served.client import MOST_BYTES, MOST_BYTES_A_ROW, Access, Client, Reply
+from audit.numbers import many
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +218,7 @@ def numbers(values: list[Any], what: str) -> np.ndarray:
 def shaped(values: list[Any], rows: int, what: str = "scores") -> tuple[list[Any], int]:
     """Flat values and how many a row, from a list of n values or n lists of K. Raises ModelError for another length."""
     if len(values) != rows:
-        raise no_answer(f"{len(values):,} {what} for {rows:,} rows")
+        raise no_answer(f"{len(values):,} {what} for {many(rows, 'row')}")
     if not values or not isinstance(values[0], list):
         return values, 1
     width = len(values[0])
@@ -237,7 +238,7 @@ def names_of(values: list[Any], rows: int) -> tuple[str, ...]:
     """Decisions as names of classes. Raises ModelError for what is no class."""
     flat, width = shaped(values, rows, "decisions")
     if width != 1:
-        raise no_answer(f"{width} decisions for each row")
+        raise no_answer(f"{many(width, 'decision')} for each row")
     for value in flat:
         if not isinstance(value, (str, int, float, bool)) or (isinstance(value, float) and not np.isfinite(value)):
             raise no_answer(f"{one_line(repr(value), 60)} as a decision")

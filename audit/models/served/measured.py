@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audit.models.served.line import Raw
+from audit.numbers import are, brief, many
 from audit.stats.intervals import wilson
 from audit.suppress import FLOOR
 
@@ -78,9 +79,10 @@ def finding(entry: Mapping[str, Any]) -> str | None:
         return None
     how = "alone and in a batch" if worst is probe.alone else "again in the reverse order"
     return (
-        f"The endpoint does not answer alike: asked {how}, {worst.differ} of {probe.rows} people were answered "
-        f"otherwise, {worst.decided} of them with another decision; scores lie up to {worst.largest:.3g} apart. "
-        "Every figure of this audit holds for the answers that were given, and not for the next ones."
+        f"The endpoint does not answer alike: asked {how}, {worst.differ} of {many(probe.rows, 'person')} "
+        f"{are(worst.differ, 'was', 'were')} answered otherwise, {worst.decided} of them with another decision; scores "
+        f"lie up to {brief(worst.largest, 3)} apart. Every figure of this audit holds for the answers that were given, "
+        "and not for the next ones."
     )
 
 

@@ -16,6 +16,7 @@ from audit.errors import DataError, ModelError
 from audit.load.values import name_of
 from audit.models.loaded import one_line
 from audit.models.served.line import Raw, Rest, Server, Tensor, cells, dump, no_answer, numbers, parsed
+from audit.numbers import many
 
 INTEGERS = {f"{sign}INT{bits}": f"{sign.lower()}int{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64)}
 BROKEN = {"FP16": "float16", "FP32": "float32", "FP64": "float64"}
@@ -154,7 +155,7 @@ def _other_inputs(names: list[str], server: Server) -> ModelError:
     more = [n for n in names if n not in inputs]
     return ModelError(
         "the endpoint takes other inputs than the case's features",
-        got=f"{len(names)} features: {listed(names)}",
+        got=f"{many(len(names), 'feature')}: {listed(names)}",
         expected=f"what the server names: {shapes}",
         todo="correct `features` under [data]: they are sent as they stand there, and nothing else is"
         + (f"; not there yet: {listed(absent)}" if absent else "")
@@ -237,5 +238,7 @@ def chosen(
 def _width(name: str, shape: tuple[int, ...], data: list[Any], rows: int) -> int:
     size = int(np.prod(shape)) if shape else 0
     if not shape or shape[0] != rows or size != len(data) or (len(shape) > 2 and size != rows):
-        raise no_answer(f"the output {name!r} has shape {list(shape)} and {len(data):,} values for {rows:,} rows")
+        raise no_answer(
+            f"the output {name!r} has shape {list(shape)} and {many(len(data), 'value')} for {many(rows, 'row')}"
+        )
     return size // rows if rows else 1

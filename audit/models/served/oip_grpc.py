@@ -34,6 +34,8 @@ from audit.models.served.client import (
 )
 from audit.models.served.line import Line, Raw, Server, Tensor, access_of, no_answer
 from audit.models.served.oip import BROKEN, INTEGERS, chosen, model_path, tensors
+from audit.numbers import many
+from audit.sentences import SEE_SERVER
 
 SERVICE = "/inference.GRPCInferenceService/"
 PIP = "pip install grpcio"
@@ -152,9 +154,9 @@ class OipGrpc(Line):
                 pause *= 2
         raise ModelError(
             f"the endpoint at {self._access.place} did not answer",
-            got=f"{why}; asked {self.spec.retries + 1} times",
-            expected=f"an answer within {self.spec.timeout:g} seconds",
-            todo="see whether the server runs and is reached from here; what was answered before is kept",
+            got=f"{why}; asked {many(self.spec.retries + 1, 'time')}",
+            expected=f"an answer within {many(self.spec.timeout, 'second')}",
+            todo=f"{SEE_SERVER}; what was answered before is kept",
         )
 
     def _open(self, grpc: Any, most: int) -> Any:

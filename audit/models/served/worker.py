@@ -28,6 +28,7 @@ from audit.models.served.line import Line, Raw, Server
 from audit.models.served.measured import Alike, Probe, Unlike
 from audit.models.served.protocols import line_to
 from audit.models.worker import ModelInfo, Rows, Worker
+from audit.numbers import many
 
 _REFUSALS = {"native_attributions": "refused", "native_interactions": "refused", "to_onnx": "reason"}
 
@@ -287,7 +288,7 @@ class EndpointWorker(Worker):
         if self._most is not None and self._asked + rows > self._most:
             raise ModelError(
                 "explaining would ask the endpoint about more rows than was said",
-                got=f"more than {self._most:,} rows",
+                got=f"more than {many(self._most, 'row')}",
                 expected="at most as many as were announced",
                 todo="explain fewer `features`, or with fewer sensitive attributes; or have the model's file, whose "
                 "rows cost nothing",
@@ -313,7 +314,7 @@ class EndpointWorker(Worker):
         key = self._kept.key(self.line.question(rows, self._server))
         found = self._kept.probe(key)
         if found is None:
-            progress.stage(f"Asking about {len(rows)} people again, each alone")
+            progress.stage(f"Asking about {many(len(rows), 'person')} again, each alone")
             again = _reversed(self._raw(rows.iloc[::-1], anew=True))
             alone, seconds, attempts = [], [], []
             for at in range(len(rows)):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from audit.numbers import many
 from reports import fit
 from reports.blocks import Block, Heading, Lead, Notice, Paragraph, Points, Section, Sources
 from reports.sections.board.asked import asked, conditions_of, sign
@@ -81,4 +82,4 @@ def _cut(items: Sequence[str], most: int, where: str) -> tuple[str, ...]:
     if len(items) <= most:
         return tuple(items)
     left = len(items) - most + 1
-    return (*items[: most - 1], f"{left} more points: see the chapter “{where}”.")
+    return (*items[: most - 1], f"{many(left, 'more point')}: see the chapter “{where}”.")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 
+from audit.numbers import are, many
 from reports import conditions, words
 from reports.about import SAME
 from reports.blocks import Block, Paragraph, Sources, Table
-from reports.sections.board.said import many
 
 BOX = "\u2610"
 
@@ -20,7 +20,7 @@ def asked(sources: Sources) -> str:
     # Each box stays with its words on one line.
     text = "   ".join(f"{BOX} {way}".replace(" ", "\u00a0") for way in ways)
     if members:
-        text += f" {many(quorum, 'approval')} of {len(members)} {'is' if quorum == 1 else 'are'} needed."
+        text += f" {many(quorum, 'approval')} of {len(members)} {are(quorum)} needed."
     return text + " No figure decides this for you." + _before(sources)
 
 

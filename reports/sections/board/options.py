@@ -9,13 +9,13 @@ from audit.documents.evidence import Evidence
 from audit.documents.mitigation import Mitigation
 from audit.findings import NormResult
 from audit.metrics import ACCURACY, SELECTION_RATE
-from audit.numbers import brief, fixed
+from audit.numbers import brief, fixed, many
 from audit.sizes import unit
 from reports import words
 from reports.blocks import Block, Notice, Paragraph, Sources, Table
 from reports.conditions import plain
 from reports.sections import find
-from reports.sections.board.said import NAME, many, named
+from reports.sections.board.said import NAME, named
 from reports.sections.mitigation import turned
 
 CANNOT = "cannot tell"

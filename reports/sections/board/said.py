@@ -7,7 +7,7 @@ from audit.documents.evidence import Evidence
 from audit.findings import turned_words
 from audit.load.forms import ABOUT, BAD, GOOD
 from audit.metrics import EQUAL_OPPORTUNITY, SELECTION_RATE
-from audit.numbers import fixed, grouped
+from audit.numbers import fixed, grouped, many
 from audit.sizes import measured
 from reports import words
 from reports.blocks import Block, Notice
@@ -43,10 +43,6 @@ def two(a: Names | None, b: Names | None) -> tuple[str, str]:
 
 def named(evidence: Evidence, attribute: Names) -> str:
     return words.attribute(evidence.stated, attribute, NAME)
-
-
-def many(n: int, what: str) -> str:
-    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
 
 
 def opening(evidence: Evidence) -> str:

@@ -111,7 +111,7 @@ def test_the_gate_of_an_audit_ends_with_3_on_a_broken_contract_and_build_servers
     warning = '[[check]]\ncolumn = "age"\nbetween = [30, 60]\nseverity = "warning"\n'
     assert audited(MISSING + warning) == 3
     told = capsys.readouterr().err
-    assert "1 of 2 checks of the contract are broken" in told
+    assert "1 of 2 checks of the contract is broken" in told
     assert "'income' is there; 130 of 2,000 rows missing" in told
     assert "'age' lies" not in told
     assert (out / "evidence.json").exists()

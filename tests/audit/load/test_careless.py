@@ -204,7 +204,7 @@ def test_a_workbook_with_titles_and_repeats(tmp_path: Path, expected: object) ->
     workbook(tmp_path / "d.xlsx", rows)
     code, evidence = audit(tmp_path, "d.xlsx")
     assert (code, counts(evidence)) == (0, expected)
-    assert "1 rows of d.xlsx repeat the column names" in said(evidence)
+    assert "1 row of d.xlsx repeats the column names and was left out" in said(evidence)
 
 
 def test_several_sheets_are_asked(tmp_path: Path, expected: object, capsys: pytest.CaptureFixture[str]) -> None:

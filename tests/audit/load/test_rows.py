@@ -57,7 +57,7 @@ def test_a_split_with_a_missing_value(tmp_path: Path) -> None:
     frame = FRAME.assign(use=[0, 0, 1, 1, 1, np.nan])  # now 0.0 and 1.0: the names stay "0" and "1"
     rows = load_rows(case_of(tmp_path, frame, split="use", train="0", audit="1"))
     assert rows.audit.tolist() == [False, False, True, True, True, False]
-    assert any("1 rows say nothing in the split column" in n for n in rows.notes)
+    assert any("1 row says nothing in the split column" in n for n in rows.notes)
 
 
 def test_features_by_default_are_all_without_another_role(tmp_path: Path) -> None:
@@ -121,10 +121,10 @@ def test_side_table(tmp_path: Path) -> None:
     assert "race" not in rows.columns
     assert rows.sensitive_sha256 == hashlib.sha256((tmp_path / "people.csv").read_bytes()).hexdigest()
     said = " ".join(rows.notes)
-    assert "1 ids stand there with different values" in said
-    assert "1 rows have no id" in said
+    assert "1 id stands there with different values" in said
+    assert "1 row has no id and was not used" in said
     assert "2 of 6 rows have no match" in said
-    assert "1 ids are not in the data" in said
+    assert "1 id is not in the data" in said
 
 
 def test_groups_that_differ_in_capitals_are_noticed(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_na_in_text_is_a_value_and_in_numbers_is_missing(tmp_path: Path) -> None
     assert table.frame["n"].isna().tolist() == [False, True, False]
     assert table.frame["n"].dtype == np.float64
     assert table.frame["gone"].isna().all()
-    assert any("'n'" in n and "1 values ('NA')" in n for n in table.notes)
+    assert any("'n'" in n and "1 value ('NA')" in n for n in table.notes)
 
 
 def test_a_column_of_markers_only_stays_text(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_late_word_makes_the_whole_column_text_and_is_said(tmp_path: Path) -> 
     file.write_text("a,b\n" + "".join(f"{v},x\n" for v in values))
     table = read_noted(file)
     assert table.frame["a"].tolist() == values
-    assert any("1 of 5,001 values are not numbers, such as 'unknown'" in n for n in table.notes)
+    assert any("1 of 5,001 values is no number, such as 'unknown'" in n for n in table.notes)
 
 
 def test_a_late_fraction_makes_the_whole_column_broken_numbers(tmp_path: Path) -> None:

@@ -158,7 +158,7 @@ def test_no_rows_give_no_scores(worker: Worker) -> None:
 ENDS = {
     100: ("the model's process crashed", "exit code 7", Limits()),
     101: ("the model's process crashed", "signal SIGSEGV", Limits()),
-    102: ("the model took too long", "no answer within 1 seconds", Limits(wall_seconds=1.0)),
+    102: ("the model took too long", "no answer within 1 second", Limits(wall_seconds=1.0)),
     103: ("the model's process gave an answer that cannot be read", "over the limit", Limits(wall_seconds=20.0)),
 }
 
@@ -190,7 +190,7 @@ def test_processor_time_over_the_limit_is_named(hostile: tuple[Path, Any]) -> No
         pytest.raises(ModelError, match="used up its processor time") as caught,
     ):
         ending.scores(deeds(102), "yes")
-    assert "1 seconds" in caught.value.got
+    assert "1 second" in caught.value.got
 
 
 def test_closing_while_it_loads_leaves_nothing(hostile: tuple[Path, Any]) -> None:

@@ -53,7 +53,7 @@ ENDS = {
     "input": (DataError, "the table is no table. Got: a. Expected: b. What to do: mend it."),
     "raise": (AssayError, "the report raised an error. Got: KeyError: 'x'."),
     "hog": (AssayError, "the report needs more memory than it may use. Got: its process ran out of memory."),
-    "sleep": (AssayError, "the report took too long. Got: no answer within 1 seconds."),
+    "sleep": (AssayError, "the report took too long. Got: no answer within 1 second."),
     "crash": (AssayError, "the report's process crashed. Got: signal SIGABRT"),
 }
 

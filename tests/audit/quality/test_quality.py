@@ -227,7 +227,7 @@ def test_the_population_is_read_and_written(tmp_path: Path) -> None:
     [
         ({"g": {"f": 0.5, "m": 0.1}}, "add up"),
         ({"h": {"f": 0.5, "m": 0.5}}, "sensitive"),
-        ({"g": {"f": 1.0}}, "1 groups"),
+        ({"g": {"f": 1.0}}, "1 group"),
     ],
 )
 def test_shares_that_cannot_be_meant_are_refused(tmp_path: Path, shares: dict, word: str) -> None:  # type: ignore[type-arg]

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import cli
+from tests.shared import in_order, stages_told
 
 N = 600
 CASE = """{top}
@@ -59,8 +60,8 @@ def test_a_search_that_cannot_be_made_is_one_sentence_and_2(case, capsys, option
     assert not (case.parent / "run").exists()
 
 
-def test_a_model_that_cannot_be_cloned_and_groups_within_the_budget_are_told(case) -> None:
-    out = case.parent / "run"
+def test_a_model_that_cannot_be_cloned_and_groups_within_the_budget_are_told(case, monkeypatch) -> None:
+    out, seen = case.parent / "run", stages_told(monkeypatch)
     assert cli.main(["stress", str(case), "--out", str(out), "--fits", "1", "--budget", "0.1"]) == 0
     found = json.loads((out / "stress.json").read_text())
     serving, training = (" ".join(found[q]["notes"]) for q in ("serving", "training"))
@@ -68,11 +69,12 @@ def test_a_model_that_cannot_be_cloned_and_groups_within_the_budget_are_told(cas
     assert "at least all there are of race Few: every one of them may be hit" in serving
     assert "brings decisions and no model to fit again" in training
     assert all(e["column"] != "same" and e["worse"] in (True, False) for e in found["training"]["entries"])
+    in_order(seen)
 
 
-def test_a_figure_that_a_variant_leaves_without_people_is_none_and_not_nan(case) -> None:
+def test_a_figure_that_a_variant_leaves_without_people_is_none_and_not_nan(case, monkeypatch) -> None:
     """Where nobody is selected any more, a ratio is zero over zero."""
-    out = case.parent / "run"
+    out, seen = case.parent / "run", stages_told(monkeypatch)
     asked = ["--learner", "logistic", "--kind", "thresholds", "--kind", "people"]
     assert cli.main(["whatif", str(case), "--out", str(out), *asked]) == 0
     found = json.loads((out / "whatif.json").read_text())
@@ -81,6 +83,7 @@ def test_a_figure_that_a_variant_leaves_without_people_is_none_and_not_nan(case)
     assert gone
     assert all(f["p_value"] is None and f["p_adjusted"] is None for f in gone)
     assert all(f["p_adjusted"] is not None for f in figures if f["value"] is not None)
+    in_order(seen)
 
 
 def test_a_contract_that_refuses_every_row_says_so(case, capsys) -> None:
