@@ -72,7 +72,7 @@ types: setup-test
 check: lint types test
 
 # The rooms that everything rests on; no process, no browser, no PDF.
-QUICK := tests/test_house.py tests/test_house_counts.py tests/audit/test_cube.py tests/audit/test_gaps.py tests/audit/test_measure.py tests/audit/test_impact.py \
+QUICK := tests/test_house.py tests/test_house_counts.py tests/test_house_nouns.py tests/audit/test_cube.py tests/audit/test_gaps.py tests/audit/test_measure.py tests/audit/test_impact.py \
 	tests/audit/stats tests/audit/load/test_propose.py tests/debias/test_weights.py
 quick: lint
 	@$(PY) -m pytest -q -x -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(QUICK) $(ARGS)

@@ -145,7 +145,7 @@ def _asked(
     case: Case, rows: Rows, settings: Settings, allow: Sequence[str]
 ) -> tuple[Cube, ModelFacts, DataFacts, tuple[str, ...], dict[str, Any]]:
     """The cube of rows in memory, and the keys of evidence.json that need rows."""
-    frame = rows.frame[rows.audit]
+    frame = rows.audited
     groups = groups_of(case, frame)
     progress.stage("Looking for features that give the label away")
     looked = Looked(case, rows, frame, groups, settings)
@@ -259,7 +259,7 @@ def _predicted(
     """The same of a regression: residuals and predictions; what is about decisions is not looked at."""
     from audit.regression.rows import cube_of_numbers, predict
 
-    frame = rows.frame[rows.audit]
+    frame = rows.audited
     progress.stage("Asking the model")
     predicted, model = predict(case, frame, rows.features, allow=allow)
     progress.stage("Counting")

@@ -26,7 +26,7 @@ _never: ContextVar[bool] = ContextVar("never", default=False)
 SCORERS = ("lightgbm", "numpy", "onnx", "onnxruntime", "pandas", "pyarrow", "scikit-learn", "scipy", "shap", "skops",
            "xgboost")  # fmt: skip
 """Packages by which a model's answer comes about."""
-SOURCES = ("models/*.py", "explain/native*.py")
+SOURCES = ("models/*.py", "explain/native*.py", "explain/tree_*.py", "explain/owners.py")
 P = ParamSpec("P")
 T = TypeVar("T")
 

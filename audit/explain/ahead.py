@@ -137,7 +137,7 @@ def precompute(
     case = keeping_answers(case, out)
     progress.stage("Reading the data")
     read = load_rows(case, everything=True)
-    frame = read.frame[read.audit]
+    frame = read.audited
     groups = groups_of(case, frame)
 
     def altered(given: Sequence[str]) -> pd.DataFrame | None:
@@ -247,7 +247,7 @@ def read_kept(
             raise DataError("nothing is kept", got="no store", expected="a folder that can be written")
         found = kept_in(store, case, seed=seed, output=output, allow=allow)
         read = load_rows(case)
-        frame = read.frame[read.audit].reset_index(drop=True)
+        frame = read.audited.reset_index(drop=True)
         meaning = code_label(case, frame)[1]
         frame = frame[list(found.head.features)]
         entries = []

@@ -168,12 +168,8 @@ def limits(
             out.append(f"The model's own attributions are not used: {why}.")
     else:
         out.append(
-            f"{found.method}: values are exact for this definition; intervals of the importance are over the rows "
-            "sampled."
-        )
-    if "path dependent" in found.method:
-        out.append(
-            "Path-dependent values take the rows that the trees were trained on as background, not those named here."
+            f"{found.method}: the values themselves have no sampling error; intervals of the importance are over the "
+            "rows sampled. Shares of the decision are sampled by the permutation method."
         )
     if output == LOG_ODDS:
         out.append(

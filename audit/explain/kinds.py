@@ -31,6 +31,10 @@ TOLERANCES = {"xgboost": 5e-4, "lightgbm": 1e-6, "linear": 1e-6, "tree": 1e-6, P
 """How far base + attributions may be from the model's output, per library. XGBoost sums in single precision."""
 
 
+class RefusedError(Exception):
+    """Why the model's own attributions are not used, as a clause."""
+
+
 @dataclass(frozen=True, slots=True)
 class Additivity:
     """Base value + attributions against the output of the model, over every row explained."""

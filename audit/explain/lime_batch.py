@@ -101,16 +101,18 @@ def _moments(near: Ints, far: Floats, codes: Ints, score: Floats) -> Floats:
     # lime's kernel of the distance d = sqrt(columns that differ): sqrt(exp(-d^2 / width^2)), width = .75 sqrt(M).
     width = float(np.sqrt(features) * 0.75)
     kernel = np.sqrt(np.exp(-(np.sqrt(np.arange(features + 1.0)) ** 2) / width**2))
-    root = np.sqrt(kernel)
+    root = np.sqrt(kernel)[::-1].copy()  # by how many columns are the same
     out = np.empty((count, features + 2, features + 2))
-    block = np.empty((len(near), features + 2))
-    block[:, 0] = 1.0
-    block[:, -1] = far
+    # A column after the other, in as few bytes as hold the codes: three times as fast as rows of 64 bits.
+    kind = np.int16 if max(near.max(initial=0), codes.max(initial=0)) < 2**15 else np.int64
+    turned, own = np.ascontiguousarray(near.T.astype(kind)), codes.astype(kind)
+    scaled = np.empty((features + 2, len(near)))
     for i in range(count):
-        same = near == codes[i]
-        block[:, 1:-1] = same
-        scaled = block * root[features - same.sum(axis=1)][:, None]
-        out[i] = scaled.T @ scaled
+        same = turned == own[i][:, None]
+        scaled[0] = root.take(np.add.reduce(same, axis=0, dtype=np.uint8 if features < 2**8 else np.int64))
+        np.multiply(same, scaled[0], out=scaled[1:-1])
+        np.multiply(far, scaled[0], out=scaled[-1])
+        out[i] = scaled @ scaled.T
     itself = np.concatenate([np.ones((count, features + 1)), score[:, None]], axis=1)
     out += itself[:, :, None] * itself[:, None, :]
     return out

@@ -15,12 +15,14 @@ import numpy as np
 import pandas as pd
 
 from audit.explain import native
-from audit.explain.kinds import TOLERANCES, Floats, gate
-from audit.explain.native import RefusedError
+from audit.explain.kinds import TOLERANCES, Floats, RefusedError, gate
+from audit.explain.native_trees import tree_total
 from audit.explain.owners import NoMapError
 from audit.models.arrays import arrays_in
 from audit.numbers import many
 
+SHALLOW = 12
+"""The depth up to which trees are given to shap: its time grows with leaves x depth^2, 400 ms a row in deep forests."""
 WORK = 3e8
 """Leaves x depth^2 x rows x columns up to which shap is asked: some seconds."""
 
@@ -52,11 +54,14 @@ def _interactions(model: Any, frame: pd.DataFrame, positive: str) -> dict[str, A
     elif opened.top == "lightgbm":
         values, base, total = _lightgbm(opened.last, opened.encoded)
         family = "lightgbm"
-    elif native.is_tree(opened.name):
+    elif opened.name in native.HIST | native.FORESTS:
         values, base, total = _sklearn(opened.last, opened.name, opened.encoded, opened.index)
         family = "tree"
     else:
-        raise RefusedError(f"{opened.name} is not made of trees")
+        linear = hasattr(opened.last, "coef_")
+        raise RefusedError(
+            f"{opened.name} is not made of trees" if linear else f"shap is not asked for {opened.name}'s"
+        )
     if values.shape[1] != len(opened.own):
         raise NoMapError(opened.name)
     if not gate(values.reshape(len(values), -1), base, total, TOLERANCES[family]).passed:
@@ -103,7 +108,7 @@ def _lightgbm(last: Any, encoded: Any) -> tuple[Floats, Floats, Floats]:
 
 def _sklearn(last: Any, name: str, encoded: Any, index: int | None) -> tuple[Floats, Floats, Floats]:
     rows = np.asarray(encoded.toarray() if hasattr(encoded, "toarray") else encoded, dtype=np.float64)
-    _affordable(native.tree_sizes(last, name), rows)
+    _affordable(_tree_sizes(last, name), rows)
     import shap
 
     explainer = shap.TreeExplainer(last, feature_perturbation="tree_path_dependent")
@@ -111,7 +116,21 @@ def _sklearn(last: Any, name: str, encoded: Any, index: int | None) -> tuple[Flo
     if found.ndim == 4:
         assert index is not None
         found = found[:, :, :, index]
-    return found, _base(explainer, len(rows), index), native.tree_total(last, name, rows, index)
+    return found, _base(explainer, len(rows), index), tree_total(last, rows, index)
+
+
+def _tree_sizes(last: Any, name: str) -> list[tuple[int, int]]:
+    """(leaves, depth) of each tree. Raises RefusedError for what shap cannot do right, or not in time."""
+    if name in native.HIST:
+        if np.any(np.asarray(getattr(last, "is_categorical_", None) is not None and last.is_categorical_)):
+            raise RefusedError("shap's interaction values do not know its native categories")
+        return [(p.get_n_leaf_nodes(), p.get_max_depth()) for round_ in last._predictors for p in round_]
+    trees = [e.tree_ for e in last.estimators_] if hasattr(last, "estimators_") else [last.tree_]
+    sizes = [(int(t.n_leaves), int(t.max_depth)) for t in trees]
+    deepest = max(d for _, d in sizes)
+    if deepest > SHALLOW:
+        raise RefusedError(f"its trees are up to {deepest} deep, for which shap's interaction values take too long")
+    return sizes
 
 
 def _affordable(sizes: list[tuple[int, int]], encoded: Any) -> None:

@@ -8,6 +8,7 @@ map and are refused.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,24 @@ from audit.explain.kinds import Ints
 
 class NoMapError(Exception):
     """The step mixes columns; the message names it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opened:
+    """A pipeline taken apart: its last step, the rows as that step sees them, and whose columns they are.
+
+    own (columns,): the column of the data that each encoded column is made of. index: the place of the class explained,
+    None for a regression. sign: -1 where the library's output is of the other class. output: what it is.
+    """
+
+    last: Any
+    name: str
+    top: str
+    encoded: Any
+    own: Ints
+    index: int | None
+    sign: float
+    output: str
 
 
 ONE_TO_ONE = frozenset(

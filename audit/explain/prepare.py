@@ -106,7 +106,7 @@ class Subject:
 
 def subject(case: Case, rows: Rows, features: Sequence[str]) -> Subject:
     """The audited rows, numbered from 0. Raises DataError where none is audited or a feature is not there."""
-    audited = rows.frame[rows.audit].reset_index(drop=True)
+    audited = rows.audited.reset_index(drop=True)
     if not len(audited):
         raise DataError(
             "there is nobody to explain", got="0 audited rows", expected="at least one", todo="check split and audit"

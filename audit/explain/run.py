@@ -101,13 +101,13 @@ def run_explain(
     # The worker loads its model while we read the rows.
     with open_model(case.model, allow) as worker:
         read = load_rows(case)
-        bind(case, worker, read.frame[read.audit], read.features)
+        bind(case, worker, read.audited, read.features)
         if isinstance(worker, EndpointWorker):
             key = key_of(facts(case, settings, people, allow) | {"answers": worker.since})
             worker.budget(MOST_ASKED)
             reporting.say(f"Explaining: {worker.place} is asked about at most {MOST_ASKED:,} made-up rows, in batches.")
         who = subject(case, read, worker.info.features or read.features)
-        meaning = code_label(case, read.frame[read.audit])[1]
+        meaning = code_label(case, read.audited)[1]
         rule = rule_of(case, worker.info, labels_of(case, read.frame))
         own = answer(worker, rule, who.frame)
         info = explained(worker.info, rule, own)

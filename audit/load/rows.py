@@ -50,6 +50,13 @@ class Rows:
     notes: tuple[str, ...] = ()
     sensitive_sha256: str | None = None
 
+    @property
+    def audited(self) -> pd.DataFrame:
+        """The rows to measure: where they stand together (as when all are) without a copy of them."""
+        start, many = int(self.audit.argmax()) if len(self.audit) else 0, int(self.audit.sum())
+        together = self.audit[start : start + many].all()
+        return self.frame.iloc[start : start + many] if together else self.frame[self.audit]
+
 
 def load_rows(case: Case, *, everything: bool | None = None) -> Rows:
     """Read and check the rows of `case`.

@@ -6,6 +6,7 @@ too. Of rows that are alike in all of this but not in their groups, those of the
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 
 import numpy as np
@@ -28,19 +29,44 @@ def row_digest(
     The same whether a number is whole or not, from whatever kind of file, and however the rows are ordered.
     """
     mine = {g.attribute for g in groups}
-    total = np.zeros(len(frame), dtype=np.uint64)
-    for name in sorted(f for f in features if f not in mine and f in frame.columns):
-        total = _mixed(total * np.uint64(31) + _column(frame[name]))
+    total = _digests(frame, tuple(sorted(f for f in features if f not in mine and f in frame.columns)))
     for values in more:
         total = _mixed(total * np.uint64(31) + np.asarray(values).astype(np.int64).astype(np.uint64))
-    ranks = [_rank(g) for g in groups]
-    order = np.lexsort((*ranks, total))
+    order = np.argsort(total)
     ordered = total[order]
+    # Only rows that are alike need to be put in order by their groups, and then by their places.
     start = np.r_[True, ordered[1:] != ordered[:-1]]
+    alike = np.flatnonzero(~(start & np.r_[start[1:], True]))
+    some = order[alike]
+    order[alike] = some[np.lexsort((some, *(_rank(g)[some] for g in groups), ordered[alike]))]
     first = np.maximum.accumulate(np.where(start, np.arange(len(order)), 0))
     again = np.empty(len(order), dtype=np.uint64)
     again[order] = (np.arange(len(order)) - first).astype(np.uint64)
     return _mixed(total + again * _ODD)
+
+
+_last: tuple[weakref.ref[pd.DataFrame], tuple[str, ...], Digest] | None = None
+
+
+def _digests(frame: pd.DataFrame, names: tuple[str, ...]) -> Digest:
+    """(n,) from the values of these columns: made once for a table that is asked about several times in a row, which
+    nobody writes in. Not to be written in."""
+    global _last
+    before = _last
+    if before is not None and before[0]() is frame and before[1] == names:
+        return before[2]
+    total = np.zeros(len(frame), dtype=np.uint64)
+    for name in names:
+        total = _mixed(total * np.uint64(31) + _column(frame[name]))
+    total.flags.writeable = False
+    _last = weakref.ref(frame, _forget), names, total
+    return total
+
+
+def _forget(gone: weakref.ref[pd.DataFrame]) -> None:
+    global _last
+    if _last is not None and _last[0] is gone:
+        _last = None
 
 
 def order_of(digest: Digest, seed: int) -> Ints:

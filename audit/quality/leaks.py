@@ -77,7 +77,8 @@ def leaks(frame: pd.DataFrame, features: Sequence[str], label: str, positive: st
     for feature in features:
         if feature == label or feature not in frame.columns:
             continue
-        levels = levels_of(frame[feature][known], bands=BANDS, most=200)
+        column = frame[feature] if rows == len(frame) else frame[feature][known]
+        levels = levels_of(column, bands=BANDS, most=200)
         if levels is None or len(levels.names) < 2:
             continue
         auc = _cross_fitted(levels.codes, len(levels.names), y, half)
@@ -87,23 +88,29 @@ def leaks(frame: pd.DataFrame, features: Sequence[str], label: str, positive: st
 
 
 def _cross_fitted(codes: npt.NDArray[np.int64], count: int, y: npt.NDArray[np.int64], half: np.ndarray) -> float:
-    """The smaller of the two halves' AUCs, each ranked by shares learnt on the other."""
+    """The smaller of the two halves' AUCs, each ranked by shares learnt on the other. All follows from how many rows
+    of either half have each code and outcome."""
+    table = np.bincount((half * count + codes) * 2 + y, minlength=4 * count).reshape(2, count, 2)
     out = []
-    for side in (0, 1):
-        learn, read = half == side, half != side
-        n = np.bincount(codes[learn], minlength=count)
-        share = (np.bincount(codes[learn], weights=y[learn], minlength=count) + y[learn].mean()) / (n + 1)
-        out.append(_auc(share[codes[read]], y[read]))
+    for learn, read in (table, table[::-1]):
+        n = learn.sum(axis=1)
+        share = (learn[:, 1] + learn[:, 1].sum() / max(n.sum(), 1)) / (n + 1)
+        _, place = np.unique(share, return_inverse=True)
+        by_share = np.zeros((place.max() + 1, 2))
+        np.add.at(by_share, place, read)
+        out.append(_auc(by_share))
     return min(out)
 
 
-def _auc(score: npt.NDArray[np.float64], y: npt.NDArray[np.int64]) -> float:
-    """P(a positive's score is higher) + half of P(equal); 0 where there is no pair."""
-    positives, negatives = int(y.sum()), int(len(y) - y.sum())
+def _auc(counts: npt.NDArray[np.float64]) -> float:
+    """P(a positive's score is higher) + half of P(equal), from (negatives, positives) (S, 2) by rising score; 0 where
+    there is no pair."""
+    negatives, positives = counts.sum(axis=0)
     if not positives or not negatives:
         return 0.0
-    rank = pd.Series(score).rank().to_numpy()
-    return float((rank[y == 1].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+    people = counts.sum(axis=1)
+    rank = np.cumsum(people) - (people - 1) / 2
+    return float(((rank * counts[:, 1]).sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
 def _same(codes: npt.NDArray[np.int64], y: npt.NDArray[np.int64]) -> bool:

@@ -116,7 +116,7 @@ DETECTORS: dict[str, Detector] = {
 
 def look_at(case: Case, rows: Rows, settings: Settings) -> Looked:
     """What the detectors are given."""
-    frame = rows.frame[rows.audit]
+    frame = rows.audited
     return Looked(case, rows, frame, groups_of(case, frame), settings)
 
 

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import re
+import shutil
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.journeys.conftest import Served, settled
+from tests.shared import german
 
 LONG = 240_000
 
 
-def test_search_and_pick(page: Page, served: Served) -> None:
-    page.goto(served.url)
-    page.get_by_role("button", name="Open German credit").click()
+@pytest.fixture
+def case(served: Served, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The sample, audited; that a person can do so is walked in test_journey.py."""
+    place = served.home / "cases" / ("b" * 32)
+    (place / "run").mkdir(parents=True)
+    (place / "sample").write_text("german_credit.toml")
+    for name in ("evidence.json", "cube.json"):
+        shutil.copy(german(tmp_path_factory) / name, place / "run")
+    return place.name
+
+
+def test_search_and_pick(page: Page, served: Served, case: str) -> None:
+    page.goto(f"{served.url}/data?case={case}")
     expect(page.get_by_role("heading", name="Outcomes in the labels")).to_be_visible(timeout=LONG)
     settled(page)
     page.get_by_role("link", name="Mitigate and watch", exact=True).first.click()

@@ -184,7 +184,7 @@ def test_work_that_would_take_too_long_is_refused(monkeypatch: pytest.MonkeyPatc
 
 
 def test_values_that_do_not_add_up_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("audit.explain.native.tree_total", lambda *a: np.zeros(20))
+    monkeypatch.setattr("audit.explain.native_pairs.tree_total", lambda *a: np.zeros(20))
     frame, label = table()
     model = Loaded(made("boosted").fit(frame, label))
     found = interactions(model, frame.iloc[:20], {"positive": np.array("yes", dtype=object)})

@@ -154,29 +154,6 @@ def test_a_linear_regression_explains_its_value() -> None:
     assert np.abs(found["values"][:, 0]).sum() > 10 * np.abs(found["values"][:, 1:]).sum()
 
 
-def test_native_categories_never_go_to_treeshap(monkeypatch: pytest.MonkeyPatch) -> None:
-    import shap
-    from sklearn.preprocessing import OrdinalEncoder
-
-    def never(*_: Any, **__: Any) -> None:
-        raise AssertionError("TreeExplainer was asked")
-
-    monkeypatch.setattr(shap, "TreeExplainer", never)
-    model = Loaded(pipeline(boosted(categorical_features=[0, 1]), OrdinalEncoder()))
-    assert "native categories" in str(ask(model, "log-odds")["refused"])
-
-
-def test_forests_shallow_and_deep() -> None:
-    from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
-
-    shallow = Loaded(pipeline(RandomForestClassifier(10, max_depth=4, random_state=0)))
-    found = ask(shallow, "probability")
-    assert gate(found["values"], found["base"], shallow.scores(people(200, seed=1).iloc[:50]), 1e-6).passed
-    rng = np.random.default_rng(0)
-    deep = Loaded(pipeline(ExtraTreesClassifier(5, random_state=0), target=rng.choice(["no", "yes"], 400)))
-    assert "deep" in str(ask(deep, "probability")["refused"])
-
-
 def test_another_output_is_refused_with_its_name() -> None:
     assert "of the log-odds, and the probability" in str(ask(Loaded(pipeline(logistic())), "probability")["refused"])
 

@@ -347,6 +347,46 @@ def test_the_library_explains_log_odds(case: Case, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("near")
+@pytest.mark.filterwarnings("ignore")  # shap's and matplotlib's own; in the worker they are silenced
+def test_trees_are_explained_exactly_and_it_is_said(folder: Path, tmp_path: Path) -> None:
+    """A forest's probability by TreeSHAP, people as everyone else; what no exact method explains is said too."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    from audit.models.write import skops_bytes
+
+    frame = pd.read_csv(folder / "people.csv")
+    features = ["pay", "job", "debt", "town"]
+    (tmp_path / "case.toml").write_text(CASE)
+    (tmp_path / "people.csv").write_bytes((folder / "people.csv").read_bytes())
+    made = {}
+    for name, last in (
+        ("forest", RandomForestClassifier(10, random_state=0)),
+        ("hist", HistGradientBoostingClassifier(max_iter=10)),
+    ):
+        encode = ColumnTransformer(
+            [("t", OneHotEncoder(sparse_output=False), ["job", "town"])], remainder="passthrough"
+        )
+        model = Pipeline([("encode", encode), ("model", last)]).fit(frame[features], frame["repaid"])
+        (tmp_path / "model.skops").write_bytes(skops_bytes(model))
+        case = load_case(tmp_path / "case.toml")
+        made[name] = run_explain(case, tmp_path / name, settings=replace(SMALL, friedman_rows=5))
+    forest, hist = made["forest"], made["hist"]
+    assert forest["method"] == forest["method_for_people"] == "interventional TreeSHAP, exact over the whole background"
+    assert forest["why"] is None
+    assert any("no sampling error" in line for line in forest["limits"])
+    assert forest["additivity"]["max_error"] < 1e-9
+    for p in forest["people"]:
+        assert p["base"] + sum(e["value"] for e in p["shap"]) == pytest.approx(p["score"], abs=1e-9)
+        assert all(e["error"] is None for e in p["shap"])
+    assert hist["method"] == "permutation"
+    assert "of the log-odds, and the probability" in hist["why"]
+    assert not any("no sampling error" in line for line in hist["limits"])
+
+
+@pytest.mark.usefixtures("near")
 def test_a_failed_gate_is_said_in_the_document(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     honest = running.Explaining.native
 
