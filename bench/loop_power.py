@@ -1,8 +1,9 @@
 """How soon the loop sees what it must see, and how often it sees what is not there.
 
     python bench/loop_power.py harm --runs 100        a rise of one group's share of wrong decisions, beside its peers
-    python bench/loop_power.py quiet --runs 1000      no change: false alarms over 100 batches, 2 to 10 groups
+    python bench/loop_power.py quiet --runs 1000      no change: false alarms over 100 batches (a minute)
     python bench/loop_power.py anyone --runs 20       a group of whom 50 have outcomes, wrong in 45 % against 15 %
+    python bench/loop_power.py bound                  beside `anyone`: what no test of that level can better
     python bench/loop_power.py moves --runs 20        a group gone or new, acceptance halved
     python bench/loop_power.py approvals --runs 1000  a person always says yes: promotions with one open
 
@@ -30,11 +31,12 @@ sys.path.insert(0, str(ROOT))
 from audit.cube import CodedRows, Meaning  # noqa: E402
 from audit.watch.harm import feed_harm, look, open_harm  # noqa: E402
 from audit.watch.moves import composition, decisions, open_moves, seen  # noqa: E402
+from bench.loop_streams import composed, counts, decided, moved, named  # noqa: E402
 
 SIZE = 500
 BASE = 0.15
 MEANING = Meaning("yes", "no", "yes")
-HARM = {"tolerance": 0.05, "alpha": 0.0125, "people": 50}
+HARM = {"tolerance": 0.05, "alpha": 0.02, "people": 50}
 
 
 def rows(rng: np.random.Generator, share: Any, wrong: Any, accepted: float = 0.3, size: int = SIZE) -> CodedRows:
@@ -174,21 +176,38 @@ def anyone(runs: int) -> Iterator[list[str]]:
 
 def quiet(runs: int) -> Iterator[list[str]]:
     yield ["groups", "streams", "false alarms of harm in 100 batches", "composition", "decisions"]
-    for groups in (2, 5, 10):
-        n, count = runs, [0, 0, 0]
-        for seed in range(n):
-            rng = np.random.default_rng([seed, groups])
-            risks = open_harm(3, **HARM)  # type: ignore[arg-type]
-            who, what = (open_moves(3, alpha=0.05, people=50) for _ in range(2))
-            told = [False, False]
-            for number in range(100):
-                coded = rows(rng, [1 / groups] * groups, [BASE] * groups)
-                risks = look(feed_harm(risks, number, coded))
-                who, a = seen(who, number, composition(coded))
-                what, b = seen(what, number, decisions(coded))
-                told = [told[0] or bool(a), told[1] or bool(b)]
-            count = [count[0] + bool(risks.alarm), count[1] + told[0], count[2] + told[1]]
-        yield [str(groups), str(n), *map(str, count)]
+    for share in ([1 / 2] * 2, [1 / 5] * 5, [1 / 10] * 10, [0.05, 0.95]):
+        shares = [share] * 100
+        n, wrong = counts((18, len(share), round(100 * share[0])), runs, shares, [[BASE] * len(share)] * 100, SIZE)
+        accepted = np.random.default_rng([19, len(share)]).binomial(n, 0.3)
+        told = named(n, wrong, HARM), moved(n, n, composed), moved(n, accepted, decided)
+        label = str(len(share)) if share[0] == share[-1] else f"{share[0]:.0%} and {share[1]:.0%}"
+        yield [label, str(runs), *(str(sum(v is not None for v in found)) for found in told)]
+
+
+def bound(runs: int) -> Iterator[list[str]]:
+    """What no test can better: the power of the uniformly most powerful unbiased test (Fisher's, randomised; Lehmann &
+    Romano 2005, section 4.5) of "no more often than before" at one look, at the 200th person, the batch of the change
+    being known. Exact, over the size of the reference (500 people a batch) and both counts.
+    """
+    from scipy.stats import binom, hypergeom
+
+    yield ["group", "since batch", "chance of a false alarm", "power at one look", f"{min(runs, 20)} of as many"]
+    for share, at in ((0.05, 3), (0.02, 6)):
+        sizes = np.arange(50, int(500 * at * share * 1.6))
+        likely = binom.pmf(sizes, 500 * at, share)
+        total = dict.fromkeys((0.01, 0.02), 0.0)
+        for n1, p in zip(sizes, likely / likely.sum(), strict=True):
+            good, then = np.arange(n1 + 201)[:, None], np.arange(201)[None, :]
+            each = np.nan_to_num(hypergeom.pmf(then, n1 + 200, good, 200))
+            above = np.cumsum(each[:, ::-1], axis=1)[:, ::-1] - each
+            first = good - then
+            chance = binom.pmf(first, n1, BASE) * binom.pmf(then, 200, 0.45)
+            for level in total:
+                named_here = np.clip((level - above) / np.maximum(each, 1e-300), 0, 1)
+                total[level] += p * float((chance * named_here).sum())
+        for level, power in total.items():
+            yield [f"{share:.0%}", str(at), f"{level:.0%}", f"{power:.4f}", f"{power ** min(runs, 20):.2f}"]
 
 
 def moves(runs: int) -> Iterator[list[str]]:
@@ -226,7 +245,7 @@ def approvals(runs: int) -> Iterator[list[str]]:
 def main() -> int:
     """See above."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="+", choices=("harm", "anyone", "quiet", "moves", "approvals"))
+    parser.add_argument("what", nargs="+", choices=("harm", "anyone", "bound", "quiet", "moves", "approvals"))
     parser.add_argument("--runs", type=int, default=20)
     given = parser.parse_args()
     for name in given.what:

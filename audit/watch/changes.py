@@ -11,11 +11,12 @@ counts; it grows with every quiet batch. Three families of tests, fixed beforeha
     the newest m batches             the rest; m = 1, 2, 4, ..., at every look b: 1 / (b (b + 1)) of it together
 
 The first two keep their reference, and many looks at one reference are nearly one: with n people before and N after,
-the difference of the two shares is, in the time t = N / (n + N), a Brownian motion that ends at t = 1, so that by the
-reflection principle it ever passes c with twice the chance of passing it at the end (O'Brien & Fleming 1979). So the p
-of a look (Lancaster's mid-p of Fisher's test) becomes 2 Phi(-sqrt(t) z), good at all looks; counts are not continuous,
-and simulated crossings are half to three quarters of what is promised. The third family is
-Fisher's exact test, its p's summed over looks.
+the difference of the two shares is, in the time t = N / (n + N), a Brownian motion that ends at t = 1. The chance that
+it ever passes a line a + b t is known (Anderson 1960, theorem 4.2): 1 - Phi(a + b) + exp(-2 a b) Phi(b - a). So a look
+(Lancaster's mid-p of Fisher's test) lies on one line with b = `SLOPE` a, and that line's chance is its p, good at all
+looks; counts are not continuous, and fewer are crossed than promised. A level line (O'Brien & Fleming 1979) asks so
+much of the first looks that a small group is named late. The third family is Fisher's exact test, its p's summed over
+looks.
 
 Over many shares at one look Benjamini-Hochberg's bound says which (for "any of them" this is Simes'), each weighted
 by one over the square root of its reference: a small group needs more of alpha, a large one hardly any.
@@ -48,8 +49,10 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Key = tuple[str, ...]
 Pair = tuple[int, int]
-FIRST, LATER = 0.6, 0.15
+FIRST, LATER = 0.75, 0.1
 """The parts of alpha for the tests since the first batches, and since later ones that are kept as a reference."""
+SLOPE = 0.5
+"""By how much of itself the bound of a kept reference rises until all is known."""
 TERMS = 16
 """So many terms of a tail are summed before the rest of it is bounded."""
 FINE = 12
@@ -251,18 +254,9 @@ def changes(
     tests = windows(history)
     if not tests or not keys:
         return ()
-    n = np.array([history.of((whole or {}).get(k, k))[0] for k in keys])
-    x = np.array([history.of(k)[1] for k in keys])
-    n1, x1 = np.cumsum(n, axis=1), np.cumsum(x, axis=1)
-    edge = [t.bucket for t in tests]
-    before = np.stack([n1[:, edge].T - n[:, edge].T, x1[:, edge].T - x[:, edge].T], axis=-1)
-    after = np.stack([n1[:, -1], x1[:, -1]], axis=-1) - before
+    before, after = compared(history, tests, keys, whole)
+    p = chances(tests, before, after, people=people, rises=rises)
     enough = before[..., 0] >= people  # whoever came since: weights are of the reference alone
-    p = np.ones(enough.shape)
-    for kept, test_of in ((True, always), (False, fisher)):
-        use = enough & (after[..., 0] > 0) & np.array([[t.kept == kept] for t in tests])
-        if use.any():
-            p[use] = test_of(before[use], after[use], rises=rises)
     best: dict[Key, Change] = {}
     for k in np.flatnonzero((p < alpha * len(keys)).any(axis=1)):
         use = np.flatnonzero(enough[k])
@@ -275,8 +269,32 @@ def changes(
             key, each = keys[int(i)], float(p[k, i])
             if q <= level and (key not in best or each / (level * w) < best[key].p / best[key].alpha):
                 was, now = ((int(v[k, i, 0]), int(v[k, i, 1])) for v in (before, after))
-                best[key] = Change(key, history.ends[edge[k] - 1], was, now, each, float(level * w))
+                best[key] = Change(key, history.ends[tests[k].bucket - 1], was, now, each, float(level * w))
     return tuple(best.values())
+
+
+def compared(
+    history: History, tests: Sequence[Window], keys: Sequence[Key], whole: Mapping[Key, Key] | None = None
+) -> tuple[Floats, Floats]:
+    """People and hits before and since, (T, K, 2) each, for every test and key."""
+    none = len(history.place)
+    table = np.concatenate([history.table, np.zeros((1, *history.table.shape[1:]), dtype=np.int64)]).astype(np.float64)
+    of, hits = ([history.place.get(k, none) for k in ks] for ks in ([(whole or {}).get(k, k) for k in keys], keys))
+    counts = np.stack([table[of, :, 0], table[hits, :, 1]], axis=-1)
+    edge = [t.bucket for t in tests]
+    before = (np.cumsum(counts, axis=1) - counts)[:, edge].swapaxes(0, 1)
+    return before, counts.sum(axis=1) - before
+
+
+def chances(tests: Sequence[Window], before: Floats, after: Floats, *, people: int, rises: bool) -> Floats:
+    """p of every test and key, (T, K); 1 where fewer than `people` were before, or nobody since."""
+    use = (before[..., 0] >= people) & (after[..., 0] > 0)
+    p = np.ones(use.shape)
+    kept = np.array([t.kept for t in tests])
+    for mine, test_of in ((use & kept[:, None], always), (use & ~kept[:, None], fisher)):
+        if mine.any():
+            p[mine] = test_of(before[mine], after[mine], rises=rises)
+    return p
 
 
 def always(before: Any, after: Any, *, rises: bool) -> Floats:
@@ -286,7 +304,13 @@ def always(before: Any, after: Any, *, rises: bool) -> Floats:
     (n1, _), (n2, _) = (np.asarray(v, dtype=np.float64).T for v in (before, after))
     time = n2 / np.maximum(n1 + n2, 1)
     sides = (_tail(before, after, middle=True), None if rises else _tail(*_turned(before, after), middle=True))
-    each = [2 * ndtr(np.sqrt(time) * ndtri(np.clip(np.exp(p), 1e-300, 1.0))) for p in sides if p is not None]
+    each = []
+    for p in sides:
+        if p is not None:
+            at = -np.sqrt(time) * ndtri(np.clip(np.exp(p), 1e-300, 1.0))
+            a = np.maximum(at / (1 + SLOPE * time), 0.0)
+            b = SLOPE * a
+            each.append(ndtr(-a - b) + np.exp(-2 * a * b) * ndtr(b - a))
     out: Floats = np.minimum(len(each) * np.min(each, axis=0), 1.0)
     return out
 
@@ -328,12 +352,10 @@ def _tail(before: Any, after: Any, *, middle: bool = False) -> Floats:
         return np.maximum(out, 0.0)
 
     first = choose(good, x2) + choose(total - good, n2 - x2) - choose(total, n2)
-    term, share = np.full_like(x2, 1.0), np.full_like(x2, 0.5 if middle else 1.0)
-    for k in range(TERMS):
-        term = term * ratio(x2 + k)
-        share = share + term
+    terms = np.cumprod(ratio(x2 + np.arange(TERMS)[:, None]), axis=0)
+    share = (0.5 if middle else 1.0) + terms.sum(axis=0)
     last = ratio(x2 + TERMS)
-    share += term * last / (1 - np.minimum(last, 1 - 1e-12))
+    share += terms[-1] * last / (1 - np.minimum(last, 1 - 1e-12))
     # Below the mode the terms still rise: then it is no tail, and says nothing.
     out: Floats = np.where(ratio(x2) < 1, np.minimum(first + np.log(share), 0.0), 0.0)
     return out

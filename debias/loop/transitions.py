@@ -32,8 +32,8 @@ from debias.loop.state import Built, Decision, Event, NewPolicy, ShadowModel, St
 QUIET_BATCHES = 3
 """So many batches without drift end a suspicion."""
 
-HARM_PART = 0.25
-"""The part of the policy's alpha that harm may spend; the rest is for challengers."""
+HARM_PART = 0.4
+"""So much of the policy's alpha harm may spend, beside what challengers spend."""
 BARREN = 3
 """So many batches in a row without usable outcomes, and what outcomes would say is not known any more."""
 
