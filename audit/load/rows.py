@@ -111,7 +111,7 @@ def load_rows(case: Case, *, everything: bool | None = None, packed: bool = Fals
     check.rows(case, frame, audit)
     notes += check.remarks(case, frame, audit)
     if packed:
-        frame = _packed(frame, [f for f in features if f not in named])
+        frame = _packed(frame, [f for f in features if f not in with_roles])
     return Rows(frame, sha256_of(data.path), audit, train, features, table.columns, tuple(notes), side_hash)
 
 

@@ -24,7 +24,7 @@ import pandas as pd
 
 import audit.errors
 from audit.about import VERSION
-from audit.asked import THRESHOLD, USUAL, Compared, Rule, bind, cut_of, notes_of, open_model, rule_of
+from audit.asked import THRESHOLD, USUAL, Rule, bind, cut_of, notes_of, open_model, rule_of
 from audit.asking import raw_output
 from audit.case import Case
 from audit.classes.code import decided_among, refuse_threshold
@@ -41,6 +41,7 @@ from audit.scale import typed as base
 from audit.scale.kinds import PEOPLE, arrow, kinds
 from audit.scale.source import Source
 from audit.scale.task import CLOSE, MEASURED, OPEN, OWN, SCORE, WALLS, Told, says
+from audit.two_rules import Compared
 
 MISSING = re.compile(r"^missing (?P<package>\S+) (?P<python>.+)$")
 NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '(?P<package>[\w.]+)'")
