@@ -19,6 +19,7 @@ from audit.errors import DataError
 from audit.load import columnar, limits
 from audit.load.delimited import check_duplicates, too_large, too_wide
 from audit.load.lakes import DELTA, ICEBERG, NAMES, lake_of
+from audit.numbers import many
 
 _NUMBER = re.compile(r"^v?0*(\d+)[.-].*metadata\.json$|^v?0*(\d+)\.metadata\.json$")
 
@@ -47,7 +48,7 @@ def read(path: Path, columns: Sequence[str]) -> pa.Table:
     found = table.read(columns)
     if not found.num_rows:
         raise DataError(
-            f"the table {path.name!r} has no rows", got=f"{len(columns)} columns, 0 rows", expected="at least one row",
+            f"the table {path.name!r} has no rows", got=f"{many(len(columns), 'column')}, 0 rows", expected="at least one row",
             todo="check the table; rows that were deleted are not read",
         )  # fmt: skip
     return found
