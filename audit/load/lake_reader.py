@@ -48,8 +48,8 @@ def read(path: Path, columns: Sequence[str]) -> pa.Table:
     found = table.read(columns)
     if not found.num_rows:
         raise DataError(
-            f"the table {path.name!r} has no rows", got=f"{many(len(columns), 'column')}, 0 rows", expected="at least one row",
-            todo="check the table; rows that were deleted are not read",
+            f"the table {path.name!r} has no rows", got=f"{many(len(columns), 'column')}, 0 rows",
+            expected="at least one row", todo="check the table; rows that were deleted are not read",
         )  # fmt: skip
     return found
 
