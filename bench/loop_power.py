@@ -32,11 +32,12 @@ from audit.cube import CodedRows, Meaning  # noqa: E402
 from audit.watch.harm import feed_harm, look, open_harm  # noqa: E402
 from audit.watch.moves import composition, decisions, open_moves, seen  # noqa: E402
 from bench.loop_streams import composed, counts, decided, moved, named  # noqa: E402
+from debias.loop.transitions import HARM_PART  # noqa: E402
 
 SIZE = 500
 BASE = 0.15
 MEANING = Meaning("yes", "no", "yes")
-HARM = {"tolerance": 0.05, "alpha": 0.02, "people": 50}
+HARM = {"tolerance": 0.05, "alpha": 0.05 * HARM_PART, "people": 50}
 
 
 def rows(rng: np.random.Generator, share: Any, wrong: Any, accepted: float = 0.3, size: int = SIZE) -> CodedRows:

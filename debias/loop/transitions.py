@@ -32,7 +32,7 @@ from debias.loop.state import Built, Decision, Event, NewPolicy, ShadowModel, St
 QUIET_BATCHES = 3
 """So many batches without drift end a suspicion."""
 
-HARM_PART = 0.4
+HARM_PART = 0.33
 """So much of the policy's alpha harm may spend, beside what challengers spend."""
 BARREN = 3
 """So many batches in a row without usable outcomes, and what outcomes would say is not known any more."""
