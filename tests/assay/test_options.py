@@ -147,6 +147,7 @@ def test_help_of_all_needs_no_command_and_no_facade() -> None:
         "audit.errors",
         "audit.models",
         "audit.models.held",
+        "audit.numbers",
         "audit.printable",
         "audit.progress",
     }

@@ -373,7 +373,7 @@ def unchecked(extra: Any) -> Extra:
 def forced(r: Real, manifest: Any) -> str:
     """The page with the forger's words, set by a forger's Assay that takes them."""
     from reports import document, setting
-    from reports.sections import closing
+    from reports.sections import closing, scope
 
     with pytest.MonkeyPatch.context() as patch:
         for module in (document, closing):
@@ -381,6 +381,7 @@ def forced(r: Real, manifest: Any) -> str:
         patch.setattr(closing, "_level", lambda m: str(m.extra.get("level_words", "")))
         patch.setattr(setting, "plain", str)
         patch.setattr(document, "read_extra", unchecked)
+        patch.setattr(scope, "many", lambda n, what: f"{n} {what}")
         return page_html(r.files, manifest)
 
 
