@@ -127,7 +127,7 @@ def rows(case: Case, frame: pd.DataFrame, audit: Mask, people: npt.NDArray[np.in
     outcomes.label(case, frame)
     outcomes.one_spelling(case, frame, people)
     for attribute in case.data.sensitive:
-        _sensitive(case, frame.loc[audit, attribute])
+        _sensitive(case, frame.loc[audit, attribute], None if people is None else people[audit])
     if case.data.weight is not None:
         _weight(frame[case.data.weight], case.data.weight, audit)
     if case.data.time is not None:
@@ -138,8 +138,10 @@ def rows(case: Case, frame: pd.DataFrame, audit: Mask, people: npt.NDArray[np.in
         outcomes.score(case, frame.loc[audit, str(case.model.column)])
 
 
-def _sensitive(case: Case, column: pd.Series) -> None:
+def _sensitive(case: Case, column: pd.Series, people: npt.NDArray[np.int64] | None) -> None:
     name = str(column.name)
+    times = np.ones(len(column), dtype=np.int64) if people is None else people
+    measured = int(times.sum())
     edges = case.data.bins.get(name)
     if edges:
         codes, all_names = band(column, edges)
@@ -154,19 +156,19 @@ def _sensitive(case: Case, column: pd.Series) -> None:
                 expected=f"at most {limits.MAX_NUMBERS} values, or bins",
                 todo=f"write for example bins = {{ {name} = {suggested_bins(column)} }} under [data]",
             )
-    if len(names) > min(limits.MAX_GROUPS, max(limits.MANY_GROUPS, len(column) // limits.ROWS_EACH)):
+    if len(names) > min(limits.MAX_GROUPS, max(limits.MANY_GROUPS, measured // limits.ROWS_EACH)):
         raise DataError(
             f"the sensitive column {name!r} has {many(len(names), 'group')}",
-            got=f"{listed(names)} in {many(len(column), 'measured row')}",
+            got=f"{listed(names)} in {many(measured, 'measured row')}",
             expected=f"at most {limits.MAX_GROUPS:,} groups, and above {limits.MANY_GROUPS} at least "
             f"{limits.ROWS_EACH} rows a group on average",
             todo="put values together in a coarser column (regions instead of towns), or bins for a number",
         )
     if len(names) < 2:
-        missing = int(column.isna().sum())
+        missing = int(times[column.isna().to_numpy()].sum())
         raise DataError(
             f"the sensitive column {name!r} has {'one group only' if names else 'no values'}",
-            got=f"{listed(names)} in {many(len(column) - missing, 'measured row')}, {missing:,} unknown",
+            got=f"{listed(names)} in {many(measured - missing, 'measured row')}, {missing:,} unknown",
             expected="at least two groups to compare",
             todo="check the column and the split" + (", or choose other bins" if edges else ""),
         )

@@ -33,8 +33,7 @@ def named_columns(case: Case, features: Collection[str]) -> frozenset[str]:
     """
     data = case.data
     names = {n for n in data.sensitive if n not in data.bins and n not in data.indicators}
-    if data.cluster is not None and data.cluster != data.id:
-        names.add(data.cluster)
+    names |= {n for n in (data.id, data.cluster) if n is not None}
     return frozenset(names.difference(features) if case.model.is_asked else names)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 
@@ -47,8 +50,9 @@ def join_sensitive(case: Case, frame: pd.DataFrame, side: tuple[str, ...]) -> tu
             todo="name its columns in `sensitive`, or remove `sensitive_path`",
         )
     table = read_noted(data.sensitive_path, [key, *wanted], named=tuple(named_columns(case, ())))
-    people = with_columns(table.frame, {key: _keys(table.frame[key])})
-    notes = list(table.notes)
+    keys, theirs, said = _alike(frame[key], table.frame[key], data.path.name, name)
+    people = with_columns(table.frame, {key: theirs})
+    notes = [*table.notes, *said]
     nameless = int(people[key].isna().sum())
     people = people[people[key].notna()].drop_duplicates(ignore_index=True)
     again = people[key].duplicated(keep=False)
@@ -63,7 +67,6 @@ def join_sensitive(case: Case, frame: pd.DataFrame, side: tuple[str, ...]) -> tu
             f"{name}: {many(nameless, 'row')} {are(nameless, 'has no id and was', 'have no id and were')} not used."
         )
     people = people[~again].set_index(key)
-    keys = _keys(frame[key])
     place = pd.Index(people.index).get_indexer(pd.Index(keys))
     found = (place >= 0) & keys.notna().to_numpy()
     if not found.any():
@@ -93,6 +96,31 @@ def _keys(column: pd.Series) -> pd.Series:
     codes, names = coded(column)
     table = np.array([*names, None], dtype=object)
     return pd.Series(table[codes], index=column.index, dtype="str")
+
+
+def _alike(ours: pd.Series, theirs: pd.Series, here: str, there: str) -> tuple[pd.Series, pd.Series, list[str]]:
+    """The ids of both tables as names. Where one holds numbers, 0007 in the other is 7, unless that has 7 as well."""
+    numeric = [pd.api.types.is_numeric_dtype(c) and not pd.api.types.is_bool_dtype(c) for c in (ours, theirs)]
+    keys = [_keys(ours), _keys(theirs)]
+    if numeric[0] == numeric[1]:
+        return keys[0], keys[1], []
+    text = numeric.index(False)
+    plain = _without_zeros(keys[text])
+    if plain.equals(keys[text]):
+        return keys[0], keys[1], []
+    file, other = (here, there) if text == 0 else (there, here)
+    keys[text] = plain
+    note = f"{other} holds numbers in {str(ours.name)!r}: zeros in front in {file} (007) were not kept to match them."
+    return keys[0], keys[1], [note]
+
+
+def _without_zeros(names: pd.Series) -> pd.Series:
+    """Numbers without zeros in front; two names that would become one stay as they are written."""
+    known = names.dropna().unique()
+    short = {n: re.sub(r"^0+(?=\d)", "", n) for n in known}
+    times = Counter(short.values())
+    short = {n: s for n, s in short.items() if n != s and s.isdigit() and times[s] == 1}
+    return names.map(lambda n: short.get(n, n), na_action="ignore").astype("str")
 
 
 def _some(column: pd.Series) -> str:

@@ -24,7 +24,7 @@ from audit.case import Case
 from audit.errors import DataError
 from audit.load import check, columnar
 from audit.load.digest import sha256_of
-from audit.load.infer import infer
+from audit.load.infer import MARKERS, infer
 from audit.load.roles import check_roles
 from audit.load.values import coded as names_in
 from audit.scale.kinds import Sum, kinds
@@ -52,6 +52,7 @@ from audit.scale.typed import (
 from audit.scores import EXACT_SCORES, WEIGHT_STEPS
 
 MEMORY = "1GB"
+ID_NUMBER, ID_NAME = "[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?", "^[+-]?(0[0-9]|[0-9]{16})"
 SAFE = {
     "memory_limit": MEMORY,
     "autoinstall_known_extensions": "false",
@@ -173,7 +174,7 @@ def _repeated(case: Case, source: Source, rows: InBase) -> tuple[int, int] | Non
     data = case.data
     if data.id is None:
         return None
-    name = source.column(data.id)
+    name = _id(source, rows, source.column(data.id))
     among = measured_rows(case, source, rows)
     total, known, missing = among.one(f"count(*), count(DISTINCT {name}), count(*) FILTER (WHERE {name} IS NULL)")
     if known + missing == total:
@@ -184,6 +185,15 @@ def _repeated(case: Case, source: Source, rows: InBase) -> tuple[int, int] | Non
         if both == known:
             return None
     return int(total), int(known + missing)
+
+
+def _id(source: Source, rows: InBase, name: str) -> str:
+    """Ids as `infer` reads them: 7 and 7.0 are one in a column of numbers of which none has zeros in front."""
+    if source.kind != "csv":
+        return name
+    known = f"CASE WHEN trim({name}) NOT IN ({', '.join(literal(m) for m in MARKERS)}) THEN trim({name}) END"
+    number = f"regexp_full_match({known}, '{ID_NUMBER}') AND NOT regexp_matches({known}, '{ID_NAME}')"
+    return f"CAST({known} AS DOUBLE)" if rows.one(f"bool_and({number})")[0] else name
 
 
 def _fetch(rows: InBase, keys: Mapping[str, str], sums: Sequence[tuple[str, str, float]]) -> pa.Table:

@@ -12,8 +12,8 @@ import pandas as pd
 
 from audit.case import Case
 from audit.errors import CaseError, InputError
-from audit.load import read_table
 from audit.load.digest import files_of
+from audit.load.tables import read_noted
 from audit.load.values import coded
 from audit.numbers import are, many
 from debias.loop.file_ready import Settled
@@ -117,7 +117,7 @@ class Labels:
     def _file(self, file: Path) -> tuple[Run, int]:
         """The outcomes of one file by id, those that are empty left out, and how many ids have two."""
         try:
-            table = read_table(file, [str(self._id), str(self._label)])
+            table = read_noted(file, [str(self._id), str(self._label)], named=(str(self._id),)).frame
         except InputError as error:
             if not error.problem.endswith("no rows"):
                 self._said.append(f"The outcomes in {os.path.basename(file)} are left out: {error.message}")

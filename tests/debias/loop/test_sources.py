@@ -357,6 +357,14 @@ def test_ids_are_names_so_that_7_and_7_0_are_one(make: Make, tmp_path: Path) -> 
     assert labels_in(source) == ["yes", "no", "yes", "-"]
 
 
+def test_late_outcomes_tell_007_and_7_apart(make: Make, tmp_path: Path) -> None:
+    put(tmp_path / "in/1.csv", people(4).drop(columns="paid").assign(who=["007", "7", "08", "9"]))
+    put(tmp_path / "late/1.csv", "who,paid\n007,yes\n7,no\n08,no\n8,yes\n")
+    source = open_source(make(source="in", labels="late/*.csv"), (), tmp_path)
+    assert source.total() == 1
+    assert labels_in(source) == ["yes", "no", "no", "-"]
+
+
 def test_an_outcome_in_the_rows_is_kept(make: Make, tmp_path: Path) -> None:
     put(tmp_path / "in/1.csv", people(3).assign(paid=["yes", None, "no"]))
     put(tmp_path / "late/1.csv", outcomes([0, 1, 2], ["no", "no", "no"]))
