@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ decision = "d"
 """
 
 
-def rows(ids: list[str]) -> pd.DataFrame:
+def rows(ids: Sequence[Any]) -> pd.DataFrame:
     n = range(len(ids))
     return pd.DataFrame(
         {"pid": ids, "g": ["mw"[i % 2] for i in n], "y": [i // 2 % 2 for i in n], "d": [i // 3 % 2 for i in n]}
@@ -34,7 +35,7 @@ def rows(ids: list[str]) -> pd.DataFrame:
 
 def put(frame: pd.DataFrame, path: Path) -> None:
     if path.suffix == ".xlsx":
-        workbook(path, [list(frame.columns), *frame.to_numpy().tolist()])
+        workbook(path, [[*frame.columns], *frame.to_numpy().tolist()])
     elif path.suffix == ".csv":
         frame.to_csv(path, index=False)
     else:
@@ -102,7 +103,7 @@ def test_two_names_of_one_number_are_not_joined_as_one(tmp_path: Path) -> None:
 
 
 def test_one_group_is_counted_in_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    put(rows(ZEROS).assign(g=["z"] * 190 + [None] * 10), tmp_path / "m.csv")
+    put(rows(ZEROS).assign(g=["z"] * 190 + [""] * 10), tmp_path / "m.csv")
     (tmp_path / "case.toml").write_text(CASE.format(path="m.csv", roles='sensitive = ["g"]\nengine = "duckdb"'))
     assert cli.main(["audit", str(tmp_path / "case.toml"), "--out", str(tmp_path / "out")]) == 2
     assert "'z' in 190 measured rows, 10 unknown" in " ".join(capsys.readouterr().err.split())
