@@ -69,7 +69,7 @@ def looked(command: list[str], root: Path) -> Run:
         start = last = time.perf_counter()
         process = subprocess.Popen(
             command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            env={**os.environ, "ASSAY_PROGRESS": str(told)},
+            env={**os.environ, "ASSAY_PROGRESS": str(told), "ASSAY_HOME": held},
         )  # fmt: skip
         while process.poll() is None:
             time.sleep(1 / 30)

@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -46,17 +47,24 @@ def made(folder: Path, days: int, method: str) -> Path:
 
 
 class Child:
-    """`assay watch` in a process; `until` waits for a line that begins so on its stderr."""
+    """`assay watch` in a process; `until` waits for a line that begins so on its stderr, or for the trail to have the
+    batch of this number."""
 
     def __init__(self, case: Path, out: Path) -> None:
+        self._out = out
         env = os.environ | {"OMP_NUM_THREADS": "1"}
         words = [sys.executable, str(ROOT / "cli.py"), "watch", str(case), "--out", str(out)]
         self.process = subprocess.Popen(
             words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=env, start_new_session=True
         )
 
-    def until(self, begin: str) -> bool:
+    def until(self, begin: str | int) -> bool:
         assert self.process.stderr is not None
+        if isinstance(begin, int):
+            threading.Thread(target=self.process.stderr.read, daemon=True).start()
+            while not (there := has_batch(self._out, begin)) and self.process.poll() is None:
+                time.sleep(0.01)
+            return there
         for line in self.process.stderr:
             if line.startswith(begin):
                 return True
@@ -73,13 +81,13 @@ class Child:
         return self.process.wait()
 
 
-def seconds(case: Path, out: Path, begin: str) -> float:
-    """From that line to the next."""
+def seconds(case: Path, out: Path, begin: str | int) -> float:
+    """From that line to the next, from that batch to the next."""
     child = Child(case, out)
     if not child.until(begin):
         return 0.0
     begun = time.monotonic()
-    child.until("")
+    child.until(begin + 1 if isinstance(begin, int) else "")
     took = time.monotonic() - begun
     child.kill()
     return took
@@ -89,7 +97,11 @@ def has(out: Path, kind: str) -> bool:
     return any(b["kind"] == kind for b in bodies(out))
 
 
-def killed_at(case: Path, out: Path, begin: str, done: str, kills: int, rng: random.Random) -> int:
+def has_batch(out: Path, number: int) -> bool:
+    return out.exists() and any(b["kind"] == "batch" and b["facts"]["number"] >= number for b in bodies(out))
+
+
+def killed_at(case: Path, out: Path, begin: str | int, done: str, kills: int, rng: random.Random) -> int:
     """Kill it so many times after that line, before the trail has `done`; how many times that came about."""
     before = out.with_name(out.name + "-before")
     longest, count = 0.0, 0
@@ -146,7 +158,7 @@ def main() -> int:
             raise SystemExit("nothing was promoted")
         built = killed_at(case, out, "Building a challenger", "shadow", given.kills, rng)
         number = next(b["facts"]["number"] for b in reversed(told[: kinds.index("promoted")]) if b["kind"] == "batch")
-        promoted = killed_at(case, out, f"Batch {number + 1} ", "promoted", given.kills, rng)
+        promoted = killed_at(case, out, number - 1, "promoted", given.kills, rng)
         assert Child(case, out).end() == 0
         same = hashes(out) == hashes(whole)
         pointer = (out / "running.json").read_bytes() == (whole / "running.json").read_bytes()

@@ -56,6 +56,8 @@ def measured(command: list[str]) -> tuple[float, float, float]:
 
     one = {**os.environ, **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")}
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    home = tempfile.TemporaryDirectory()  # of its own: answers that are kept would answer the next run
+    one["ASSAY_HOME"] = home.name
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=one, cwd=ROOT)
     peak, over = [0.0], threading.Event()
 
@@ -68,6 +70,7 @@ def measured(command: list[str]) -> tuple[float, float, float]:
     code = process.wait()
     over.set()
     watcher.join()
+    home.cleanup()
     wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     if code:
         raise SystemExit(f"{command}: exit {code}")

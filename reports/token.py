@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, unquote_to_bytes
 
 from audit.errors import KeyFileError
+from audit.numbers import many
 from reports.signing_key import LEAST_BITS, PASSWORD_VARIABLE, SigningKey, check_fit
 
 if TYPE_CHECKING:
@@ -239,7 +240,7 @@ def _certificates(blobs: list[bytes], modulus: int) -> tuple[x509.Certificate, t
     ]  # fmt: skip
     if not own:
         raise KeyFileError(
-            "the token holds no certificate of this key", got=f"{len(every)} certificates of other keys",
+            "the token holds no certificate of this key", got=f"{many(len(every), 'certificate')} of other keys",
             expected="the key's own certificate", todo="write the certificate to the token, beside its key",
         )  # fmt: skip
     certificate = max(own, key=lambda c: c.not_valid_after_utc)

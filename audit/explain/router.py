@@ -89,7 +89,7 @@ def native_attributions(
         # The library's own total must be what the model answered, or these are attributions of something else.
         reached = 1 / (1 + np.exp(-total)) if output == LOG_ODDS else total
         beside = gate(np.zeros((len(total), 1)), reached, scores, max(tolerance, 1e-6))
-        found = Additivity(found.max_error, tolerance, beside.passed, found.rows)
+        found = Additivity(found.max_error if beside.passed else beside.max_error, tolerance, beside.passed, found.rows)
     if not found.passed:
         off = "not finite" if found.max_error is None else f"off by up to {brief(found.max_error, 2)}"
         why = (

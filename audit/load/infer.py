@@ -83,7 +83,7 @@ def _marked_numbers(name: str, column: pa.ChunkedArray, delimiter: str, notes: l
     count = pc.sum(marked).as_py() or 0
     if count:
         shown = ", ".join(repr(v) for v in column.filter(pc.fill_null(marked, False)).unique().slice(0, 3).to_pylist())
-        notes.append(f"Column {name!r} holds numbers; {many(count, 'value')} ({shown}) are read as missing.")
+        notes.append(f"Column {name!r} holds numbers; {many(count, 'value')} ({shown}) {are(count)} read as missing.")
     return numbers
 
 

@@ -1,20 +1,21 @@
 """scipy.stats when it is asked for, and not when scikit-learn is imported.
 
 scikit-learn takes five names from scipy.stats at import and calls them in few places; importing it is a quarter of what
-a model's process needs before it can load a model. Here a module stands in its place that gives stand-ins for these
-five while `until_asked` lasts. Whatever else is asked of it, then or later, a submodule of its included, is asked of
-the module itself, which loads for that and fills the same object.
+a model's process needs before it can load a model. While `until_asked` lasts a module stands in its place that gives
+stand-ins for these five. Whatever else is asked of it is asked of scipy.stats itself, which is imported for that as
+ever; after `until_asked` who imports it gets it as if nothing had stood there.
 """
 
 from __future__ import annotations
 
+import importlib
+import importlib.abc
 import importlib.machinery
-import importlib.util
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any, cast
+from typing import Any
 
 NAME = "scipy.stats"
 TAKEN = frozenset({"chi2", "gmean", "mode", "rankdata", "spearmanr"})
@@ -28,20 +29,12 @@ class _StandIn:
         self._name = name
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return getattr(_filled(), self._name)(*args, **kwargs)
+        return getattr(_real(), self._name)(*args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return getattr(getattr(_filled(), self._name), name)
-
-
-class _Folders(list[str]):
-    """Where the submodules are. They are looked for when one is imported: the module itself comes first."""
-
-    def __iter__(self) -> Iterator[str]:
-        _filled()
-        return super().__iter__()
+        return getattr(getattr(_real(), self._name), name)
 
 
 class _Late(ModuleType):
@@ -51,21 +44,44 @@ class _Late(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name in TAKEN and self.open:
             return _StandIn(name)
-        if name.startswith("__"):
+        if name.startswith("__") and name != "__all__":
             raise AttributeError(name)
-        return getattr(_filled(), name)
+        return getattr(_real(), name)
+
+    def __dir__(self) -> list[str]:
+        return dir(_real())
 
 
-def _filled() -> ModuleType:
-    """The real module."""
-    module = sys.modules[NAME]
-    if isinstance(module, _Late):
-        spec = cast(importlib.machinery.ModuleSpec, module.__spec__)
-        assert spec.loader is not None
-        module.__class__ = ModuleType  # type: ignore[assignment]
-        module.__path__ = list(spec.submodule_search_locations or ())
-        spec.loader.exec_module(module)
-    return module
+class _Parts(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """A part of the module that is imported meanwhile: the module itself comes first, and has most of its parts loaded
+    then. Those are handed over as they are: one that is made twice has two of each of its classes."""
+
+    def __init__(self) -> None:
+        self._specs: dict[str, importlib.machinery.ModuleSpec | None] = {}
+
+    def find_spec(self, name: str, path: Any, target: Any = None) -> importlib.machinery.ModuleSpec | None:
+        if not name.startswith(f"{NAME}.") or not isinstance(sys.modules.get(NAME), _Late):
+            return None
+        _real()
+        there = sys.modules.get(name)
+        if there is None:
+            return None
+        # importlib prefers the spec of what was loaded in passing, and would load it again by it.
+        self._specs[name], there.__spec__ = there.__spec__, None
+        return importlib.machinery.ModuleSpec(name, self)
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        return sys.modules[spec.name]
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self._specs.pop(module.__name__)
+
+
+def _real() -> ModuleType:
+    """scipy.stats itself. importlib lets threads wait for each other."""
+    if isinstance(sys.modules.get(NAME), _Late):
+        sys.modules.pop(NAME, None)
+    return importlib.import_module(NAME)
 
 
 @contextmanager
@@ -77,15 +93,17 @@ def until_asked() -> Iterator[None]:
     # module loaded before it.
     import scipy.special
 
-    spec = None if NAME in sys.modules else importlib.util.find_spec(NAME)
-    if spec is None or spec.origin is None:
+    if NAME in sys.modules:
         yield
         return
-    module = _Late(NAME)
-    module.__spec__, module.__loader__, module.__file__ = spec, spec.loader, spec.origin
-    module.__package__, module.__path__ = NAME, _Folders(spec.submodule_search_locations or ())
+    module, parts = _Late(NAME), _Parts()
+    module.__package__, module.__path__ = NAME, []
     sys.modules[NAME] = scipy.stats = module
+    sys.meta_path.insert(0, parts)
     try:
         yield
     finally:
         _Late.open = False
+        sys.meta_path.remove(parts)
+        if sys.modules.get(NAME) is module:
+            del sys.modules[NAME]

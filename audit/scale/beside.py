@@ -23,6 +23,7 @@ import pyarrow as pa
 from audit.case import Case
 from audit.cube import Ints
 from audit.load import columnar
+from audit.load.groups import named_columns
 from audit.load.infer import MARKERS, infer
 from audit.load.rows import missing_words
 from audit.quality.missing import WRITTEN, said_missing
@@ -115,7 +116,8 @@ def _sample(case: Case, place: Place, columns: Sequence[str], rows: int, seed: i
     table = place.drawn([place.source.column(c) for c in names], min(place.sample, rows), rows, seed)
     table = table.rename_columns(names)
     if place.source.kind == "csv":
-        table = infer(table.cast(pa.schema([(n, pa.string()) for n in names])), place.source.delimiter)[0]
+        texts = table.cast(pa.schema([(n, pa.string()) for n in names]))
+        table = infer(texts, place.source.delimiter, named_columns(case, ()))[0]
     frame = columnar.plain(place.source.files[0].name, table)[0].to_pandas(ignore_metadata=True)
     return missing_words(case, frame)[0], place.how
 
@@ -178,7 +180,9 @@ def _by_group(case: Case, place: Place, found: Any) -> pa.Table | None:
 def _frame(case: Case, place: Place, table: pa.Table, rows: Ints, roles: Sequence[str]) -> pd.DataFrame:
     """The columns of groups and outcomes, as reading the rows would give them."""
     label = case.data.label if case.data.label in roles else None
-    frame = base.typed_values(case, place.source, base.in_utc(table), list(roles), False)[0]
+    # The roles' columns alone: a column of the table's own sums may have a name that a column of the data has.
+    own = table.select([place.source.column(r) for r in roles])
+    frame = base.typed_values(case, place.source, base.in_utc(own), list(roles), False)[0]
     only = replace(case, data=replace(case.data, label=label), model=replace(case.model, kind="path"))
     return missing_words(only, frame[list(roles)], rows)[0]
 

@@ -33,13 +33,12 @@ _DEPTH = 3
 
 def check_allowed(data: bytes, revisions: Sequence[Revision]) -> str:
     """Every object of every revision is of a kind that Assay writes, and is referred to. Raises Broken."""
-    seen: set[Place] = set()
     count = 0
     for revision in revisions:
+        # Anew for each: an entry that led nowhere, and so was none, is one once a later revision writes its object.
         with opened(data[: revision.end]) as pdf:
             objects = _Objects(pdf)
-            _Walk(objects, seen, revision).work()
-            known = {number for number, _ in seen}
+            known = {number for number, _ in _Walk(objects).work()}
             for number in objects.numbers(revision):
                 if number not in known and not _holds_the_file(obj := objects[number], revision):
                     got = f"object {number.partition(' ')[0]}: {_object_head(obj)}"
@@ -124,25 +123,21 @@ def _object_head(obj: Any) -> str:
 
 
 class _Walk:
-    """From the trailer along every reference, each with the rule for the place it stands in.
+    """From the trailer along every reference, each with the rule for the place it stands in."""
 
-    seen : what earlier revisions reached, added to. An object that this revision writes anew is held against every rule
-    under which it was reached before; the others are as they were.
-    """
-
-    def __init__(self, objects: _Objects, seen: set[Place], revision: Revision) -> None:
-        self.objects, self.seen = objects, seen
+    def __init__(self, objects: _Objects) -> None:
+        self.objects = objects
+        self.seen: set[Place] = set()
         self.held: set[Place] = set()
-        written = {f"{n} 0 R" for n in revision.objects}
-        anew = [place for place in seen if place[0] in written]
-        self.seen.difference_update(anew)
-        self.left: list[tuple[Any, str, str, str]] = [(number, rule, _plainly(rule), "") for number, rule in anew]
+        self.left: list[tuple[Any, str, str, str]] = []
 
-    def work(self) -> None:
+    def work(self) -> set[Place]:
+        """What was reached."""
         self._keys(self.objects.trailer, "trailer", "the trailer")
         while self.left:
             obj, rule, where, key = self.left.pop()
             self._value(obj, rule, where, key, 0)
+        return self.seen
 
     def _value(self, obj: Any, rule: str, where: str, key: str, depth: int) -> None:
         one_of, number = _rule(rule), None

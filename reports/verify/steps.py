@@ -172,7 +172,7 @@ def check_validation_data(data: bytes) -> str:
                         "the validation data hold something else", got=type(error).__name__, expected=key
                     ) from error
                 count += 1
-    return f"{count} certificates and revocation lists"
+    return f"certificates and revocation lists, {count} together"
 
 
 def _name_of(pdf: Any, number: int) -> str:

@@ -16,7 +16,7 @@ from audit.load.values import coded
 from audit.models.loaded import same_class
 from audit.models.served.addresses import place_of
 from audit.models.served.line import Server
-from audit.numbers import many
+from audit.numbers import are, many
 
 MOST_TOLD = 12
 
@@ -47,7 +47,8 @@ def agreed(case: Case, features: Sequence[str]) -> None:
 def said(spec: EndpointSpec, server: Server, columns: int) -> str:
     return (
         f"The model is served at {place_of(spec.url)} and its identity is not established: nobody can tell from here "
-        f"which model answers. The server calls it {server.words()}. {columns} columns of every person were sent there."
+        f"which model answers. The server calls it {server.words()}. {many(columns, 'column')} of every person "
+        f"{are(columns, 'was', 'were')} sent there."
     )
 
 

@@ -19,7 +19,8 @@ from audit.models.late import until_asked
 with until_asked():
     from audit.models.skops_model import import_skops
     import_skops()
-module = sys.modules["scipy.stats"]
+import scipy
+module = scipy.stats
 found = {"before": [type(module).__name__, "scipy.stats._stats_py" in sys.modules]}
 import scipy
 import sklearn.metrics._ranking, sklearn._loss.link, sklearn.isotonic, sklearn.covariance._robust_covariance as robust
@@ -30,10 +31,17 @@ found["gmean"] = float(sys.modules["sklearn._loss.link"].gmean([1.0, 2.0, 4.0]))
 found["spearmanr"] = float(sys.modules["sklearn.isotonic"].spearmanr([1, 2, 3, 4], [1, 3, 2, 4])[0])
 found["chi2"] = [float(robust.chi2(3).isf(0.5)), float(robust.chi2.ppf(0.9, 2))]
 import scipy.stats
-found["after"] = [type(module).__name__, scipy.stats is module, callable(scipy.stats.norm.cdf)]
+found["after"] = [type(scipy.stats).__name__, module.norm is scipy.stats.norm, callable(scipy.stats.norm.cdf)]
 print(json.dumps(found))
 """
 ASKED = (
+    "from scipy.stats._distn_infrastructure import rv_frozen; import scipy.stats as s; n = s.norm(); "
+    "assert isinstance(n, rv_frozen) and type(n) is type(s.norm(1, 2))",
+    "from scipy.stats import *; assert norm.cdf(0) == 0.5",
+    "import scipy.stats; assert len(dir(scipy.stats)) > 100",
+    "import threading, scipy.stats as s; found = []; "
+    "each = [threading.Thread(target=lambda: found.append(s.norm.cdf(0))) for _ in range(6)]; "
+    "[t.start() for t in each]; [t.join(60) for t in each]; assert found == [0.5] * 6",
     "from scipy.stats import mstats",
     "import scipy.stats.distributions",
     "from scipy.stats import rankdata; assert type(rankdata).__name__ == 'function'",

@@ -148,3 +148,27 @@ def test_the_sketch_holds_what_it_promises_over_many_tables() -> None:
         hits += abs(part * kinds - len(np.unique(values))) <= _within(kinds, part)
     # Of 200 at 95 %, fewer than 180 has a chance of .0006.
     assert hits >= 180
+
+
+@pytest.mark.parametrize("names", [("people", "k", "h"), ("m0", "w0", "s"), ("n", "c1", "c0")])
+def test_a_column_may_have_the_name_of_a_sum_and_zeros_in_front(tmp_path: Path, names: tuple[str, ...]) -> None:
+    rng = np.random.default_rng(1)
+    frame = people()[["income", "hours", "y", "d"]]
+    for name, values in zip(names, (["01", "1", "02"], ["p", "q"], ["x", "z"]), strict=True):
+        frame[name] = rng.choice(values, len(frame))
+    frame.to_csv(tmp_path / "people.csv", index=False)
+    found = {}
+    for engine in ("duckdb", "memory"):
+        case = tmp_path / f"{engine}.toml"
+        case.write_text(
+            f'[case]\nname = "c"\npurpose = "p"\n[data]\npath = "people.csv"\nengine = "{engine}"\nlabel = "y"\n'
+            f'positive = "yes"\nfavourable = "yes"\nsensitive = {list(names)}\n[model]\ndecision = "d"\n'
+        )
+        assert cli.main(["audit", str(case), "--out", str(tmp_path / engine), "--draws", "50"]) == 0
+        found[engine] = json.loads((tmp_path / engine / "evidence.json").read_bytes())
+    large, memory = found["duckdb"], found["memory"]
+    assert large["quality"]["missing"]["by_group"] == memory["quality"]["missing"]["by_group"]
+    by_group = [[(r["group"], r["repeated"]) for r in e["quality"]["duplicates"]["by_group"]] for e in (large, memory)]
+    assert by_group[0] == by_group[1]
+    assert large["quality"]["proxies"] == memory["quality"]["proxies"]
+    assert large["individual"]["neighbours"] == memory["individual"]["neighbours"]
