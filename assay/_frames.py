@@ -15,6 +15,7 @@ from audit.load.sign import sign_of
 from audit.load.toml import key, write
 from audit.load.values import name_of, names_of, with_columns
 from audit.numbers import many
+from audit.printable import first_line
 
 
 def as_pandas(data: Any) -> pd.DataFrame:
@@ -156,7 +157,7 @@ class Columns:
         except (pa.ArrowException, TypeError, ValueError) as error:
             raise DataError(
                 "the table cannot be written",
-                got=str(error).splitlines()[0],
+                got=first_line(error),
                 expected="numbers, texts, dates, true and false",
                 todo="drop or convert the column",
             ) from error

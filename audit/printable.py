@@ -21,6 +21,12 @@ def printable(text: str, *, lines: bool = True) -> str:
     return "".join(c if c.isprintable() or c in stay or unicodedata.category(c) == "Zs" else SIGN for c in text)
 
 
+def first_line(error: BaseException, length: int = 300) -> str:
+    """What a library's error says first; its type's name where it says nothing."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next((line for line in lines if line), type(error).__name__)[:length]
+
+
 def one_line(text: object, length: int = 300) -> str:
     """A foreign message as one printable line of bounded length."""
     plain = "".join(c if c.isprintable() else " " for c in str(text)[: 4 * length])

@@ -15,6 +15,7 @@ from audit.errors import DataError
 from audit.load import limits
 from audit.load.delimited import check_duplicates, too_large, too_wide
 from audit.numbers import many
+from audit.printable import first_line
 from audit.sentences import FEWER_VALUES
 
 _INDEX = re.compile(r"__index_level_\d+__")
@@ -157,15 +158,10 @@ def broken(file: Path, what: str, error: Exception) -> DataError:
     """The refusal for a file that its reader does not understand."""
     return DataError(
         f"{file.name!r} cannot be read as {what}",
-        got=_first_sentence(str(error)) or type(error).__name__,
+        got=first_line(error).split(". ")[0][:200],
         expected=f"a whole {what} file",
         todo="copy or export it again; it may have been cut off on the way",
     )
-
-
-def _first_sentence(text: str) -> str:
-    line = text.strip().splitlines()[0] if text.strip() else ""
-    return line.split(". ")[0][:200]
 
 
 MOST_KINDS = 1_000

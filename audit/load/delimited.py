@@ -24,6 +24,7 @@ from audit.errors import DataError
 from audit.load import heading, limits
 from audit.load.digest import unreadable
 from audit.numbers import are, many
+from audit.printable import first_line
 from audit.sentences import FEWER_VALUES
 
 PLAIN = ReadSpec()
@@ -145,7 +146,7 @@ def _as_text(text: Text, columns: Sequence[str] | None) -> pa.Table:
     except pa.ArrowInvalid as error:
         raise DataError(
             f"the file {text.name!r} cannot be read as a table",
-            got=str(error).splitlines()[0],
+            got=first_line(error),
             expected=f"rows of {many(len(text.header), 'value')} between {DELIMITERS[text.delimiter]}s",
             todo="look for a quotation mark that is never closed, and export the table again",
         ) from error

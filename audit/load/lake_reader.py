@@ -20,6 +20,7 @@ from audit.load import columnar, limits
 from audit.load.delimited import check_duplicates, too_large, too_wide
 from audit.load.lakes import DELTA, ICEBERG, NAMES, lake_of
 from audit.numbers import many
+from audit.printable import first_line
 
 _NUMBER = re.compile(r"^v?0*(\d+)[.-].*metadata\.json$|^v?0*(\d+)\.metadata\.json$")
 
@@ -152,10 +153,9 @@ class _Guarded:
                 todo="run `make lakes` (or `pip install -r requirements/lakes.txt`); or export it as Parquet",
             ) from error  # fmt: skip
         except Exception as error:  # whatever the package raises of a broken or newer table
-            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             raise DataError(
                 f"the {NAMES[self.kind]} table {self.path.name!r} cannot be read",
-                got=(lines[0] if lines else type(error).__name__)[:300],
+                got=first_line(error),
                 expected="a whole table, of features that the package knows",
                 todo="try it with the package alone; or export it as Parquet",
             ) from error

@@ -20,6 +20,7 @@ from audit.load.delimited import PLAIN
 from audit.load.digest import files_of, unreadable
 from audit.load.infer import infer
 from audit.numbers import many
+from audit.printable import first_line
 
 Select = Sequence[str] | Callable[[tuple[str, ...]], Sequence[str]] | None
 """Which columns to read: these, those that a function chooses from all names, or all."""
@@ -232,7 +233,7 @@ def _columnar(
     except pa.ArrowException as error:
         raise DataError(
             "a column has different types in different files",
-            got=str(error).splitlines()[0],
+            got=first_line(error),
             expected="one type a column",
             todo="export the files alike",
         ) from error

@@ -18,6 +18,7 @@ from audit.case import ReadSpec
 from audit.errors import DataError
 from audit.load import limits
 from audit.numbers import are, many
+from audit.printable import first_line
 
 MOST_TITLES = 20
 
@@ -131,7 +132,7 @@ def _rows(file: Path, read: ReadSpec) -> tuple[list[list[Any]], list[str]]:
     except (CalamineError, OSError, ValueError, zipfile.BadZipFile) as error:
         raise DataError(
             f"{file.name!r} cannot be read as a workbook",
-            got=str(error).splitlines()[0][:200] if str(error) else type(error).__name__,
+            got=first_line(error, 200),
             expected="a whole .xlsx, .xls or .ods file without a password",
             todo="save it again, or export the sheet as CSV UTF-8",
         ) from error

@@ -27,6 +27,7 @@ from audit.load.digest import sha256_of
 from audit.load.infer import MARKERS, infer
 from audit.load.roles import check_roles
 from audit.load.values import coded as names_in
+from audit.printable import first_line
 from audit.scale.kinds import Sum, kinds
 from audit.scale.people import Together, told_apart
 from audit.scale.rank import Scored, bin_sql, rank_bins
@@ -255,7 +256,7 @@ def _largest_weight(case: Case, rows: InBase, w: str) -> float:
 def broken(source: Source, error: Exception) -> DataError:
     return DataError(
         f"{source.files[0].name!r} cannot be counted",
-        got=str(error).splitlines()[0][:300],
+        got=first_line(error),
         expected="a whole " + ("Parquet file" if source.kind == "parquet" else "CSV file in UTF-8, rows alike"),
         todo="export the table again, or as Parquet",
     )

@@ -27,6 +27,7 @@ from audit.load.digest import files_of, sha256_of
 from audit.load.engines import FRAME
 from audit.load.lakes import lake_of
 from audit.load.tables import kind_of, same_columns
+from audit.printable import first_line
 from audit.scale.ask import told_by_task
 from audit.scale.beside import HASH, SAMPLE, Beside, Place, beside
 from audit.scale.frames import Held, count_held, measured, refuse
@@ -127,10 +128,9 @@ def _of_spark(error: BaseException) -> bool:
 
 
 def _failed(name: str, error: BaseException) -> DataError:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return DataError(
         f"Spark cannot count {name!r}",
-        got=(lines[0] if lines else type(error).__name__)[:300],
+        got=first_line(error),
         expected="a table that Spark reads, and a cluster that answers",
         todo="try the table with Spark alone (df.count()); its own log says more",
     )
@@ -173,7 +173,7 @@ def session_of(spec: SparkSpec) -> Iterator[Any]:
     except Exception as error:
         raise DataError(
             "no session of Spark could be begun",
-            got=(str(error).strip().splitlines() or [type(error).__name__])[0][:300],
+            got=first_line(error),
             expected=f"Spark at {remote or spec.master or 'this machine'}",
             todo="check the address, and that `pyspark` alone starts there",
         ) from error

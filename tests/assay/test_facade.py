@@ -22,6 +22,7 @@ from sklearn.preprocessing import StandardScaler
 
 import assay
 import cli
+from audit.errors import DataError
 
 PUBLIC = {
     "AssayError", "Explanation", "Mitigation", "Result", "audit", "audit_case", "endpoint", "fairness_scorer",
@@ -359,3 +360,19 @@ def test_the_rest_of_a_case_file_from_a_notebook(tmp_path: Path) -> None:
 def test_what_a_case_file_does_not_take(case: Any, words: str) -> None:
     with pytest.raises(assay.AssayError, match=re.escape(words)):
         assay.audit(people_in_rows(), decision="seen", sensitive="sex", favourable="yes", weight="years", case=case)
+
+
+@pytest.mark.parametrize(
+    ("said", "got"), [("", "ValueError"), ("\n\n", "ValueError"), ("\n  no such type \nat 3", "no such type")]
+)
+def test_what_a_library_says_first_is_told_also_where_it_says_nothing(
+    monkeypatch: pytest.MonkeyPatch, said: str, got: str
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError(said)
+
+    monkeypatch.setattr(pd.DataFrame, "to_parquet", broken)
+    frame = pd.DataFrame({"sex": ["f", "m"] * 20, "y": ["yes", "no"] * 20, "d": ["no", "yes"] * 20})
+    with pytest.raises(DataError) as error:
+        assay.audit(frame, label="y", decision="d", sensitive="sex", positive="yes", favourable="yes")
+    assert error.value.got == got
