@@ -90,6 +90,23 @@ def test_whatever_else_is_asked_of_it_loads_it_whole() -> None:
     assert ran(WHOLE.replace("ASKED", repr(ASKED))).splitlines() == list(ASKED)
 
 
+MEANWHILE = """
+import sys
+from audit.models.late import until_asked
+
+with until_asked():
+    import sklearn.ensemble
+    from scipy.stats._distn_infrastructure import rv_frozen
+import scipy.stats
+assert isinstance(scipy.stats.norm(), rv_frozen)
+assert sys.modules[rv_frozen.__module__].__spec__.name == rv_frozen.__module__
+"""
+
+
+def test_a_part_that_is_imported_meanwhile_is_made_once() -> None:
+    ran(MEANWHILE)
+
+
 COMMANDS = """
 import sys, cli
 
