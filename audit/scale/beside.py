@@ -191,7 +191,8 @@ def _missing(value: nw.Expr, kind: Any, number: bool) -> tuple[nw.Expr, nw.Expr]
     """Whether a value is empty, and whether it says so in words. number: text in a column of numbers."""
     gone = value.is_null()
     if kind.is_float():
-        gone = gone | value.is_nan().fill_null(False)
+        # Not isnan: DuckDB answers that by a Parquet file's least and largest value, and NaN is in neither.
+        gone = gone | (~value.is_finite() & (value.abs() != math.inf)).fill_null(False)
     if kind != nw.String:
         return gone, nw.lit(False)
     if number:

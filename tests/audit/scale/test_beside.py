@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import cli
@@ -172,3 +173,43 @@ def test_a_column_may_have_the_name_of_a_sum_and_zeros_in_front(tmp_path: Path, 
     assert by_group[0] == by_group[1]
     assert large["quality"]["proxies"] == memory["quality"]["proxies"]
     assert large["individual"]["neighbours"] == memory["individual"]["neighbours"]
+
+
+@pytest.mark.parametrize(
+    ("sample", "floor", "why"),
+    [(0, None, "the case says that no row is drawn"), (40, 10, "where small groups stay in it")],
+)
+def test_no_row_is_drawn_where_none_may_leave(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sample: int, floor: int | None, why: str
+) -> None:
+    """As the engine's place says: of Spark's own places tests/audit/scale/test_spark.py asks."""
+    place = beside.Place
+
+    def closed(source: Any, frame: Any, hashed: Any, _: Any, how: str, __: int) -> beside.Place:
+        def drawn(*_: object) -> pa.Table:
+            raise AssertionError("a row was drawn")
+
+        return place(source, frame, hashed, drawn, how, sample, floor)
+
+    monkeypatch.setattr(beside, "Place", closed)
+    found = audited(tmp_path, "parquet", "duckdb")
+    assert why in json.dumps(found)
+    assert not {"slices", "individual"} & set(found)
+
+
+def test_not_a_number_is_missing_in_every_engine(tmp_path: Path) -> None:
+    frame = people()
+    frame["hours"] = np.where(np.arange(len(frame)) % 3 == 0, np.nan, frame.hours)
+    frame.loc[1, "hours"] = np.inf  # is a value, if a strange one
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    at = table.column_names.index("hours")
+    table = table.set_column(at, "hours", pa.array(frame.hours.to_numpy(), from_pandas=False))
+    assert table.column("hours").null_count == 0
+    found = {}
+    for engine in ("duckdb", "memory"):
+        audited(tmp_path, "parquet", engine)
+        pq.write_table(table, tmp_path / "people.parquet")
+        assert cli.main(["audit", str(tmp_path / f"{engine}.toml"), "--out", str(tmp_path / "n"), "--draws", "50"]) == 0
+        found[engine] = json.loads((tmp_path / "n" / "evidence.json").read_bytes())["quality"]["missing"]
+    assert found["duckdb"] == found["memory"]
+    assert "hours" in json.dumps(found["memory"])
