@@ -47,7 +47,7 @@ LONG = (
     "tests/debias/loop/test_rows_aside.py", "tests/reports/test_doors.py", "tests/debias/loop/test_seen.py",
     "tests/test_house.py", "tests/audit/answers/test_answers.py", "tests/reports/test_pages_beside.py",
     "tests/debias/loop/test_kill.py", "tests/audit/models/test_sandbox_deeds.py", "tests/debias/loop/test_circle.py",
-    "tests/debias/loop/test_postgres.py", "tests/debias/test_export.py", "tests/debias/loop/test_sources.py",
+    "tests/debias/loop/test_postgres.py", "tests/debias/test_export.py", "tests/debias/loop/test_stdin.py",
     "tests/screens/test_login.py", "tests/test_progress.py", "tests/debias/test_methods_table.py",
     "tests/audit/models/test_one_worker.py", "tests/debias/test_pareto.py", "tests/audit/test_same_evidence.py",
     "tests/reports/test_no_quotes.py", "tests/reports/test_search_section.py",

@@ -1,0 +1,30 @@
+"""What tests of sources share."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audit.case import Case
+from audit.load import load_case
+from tests.debias.loop.feeding import Make, people
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """A case on a small table of people, its [watch] as given."""
+
+    def case(data: str = "", *, label: bool = True, rows: int = 12, **watch: Any) -> Case:
+        people(rows).to_csv(tmp_path / "table.csv", index=False)
+        lines = ["[case]", 'name = "x"', 'purpose = "y"', "[data]", 'path = "table.csv"', 'positive = "yes"']
+        lines += ['sensitive = ["sex"]', 'time = "day"', 'id = "who"', *(['label = "paid"'] if label else []), data]
+        lines += ["[model]", 'decision = "said"', "[watch]"]
+        lines += [f"{k} = {json.dumps(v)}" for k, v in watch.items()]
+        path = tmp_path / "case.toml"
+        path.write_text("\n".join(lines) + "\n")
+        return load_case(path)
+
+    return case
