@@ -121,6 +121,7 @@ def test_a_plan_is_the_pace_of_the_batches_before() -> None:
         {"F": [[30, 20], [10, 40], [500, 500]], "M": [[5, 1], [1, 0], [0, 0]], "(unknown)": [[9, 9], [9, 9]]}
     )
     assert plan(matured, 10, 25) == {("sex", "F"): 250, ("sex", "M"): 17}
+    assert plan(matured, 1, 25) == {("sex", "F"): 2500, ("sex", "M"): 175}, "one batch is a pace"
     assert plan(None, 10, 25) == plan(matured, 0, 25) == {}
 
 
@@ -141,6 +142,10 @@ def test_a_verdict_names_who_is_undecided() -> None:
     found = judge_gate(POLICY, model, (KEY,), 1, ("sex",))
     assert found.passed
     assert [(c["name"], c["people"]) for c in found.to_json()["undecided"]] == [("loss/sex=X", 100)]
+    away = replace(model, paired=EVEN, planned={("sex", g): n for g, n in (("F", 3000), ("M", 3000), ("X", 10))})
+    nobody = judge_gate(POLICY, away, (KEY,), 1, ("sex",))
+    assert nobody.passed
+    assert [(c.name, c.people) for c in nobody.undecided] == [("loss/sex=X", 0)], "a group that has not come yet"
     known = replace(model, paired=EVEN)
     assert judge_gate(POLICY, known, (KEY,), 1, ("sex",)).undecided == ()
 
