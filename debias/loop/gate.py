@@ -34,6 +34,9 @@ HARM = "harm/"
 DIFFER = 0.05
 """Of so many of a group's people, it is planned, the two models decide one rightly and the other wrongly."""
 
+ENDLESS = 1 << 24
+"""People that no trial brings: a bound that they cannot show is shown by nobody."""
+
 NOBODY = (0,) * 3
 """The counts of a group of whom no outcome is known."""
 
@@ -172,7 +175,7 @@ def plan(matured: Cube | None, seen: int, to_come: int) -> dict[tuple[str, str],
 def least_people(bound: float, alpha: float) -> int:
     """The least n at which two models that are wrong equally often, and of which one alone is wrong about DIFFER of the
     people, are shown to be within `bound` of each other: fewer cannot be asked to show it."""
-    low, high = 1, 1 << 24
+    low, high = 1, ENDLESS
     while low < high:
         n = (low + high) // 2
         if paired_sequence(DIFFER * n / 2, DIFFER * n / 2, n, alpha)[1] <= bound:

@@ -39,7 +39,8 @@ def test_everyone_may_spend_alpha_and_each_group_its_share_of_it() -> None:
     assert interval(loss(pairs)) == paired_sequence(64, 41, 1000 + 1000 + 515, ALPHA)
     assert interval(loss(pairs, name="loss/sex=F")) == paired_sequence(30, 20, 1000, ALPHA / 2)
     assert interval(loss(pairs, name="loss/sex=M")) == paired_sequence(25, 20, 1000, ALPHA / 2)
-    assert interval(loss(pairs, name="loss/sex=F")) != paired_sequence(30, 20, 1000, ALPHA)
+    alone = paired(F=(900, 30, 20, 50), **{"(unknown)": (500, 9, 1, 5)})
+    assert interval(loss(alone, name="loss/sex=F")) == paired_sequence(30, 20, 1000, ALPHA)
 
 
 def test_people_without_an_outcome_are_in_no_pair() -> None:
