@@ -143,6 +143,10 @@ def test_a_verdict_names_who_is_undecided() -> None:
     found = judge_gate(POLICY, model, (KEY,), 1, ("sex",))
     assert found.passed
     assert [(c["name"], c["people"]) for c in found.to_json()["undecided"]] == [("loss/sex=X", 100)]
+    high = check(found, "loss/sex=X").facts["high"]
+    for bound, names in ((high, []), (math.nextafter(high, -1), ["loss/sex=X"])):
+        at = replace(POLICY, loop=replace(RULES, group_loss=bound))
+        assert [c.name for c in judge_gate(at, model, (KEY,), 1, ("sex",)).undecided] == names
     away = replace(model, paired=EVEN, planned={("sex", g): n for g, n in (("F", 3000), ("M", 3000), ("X", 10))})
     nobody = judge_gate(POLICY, away, (KEY,), 1, ("sex",))
     assert nobody.passed
