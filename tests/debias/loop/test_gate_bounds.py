@@ -94,6 +94,9 @@ def test_who_has_to_show_it_is_said_by_the_plan_and_not_by_who_came() -> None:
     assert planned(needed, few).holds is None, "expected, and not there yet"
     late = loss_checks(many, RULES, ALPHA, {("sex", "F"): 5000})
     assert next(c for c in late if c.name == "loss/sex=M").holds is True, "a group that nobody knew of has no plan"
+    one_will_do = replace(RULES, enough=1, group_loss=1.0)
+    unplanned = loss_checks(paired(M=(0, 0, 0, 0)), one_will_do, ALPHA, {("sex", "F"): 5000})
+    assert {c.name: c.holds for c in unplanned}["loss/sex=M"] is True, "nobody was expected of it, not one"
     gone = loss_checks(paired(F=(2900, 20, 20, 60)), RULES, ALPHA, {("sex", "F"): 5000, ("sex", "M"): 5000})
     assert [(c.name, c.holds) for c in gone][-1] == ("loss/sex=M", None), "a group that stays away cannot show it"
 
