@@ -55,7 +55,7 @@ def measured_otherwise(name: str, **given: Any) -> None:
 
 def issued(r: Real, files: dict[str, bytes], **changes: Any) -> bytes:
     """The report that Assay prints on these files, certified."""
-    manifest = kit.manifest_of(files, r.pki.auditor, **changes)
+    manifest = kit.manifest_of(files, r.pki.auditor, annex="none", **changes)
     return certified(r, assemble(page_html(files, manifest), files, manifest))
 
 
