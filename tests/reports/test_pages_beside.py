@@ -45,20 +45,27 @@ def judged(pdf: bytes, monkeypatch: pytest.MonkeyPatch, processors: int) -> Veri
     return verify(pdf)
 
 
+@pytest.fixture(scope="module")
+def alone(real: bytes) -> Verification:
+    """What one process says."""
+    with pytest.MonkeyPatch.context() as patch:
+        return judged(real, patch, 1)
+
+
 def pages(found: Verification) -> str:
     return next(c.status for c in found.checks if c.name == "printed pages")
 
 
 def test_two_processes_say_what_one_says(
-    real: bytes, small: Reports, monkeypatch: pytest.MonkeyPatch, started: list[process.Child]
+    real: bytes, alone: Verification, small: Reports, monkeypatch: pytest.MonkeyPatch, started: list[process.Child]
 ) -> None:
-    for pdf, status in ((real, "ok"), (small.certified, "failed")):
+    refused = judged(small.certified, monkeypatch, 1)
+    assert len(started) == 1
+    for pdf, one, status in ((small.certified, refused, "failed"), (real, alone, "ok")):
         del started[:]
-        alone = judged(pdf, monkeypatch, 1)
-        assert len(started) == 1
         beside = judged(pdf, monkeypatch, 2)
-        assert len(started) == 3
-        assert beside == alone
+        assert len(started) == 2
+        assert beside == one
         assert pages(beside) == status
         assert not [c for c in started if os.path.exists(f"/proc/{c.pid}")]
 
@@ -91,7 +98,7 @@ def test_where_the_figures_fail_no_page_is_believed(small: Reports, pki: Pki, mo
 
 
 def test_where_there_is_no_room_for_a_second_the_first_makes_the_pages(
-    real: bytes, monkeypatch: pytest.MonkeyPatch
+    real: bytes, alone: Verification, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begin, begun = process.subprocess.Popen, []
 
@@ -101,7 +108,6 @@ def test_where_there_is_no_room_for_a_second_the_first_makes_the_pages(
             raise OSError(11, "Resource temporarily unavailable")
         return begin(*given, **named)
 
-    alone = judged(real, monkeypatch, 1)
     monkeypatch.setattr(process.subprocess, "Popen", one)
     found = judged(real, monkeypatch, 2)
     assert len(begun) == 2

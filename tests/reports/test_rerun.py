@@ -25,6 +25,8 @@ MADE = ("evidence.json", "explain.json", "mitigation.json")
 ROOT = Path(__file__).resolve().parents[2]
 CASE = ROOT / "sample_data" / "german_credit.toml"
 
+pytestmark = pytest.mark.usefixtures("measured_once")
+
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Files, Files]:
