@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from audit.documents import Documents
 from audit.explain.document import people_rule
 from audit.numbers import many
 from audit.sentences import stopped_early
@@ -65,6 +66,7 @@ def check_rerun(files: Mapping[str, bytes], rerun: Mapping[str, bytes]) -> str:
 
     Raises InPart where a file of the report was not made again.
     """
+    files, rerun = Documents.of(files), Documents.of(rerun)
     _check_inputs(load(files, "evidence.json"), load(rerun, "evidence.json"))
     compared, left = 0, []
     said: dict[tuple[str, str], list[str]] = {}

@@ -39,7 +39,7 @@ def files(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Files:
     out = tmp_path_factory.mktemp("german")
     case = load_case(root / "sample_data" / "german_credit.toml")
     run_audit(case, out, Settings(draws=200))
-    found = run_search(case, out, trials=3, methods=["constrained_boosting"], draws=200)
+    found = run_search(case, out, trials=5, methods=["constrained_boosting"], draws=200)
     narrow = min((t for t in found["trials"] if t["front"]), key=lambda t: float(t["gap"]["high"]))
     pick(case, out, narrow["trial"], reason="<narrow> & bearable", by="Bo", now=WHEN, draws=200)
     return collect(out)
@@ -73,9 +73,9 @@ def test_the_front_is_printed_and_who_picked_and_why(files: Files) -> None:
     choice = json.loads(files["mitigation.json"])["choice"]
     found = blocks(files)
     told = " ".join(b.text for b in found if isinstance(b, Paragraph))
-    assert "3 candidates were tried (constrained boosting; seed 0)" in told
+    assert "5 candidates were tried (constrained boosting; seed 0)" in told
     assert "None of the 400 test rows was used" in told
-    assert f"Bo picked candidate {choice['trial']} of 3 on 2026-11-22. Reason: <narrow> & bearable" in told
+    assert f"Bo picked candidate {choice['trial']} of 5 on 2026-11-22. Reason: <narrow> & bearable" in told
     table = next(b for b in found if isinstance(b, Table))
     on = [t for t in search["trials"] if t["front"]]
     assert sorted(r[0] for r in table.rows) == sorted(["–", *(str(t["trial"]) for t in on)])
@@ -113,7 +113,7 @@ def test_without_a_pick_or_with_one_of_another_search_it_is_said(files: Files) -
 
 
 def test_every_figure_is_computed_again(files: Files) -> None:
-    assert "3 candidates computed again" in check_search(files)
+    assert "5 candidates computed again" in check_search(files)
     assert check_mitigation(files, {})
 
 
