@@ -7,7 +7,19 @@ import pytest
 
 from reports.verify import verify
 from tests.reports import forged_signed, forged_words
-from tests.reports.forge import DONE, FAILED, PART, SIGNED, Real, certified, check_refused, exit_code, made, pages_line
+from tests.reports.forge import (
+    DONE,
+    FAILED,
+    OTHER_PAGES,
+    PART,
+    SIGNED,
+    Real,
+    certified,
+    check_refused,
+    exit_code,
+    made,
+    pages_line,
+)
 
 STEPS = forged_signed.STEPS
 
@@ -15,6 +27,14 @@ STEPS = forged_signed.STEPS
 @pytest.mark.parametrize("name", SIGNED)
 def test_no_signed_forgery_is_verified(name: str, real: Real, here: None) -> None:
     check_refused(made(real, name), real, name)
+
+
+@pytest.mark.parametrize("name", ["another_digit", "the_same_in_another_packing"])
+def test_how_other_pages_are_refused_is_known(name: str, real: Real, here: None) -> None:
+    """`check_refused` takes it for no refusal of what is embedded."""
+    found = verify(made(real, name))
+    assert [c.name for c in found.checks if c.status == "failed"] == ["printed pages"]
+    assert OTHER_PAGES.match(pages_line(found).detail)
 
 
 @pytest.mark.parametrize("name", forged_words.ELSEWHERE)
