@@ -11,7 +11,7 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.journeys.conftest import Served, settled
+from tests.journeys.conftest import Served, serving, settled
 from tests.shared import german
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
@@ -27,6 +27,13 @@ SCREENS = {
 }  # fmt: skip
 TALLEST = {"desktop": 2500, "phone": 3200}
 """CSS pixels of a screen before a person opens anything; lines wrap on a phone."""
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """An app of its own: how high a screen is depends on what lies beside the case."""
+    with serving(tmp_path_factory.mktemp("home")) as app:
+        yield app
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +57,6 @@ def seen(request: pytest.FixtureRequest, browser: Browser) -> Iterator[tuple[Pag
     context.close()
 
 
-def shown(tab: Page) -> None:
-    settled(tab)
-    expect(tab.get_by_test_id("stSkeleton")).to_have_count(0, timeout=120_000)
-    tab.wait_for_timeout(200)
-
-
 def look(tab: Page, where: str, kind: str, tall: int) -> list[str]:
     tab.evaluate(AXE)
     found: list[str] = [f"{where}: {v}" for v in tab.evaluate(FOUND)]
@@ -75,11 +76,11 @@ def test_every_screen_for_every_eye(seen: tuple[Page, str], served: Served, case
     found = []
     for screen, sections in SCREENS.items():
         tab.goto(f"{served.url}/{screen}?case={case}")
-        shown(tab)
+        settled(tab, 120)
         found += look(tab, screen or "start", kind, TALLEST[kind])
         for section in sections:
             tab.get_by_role("radio", name=section, exact=True).click()
-            shown(tab)
+            settled(tab, 120)
             found += look(tab, f"{screen}, {section}", kind, TALLEST[kind])
     assert not found, "\n".join(found)
 
@@ -90,11 +91,11 @@ def test_the_way_in_is_walked_by_the_keyboard(browser: Browser, served: Served) 
     tab = context.new_page()
     try:
         tab.goto(served.url)
-        shown(tab)
+        settled(tab, 120)
         reach(tab, "Begin")
         tab.keyboard.press("Enter")
         expect(tab.get_by_role("heading", name="Set up", exact=True)).to_be_visible(timeout=30_000)
-        shown(tab)
+        settled(tab, 120)
         reach(tab, "Upload")
     finally:
         context.close()

@@ -127,7 +127,7 @@ def test_every_figure_of_the_evidence_is_the_same_and_so_are_the_bytes_of_a_seco
         assert json.dumps(a[key]) == json.dumps(b[key]), key
     assert (a["data"]["engine"], b["data"]["engine"]) == ("memory", "duckdb")
     for model, roles in (("few", {}), ("many", {"cluster": "who"})):
-        weighted = case_of(tmp_path, "parquet", MODELS[model], weight="w", **roles)
+        weighted = case_of(tmp_path, "parquet", MODELS[model], weight="w", sensitive=("sex", "(n)"), bins={}, **roles)
         run_audit(weighted, tmp_path / "c", settings, large=True)
         run_audit(weighted, tmp_path / "d", settings, large=True)
         assert (tmp_path / "c" / "evidence.json").read_bytes() == (tmp_path / "d" / "evidence.json").read_bytes()
