@@ -30,6 +30,10 @@ PRELOADED = {
         "audit.models.wire", "audit.models.formats", "audit.models.ops", "audit.models.table", "audit.models.guards",
         "audit.models.skops_model", "sklearn.ensemble", "sklearn.pipeline", "sklearn.linear_model", "shap",
     ),
+    # Of a model of another interpreter that is this one; the worker itself is read anew, and stands alone.
+    f"{ROOT / 'audit' / 'models' / 'own_worker.py'}:serve": (
+        "pandas", "joblib", "sklearn.ensemble", "sklearn.pipeline", "sklearn.linear_model",
+    ),
     "reports.verify.inside:serve": ("reports.verify.inside", "reports.issue", "reports.pdf", "weasyprint"),
 }  # fmt: skip
 """What a child serves -> what is imported before it is forked."""
