@@ -44,9 +44,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@contextmanager
-def serving(home: Path) -> Iterator[Served]:
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The real app, as `make run` serves it."""
+    home = tmp_path_factory.mktemp("home")
     port = free_port()
     command = [sys.executable, "-m", "streamlit", "run", "app.py"]
     command += ["--server.port", str(port), "--browser.serverPort", str(port)]
@@ -67,13 +68,6 @@ def serving(home: Path) -> Iterator[Served]:
     finally:
         process.terminate()
         process.wait(20)
-
-
-@pytest.fixture(scope="session")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """One app for all journeys of a worker; each journey makes a case of its own."""
-    with serving(tmp_path_factory.mktemp("home")) as app:
-        yield app
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.journeys.conftest import Served, serving, settled
+from tests.journeys.conftest import Served, settled
 from tests.shared import german
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
@@ -27,13 +27,6 @@ SCREENS = {
 }  # fmt: skip
 TALLEST = {"desktop": 2500, "phone": 3200}
 """CSS pixels of a screen before a person opens anything; lines wrap on a phone."""
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """An app of its own: how high a screen is depends on what lies beside the case."""
-    with serving(tmp_path_factory.mktemp("home")) as app:
-        yield app
 
 
 @pytest.fixture(scope="module")

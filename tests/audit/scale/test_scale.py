@@ -91,11 +91,20 @@ MODELS = {
 }
 
 
-@pytest.mark.parametrize("kind", ["parquet", "csv", "csv.gz"])
-@pytest.mark.parametrize("model", MODELS)
+ROLES: list[dict[str, str]] = [
+    {}, {"cluster": "name"}, {"split": "split", "audit": "2"}, {"weight": "w", "cluster": "who"}
+]  # fmt: skip
+"""Each with each model in Parquet; text, which is only read otherwise, meets each of them and each model."""
+
+
 @pytest.mark.parametrize(
-    "roles",
-    [{}, {"cluster": "name"}, {"split": "split", "audit": "2"}, {"weight": "w", "cluster": "who"}],
+    ("kind", "model", "roles"),
+    [("parquet", model, roles) for model in MODELS for roles in ROLES]
+    + [
+        (kind, list(MODELS)[(i + n) % 3], roles)
+        for n, kind in enumerate(("csv", "csv.gz"))
+        for i, roles in enumerate(ROLES)
+    ],
     ids=str,
 )
 def test_the_cube_is_that_of_the_rows(tmp_path: Path, kind: str, model: str, roles: dict[str, str]) -> None:
