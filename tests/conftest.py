@@ -121,6 +121,15 @@ def forked(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def coarse_calibration() -> Iterator[None]:
+    """Limits of the calibration error from 40 draws and not 400, which are two fifths of an audit with scores. For
+    files that are not about them, and in which no other process makes them again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("audit.stats.calibrated.DRAWS", 40)
+        yield
+
+
 @pytest.fixture(scope="module", autouse=True)
 def what_stays_is_not_searched_again() -> None:
     """Libraries that collect garbage themselves (statsmodels' multipletests, Streamlit after each run) would walk over
