@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from audit import progress
 from audit.by_person import entries_of
 from audit.case import Case
 from audit.classes.code import classes_of
@@ -45,6 +46,7 @@ def examined(
         empty, words = ({c: by[c] for c in dict.fromkeys(names)} for by in (counts.missing, counts.written))
         gone = missing_of(empty, words, counts.rows, groups_of(case, counts.frame), settings)
         quality = {"missing": gone, "duplicates": _repeated(case, looked.columns, counts, looked.kinds)}
+    progress.stage("Examining a sample of the rows")
     near, more, said = _of_sample(case, looked, found, settings, allow)
     quality |= {} if near is None else {"proxies": near}
     return ({"quality": quality} if quality else {}) | more, (*notes, *said)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import re
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,9 +27,10 @@ from audit.load.infer import MARKERS, infer
 from audit.load.rows import missing_words
 from audit.quality.missing import WRITTEN, said_missing
 from audit.scale import typed as base
-from audit.scale.count import SAFE, InBase, broken, measured_rows
+from audit.scale.count import measured_rows
 from audit.scale.kinds import PEOPLE, arrow
-from audit.scale.source import Source, source_of
+from audit.scale.opened import Opened
+from audit.scale.source import Source
 
 SAMPLE = 40_000
 """Rows that are drawn: as many as slices are searched on of a table in memory (audit/slices)."""
@@ -204,37 +204,27 @@ def _ones(condition: nw.Expr) -> nw.Expr:
     return nw.when(condition).then(nw.lit(1)).otherwise(nw.lit(0))
 
 
-def of_duckdb(case: Case, found: base.Counted, seed: int) -> Beside:
+def of_duckdb(case: Case, found: base.Counted, seed: int, opened: Opened) -> Beside:
     """The same of a file that DuckDB counts."""
-    import duckdb
+    with opened.rows() as rows:
+        connection, mine = rows.connection, measured_rows(case, opened.source, rows).table
 
-    source = source_of(case)
-    with tempfile.TemporaryDirectory(prefix="assay-") as folder:
-        connection = duckdb.connect(config={**SAFE, "temp_directory": folder})
-        try:
-            connection.execute("SET enable_progress_bar = false")
-            mine = measured_rows(case, source, InBase(connection, source.sql)).table
+        def hashed(frame: Any, columns: Sequence[str]) -> Any:
+            del frame
+            # Its number without a sign would be too large for some readers; half of it tells kinds apart as well.
+            own = f"CAST(hash({', '.join(columns)}) >> 1 AS BIGINT)"
+            return nw.from_native(connection.sql(f"SELECT *, {own} AS {HASH} FROM {mine}"))
 
-            def hashed(frame: Any, columns: Sequence[str]) -> Any:
-                del frame
-                # Its number without a sign would be too large for some readers; half of it tells kinds apart as well.
-                own = f"CAST(hash({', '.join(columns)}) >> 1 AS BIGINT)"
-                return nw.from_native(connection.sql(f"SELECT *, {own} AS {HASH} FROM {mine}"))
+        def drawn(columns: Sequence[str], rows: int, of: int, seed: int) -> pa.Table:
+            del of
+            connection.execute("SET threads = 1")  # with more the draw would depend on which comes first
+            query = f"SELECT {', '.join(columns)} FROM {mine}"
+            some = f"{query} USING SAMPLE reservoir({rows} ROWS) REPEATABLE ({seed})"
+            try:
+                return connection.sql(some).to_arrow_table()
+            finally:
+                connection.execute("RESET threads")
 
-            def drawn(columns: Sequence[str], rows: int, of: int, seed: int) -> pa.Table:
-                del of
-                connection.execute("SET threads = 1")  # with more the draw would depend on which comes first
-                query = f"SELECT {', '.join(columns)} FROM {mine}"
-                some = f"{query} USING SAMPLE reservoir({rows} ROWS) REPEATABLE ({seed})"
-                try:
-                    return connection.sql(some).to_arrow_table()
-                finally:
-                    connection.execute("RESET threads")
-
-            frame = nw.from_native(connection.sql(f"SELECT * FROM {mine}"))
-            how = "drawn by DuckDB's reservoir, by the seed"
-            return beside(case, found, Place(source, frame, hashed, drawn, how, SAMPLE), seed)
-        except duckdb.Error as error:
-            raise broken(source, error) from error
-        finally:
-            connection.close()
+        frame = nw.from_native(connection.sql(f"SELECT * FROM {mine}"))
+        how = "drawn by DuckDB's reservoir, by the seed"
+        return beside(case, found, Place(opened.source, frame, hashed, drawn, how, SAMPLE), seed)
