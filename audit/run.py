@@ -43,6 +43,7 @@ from audit.load.check import repeated_ids
 from audit.load.forms import listed, stated
 from audit.load.lake_reader import said_of
 from audit.measure import measure
+from audit.models.held import let_go
 from audit.models.registry import record
 from audit.numbers import brief
 from audit.quality import groups_of
@@ -54,6 +55,9 @@ from audit.scale.source import is_large
 from audit.suppress import rare_people
 from audit.values import Measures, to_json
 from audit.wide import left_to_cube, told_of, with_left, written
+
+MANY_ROWS = 200_000
+"""From here on the model's process ends once it has decided: what follows takes more memory than a new start time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +165,8 @@ def _asked(
 
     classes = classes_of(case, rows.frame)
     decisions, model = decide(case, frame, rows.features, allow=allow, also=altered, classes=classes)
+    if len(frame) >= MANY_ROWS:
+        let_go()
     flips = planned[0] if planned else None
     decided = decisions.positive
     if flips is not None:

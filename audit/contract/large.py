@@ -46,10 +46,9 @@ def check_large(case: Case, settings: Settings | None = None, base: Opened | Non
             return check_large(case, settings, base)
     assert case.contract is not None
     how = settings or Settings()
-    with base.rows() as rows:
-        asking = _Asking(case, base.source, measured_rows(case, base.source, rows))
-        found = [_one(asking, c, how) for c in case.contract.checks]
-        return Checked(case.contract, asking.total, tuple(adjusted(found)))
+    asking = _Asking(case, base.source, measured_rows(case, base.source, base.rows()))
+    found = [_one(asking, c, how) for c in case.contract.checks]
+    return Checked(case.contract, asking.total, tuple(adjusted(found)))
 
 
 def _one(asking: _Asking, asked: Check, settings: Settings) -> Outcome:

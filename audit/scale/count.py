@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 
 import narwhals as nw
@@ -54,7 +55,7 @@ def count(case: Case, base: Opened | None = None) -> Counted:
     if base is None:
         with opened(case) as base:
             return count(case, base)
-    with base.rows() as rows:
+    with closing(base.rows()) as rows:  # temporary tables go with it
         frame, extra = _grouped(case, base.source, rows)
         return coded_of(case, base.source, frame, extra, base.digest)
 

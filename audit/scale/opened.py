@@ -10,6 +10,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -67,6 +68,9 @@ class InBase:
     connection: Any
     table: str
 
+    def close(self) -> None:
+        self.connection.close()
+
     def one(self, what: str) -> tuple[Any, ...]:
         """A row of totals."""
         return tuple(self.connection.sql(f"SELECT {what} FROM {self.table}").fetchall()[0])
@@ -79,20 +83,16 @@ class InBase:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """source: as it is to be asked; digest: of the files as they are."""
+    """source: as it is to be asked; digest: of the files as they are; pool: one thread that may ask meanwhile."""
 
     source: Source
     database: Any
     digest: Digest
+    pool: Executor
 
-    @contextmanager
-    def rows(self) -> Iterator[InBase]:
-        """All rows, over a connection of its own: temporary tables go when it is closed."""
-        connection = self.database.cursor()
-        try:
-            yield InBase(connection, self.source.sql)
-        finally:
-            connection.close()
+    def rows(self) -> InBase:
+        """All rows, over a connection of its own."""
+        return InBase(self.database.cursor(), self.source.sql)
 
 
 @contextmanager
@@ -109,7 +109,8 @@ def opened(case: Case) -> Iterator[Opened]:
         database = duckdb.connect(config={**SAFE, "temp_directory": folder})
         try:
             database.execute("SET enable_progress_bar = false")  # it would write to stdout
-            yield Opened(_copied(case, source, database, Path(folder)), database, digest)
+            with ThreadPoolExecutor(1) as pool:  # what was begun ends before the database is closed
+                yield Opened(_copied(case, source, database, Path(folder)), database, digest, pool)
         except duckdb.Error as error:
             raise broken(source, error) from error
         finally:
