@@ -35,7 +35,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -298,12 +298,9 @@ def _waits(home: Path, job_id: str) -> bool:
         return time.time_ns() - (_ticket(home / job_id) or (0, ""))[0] < 5e9
 
 
-def _turn(
-    place: Path, asked: threading.Event, args: Sequence[str], key: str | None, first: Callable[[], None]
-) -> FileLock | None:
+def _turn(place: Path, asked: threading.Event, args: Sequence[str], key: str | None, first: Any) -> FileLock | None:
     """Wait until it is this job's turn. The lock that is its slot; None where there is nothing left to do: a person
-    stopped it, or what another job of the same `key` made was taken over (then `TAKEN` is there). first: called while
-    it is the next one."""
+    stopped it, or another job of the same `key` made it (then `TAKEN` is there). first: called while it is the next."""
     home, queued = place.parent, place / QUEUED
     ticket = queued.read_text()
     locks = [FileLock(home / f"slot-{n}.lock") for n in range(slots())]
@@ -473,12 +470,9 @@ def main(argv: Sequence[str]) -> int:
     key = None if _follows(args) or sealed else same_work.note(args, Path(place))
     first = (lambda: None) if sealed else command.get_ready  # a sealed case is opened in its turn only
     slot = None if _follows(args) else _turn(Path(place), asked, args, key, first)
-    if asked.is_set():
+    if asked.is_set() or (Path(place) / TAKEN).exists():
         command.drop()
-        code = -signal.SIGTERM
-    elif (Path(place) / TAKEN).exists():
-        command.drop()
-        code = 0
+        code = -signal.SIGTERM if asked.is_set() else 0
     else:
         try:
             held = [(c, h) for c in sorted(_cases_of(args, Path(place).parent)) if c.is_dir() and (h := hold(c))]
