@@ -104,4 +104,6 @@ def test_a_server_that_does_not_answer_is_told_in_one_sentence(tmp_path: Path) -
     case = model_case(tmp_path, skops_of(tmp_path), 'engine = "spark"\nspark = { remote = "sc://127.0.0.1:9" }\n')
     done = client("-m", "cli", "audit", str(case), "--out", str(tmp_path / "run"))
     assert done.returncode == 2, done.stderr[-3000:]
+    assert "no session of Spark could be begun. Got: " in done.stderr
+    assert "refused" in done.stderr  # and not minutes of attempts
     assert "Traceback" not in done.stderr
