@@ -17,7 +17,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 import narwhals as nw
 import pyarrow as pa
@@ -38,6 +37,7 @@ from audit.scale.kinds import arrow
 from audit.scale.source import Source
 from audit.scale.typed import Counted
 
+PROXIES = {"grpc_proxy", "https_proxy", "http_proxy"}
 CONNECT_PORT, REACH_SECONDS = 15002, 10.0
 """Of Spark Connect where an address names no port, and how long it may take until somebody answers there."""
 QUIET = {
@@ -194,7 +194,7 @@ def _reach(remote: str) -> None:
     """Raises OSError where nobody answers at sc://host:port: Spark's client would try again for minutes. Where calls
     go through a proxy, only that client can tell."""
     place = urlsplit(remote)
-    if place.scheme == "sc" and place.hostname and not getproxies().keys() & {"http", "https", "grpc"}:
+    if place.scheme == "sc" and place.hostname and not PROXIES & {name.lower() for name in os.environ}:
         socket.create_connection((place.hostname, place.port or CONNECT_PORT), REACH_SECONDS).close()
 
 
