@@ -21,6 +21,8 @@ from audit import access, answers
 from audit.case import Case
 from audit.errors import InputError, OutputError
 from audit.files import private_folder
+from audit.load import kinds
+from audit.models import formats
 from audit.numbers import many
 from audit.sealed import drop, is_sealed, outer
 from debias import jobs
@@ -37,10 +39,9 @@ _FOLDERS = frozenset((".store", "models", "incoming"))
 _GOING = ".going"
 _OURS = b'"assay/'
 _ID = re.compile(r"[0-9a-f]{32}")
-_UPLOADS = frozenset(
-    ".csv .gz .tsv .parquet .feather .arrow .xlsx .ods .skops .onnx .pkl .pickle .joblib .p12 .pfx".split()
-)
-"""What people upload. Other files of a case are the screens' own notes."""
+_KEYS = (".p12", ".pfx")
+_UPLOADS = frozenset((*kinds.endings(), *formats.PICKLES, *_KEYS))
+"""What people upload, besides models. Other files of a case are the screens' own notes."""
 HOLD = "hold.json"
 """Beside a case that has to be kept: by whom, since when, why (reports/purge.py)."""
 
@@ -267,8 +268,19 @@ def _unnamed(place: Path) -> Iterator[Path]:
         return
     named = {p.resolve() for p, _ in originals_of(case, place / "case.toml")}
     for path in sorted(place.iterdir()):
-        if path.suffix in _UPLOADS and path.is_file() and not path.is_symlink() and path.resolve() not in named:
+        if path.is_file() and not path.is_symlink() and path.resolve() not in named and _is_upload(path):
             yield path
+
+
+def _is_upload(path: Path) -> bool:
+    """By the ending of its name; a model by what is in it too, since notes of the screens end as some models do."""
+    ending = path.suffix.lower()
+    if ending in _UPLOADS:
+        return True
+    try:
+        return ending in formats.endings() and any(f.known(path.read_bytes()) for f in formats.FORMATS.values())
+    except OSError:
+        return False
 
 
 def _running(jobs_home: Path) -> list[jobs.Job]:

@@ -9,6 +9,8 @@ import streamlit as st
 
 from audit import access
 from audit.errors import AssayError
+from audit.load import kinds
+from audit.models import formats
 from audit.numbers import many
 from screens import parts, questions, spool, state
 from screens.answers import Answers, Files, complete, write
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
 
     from audit.load.glance import Glance
 
-DATA_TYPES = ["csv", "gz", "parquet", "feather", "arrow", "xlsx", "xls", "ods"]
-MODEL_TYPES = ["skops", "txt", "json", "onnx", "pkl", "pickle", "joblib"]
+DATA_TYPES = [e[1:] for e in kinds.endings()]
+MODEL_TYPES = [e[1:] for e in (*formats.endings(), *formats.PICKLES)]
 
 
 def show() -> None:
@@ -36,8 +38,8 @@ def show() -> None:
 def own() -> None:
     """A data set of one's own. What is uploaded is written to disk first; its id goes into the address."""
     st.caption(
-        "The files stay on this machine. Data: CSV, CSV.gz, Parquet, Feather, or a workbook. Model: skops, LightGBM "
-        "text; or a column of decisions or scores in the data."
+        f"The files stay on this machine. Data: {kinds.in_words()}. Model: {formats.in_words()}; or a column of "
+        "decisions or scores in the data."
     )
     left, right = st.columns(2)
     data = left.file_uploader("Data set", type=DATA_TYPES, key="data-file")

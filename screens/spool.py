@@ -18,12 +18,12 @@ from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileMan
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
+from audit.load import kinds
+from audit.models import formats
+
 LEAST_BYTES = 1 << 20
 UPLOADS = "uploads"
-LARGE = (
-    ".csv", ".gz", ".tsv", ".parquet", ".feather", ".arrow", ".xlsx", ".xls", ".ods", ".skops", ".txt", ".json",
-    ".onnx", ".pkl", ".pickle", ".joblib",
-)  # fmt: skip
+LARGE = (*kinds.endings(), *formats.endings(), *formats.PICKLES)
 
 
 class Spooled(MemoryUploadedFileManager):

@@ -14,10 +14,11 @@ from audit.load import endpoints, schema
 from audit.load.toml import Reader, beside, relative
 from audit.load.values import name_of
 from audit.load.written import ENDPOINT, ModelSection, RegistrySection
+from audit.models.own_loaders import WAYS
 from audit.numbers import brief
 
 KINDS = ("path", "endpoint", "decision", "score")
-LOADERS = ("joblib", "pickle", "cloudpickle", "mlflow", "catboost", "statsmodels", "keras", "skops")
+LOADERS = tuple(WAYS)
 """How another interpreter may load a model, beside `module:function`."""
 
 _FOR_FILES = ("python", "load", "consent", "classes", "link", "registry")

@@ -16,27 +16,30 @@ def load(kind, path):
     if ":" in kind:
         module, _, name = kind.partition(":")
         return getattr(importlib.import_module(module), name)(path)
-    if kind == "joblib":
-        import joblib
+    return WAYS[kind][0](path)
 
-        return joblib.load(path)
-    if kind == "skops":
-        import skops.io
 
-        return skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
-    if kind in ("pickle", "cloudpickle"):
-        library = importlib.import_module(kind)
-        with open(path, "rb") as stream:
-            return library.load(stream)
-    if kind == "statsmodels":
-        from statsmodels.iolib.smpickle import load_pickle
+def _joblib(path):
+    import joblib
 
-        return Statsmodels(load_pickle(path))
-    if kind == "catboost":
-        return _catboost(path)
-    if kind == "keras":
-        return Keras(path)
-    return _mlflow(path)
+    return joblib.load(path)
+
+
+def _skops(path):
+    import skops.io
+
+    return skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
+
+
+def _pickled(path, library):
+    with open(path, "rb") as stream:
+        return importlib.import_module(library).load(stream)
+
+
+def _statsmodels(path):
+    from statsmodels.iolib.smpickle import load_pickle
+
+    return Statsmodels(load_pickle(path))
 
 
 def _catboost(path):
@@ -134,3 +137,19 @@ class Keras:
 
         values = numpy.asarray(rows, dtype="float32")
         return numpy.asarray(self.model.predict(values, verbose=0), dtype=float).reshape(len(values), -1)
+
+
+WAYS = {
+    "joblib": (_joblib, "the file, with that library"),
+    "pickle": (lambda path: _pickled(path, "pickle"), "the file, with that library"),
+    "cloudpickle": (lambda path: _pickled(path, "cloudpickle"), "the file, with that library"),
+    "mlflow": (
+        _mlflow,
+        "a folder with `MLmodel`: its scikit-learn pickle, else the flavour's own loader (needs mlflow there)",
+    ),
+    "catboost": (_catboost, "a file of that library, its classes or its family read from it"),
+    "statsmodels": (_statsmodels, "a file of that library, its classes or its family read from it"),
+    "keras": (Keras, "a file of that library, its classes or its family read from it"),
+    "skops": (_skops, "a skops file of another version of scikit-learn, all its types allowed"),
+}
+"""`load` in a case file -> what loads the model, and what that is; `module:function` is not listed."""
