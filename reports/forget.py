@@ -19,6 +19,7 @@ from typing import Any
 
 from audit import access, answers
 from audit.case import Case
+from audit.documents.table import DOCUMENTS
 from audit.errors import InputError, OutputError
 from audit.files import private_folder
 from audit.load import kinds
@@ -29,19 +30,16 @@ from debias import jobs
 
 ABANDONED_DAYS = 7
 """Uploads that were never made a case, and what is left of unfinished work, go after so many days without a change."""
-_FILES = frozenset(
-    "cube.json evidence.json explain.json mitigation.json search.json search.part.json watch.json watch-demo.json "
-    "demo.json demo-key.p12 running.json head.json alerts.jsonl answers.jsonl modelcard.md provenance.json "
-    "mlbom.cdx.json mitigated.json mitigated.onnx mitigated.skops mitigated.txt watch.db watch.db-wal watch.db-shm "
-    "watch.db-journal".split()
+_FILES = frozenset(DOCUMENTS) | frozenset(
+    "search.part.json watch.json watch-demo.json demo.json demo-key.p12 running.json head.json alerts.jsonl "
+    "answers.jsonl modelcard.md provenance.json mlbom.cdx.json mitigated.json mitigated.onnx mitigated.skops "
+    "mitigated.txt watch.db watch.db-wal watch.db-shm watch.db-journal".split()
 )
 _FOLDERS = frozenset((".store", "models", "incoming"))
 _GOING = ".going"
 _OURS = b'"assay/'
 _ID = re.compile(r"[0-9a-f]{32}")
 _KEYS = (".p12", ".pfx")
-_UPLOADS = frozenset((*kinds.endings(), *formats.PICKLES, *_KEYS))
-"""What people upload, besides models. Other files of a case are the screens' own notes."""
 HOLD = "hold.json"
 """Beside a case that has to be kept: by whom, since when, why (reports/purge.py)."""
 
@@ -273,9 +271,10 @@ def _unnamed(place: Path) -> Iterator[Path]:
 
 
 def _is_upload(path: Path) -> bool:
-    """By the ending of its name; a model by what is in it too, since notes of the screens end as some models do."""
+    """Whether a person uploaded this file, and no screen wrote it: by the ending of its name; a model by what is in it
+    too, since notes of the screens end as some models do."""
     ending = path.suffix.lower()
-    if ending in _UPLOADS:
+    if ending in (*kinds.endings(), *formats.PICKLES, *_KEYS):
         return True
     try:
         return ending in formats.endings() and any(f.known(path.read_bytes()) for f in formats.FORMATS.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
     from audit.load.glance import Glance
 
-DATA_TYPES = [e[1:] for e in kinds.endings()]
-MODEL_TYPES = [e[1:] for e in (*formats.endings(), *formats.PICKLES)]
-
 
 def show() -> None:
     """The screen."""
@@ -42,8 +40,10 @@ def own() -> None:
         "decisions or scores in the data."
     )
     left, right = st.columns(2)
-    data = left.file_uploader("Data set", type=DATA_TYPES, key="data-file")
-    model = right.file_uploader("Model (optional)", type=MODEL_TYPES, key="model-file")
+    data = left.file_uploader("Data set", type=types(kinds.endings()), key="data-file")
+    model = right.file_uploader(
+        "Model (optional)", type=types((*formats.endings(), *formats.PICKLES)), key="model-file"
+    )
     folder = loading()
     try:
         if data is not None:
@@ -64,6 +64,11 @@ def own() -> None:
             st.info(f"The model {state.plain(files.model.name)} is kept. Now the data that it decided about.")
     except AssayError as error:
         state.show_error(error)
+
+
+def types(endings: Iterable[str]) -> list[str]:
+    """As an uploader has the ends of names."""
+    return [e.lstrip(".") for e in endings]
 
 
 def kept_of(folder: CaseFolder, uploaded: UploadedFile) -> Path:

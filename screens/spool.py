@@ -23,7 +23,6 @@ from audit.models import formats
 
 LEAST_BYTES = 1 << 20
 UPLOADS = "uploads"
-LARGE = (*kinds.endings(), *formats.endings(), *formats.PICKLES)
 
 
 class Spooled(MemoryUploadedFileManager):
@@ -34,7 +33,9 @@ class Spooled(MemoryUploadedFileManager):
     guard = threading.Lock()
 
     def add_file(self, session_id: str, file: UploadedFileRec) -> None:
-        if len(file.data) >= LEAST_BYTES and file.name.lower().endswith(LARGE):
+        if len(file.data) >= LEAST_BYTES and file.name.lower().endswith(
+            (*kinds.endings(), *formats.endings(), *formats.PICKLES)
+        ):
             handle, name = tempfile.mkstemp(dir=self.folder)
             with os.fdopen(handle, "wb") as stream:
                 stream.write(file.data)

@@ -5,6 +5,7 @@ Each way runs what the file holds: a person has consented to exactly these bytes
 
 from __future__ import annotations
 
+import collections
 import importlib
 import importlib.util
 import os
@@ -16,7 +17,7 @@ def load(kind, path):
     if ":" in kind:
         module, _, name = kind.partition(":")
         return getattr(importlib.import_module(module), name)(path)
-    return WAYS[kind][0](path)
+    return WAYS[kind].load(path)
 
 
 def _joblib(path):
@@ -139,17 +140,22 @@ class Keras:
         return numpy.asarray(self.model.predict(values, verbose=0), dtype=float).reshape(len(values), -1)
 
 
+Way = collections.namedtuple("Way", "load what copy")
+_LIBRARY = "the file, with that library"
+_FAMILY = "a file of that library, its classes or its family read from it"
 WAYS = {
-    "joblib": (_joblib, "the file, with that library"),
-    "pickle": (lambda path: _pickled(path, "pickle"), "the file, with that library"),
-    "cloudpickle": (lambda path: _pickled(path, "cloudpickle"), "the file, with that library"),
-    "mlflow": (
+    "joblib": Way(_joblib, _LIBRARY, "joblib"),
+    "pickle": Way(lambda path: _pickled(path, "pickle"), _LIBRARY, "pickle"),
+    "cloudpickle": Way(lambda path: _pickled(path, "cloudpickle"), _LIBRARY, "cloudpickle"),
+    "mlflow": Way(
         _mlflow,
         "a folder with `MLmodel`: its scikit-learn pickle, else the flavour's own loader (needs mlflow there)",
+        "pickle",
     ),
-    "catboost": (_catboost, "a file of that library, its classes or its family read from it"),
-    "statsmodels": (_statsmodels, "a file of that library, its classes or its family read from it"),
-    "keras": (Keras, "a file of that library, its classes or its family read from it"),
-    "skops": (_skops, "a skops file of another version of scikit-learn, all its types allowed"),
+    "catboost": Way(_catboost, _FAMILY, None),
+    "statsmodels": Way(_statsmodels, _FAMILY, None),
+    "keras": Way(Keras, _FAMILY, None),
+    "skops": Way(_skops, "a skops file of another version of scikit-learn, all its types allowed", None),
 }
-"""`load` in a case file -> what loads the model, and what that is; `module:function` is not listed."""
+"""`load` in a case file -> what loads the model, what that is, and the way in which a fresh copy of it is written
+and loaded again (None: there is none). `module:function` is not listed."""
