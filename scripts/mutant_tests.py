@@ -21,13 +21,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
 SAID, FOUND, MET, SHARED = "said.txt", "reached.json", "met.txt", "shared-by-tests"
 COMMON = ("-q", "-x", "-p", "no:xdist", "-p", "no:cacheprovider", "--no-header")
-DIED, LIVED = 1, 0
+DIED, LIVED, OURS = 1, 0, 99
+FOREVER = 10.0**6
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +55,14 @@ class Known:
     at_import: frozenset[str]
     shared: frozenset[str]
 
-    def order(self, change: Change) -> list[str]:
-        """The tests that a change meets: the eight fastest, then file by file, the fastest file first."""
+    def order(self, change: Change, most: float) -> list[str]:
+        """The tests that a change meets, the fastest that take `most` seconds together: eight, then file by file."""
         lines = {f"{change.file}:{n}" for n in change.lines}
         everywhere = change.is_kept or self.is_loaded(change)
         tests = [t for t in self.runs if everywhere or lines & self.runs[t]]
         tests.sort(key=self.seconds.__getitem__)
+        so_far = accumulate(self.seconds[t] for t in tests)
+        tests = [t for t, taken in zip(tests, so_far, strict=True) if taken <= most]
         if everywhere:  # those that reach the file before those that do not
             tests.sort(key=lambda t: not any(line.startswith(change.file + ":") for line in self.runs[t]))
         total: dict[str, float] = {}
@@ -166,7 +170,7 @@ def in_a_child(copy: Path, work: Callable[[], int], seconds: float, said: bool =
     """What `work()` returns in a forked process whose folder is the copy; None where it takes too long."""
     child = os.fork()
     if child == 0:
-        code = 99
+        code = OURS
         try:
             os.setpgid(0, 0)
             os.chdir(copy)
@@ -228,8 +232,10 @@ def changed(copy: Path, change: Change) -> Iterator[None]:
 class Warm:
     """A pytest plugin in place of the loop over tests: forks for the tests as they are, then for each change."""
 
-    def __init__(self, copy: Path, files: Sequence[str], changes: Sequence[Change], seconds: float) -> None:
-        self.copy, self.files, self.changes, self.seconds = copy, files, changes, seconds
+    def __init__(
+        self, copy: Path, files: Sequence[str], changes: Sequence[Change], seconds: float, kept: Path | None
+    ) -> None:
+        self.copy, self.files, self.changes, self.seconds, self.kept = copy, files, changes, seconds, kept
         self.loaded = Reached(copy, files)
         self.at_import: set[str] = set()
         self.terminal = os.dup(1)
@@ -238,27 +244,42 @@ class Warm:
         sys.settrace(None)
         started = time.monotonic()
         out = self.copy / FOUND
+        if self.kept is not None and self.kept.exists():
+            self._again(session, out)
+        else:
+            self._first(session, out)
+        known = _known(out)
+        self.say(f"{len(known.runs)} tests, {time.monotonic() - started:.0f} s")
+        for change in self.changes:
+            if known.is_loaded(change):
+                continue
+            tests = known.order(change, self.seconds)
+            with changed(self.copy, change):
+                work = partial(self._with, session, change, tests, known)
+                code = in_a_child(self.copy, work, FOREVER, said=False)
+            if code == OURS:
+                self.say(f"could not be tried, and counts as one that lives: {change.words}")
+            self.tell(change, code in (LIVED, OURS), len(tests))
+        return True
+
+    def _again(self, session: Any, out: Path) -> None:
+        """What an earlier run found of these tests; only what is run while modules are loaded is looked at again."""
+        assert self.kept is not None
+        seconds, runs, _, shared = json.loads(self.kept.read_text(encoding="utf-8"))
+        here = {item.nodeid for item in session.items}
+        runs = {t: r for t, r in runs.items() if t in here}
+        out.write_text(json.dumps([seconds, runs, sorted(self.at_import), shared]), encoding="utf-8")
+
+    def _first(self, session: Any, out: Path) -> None:
         base = partial(self._as_they_are, session, out)
-        if (code := in_a_child(self.copy, base, 10 * self.seconds, said=False)) != 0:
+        if (code := in_a_child(self.copy, base, FOREVER, said=False)) != 0:
             session.shouldfail = f"the tests do not pass as they are, or take too long (code {code})"
             raise session.Failed(session.shouldfail)
         made = session.config._tmp_path_factory._given_basetemp / "shared"
         if made.exists():
             made.rename(self.copy / SHARED)
-        known = _known(out)
-        self.say(f"{len(session.items)} tests, {time.monotonic() - started:.0f} s")
-        for change in self.changes:
-            if known.is_loaded(change):
-                continue
-            tests = known.order(change)
-            limit = min(self.seconds, 20 + 8 * sum(known.seconds[t] for t in tests))
-            with changed(self.copy, change):
-                work = partial(self._with, session, change, tests, known)
-                code = in_a_child(self.copy, work, limit, said=False)
-            if code is not None and code not in (LIVED, DIED):
-                raise session.Failed(f"the process of a change ended with {code}")
-            self.tell(change, code == LIVED, len(tests))
-        return True
+        if self.kept is not None:
+            shutil.copyfile(out, self.kept)
 
     def tell(self, change: Change, lived: bool, tests: int) -> None:
         with (self.copy / MET).open("a", encoding="utf-8") as answers:
@@ -290,11 +311,14 @@ class Warm:
         except SyntaxError:
             return DIED
         items = {item.nodeid: item for item in session.items}
-        return _run(session, [items[t] for t in tests])
+        return _run(session, [items[t] for t in tests], known.seconds)
 
 
-def _run(session: Any, items: Sequence[Any]) -> int:
+def _run(session: Any, items: Sequence[Any], seconds: Mapping[str, float] | None = None) -> int:
+    """seconds: what each test takes as things are; one that takes far longer has noticed, and the alarm ends it."""
     for item, following in zip(items, [*items[1:], None], strict=True):
+        if seconds is not None:
+            signal.setitimer(signal.ITIMER_REAL, 60 + 10 * seconds[item.nodeid])
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         if session.testsfailed:
             return DIED
@@ -307,7 +331,10 @@ def _codes(code: CodeType, name: str) -> list[CodeType]:
 
 
 def put(file: Path, change: Change) -> None:
-    """The changed code in every function that was made of the line's function; what is kept of its answers goes."""
+    """The changed code in every function that was made of the line's function; what is kept of its answers goes. A
+    module that is not loaded yet is loaded with the change in it."""
+    if not any(getattr(m, "__file__", None) == str(file) for m in list(sys.modules.values())):
+        return
     (code,) = _codes(compile(change.text, str(file), "exec"), change.function)
     functions = 0
     for found in gc.get_objects():
@@ -325,7 +352,7 @@ def put(file: Path, change: Change) -> None:
 
 
 def met(
-    copy: Path, files: Sequence[str], tests: Sequence[str], changes: Sequence[Change], seconds: float
+    copy: Path, files: Sequence[str], tests: Sequence[str], changes: Sequence[Change], seconds: float, kept: Path | None
 ) -> list[bool]:
     """Whether each change lived; those that did are told as they come. Ends the program where tests fail unchanged."""
     for name in (MET, FOUND):
@@ -333,21 +360,21 @@ def met(
     shutil.rmtree(copy / SHARED, ignore_errors=True)
     temporary = ("--basetemp", str(copy.parent / "temporary"))
 
-    plugin = Warm(copy, files, changes, seconds)
+    plugin = Warm(copy, files, changes, seconds, kept)
 
     def warm() -> int:
         plugin.loaded.open.append(plugin.at_import)
         sys.settrace(plugin.loaded.called)
         return pytest_run([*temporary, *tests], [plugin])
 
-    if in_a_child(copy, warm, 10**6) != 0:
+    if in_a_child(copy, warm, FOREVER) != 0:
         said = (copy / SAID).read_text(errors="replace")[-3000:]
         raise SystemExit(f"the tests do not pass as they are, or take too long: {' '.join(tests)}\n{said}")
     known = _known(copy / FOUND)
     for change in changes:
         if known.is_loaded(change):
-            chosen = known.order(change)
-            limit = min(seconds, 60 + 8 * sum(known.seconds[t] for t in chosen))
+            chosen = known.order(change, seconds)
+            limit = 60 + 8 * sum(known.seconds[t] for t in chosen)
             with changed(copy, change):
                 # The fastest alone first: most mutants die there, and collecting the rest takes longer.
                 parts = [part for part in (chosen[:8], chosen[8:]) if part]

@@ -237,8 +237,11 @@ def main() -> int:
     parser.add_argument("rooms", nargs="*", metavar="ROOM", help=", ".join(ROOMS))
     parser.add_argument("--number", type=int, default=40, help="mutants a room, at most")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--seconds", type=float, default=300.0, help="a run of tests may take, on one mutant")
+    parser.add_argument(
+        "--seconds", type=float, default=300.0, help="of tests that one mutant meets, the fastest first"
+    )
     parser.add_argument("--tests", nargs="*", help="other tests than the room's own list")
+    parser.add_argument("--known", type=Path, help="what the tests run, of an earlier run: read, or written there")
     given = parser.parse_args()
     homes = {room: home_of(room) for room in given.rooms or ROOMS}
     if unknown := [room for room, home in homes.items() if home is None or not (ROOT / room).exists()]:
@@ -260,7 +263,7 @@ def main() -> int:
             started = time.monotonic()
             tests = given.tests or ROOMS[home or room]
             alive = 0
-            for lived in met(copy, names, tests, [change_of(m) for m in drawn], given.seconds):
+            for lived in met(copy, names, tests, [change_of(m) for m in drawn], given.seconds, given.known):
                 alive += lived
             total, survived = total + len(drawn), survived + alive
             took = f"{time.monotonic() - started:.0f} s"

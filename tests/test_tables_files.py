@@ -167,7 +167,8 @@ def group_thresholds(base: bytes) -> bytes:
     document = {
         "schema": "assay/group-thresholds/1", "notice": "", "model": {},
         "base": {
-            "column": None, "format": "lightgbm", "content": base64.b64encode(base).decode(), "sha256": hashlib.sha256(base).hexdigest()
+            "column": None, "format": "lightgbm", "content": base64.b64encode(base).decode(),
+            "sha256": hashlib.sha256(base).hexdigest(),
         },
         "features": ["Column_0", "Column_1"],
         "positive": "1",
