@@ -46,7 +46,7 @@ def test_an_event_added_is_told_of_drawn_and_kept(tmp_path: Path, monkeypatch: p
     assert told is not None
     assert told["eventType"] == "FAIL"
     assert "eclipse" in events.kinds(lambda e: e.decides)
-    assert OPEN == events.kinds(lambda e: e.decides and e.kind != "eclipse"), "a report embeds those whole"
+    assert events.kinds(lambda e: e.decides and e.kind != "eclipse") == OPEN, "a report embeds those whole"
 
 
 def test_every_state_can_be_reached_and_left() -> None:
