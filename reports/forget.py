@@ -266,11 +266,11 @@ def _unnamed(place: Path) -> Iterator[Path]:
         return
     named = {p.resolve() for p, _ in originals_of(case, place / "case.toml")}
     for path in sorted(place.iterdir()):
-        if path.is_file() and not path.is_symlink() and path.resolve() not in named and _is_upload(path):
+        if path.is_file() and not path.is_symlink() and path.resolve() not in named and is_upload(path):
             yield path
 
 
-def _is_upload(path: Path) -> bool:
+def is_upload(path: Path) -> bool:
     """Whether a person uploaded this file, and no screen wrote it: by the ending of its name; a model by what is in it
     too, since notes of the screens end as some models do."""
     ending = path.suffix.lower()
