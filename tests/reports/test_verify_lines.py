@@ -20,6 +20,7 @@ from reports.verify.result import InPart
 from tests.reports import kit
 from tests.reports.conftest import Reports
 from tests.reports.pki import Pki
+from tests.reports.test_series_counts import watched
 
 
 def lines(pdf: bytes, **options: Any) -> dict[str, tuple[str, str]]:
@@ -105,3 +106,35 @@ def test_a_figure_of_a_norm_that_is_wrong_is_named_by_its_metric_alone(small: Re
         assert status == "failed"
         assert ("All is well" in detail) is False
         assert told in detail
+
+
+NOT_AS_LAST = "a norm does not stand as after the last batch"
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """series.json of three batches that were really stepped."""
+    found: dict[str, Any] = json.loads(watched(tmp_path_factory.mktemp("watched"), 3)["series.json"])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kinds", "compared"),
+    [
+        ("batch healthy batch reference batch", True),
+        ("batch policy batch reference batch", True),  # the policy changed before the last batch
+        ("reference healthy reference batch policy", False),  # the only batch is the one before the change
+        ("batch batch batch policy healthy", False),
+        ("batch batch policy batch healthy", True),
+    ],
+)
+def test_a_norm_stands_as_after_the_last_batch_unless_the_counts_began_afresh(
+    kinds: str, compared: bool, history: dict[str, Any], small: Reports, pki: Pki
+) -> None:
+    told = json.loads(json.dumps(history))
+    for link, kind in zip(told["trail"]["links"], kinds.split(), strict=True):
+        link["kind"] = kind
+    # What is withheld stands in no table: here alone it is compared.
+    told["norms"][0] |= {"from": "withheld", "people": 601}
+    pdf = kit.report({**small.files, "series.json": canonical(told)}, pki.auditor)
+    assert (lines(pdf)["series"][1] == NOT_AS_LAST) is compared
