@@ -39,6 +39,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "tests/audit/test_gaps.py", "tests/audit/test_measure.py", "tests/audit/test_family.py",
     ),
     "audit/cube.py": (
+        "tests/audit/test_suppress.py",
         "tests/audit/test_cube.py", "tests/audit/test_cube_scores.py", "tests/audit/test_measure.py",
         "tests/audit/test_clusters.py",
     ),

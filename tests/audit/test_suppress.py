@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from audit.cube import UNLABELLED, CodedRows, Cube, Margin, Meaning, cube_of
+from audit.cube import UNLABELLED, CodedRows, Cube, Margin, Meaning, cube_of, margins_of
 from audit.cube_json import margins_to_json
 from audit.suppress import FLOOR, publish, publish_margins, rare_people, small_values
 
@@ -220,3 +220,12 @@ def test_the_exact_area_of_a_withheld_group_is_withheld_with_it() -> None:
     assert not pair.withheld.all()
     assert np.isnan(pair.scores.area).tolist() == pair.withheld.tolist()
     assert [a is None for a in told["scores"]["area"]] == pair.withheld.tolist()
+
+
+def test_what_is_too_wide_to_audit_is_named_by_its_columns() -> None:
+    made = cube([[20, 20, 20], [20, 20, 20]])
+    margins, notes = margins_of(made, max_groups=2)
+    assert [m.attribute for m in margins] == [(), ("a",)]
+    assert notes == (
+        "The column b has 3 groups and was not audited.", "The intersection of a, b has 6 groups and was not audited.",
+    )  # fmt: skip
