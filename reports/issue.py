@@ -23,6 +23,7 @@ from audit.documents import Documents, record_in
 from audit.documents.evidence import Titled
 from audit.documents.log import ProtocolEntry, logged_as
 from audit.documents.presets import FormAsked
+from audit.documents.table import DOCUMENTS
 from audit.documents.watch import KindOf, Monitored
 from audit.errors import DataError, InputError
 from audit.files import write_whole
@@ -44,16 +45,8 @@ from reports.undrawn import ENTRY
 if TYPE_CHECKING:
     from reports.log import Log, LogView
 
-EMBEDDED = (
-    "cube.json",
-    "evidence.json",
-    "explain.json",
-    "mitigation.json",
-    "search.json",
-    "stress.json",
-    "whatif.json",
-)
-NEEDED = ("cube.json", "evidence.json")
+EMBEDDED = tuple(d.name for d in DOCUMENTS.values() if d.in_run)
+NEEDED = tuple(d.name for d in DOCUMENTS.values() if d.needed)
 MOST_REASON = 500
 REASON = "I issued this report and vouch for its figures"
 _PINNED = re.compile(r"^(?P<name>.+)=(?P<hex>[0-9a-f]{64})$")
