@@ -4,9 +4,9 @@
     parts_apart(pdf) -> signatures and embedded files, where the file holds as far as its manifest
 
 Bytes and options go in as one frame; lines come back as data. Where there are two processors, a second such process
-makes the pages again meanwhile; its line counts only where every figure held in the first. What the file does to its
-reader (a loop, a bomb, a crash) ends that process, and is a check that failed. A new run needs the model and the data,
-so it is made by the caller; only comparing it is done in there.
+sets faces and pages again meanwhile; its lines count only where every figure held in the first. What the file does to
+its reader (a loop, a bomb, a crash) ends that process, and is a check that failed. A new run needs the model and the
+data, so it is made by the caller; only comparing it is done in there.
 """
 
 from __future__ import annotations
@@ -71,10 +71,10 @@ def _judged_apart(pdf: bytes, asked: Asked, rerun: Any, limits: Limits | None) -
             isolation = child.isolation
             if pages is not None and _answer(told).waits:
                 progress.stage("Making the pages again")
-                line, walls = pages.result()
-                printed = Question("printed", rerun=rerun is not None, line=line)
+                lines, walls = pages.result()
+                printed = Question("printed", rerun=rerun is not None, lines=lines)
                 told, given = child.call(msgspec.to_builtins(printed), seconds=None)
-                isolation = isolation if line is None else tuple(w for w in isolation if w in walls)
+                isolation = isolation if not lines else tuple(w for w in isolation if w in walls)
             found = _read(told, given, isolation)
             if rerun is None:
                 return found
@@ -148,8 +148,10 @@ def _enclosed(limits: Limits) -> Iterator[Enclosed]:
 
 
 @contextmanager
-def _pages(pdf: bytes, asked: Asked, limits: Limits) -> Iterator[Future[tuple[Check | None, tuple[str, ...]]] | None]:
-    """The line on pages, from a process of its own, and its walls; None in place of the line where it found none.
+def _pages(
+    pdf: bytes, asked: Asked, limits: Limits
+) -> Iterator[Future[tuple[tuple[Check, ...], tuple[str, ...]]] | None]:
+    """The lines on faces and pages, from a process of its own, and its walls; no line where it found none.
 
     None where the first process makes them: where it is to hand out what it made, with one processor, and where there
     is no room for a second process.
@@ -158,13 +160,12 @@ def _pages(pdf: bytes, asked: Asked, limits: Limits) -> Iterator[Future[tuple[Ch
         yield None
         return
 
-    def ask() -> tuple[Check | None, tuple[str, ...]]:
+    def ask() -> tuple[tuple[Check, ...], tuple[str, ...]]:
         try:
             told, _ = child.call({"do": "pages"}, seconds=None, pdf=_array(pdf))
-            lines = _answer(told).verification.checks
-            return (lines[0] if lines else None), child.isolation
+            return _answer(told).verification.checks, child.isolation
         except AssayError:
-            return None, ()  # the first process then tries itself, and says what the file does to it
+            return (), ()  # the first process then tries itself, and says what the file does to it
 
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(1))

@@ -10,7 +10,7 @@ from reports.attest import MODEL_CARD, STATEMENTS
 from reports.manifest import Manifest
 from reports.setting import said_version
 from reports.verify import figures
-from reports.verify.lines import Lines
+from reports.verify.lines import PAGES, Lines
 from reports.verify.result import Broken
 from reports.verify.told import check_told
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from reports.verify.printed import Printer
 
-PAGES, SHOWN = "printed pages", "what the pages show with what the embedded files say"
+SHOWN = "what the pages show with what the embedded files say"
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,8 +34,7 @@ def serve(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> tuple[
         signatures = tuple(replace(s, embedded=None) for s in judge.found)
         return msgspec.to_builtins(Answer(judge.result(), signatures)), _files(judge.files)
     if question.do == "pages":
-        line = Judge(given.pop("pdf"), Asked()).only_pages()
-        return msgspec.to_builtins(Answer(Verification(() if line is None else (line,)))), {}
+        return msgspec.to_builtins(Answer(Verification(Judge(given.pop("pdf"), Asked()).only_set()))), {}
     out: dict[str, np.ndarray] = {}
     if question.do in ("verify", "printed"):
         _judge = _judged(question, given)
@@ -57,13 +56,13 @@ def serve(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> tuple[
 
 
 def _judged(question: Question, given: dict[str, bytes]) -> Judge:
-    """The report of "verify", or the one before with the line on its pages."""
+    """The report of "verify", or the one before with the lines on its faces and pages."""
     if question.do == "verify":
         judge = Judge(given.pop("pdf"), _asked(question, given), elsewhere=question.elsewhere)
         judge.work()
         return judge
     assert _judge is not None
-    _judge.pages_done(question.line)
+    _judge.set_elsewhere(question.lines)
     return _judge
 
 
