@@ -38,6 +38,7 @@ def run_demo(case: Case, out: Path, stress: bool = False) -> tuple[dict[str, Any
     from reports.issue import issue_report
     from reports.keys import new_key
     from reports.verify import verify_or_raise
+    from reports.verify.apart import Ready
 
     seconds: dict[str, float] = {}
     started = time.perf_counter()
@@ -64,10 +65,11 @@ def run_demo(case: Case, out: Path, stress: bool = False) -> tuple[dict[str, Any
     explanation, (mitigation, key) = _side_by_side(partial(run_explain, case, out), mitigated)
     lap("explain and mitigate")
     stressed = _stressed(case, out, lap) if stress else []
-    issued = issue_report(out, key, out / "report.pdf")
-    lap("report")
-    verification = verify_or_raise((out / "report.pdf").read_bytes())
-    lap("verify")
+    with Ready() as ready:
+        issued = issue_report(out, key, out / "report.pdf", printing=ready.begin)
+        lap("report")
+        verification = verify_or_raise((out / "report.pdf").read_bytes(), ready=ready)
+        lap("verify")
     said = {key: audit.evidence[key] for key in ("findings", "norms")}
     document: dict[str, Any] = {
         "case": case.name,

@@ -52,19 +52,64 @@ class _Stopped(AssayError):
     """The process that reads the file ended, or a check broke off in it."""
 
 
-def judged_apart(pdf: bytes, asked: Asked, rerun: Any = None, limits: Limits | None = None) -> Verification:
+class Ready:
+    """Two processes that read a report, begun before there is one: while it is printed they make what follows from its
+    files, each for itself as ever. A context manager; it serves one report.
+
+    What was made is found again by all that it follows from: of a report with other files everything is made anew.
+    """
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._begun: list[tuple[Enclosed, Future[bool]]] = []
+
+    def __enter__(self) -> Ready:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def begin(self, files: Mapping[str, bytes]) -> None:
+        """Start on these files, the manifest among them; at once back. Nothing with one processor."""
+        if processors() < 2:
+            return
+        arrays = {f"{FILE}{name}": _array(data) for name, data in files.items()}
+        pool = self._stack.enter_context(ThreadPoolExecutor(2))
+        for elsewhere in (True, False):
+            try:
+                child = self._stack.enter_context(_enclosed(LIMITS))
+            except OutputError:
+                return
+            self._begun.append((child, pool.submit(self._ahead, child, elsewhere, arrays)))
+
+    @staticmethod
+    def _ahead(child: Enclosed, elsewhere: bool, arrays: Mapping[str, np.ndarray]) -> bool:
+        try:
+            child.call({"do": "ahead", "elsewhere": elsewhere}, seconds=None, **arrays)
+        except AssayError:
+            return False  # a new process then reads the report, and says what ails it
+        return True
+
+    def taken(self, elsewhere: bool) -> tuple[Enclosed, Future[bool]] | None:
+        """The process for the figures (elsewhere: another sets the pages) or for the pages, and whether it works."""
+        return self._begun[0 if elsewhere else 1] if len(self._begun) == 2 else None
+
+
+def judged_apart(
+    pdf: bytes, asked: Asked, rerun: Any = None, limits: Limits | None = None, ready: Ready | None = None
+) -> Verification:
     """Every check, made in a child. rerun: files, or a function from the embedded files to them, or None."""
-    found = _judged_apart(pdf, asked, rerun, limits)
+    found = _judged_apart(pdf, asked, rerun, limits, ready)
     if found.failed is None:
         remember(pdf)
     return found
 
 
-def _judged_apart(pdf: bytes, asked: Asked, rerun: Any, limits: Limits | None) -> Verification:
+def _judged_apart(pdf: bytes, asked: Asked, rerun: Any, limits: Limits | None, ready: Ready | None) -> Verification:
     if len(pdf) > MOST_BYTES:  # nothing of it is read
         return _stopped(pdf, "the file is too large", f"at most {MOST_BYTES:,} bytes", "more than that")
     progress.stage("Checking the report")
-    with _enclosed(limits or LIMITS) as child, _pages(pdf, asked, limits or LIMITS) as pages:
+    with _reader(limits, ready) as child, _pages(pdf, asked, limits, ready) as pages:
         try:
             fields, arrays = _packed(pdf, asked, rerun is not None)
             told, given = child.call(fields | {"elsewhere": pages is not None}, seconds=None, **arrays)
@@ -148,8 +193,19 @@ def _enclosed(limits: Limits) -> Iterator[Enclosed]:
 
 
 @contextmanager
+def _reader(limits: Limits | None, ready: Ready | None) -> Iterator[Enclosed]:
+    """The process that was begun where it works, or a new one."""
+    begun = None if ready is None else ready.taken(True)
+    if begun is not None and begun[1].result():
+        yield begun[0]
+        return
+    with _enclosed(limits or LIMITS) as child:
+        yield child
+
+
+@contextmanager
 def _pages(
-    pdf: bytes, asked: Asked, limits: Limits
+    pdf: bytes, asked: Asked, limits: Limits | None, ready: Ready | None
 ) -> Iterator[Future[tuple[tuple[Check, ...], tuple[str, ...]]] | None]:
     """The lines on faces and pages, from a process of its own, and its walls; no line where it found none.
 
@@ -160,7 +216,11 @@ def _pages(
         yield None
         return
 
+    begun = None if ready is None else ready.taken(False)
+
     def ask() -> tuple[tuple[Check, ...], tuple[str, ...]]:
+        if begun is not None and not begun[1].result():
+            return (), ()
         try:
             told, _ = child.call({"do": "pages"}, seconds=None, pdf=_array(pdf))
             return _answer(told).verification.checks, child.isolation
@@ -170,7 +230,7 @@ def _pages(
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(1))
         try:
-            child = stack.enter_context(_enclosed(limits))
+            child = begun[0] if begun is not None else stack.enter_context(_enclosed(limits or LIMITS))
         except OutputError:
             found = None
         else:

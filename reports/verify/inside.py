@@ -4,28 +4,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import msgspec
 import numpy as np
 
+from audit.documents import Documents
 from reports.log.proof import Proof
 from reports.log.store import LogCopy
 from reports.verify.asked import OPTIONS, Answer, Asked, Question
 from reports.verify.judge import Judge
-from reports.verify.result import Verification
+from reports.verify.known import Known
+from reports.verify.result import Broken, Verification
 
 _judge: Judge | None = None
+_known = Known()
+"""What was recomputed in this process."""
 NOT_RUN = "not made again, because a check failed"
 
 
 def serve(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """One question: "verify" (then "printed", where it waits for another process's "pages"; then perhaps "rerun"),
-    "pages", or "parts"."""
+    "pages", "ahead", or "parts"."""
     global _judge
     given = {name: array.tobytes() for name, array in arrays.items()}
     question = msgspec.convert(dict(fields), Question)
+    if question.do == "ahead":
+        _ahead(Documents({n.removeprefix("file/"): d for n, d in given.items()}), question.elsewhere)
+        return msgspec.to_builtins(Answer(Verification(()))), {}
     if question.do == "parts":
         judge = Judge(given.pop("pdf"), Asked(contents=False))
         judge.work()
@@ -55,10 +63,25 @@ def serve(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> tuple[
     return msgspec.to_builtins(Answer(_judge.result())), out
 
 
+def _ahead(files: Documents, elsewhere: bool) -> None:
+    """What follows from the files of a report that is being printed: its figures where another process sets the pages,
+    else these. It is kept by all that it follows from, and so is found only for a report that embeds just that.
+    Whatever is wrong with these files is said of the report, and not here."""
+    with suppress(Broken):
+        if not elsewhere:
+            from reports.verify.printed import print_again
+
+            print_again(files)
+            return
+        from reports.verify.contents import ahead
+
+        ahead(files, _known)
+
+
 def _judged(question: Question, given: dict[str, bytes]) -> Judge:
     """The report of "verify", or the one before with the lines on its faces and pages."""
     if question.do == "verify":
-        judge = Judge(given.pop("pdf"), _asked(question, given), elsewhere=question.elsewhere)
+        judge = Judge(given.pop("pdf"), _asked(question, given), elsewhere=question.elsewhere, known=_known)
         judge.work()
         return judge
     assert _judge is not None

@@ -29,6 +29,7 @@ from reports.verify.allowed import check_allowed
 from reports.verify.asked import Asked
 from reports.verify.identity import Identity, Reader, check_identity, embedded_certificates, embedded_lists
 from reports.verify.increments import Revision, revisions_of
+from reports.verify.known import Known
 from reports.verify.lines import FACES, PAGES, Lines, Stop
 from reports.verify.reading import attached, opened, reader_of
 from reports.verify.result import OK, Broken, Check, SignerFound, Verification, digest, plain
@@ -46,10 +47,15 @@ class Judge:
     """One report being judged: `work`, then `rerun` or `no_rerun`, then `result`.
 
     printer : makes the page's HTML again, for tests. elsewhere: another process sets faces and pages meanwhile (with
-    `only_set`), and its lines are given to `set_elsewhere` where `waits` is true after `work`.
+    `only_set`), and its lines are given to `set_elsewhere` where `waits` is true after `work`. known: what was
+    recomputed in this process before.
     """
 
-    def __init__(self, pdf: bytes, asked: Asked, printer: Printer | None = None, *, elsewhere: bool = False) -> None:
+    def __init__(
+        self, pdf: bytes, asked: Asked, printer: Printer | None = None, *, elsewhere: bool = False,
+        known: Known | None = None,
+    ) -> None:  # fmt: skip
+        self.known = known or Known()
         self.pdf, self.asked, self.printer, self.elsewhere = pdf, asked, printer, elsewhere
         self.waits = False
         self._faces_at: int | None = None
@@ -166,7 +172,7 @@ class Judge:
         assert self.manifest is not None
         first = self.found[0]
         certified = self.pdf[: first.span.end]
-        return Contents(certified, first.container.certificate, self.files, self.manifest, self.printer)
+        return Contents(certified, first.container.certificate, self.files, self.manifest, self.printer, self.known)
 
     def _seal(self) -> str:
         span, container = seal.check_seal(self.pdf)
