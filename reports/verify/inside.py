@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -22,6 +24,19 @@ from reports.verify.result import Broken, Verification
 _judge: Judge | None = None
 _known = Known()
 """What was recomputed in this process."""
+
+
+class _Unneeded(ModuleType):
+    """In place of a library that another one loads only to have it at hand: all of it is empty classes."""
+
+    def __getattr__(self, name: str) -> type:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return type(name, (Exception,), {})
+
+
+# pyHanko loads it to fetch timestamps and revocation lists. In here nothing is fetched, and no socket opens.
+sys.modules.setdefault("aiohttp", _Unneeded("aiohttp"))
 NOT_RUN = "not made again, because a check failed"
 
 
