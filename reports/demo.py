@@ -16,6 +16,7 @@ from typing import Any
 
 from audit import progress
 from audit.case import Case
+from audit.errors import AssayError
 from audit.files import canonical, write_whole
 from audit.models.process import processors
 from audit.numbers import fixed
@@ -49,10 +50,8 @@ def run_demo(case: Case, out: Path, stress: bool = False) -> tuple[dict[str, Any
         seconds[name] = round(now - started, 2)
         started = now
 
-    audit = run_audit(case, out)
-    lap("audit")
-
-    def mitigated() -> tuple[dict[str, Any], SigningKey]:
+    def audited() -> tuple[Any, dict[str, Any], SigningKey]:
+        audit = run_audit(case, out)
         found = run_mitigate(case, REWEIGHING, out)
         # Explaining takes longer: what signing and printing need is made ready meanwhile.
         key_file = out / "demo-key.p12"
@@ -60,10 +59,10 @@ def run_demo(case: Case, out: Path, stress: bool = False) -> tuple[dict[str, Any
         key = new_key("Assay demonstration (no one's signature)", key_file, secrets.token_hex(16).encode())
         for name in ("weasyprint", "pikepdf", "pyhanko.sign.signers"):
             import_module(name)
-        return found, key
+        return audit, found, key
 
-    explanation, (mitigation, key) = _side_by_side(partial(run_explain, case, out), mitigated)
-    lap("explain and mitigate")
+    explanation, (audit, mitigation, key) = _side_by_side(partial(run_explain, case, out), audited)
+    lap("audit, explain and mitigate")
     stressed = _stressed(case, out, lap) if stress else []
     with Ready() as ready:
         issued = issue_report(out, key, out / "report.pdf", printing=ready.begin)
@@ -89,9 +88,10 @@ def run_demo(case: Case, out: Path, stress: bool = False) -> tuple[dict[str, Any
 
 def _side_by_side(first: Callable[[], Any], second: Callable[[], Any]) -> tuple[Any, Any]:
     """Both results, of stages that have nothing to do with each other; with one processor one after the other. The
-    stages of the first are told. Where both fail, the first's error is raised."""
+    stages of the first are told. Where both fail, the second's error is raised: it began with what both rest on."""
     if processors() < 2:
-        return first(), second()
+        found = second()
+        return first(), found
 
     def quietly() -> Any:
         progress.hush()
@@ -99,7 +99,11 @@ def _side_by_side(first: Callable[[], Any], second: Callable[[], Any]) -> tuple[
 
     with ThreadPoolExecutor(1) as beside:
         other = beside.submit(copy_context().run, quietly)
-        found = first()
+        try:
+            found = first()
+        except AssayError:
+            other.result()
+            raise
     return found, other.result()
 
 
