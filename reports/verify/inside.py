@@ -40,29 +40,45 @@ sys.modules.setdefault("aiohttp", _Unneeded("aiohttp"))
 NOT_RUN = "not made again, because a check failed"
 
 
-def serve(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+Told = tuple[dict[str, Any], dict[str, np.ndarray]]
+
+
+def serve(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Told:
     """One question: "verify" (then "printed", where it waits for another process's "pages"; then perhaps "rerun"),
     "pages", "ahead", or "parts"."""
-    global _judge
     given = {name: array.tobytes() for name, array in arrays.items()}
     question = msgspec.convert(dict(fields), Question)
     if question.do == "ahead":
         _ahead(Documents({n.removeprefix("file/"): d for n, d in given.items()}), question.elsewhere)
-        return msgspec.to_builtins(Answer(Verification(()))), {}
+        return _told(Verification(()))
     if question.do == "parts":
-        judge = Judge(given.pop("pdf"), Asked(contents=False))
-        judge.work()
-        if judge.result().failed is not None:
-            return msgspec.to_builtins(Answer(judge.result())), {}
-        signatures = tuple(replace(s, embedded=None) for s in judge.found)
-        return msgspec.to_builtins(Answer(judge.result(), signatures)), _files(judge.files)
+        return _parts(given.pop("pdf"))
     if question.do == "pages":
-        return msgspec.to_builtins(Answer(Verification(Judge(given.pop("pdf"), Asked()).only_set()))), {}
+        return _told(Verification(Judge(given.pop("pdf"), Asked()).only_set()))
+    return _lines(question, given)
+
+
+def _told(found: Verification, **more: Any) -> Told:
+    return msgspec.to_builtins(Answer(found, **more)), {}
+
+
+def _parts(pdf: bytes) -> Told:
+    judge = Judge(pdf, Asked(contents=False))
+    judge.work()
+    if judge.result().failed is not None:
+        return _told(judge.result())
+    signatures = tuple(replace(s, embedded=None) for s in judge.found)
+    return _told(judge.result(), signatures=signatures)[0], _files(judge.files)
+
+
+def _lines(question: Question, given: dict[str, bytes]) -> Told:
+    """Those of "verify", "printed" or "rerun"."""
+    global _judge
     out: dict[str, np.ndarray] = {}
     if question.do in ("verify", "printed"):
         _judge = _judged(question, given)
         if _judge.waits:
-            return msgspec.to_builtins(Answer(_judge.result(), waits=True)), {}
+            return _told(_judge.result(), waits=True)
         if not question.rerun:
             _judge.no_rerun()
         elif _judge.result().failed is None:
@@ -75,7 +91,7 @@ def serve(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> tuple[
             _judge.rerun({n.removeprefix("file/"): d for n, d in given.items()})
         else:
             _judge.no_rerun(NOT_RUN)
-    return msgspec.to_builtins(Answer(_judge.result())), out
+    return _told(_judge.result())[0], out
 
 
 def _ahead(files: Documents, elsewhere: bool) -> None:
