@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from audit.documents import Documents
+from audit.models.late import import_special
 from reports.log.proof import Proof
 from reports.log.store import LogCopy
 from reports.verify.asked import OPTIONS, Answer, Asked, Question
@@ -37,6 +38,7 @@ class _Unneeded(ModuleType):
 
 # pyHanko loads it to fetch timestamps and revocation lists. In here nothing is fetched, and no socket opens.
 sys.modules.setdefault("aiohttp", _Unneeded("aiohttp"))
+import_special()
 NOT_RUN = "not made again, because a check failed"
 
 
