@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from audit.documents import Documents
-from audit.models.late import import_special
+from audit.models.late import numpy_in_part
 from reports.log.proof import Proof
 from reports.log.store import LogCopy
 from reports.verify.asked import OPTIONS, Answer, Asked, Question
@@ -38,7 +38,8 @@ class _Unneeded(ModuleType):
 
 # pyHanko loads it to fetch timestamps and revocation lists. In here nothing is fetched, and no socket opens.
 sys.modules.setdefault("aiohttp", _Unneeded("aiohttp"))
-import_special()
+with numpy_in_part():
+    import scipy.special  # noqa: F401
 NOT_RUN = "not made again, because a check failed"
 
 
