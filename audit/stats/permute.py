@@ -29,6 +29,7 @@ import numpy.typing as npt
 from scipy.special import log_ndtr
 
 from audit.stats.exact import LEAST
+from audit.stats.kept import kept
 
 Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
@@ -43,6 +44,7 @@ ENOUGH = 30
 """With weights and fewer effective people than this in a group, no bound is known beyond what is drawn."""
 
 
+@kept
 def means_p(
     at: Floats, n: Floats, *, seed: int, draws: int = 2000, reference: int | None = None,
     weights: tuple[Floats, Floats, Floats] | None = None,

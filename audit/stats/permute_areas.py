@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audit.stats.exact import LEAST
+from audit.stats.kept import kept
 from audit.stats.permute import (
     ENOUGH,
     LARGE,
@@ -37,6 +38,7 @@ Side = tuple[Floats, Floats, Floats]
 """Rows, sums of weights and of squared weights of one outcome, each (G, S)."""
 
 
+@kept
 def areas_p(p: Floats, n: Floats, *, seed: int, draws: int = 2000, reference: int | None = None) -> float:
     """The p-value of equal areas. p, n (G, S): people with and without the positive outcome per score, lowest first.
 
@@ -172,6 +174,7 @@ def _moments(rank: Floats, often: Floats, rows: Whole) -> tuple[Floats, Floats]:
     return np.add.reduceat(once, rows), np.add.reduceat(once * rank, rows)
 
 
+@kept
 def weighted_areas_p(p: Side, n: Side, *, seed: int, draws: int = 2000, reference: int | None = None) -> float:
     """The p-value of equal areas of weighted rows; p, n: those with and without the positive outcome, lowest first.
 

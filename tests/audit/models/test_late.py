@@ -121,7 +121,7 @@ for words in (["audit", case, "--out", out], ["show", out], ["check", case], ["v
     print("LOADED", words[0], *sorted({n for n in sys.modules if n in HEAVY}))
 """
 HEAVY = ("sklearn", "scipy.stats", "scipy.optimize", "duckdb", "lightgbm", "xgboost", "shap", "lime", "matplotlib",
-         "plotly", "streamlit", "fairlearn", "skops", "statsmodels", "pyhanko", "narwhals", "numpy.f2py")  # fmt: skip
+         "plotly", "streamlit", "fairlearn", "skops", "statsmodels", "pyhanko", "narwhals")  # fmt: skip
 
 
 def test_commands_that_need_no_learner_load_none(tmp_path: Path) -> None:
