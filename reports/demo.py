@@ -36,7 +36,7 @@ def run_demo(case: Case, out: Path, stress: bool = False) -> tuple[dict[str, Any
     from audit.explain import run_explain
     from audit.run import run_audit
     from debias.mitigate import run_mitigate, summary
-    from reports.issue import issue_report
+    from reports.issue import collected, issue_report
     from reports.keys import new_key
     from reports.verify import verify_or_raise
     from reports.verify.apart import Ready
@@ -59,13 +59,14 @@ def run_demo(case: Case, out: Path, stress: bool = False) -> tuple[dict[str, Any
         key = new_key("Assay demonstration (no one's signature)", key_file, secrets.token_hex(16).encode())
         for name in ("weasyprint", "pikepdf", "pyhanko.sign.signers"):
             import_module(name)
+        ready.figures(collected(out))
         return audit, found, key
 
-    explanation, (audit, mitigation, key) = _side_by_side(partial(run_explain, case, out), audited)
-    lap("audit, explain and mitigate")
-    stressed = _stressed(case, out, lap) if stress else []
     with Ready() as ready:
-        issued = issue_report(out, key, out / "report.pdf", printing=ready.begin)
+        explanation, (audit, mitigation, key) = _side_by_side(partial(run_explain, case, out), audited)
+        lap("audit, explain and mitigate")
+        stressed = _stressed(case, out, lap) if stress else []
+        issued = issue_report(out, key, out / "report.pdf", printing=ready.pages)
         lap("report")
         verification = verify_or_raise((out / "report.pdf").read_bytes(), ready=ready)
         lap("verify")

@@ -40,7 +40,7 @@ def kept(function: Callable[P, R]) -> Callable[P, R]:
 def _digest(value: object) -> bytes:
     """Of arrays with their type and shape, of tuples and lists of such, and of numbers, words and None."""
     if isinstance(value, np.ndarray):
-        parts = [f"{value.dtype.str}{value.shape}".encode(), np.ascontiguousarray(value).data]
+        parts = [f"{value.dtype.str}{value.shape}".encode(), value.tobytes()]
     elif isinstance(value, tuple | list):
         parts = [b"each", *(_digest(v) for v in value)]
     else:

@@ -61,6 +61,7 @@ class Ready:
 
     def __init__(self) -> None:
         self._stack = ExitStack()
+        self._pool: ThreadPoolExecutor | None = None
         self._begun: list[tuple[Enclosed, Future[bool]]] = []
 
     def __enter__(self) -> Ready:
@@ -69,30 +70,37 @@ class Ready:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def begin(self, files: Mapping[str, bytes]) -> None:
-        """Start on these files, the manifest among them; at once back. Nothing with one processor."""
+    def figures(self, files: Mapping[str, bytes]) -> None:
+        """Start both: one on the figures of these files, the other on loading what sets pages. At once back; nothing
+        with one processor."""
         if processors() < 2:
             return
-        arrays = {f"{FILE}{name}": _array(data) for name, data in files.items()}
-        pool = self._stack.enter_context(ThreadPoolExecutor(2))
+        self._pool = self._stack.enter_context(ThreadPoolExecutor(2))
         for elsewhere in (True, False):
             try:
                 child = self._stack.enter_context(_enclosed(LIMITS))
             except OutputError:
                 return
-            self._begun.append((child, pool.submit(self._ahead, child, elsewhere, arrays)))
+            self._begun.append((child, self._pool.submit(_ahead, child, elsewhere, files if elsewhere else {})))
 
-    @staticmethod
-    def _ahead(child: Enclosed, elsewhere: bool, arrays: Mapping[str, np.ndarray]) -> bool:
-        try:
-            child.call({"do": "ahead", "elsewhere": elsewhere}, seconds=None, **arrays)
-        except AssayError:
-            return False  # a new process then reads the report, and says what ails it
-        return True
+    def pages(self, files: Mapping[str, bytes]) -> None:
+        """Set the pages of these files, the manifest among them. At once back."""
+        if self._pool is not None and len(self._begun) == 2:
+            child = self._begun[1][0]
+            self._begun[1] = (child, self._pool.submit(_ahead, child, False, files))
 
     def taken(self, elsewhere: bool) -> tuple[Enclosed, Future[bool]] | None:
         """The process for the figures (elsewhere: another sets the pages) or for the pages, and whether it works."""
         return self._begun[0 if elsewhere else 1] if len(self._begun) == 2 else None
+
+
+def _ahead(child: Enclosed, elsewhere: bool, files: Mapping[str, bytes]) -> bool:
+    arrays = {f"{FILE}{name}": _array(data) for name, data in files.items()}
+    try:
+        child.call({"do": "ahead", "elsewhere": elsewhere}, seconds=None, **arrays)
+    except AssayError:
+        return False  # a new process then reads the report, and says what ails it
+    return True
 
 
 def judged_apart(

@@ -103,9 +103,12 @@ def _ahead(files: Documents, elsewhere: bool) -> None:
     Whatever is wrong with these files is said of the report, and not here."""
     with suppress(Broken):
         if not elsewhere:
+            import weasyprint  # noqa: F401
+
             from reports.verify.printed import print_again
 
-            print_again(files)
+            if len(files):
+                print_again(files)
             return
         from reports.verify.contents import ahead
 

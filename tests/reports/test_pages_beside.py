@@ -119,7 +119,8 @@ def more_people(cube: dict[str, Any]) -> None:
 
 def begun(files: dict[str, bytes], pki: Pki, ready: apart.Ready) -> None:
     """The two processes have made what follows from these files, before there is a report."""
-    ready.begin({**files, NAME: kit.manifest_of(files, pki.auditor).to_bytes()})
+    ready.figures(files)
+    ready.pages({**files, NAME: kit.manifest_of(files, pki.auditor).to_bytes()})
     assert [done.result() for _, done in (ready.taken(True), ready.taken(False))]
 
 
@@ -151,7 +152,8 @@ def test_processes_that_ended_before_the_report_came_are_not_needed(
 ) -> None:
     monkeypatch.setattr(apart, "processors", lambda: 2)
     with apart.Ready() as ready:
-        ready.begin({**small.files, NAME: kit.manifest_of(small.files, pki.auditor).to_bytes()})
+        ready.figures(small.files)
+        ready.pages({**small.files, NAME: kit.manifest_of(small.files, pki.auditor).to_bytes()})
         for child in started:
             os.kill(child.pid, signal.SIGKILL)
         found = verify(real, ready=ready)
@@ -165,6 +167,7 @@ def test_with_one_processor_nothing_is_begun(
 ) -> None:
     monkeypatch.setattr(apart, "processors", lambda: 1)
     with apart.Ready() as ready:
-        ready.begin(small.files)
+        ready.figures(small.files)
+        ready.pages(small.files)
         assert not started
         assert verify(real, ready=ready).failed is None
