@@ -233,10 +233,10 @@ class _Walk:
         """[/ICCBased profile] or [/Lab parameters]."""
         if not isinstance(obj, list) or len(obj) != 2 or not _is_name(obj[0]):
             return False
-        rule = {"/ICCBased": "stream:profile", "/Lab": "lab"}.get(obj[0])
-        if rule is None:
+        held = {"/ICCBased": "stream:profile", "/Lab": "lab"}.get(obj[0])
+        if held is None:
             return False
-        self.left.append((obj[1], rule, where, key))
+        self.left.append((obj[1], held, where, key))
         return True
 
 
