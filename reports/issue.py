@@ -82,6 +82,7 @@ def issue_report(
     allow_difference: str | None = None,
     annex: str = "full",
     conditions: Sequence[str] = (),
+    printing: Callable[[Mapping[str, bytes]], object] | None = None,
 ) -> Issued:
     """Make, certify and write the report on the run folder `run`.
 
@@ -95,7 +96,8 @@ def issue_report(
     to tick, in place of what the figures ask for; open ones of the case in the log stand before them.
     compare: an earlier run folder or report. allow_difference: why it may go out although its counts and those of an
     earlier report differ by a few people; printed. Raises PublicationError without it (reports.log.ledger), DataError
-    where the run folder is incomplete, OutputError where `out` or the log cannot be written.
+    where the run folder is incomplete, OutputError where `out` or the log cannot be written. printing: called with the
+    files that are embedded, the manifest among them, before the pages are set.
     """
     run, out = Path(run), Path(out)
     book, before = _opened(log, out)
@@ -141,6 +143,8 @@ def issue_report(
             ),
         },
     )
+    if printing is not None:
+        printing({**files, NAME: manifest.to_bytes()})
     progress.stage("Printing the report")
     draft = assemble(page_html(files, manifest), files, manifest)
     progress.stage("Signing the report")
