@@ -34,6 +34,12 @@ HARM = "harm/"
 DIFFER = 0.05
 """Of so many of a group's people, it is planned, the two models decide one rightly and the other wrongly."""
 
+ENDLESS = 1 << 24
+"""People that no trial brings: a bound that they cannot show is shown by nobody."""
+
+NOBODY = (0,) * 3
+"""The counts of a group of whom no outcome is known."""
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -46,8 +52,8 @@ class Check:
 
     @property
     def people(self) -> int:
-        """Those counted, where it is about people."""
-        return int(self.facts.get("people", 0))
+        """Those counted. Raises KeyError where it is about no group's errors."""
+        return int(self.facts["people"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +171,11 @@ def plan(matured: Cube | None, seen: int, to_come: int) -> dict[tuple[str, str],
     return out
 
 
-@lru_cache(maxsize=1024)
+@lru_cache
 def least_people(bound: float, alpha: float) -> int:
     """The least n at which two models that are wrong equally often, and of which one alone is wrong about DIFFER of the
     people, are shown to be within `bound` of each other: fewer cannot be asked to show it."""
-    low, high = 1, 1 << 24
+    low, high = 1, ENDLESS
     while low < high:
         n = (low + high) // 2
         if paired_sequence(DIFFER * n / 2, DIFFER * n / 2, n, alpha)[1] <= bound:
@@ -190,13 +196,12 @@ def loss_checks(
         return [Check("loss", None, "No outcomes of rows that both models decided are due yet.", {})]
     out = [_loss("loss", "everyone", *_only(paired.margin(()).n[0]), rules.loss, alpha)]
     for attribute in paired.attributes:
-        margin = paired.margin((attribute,))
-        counts = {g[0]: _only(n) for g, n in zip(margin.groups, margin.n, strict=True) if UNKNOWN not in g}
+        counts = {g: n for g, n in _pairs(paired, attribute).items() if g != UNKNOWN}
         names = [g for a, g in planned or () if a == attribute]
         # What each group may spend is fixed with the plan; a group that comes later has as much.
         share = alpha / max(len(names) or len(counts), 1)
         for name in [*counts, *(g for g in names if g not in counts)]:
-            mine = counts.get(name, (0, 0, 0))
+            mine = counts.get(name, NOBODY)
             if planned is None:
                 must, more = mine[2] >= rules.enough, {}
             else:
@@ -212,11 +217,7 @@ def harm_checks(paired: Cube | None, harmed: Sequence[str], alpha: float) -> lis
     out = []
     for key in harmed:
         attribute, _, group = key.removeprefix(HARM).partition("=")
-        counts = (0, 0, 0)
-        if paired is not None:
-            margin = paired.margin((attribute,))
-            if (group,) in margin.groups:
-                counts = _only(margin.n[margin.groups.index((group,))])
+        counts = NOBODY if paired is None else _pairs(paired, attribute).get(group, NOBODY)
         if counts[2] == 0:
             out.append(Check(key, None, f"{group}, harmed before: no outcomes are due yet.", {"people": 0}))
             continue
@@ -239,6 +240,12 @@ def _difference(counts: tuple[int, int, int], alpha: float) -> tuple[float, floa
     ours, theirs, n = counts
     low, high = paired_sequence(ours, theirs, n, alpha)
     return (ours - theirs) / n, low, high
+
+
+def _pairs(paired: Cube, attribute: str) -> dict[str, tuple[int, int, int]]:
+    """What `_only` counts, of each group."""
+    margin = paired.margin((attribute,))
+    return {group: _only(n) for (group,), n in zip(margin.groups, margin.n, strict=True)}
 
 
 def _only(n: Any) -> tuple[int, int, int]:

@@ -39,7 +39,8 @@ def test_everyone_may_spend_alpha_and_each_group_its_share_of_it() -> None:
     assert interval(loss(pairs)) == paired_sequence(64, 41, 1000 + 1000 + 515, ALPHA)
     assert interval(loss(pairs, name="loss/sex=F")) == paired_sequence(30, 20, 1000, ALPHA / 2)
     assert interval(loss(pairs, name="loss/sex=M")) == paired_sequence(25, 20, 1000, ALPHA / 2)
-    assert interval(loss(pairs, name="loss/sex=F")) != paired_sequence(30, 20, 1000, ALPHA)
+    alone = paired(F=(900, 30, 20, 50), **{"(unknown)": (500, 9, 1, 5)})
+    assert interval(loss(alone, name="loss/sex=F")) == paired_sequence(30, 20, 1000, ALPHA)
 
 
 def test_people_without_an_outcome_are_in_no_pair() -> None:
@@ -93,6 +94,9 @@ def test_who_has_to_show_it_is_said_by_the_plan_and_not_by_who_came() -> None:
     assert planned(needed, few).holds is None, "expected, and not there yet"
     late = loss_checks(many, RULES, ALPHA, {("sex", "F"): 5000})
     assert next(c for c in late if c.name == "loss/sex=M").holds is True, "a group that nobody knew of has no plan"
+    one_will_do = replace(RULES, enough=1, group_loss=1.0)
+    unplanned = loss_checks(paired(M=(0, 0, 0, 0)), one_will_do, ALPHA, {("sex", "F"): 5000})
+    assert {c.name: c.holds for c in unplanned}["loss/sex=M"] is True, "nobody was expected of it, not one"
     gone = loss_checks(paired(F=(2900, 20, 20, 60)), RULES, ALPHA, {("sex", "F"): 5000, ("sex", "M"): 5000})
     assert [(c.name, c.holds) for c in gone][-1] == ("loss/sex=M", None), "a group that stays away cannot show it"
 
@@ -121,6 +125,7 @@ def test_a_plan_is_the_pace_of_the_batches_before() -> None:
         {"F": [[30, 20], [10, 40], [500, 500]], "M": [[5, 1], [1, 0], [0, 0]], "(unknown)": [[9, 9], [9, 9]]}
     )
     assert plan(matured, 10, 25) == {("sex", "F"): 250, ("sex", "M"): 17}
+    assert plan(matured, 1, 25) == {("sex", "F"): 2500, ("sex", "M"): 175}, "one batch is a pace"
     assert plan(None, 10, 25) == plan(matured, 0, 25) == {}
 
 
@@ -141,6 +146,14 @@ def test_a_verdict_names_who_is_undecided() -> None:
     found = judge_gate(POLICY, model, (KEY,), 1, ("sex",))
     assert found.passed
     assert [(c["name"], c["people"]) for c in found.to_json()["undecided"]] == [("loss/sex=X", 100)]
+    high = check(found, "loss/sex=X").facts["high"]
+    for bound, names in ((high, []), (math.nextafter(high, -1), ["loss/sex=X"])):
+        at = replace(POLICY, loop=replace(RULES, group_loss=bound))
+        assert [c.name for c in judge_gate(at, model, (KEY,), 1, ("sex",)).undecided] == names
+    away = replace(model, paired=EVEN, planned={("sex", g): n for g, n in (("F", 3000), ("M", 3000), ("X", 10))})
+    nobody = judge_gate(POLICY, away, (KEY,), 1, ("sex",))
+    assert nobody.passed
+    assert [(c.name, c.people) for c in nobody.undecided] == [("loss/sex=X", 0)], "a group that has not come yet"
     known = replace(model, paired=EVEN)
     assert judge_gate(POLICY, known, (KEY,), 1, ("sex",)).undecided == ()
 

@@ -145,9 +145,10 @@ def test_what_compose_and_its_container_files_name_is_there() -> None:
     found = compose()
     volumes = {v.split(":")[0] for s in found["services"].values() for v in s["volumes"]}
     assert {v for v in volumes if not v.startswith("$")} <= set(found["volumes"])
-    for service in found["services"].values():
-        context = (EXAMPLE / service["build"]["context"]).resolve()
-        assert (context / service["build"]["dockerfile"]).is_file()
+    build = found["services"]["service"]["build"]
+    container = (EXAMPLE / build["context"]).resolve() / build["dockerfile"]
+    assert f"\nFROM {found['services']['loop']['image']}\n" in container.read_text(), "the loop's image is built first"
+    assert "podman build -t assay -f docs/Containerfile ." in (EXAMPLE / "compose.yaml").read_text()
     check = found["services"]["loop"]["healthcheck"]["test"]
     assert check[:2] == ["CMD", "python3"]
     compile(check[-1], "healthcheck", "exec")
