@@ -284,6 +284,15 @@ def test_a_verdict_passes_only_where_all_holds_and_fails_where_one_surely_does_n
     assert "surely not inside" in told["checks"][0]["words"]
 
 
+def test_a_norm_is_told_to_three_decimals() -> None:
+    found = check(judged(POLICY, decided(900, 2100, 1500, 1500), (KEY,)), KEY)
+    low, high = interval(found)
+    at = f"selection rate difference by sex 0.200 [{low:.3f}, {high:.3f}]"
+    assert found.words == f"{at}: surely not inside the level for promotion."
+    other = check(judged(POLICY, decided(900, 2100, 1500, 1500), ()), KEY)
+    assert other.words.startswith(at)
+
+
 def test_the_words_tell_points_of_a_hundred() -> None:
     pairs = paired(F=(2500, 10, 400, 90))
     (found,) = harm(pairs, "F")
