@@ -40,6 +40,17 @@ if TYPE_CHECKING:
 LIMITS = Limits(memory_bytes=1000 * 2**20, cpu_seconds=180, wall_seconds=600.0, file_size_bytes=2**20)
 """Of address space, of which libraries that are mapped and hardly used take a third. The largest reports measured
 (docs/report.md) need a tenth of the time."""
+A_BYTE, MOST_MEMORY = 400, 4 * 2**30
+"""Address space beside that for each byte of the file, up to so much in all: what is embedded is packed, and what is
+measured from it again takes many times its size (a report of 1,000 groups is 4 MB, one with a mitigation by five
+attributes 7.5 MB)."""
+
+
+def limits_for(pdf: bytes) -> Limits:
+    """LIMITS, with the memory that a report of this size may need; a file that is padded gets MOST_MEMORY."""
+    return replace(LIMITS, memory_bytes=min(LIMITS.memory_bytes + A_BYTE * len(pdf), MOST_MEMORY))
+
+
 FILE = "file/"
 COMPARED = "what the file does to its reader with the limits of the process that reads it"
 UNREADABLE = "the report's process gave an answer that cannot be read"
@@ -64,7 +75,7 @@ def _judged_apart(pdf: bytes, asked: Asked, rerun: Any, limits: Limits | None) -
     if len(pdf) > MOST_BYTES:  # nothing of it is read
         return _stopped(pdf, "the file is too large", f"at most {MOST_BYTES:,} bytes", "more than that")
     progress.stage("Checking the report")
-    with _enclosed(limits or LIMITS) as child, _pages(pdf, asked, limits or LIMITS) as pages:
+    with _enclosed(limits or limits_for(pdf)) as child, _pages(pdf, asked, limits or limits_for(pdf)) as pages:
         try:
             fields, arrays = _packed(pdf, asked, rerun is not None)
             told, given = child.call(fields | {"elsewhere": pages is not None}, seconds=None, **arrays)
@@ -114,7 +125,7 @@ def parts_apart(pdf: bytes, limits: Limits | None = None) -> tuple[tuple[Signatu
     """
     if len(pdf) > MOST_BYTES:
         raise _stopped(pdf, "the file is too large", f"at most {MOST_BYTES:,} bytes", "more than that").error()
-    with _enclosed(limits or LIMITS) as child:
+    with _enclosed(limits or limits_for(pdf)) as child:
         try:
             told, given = child.call({"do": "parts"}, seconds=None, pdf=_array(pdf))
             found = _read(told, {}, child.isolation)
