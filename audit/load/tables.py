@@ -119,6 +119,8 @@ def read_noted(
         else:
             table, names, notes = _columnar(files, columns, kinds.pop(), packed if len(files) == 1 else None)
         frame = table.to_pandas(ignore_metadata=True)
+        del table
+        pa.default_memory_pool().release_unused()  # of a wide file half a gigabyte, which nobody asks for again
     except OSError as error:
         raise unreadable(files[0], error) from error
     except pa.ArrowException as error:
