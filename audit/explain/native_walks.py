@@ -70,7 +70,7 @@ class Shortener:
         # Row k has what turned before k: so many steps that move. A shorter walk has a row for none and one for all.
         on, k = places_on(inner)
         place = (np.cumsum(often + 1) - (often + 1))[on] + before[starts[on] + k]
-        arrays["walk.rank"], arrays["walk.inner"] = turned, (often + 1).astype(np.int32)
+        arrays.update({"walk.rank": turned, "walk.inner": (often + 1).astype(np.int32)})
         return np.concatenate([place, int((often + 1).sum()) + place])
 
 

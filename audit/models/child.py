@@ -102,7 +102,7 @@ def _built(model: Loaded, digest: str, sent: Any, frame: Frame) -> tuple[Any, An
 
     global _base
     if sent is not None:
-        positive = frame.fields.get("positive") or str(frame.arrays["positive"])
+        positive = frame.fields.get("positive") or str(frame.arrays.get("positive"))
         _base = digest, blocks_of(sent), Shortener(model, sent, positive)
     if _base is None or _base[0] != digest:
         raise RuntimeError("the rows that these are built from were not sent")
