@@ -16,6 +16,7 @@ from audit.case import Case, keeping_answers
 from audit.code import Decisions
 from audit.documents import record_in
 from audit.documents.base import Record
+from audit.documents.evidence import LeftToCube
 from audit.documents.mitigation import Arm, MadeModel, Mitigation
 from audit.errors import DataError, GateBroken, InputError
 from audit.evidence import pick, sha256, tool
@@ -206,7 +207,7 @@ def _document(
         notes.append(note)
     told = comparison_to_json(comparison, settings.floor)
     if (left := told.get(KEY)) is not None:
-        notes.append(left["why"])
+        notes.append(record_in(LeftToCube, left, FILE).why)
     return {
         "schema": SCHEMA,
         "method": method.name,

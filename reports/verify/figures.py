@@ -200,8 +200,8 @@ def _left_of_arms(document: Mapping[str, Any], known: Known, used: Mapping[str, 
         return None
     from debias.compare import left_of_arms
 
-    original = document["arms"]["original"]
-    _, margins, _, measures = known.of(document["cubes"]["original"], used)
+    original, cube = (document.get(key, {}).get("original") for key in ("arms", "cubes"))
+    _, margins, _, measures = known.of(cube, used)
     left = left_of_arms(margins, measures, original.get("norms", []))
     _alike("what the arms leave to their cubes", document[KEY], None if left is None else msgspec.to_builtins(left))
     return left
