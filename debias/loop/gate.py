@@ -51,9 +51,9 @@ class Check:
     facts: dict[str, Any]
 
     @property
-    def people(self) -> int:
-        """Those counted. Raises KeyError where it is about no group's errors."""
-        return int(self.facts["people"])
+    def people(self) -> int | None:
+        """Those counted; None where it is about no group's errors."""
+        return self.facts.get("people")
 
 
 @dataclass(frozen=True, slots=True)
