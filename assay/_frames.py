@@ -147,7 +147,8 @@ class Columns:
         """The table as Parquet, as `assay audit` reads it. Raises DataError for a column that no file can hold."""
         import pyarrow as pa
 
-        frame = self.frame
+        frame = self.frame.copy(deep=False)
+        frame.attrs = {}  # what a library notes about a frame need not be anything that a file can hold
         for column in (c for c in frame.columns if pd.api.types.is_object_dtype(frame[c])):
             kinds = {type(v) for v in frame[column].dropna()}
             if len(kinds) > 1:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from audit import progress
 from audit.by_person import entries_of
 from audit.case import Case
 from audit.classes.code import classes_of
@@ -37,15 +38,17 @@ def examined(
     """Keys of evidence.json, and notes."""
     notes = [f"The rows were counted by {engine}, and stayed there."]
     quality: dict[str, Any] = {}
-    counts, data = looked.counts, case.data
-    if counts is None or looked.kinds is None:
+    data = case.data
+    progress.stage("Examining a sample of the rows")
+    near, more, said = _of_sample(case, looked, found, settings, allow)
+    counts, kinds = looked.counted.result()
+    if counts is None or kinds is None:
         notes.append("Missing values and repeated rows were not counted: sensitive values have too many combinations.")
     else:
         names = [c for c in (*found.features, data.label, *data.sensitive) if c in counts.missing]
         empty, words = ({c: by[c] for c in dict.fromkeys(names)} for by in (counts.missing, counts.written))
         gone = missing_of(empty, words, counts.rows, groups_of(case, counts.frame), settings)
-        quality = {"missing": gone, "duplicates": _repeated(case, looked.columns, counts, looked.kinds)}
-    near, more, said = _of_sample(case, looked, found, settings, allow)
+        quality = {"missing": gone, "duplicates": _repeated(case, looked.columns, counts, kinds)}
     quality |= {} if near is None else {"proxies": near}
     return ({"quality": quality} if quality else {}) | more, (*notes, *said)
 

@@ -43,16 +43,21 @@ from audit.load.check import repeated_ids
 from audit.load.forms import listed, stated
 from audit.load.lake_reader import said_of
 from audit.measure import measure
+from audit.models.held import let_go
 from audit.models.registry import record
 from audit.numbers import brief
 from audit.quality import groups_of
 from audit.quality.codes import Group
 from audit.quality.table import DETECTORS, Looked, examine, look_at
 from audit.scale.frames import Held, refuse
+from audit.scale.opened import Opened, opened
 from audit.scale.source import is_large
 from audit.suppress import rare_people
 from audit.values import Measures, to_json
 from audit.wide import left_to_cube, told_of, with_left, written
+
+MANY_ROWS = 200_000
+"""From here on the model's process ends once it has decided: what follows takes more memory than a new start time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,6 @@ def run_audit(
     engine = _engine(case, large) if rows is None and held is None else "spark" if held is not None else "memory"
     if engine != "memory" and not (numbers and case.data.engine is None):
         cube, model, facts, model_notes, again, more = _counted(case, engine, held, allow, settings)
-        more |= _contracted_in_base(case, settings)
     else:
         if rows is None:
             progress.stage("Reading the data")
@@ -161,6 +165,8 @@ def _asked(
 
     classes = classes_of(case, rows.frame)
     decisions, model = decide(case, frame, rows.features, allow=allow, also=altered, classes=classes)
+    if len(frame) >= MANY_ROWS:
+        let_go()
     flips = planned[0] if planned else None
     decided = decisions.positive
     if flips is not None:
@@ -235,14 +241,14 @@ def _contracted(case: Case, frame: pd.DataFrame, columns: Sequence[str], setting
     return {"contract": to_document(check(frame, case.contract, groups_of(case, frame), settings, columns=columns))}
 
 
-def _contracted_in_base(case: Case, settings: Settings) -> dict[str, Any]:
+def _contracted_in_base(case: Case, settings: Settings, base: Opened) -> dict[str, Any]:
     if case.contract is None:
         return {}
     from audit.contract.check import to_document
     from audit.contract.large import check_large
 
     progress.stage("Holding the contract against the file")
-    return {"contract": to_document(check_large(case, settings))}
+    return {"contract": to_document(check_large(case, settings, base))}
 
 
 def _named_by_people(
@@ -303,19 +309,21 @@ def _counted(
 
     name = {"duckdb": "DuckDB", "spark": "Spark"}[engine]
     progress.stage(f"Counting inside {name}")
-    source = None
     if engine == "spark":
         found, source, looked = count_in_spark(case, held, allow, settings.seed)
+        assert looked is not None
+        more, notes = examined(case, looked, found, name, settings, allow)
     else:
-        found = count(case)
-        progress.stage("Looking at the data inside DuckDB")
-        looked = of_duckdb(case, found, settings.seed)
+        source = None
+        with opened(case) as base:
+            found = count(case, base)
+            progress.stage("Looking at the data inside DuckDB")
+            looked = of_duckdb(case, found, settings.seed, base)
+            more, notes = examined(case, looked, found, name, settings, allow)
+            more |= _contracted_in_base(case, settings, base)
     facts = DataFacts(
         found.sha256, found.rows, found.people, found.columns, found.features, engine=engine, source=source
     )
-    assert looked is not None
-    progress.stage("Examining a sample of the rows")
-    more, notes = examined(case, looked, found, name, settings, allow)
     return cube_of(found.coded), found.model, facts, (*found.notes, *notes), found.repeated, more
 
 

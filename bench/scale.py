@@ -87,19 +87,23 @@ def theirs(path: Path, out: Path) -> None:
     print(found.num_rows, file=sys.stderr)
 
 
-def alone(who: str, path: Path) -> tuple[float, float]:
-    """Seconds inside the work and peak MiB of the process."""
+def alone(who: str, path: Path) -> tuple[float, float, float]:
+    """Seconds inside the work, processor seconds of it, and peak MiB of the process."""
+    # VmHWM and not ru_maxrss: that begins with what this process had when it was forked.
     code = (
-        "import sys, time, resource, json, tempfile; from pathlib import Path; sys.path.insert(0, sys.argv[1]);"
+        "import sys, time, json, tempfile; from pathlib import Path; sys.path.insert(0, sys.argv[1]);"
         "sys.path.insert(0, sys.argv[1] + '/bench'); import scale, audit.run, duckdb, pandas;"
-        "start = time.perf_counter(); getattr(scale, sys.argv[2])(Path(sys.argv[3]), Path(tempfile.mkdtemp()));"
-        "print(json.dumps([time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))"
+        "start, cpu = time.perf_counter(), time.process_time();"
+        "getattr(scale, sys.argv[2])(Path(sys.argv[3]), Path(tempfile.mkdtemp()));"
+        "took = [time.perf_counter() - start, time.process_time() - cpu];"
+        "peak = next(int(t.split()[1]) for t in open('/proc/self/status') if t.startswith('VmHWM'));"
+        "print(json.dumps([*took, peak / 1024]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(ROOT), who, str(path)], capture_output=True, text=True, check=True
     )
-    seconds, peak = json.loads(done.stdout.splitlines()[-1])
-    return float(seconds), float(peak)
+    seconds, cpu, peak = json.loads(done.stdout.splitlines()[-1])
+    return float(seconds), float(cpu), float(peak)
 
 
 def growth() -> None:
@@ -139,7 +143,7 @@ def main() -> None:
     if args.growth:
         growth()
         return
-    print("| rows | file MB | group by s | audit s | ratio | audit peak MiB | group by peak MiB |")
+    print("| rows | file MB | group by s (CPU) | audit s (CPU) | ratio (CPU) | audit peak MiB | group by peak MiB |")
     print("|---|---|---|---|---|---|---|")
     for rows in args.rows:
         path = args.folder / f"assay-bench-{rows}.parquet"
@@ -147,11 +151,11 @@ def main() -> None:
             make(path, rows)
         path = as_csv(path) if args.csv else path
         runs = [(alone("theirs", path), alone("ours", path)) for _ in range(args.repeats)]
-        peer, mine = (min(r[i][0] for r in runs) for i in (0, 1))
-        peaks = [max(r[i][1] for r in runs) for i in (0, 1)]
+        (peer, peer_cpu), (mine, cpu) = ([min(r[i][k] for r in runs) for k in (0, 1)] for i in (0, 1))
+        peaks = [max(r[i][2] for r in runs) for i in (0, 1)]
         size = path.stat().st_size / 1e6
-        figures = f"{size:.0f} | {peer:.2f} | {mine:.2f} | {mine / peer:.2f} | {peaks[1]:.0f} | {peaks[0]:.0f}"
-        print(f"| {rows:,} | {figures} |", flush=True)
+        figures = f"{peer:.2f} ({peer_cpu:.2f}) | {mine:.2f} ({cpu:.2f}) | {mine / peer:.2f} ({cpu / peer_cpu:.2f})"
+        print(f"| {rows:,} | {size:.0f} | {figures} | {peaks[1]:.0f} | {peaks[0]:.0f} |", flush=True)
 
 
 if __name__ == "__main__":

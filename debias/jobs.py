@@ -19,8 +19,8 @@ known even if the app was restarted meanwhile. One folder a job under `home`:
 
 At most `slots()` commands of one `home` run at a time, in the order in which they came; the others wait and say so. A
 loop that follows its feed takes no turn: it waits most of its life. A slot is a lock on a file that the wrapper holds,
-so that one that is killed gives it back. The same command is not started twice while it runs, and an audit of the very
-same files takes over what another made (debias.same_work).
+so that one that is killed gives it back. The next one gets ready meanwhile (debias.ready). The same command is not
+started twice while it runs, and an audit of the very same files takes over what another made (debias.same_work).
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ from audit.files import canonical, write_whole
 from audit.progress import in_words
 from audit.sealed import hold, is_sealed, outer, private_tmp, recipients, save
 from debias import same_work
+from debias.ready import Command
 
 ROOT = Path(__file__).resolve().parent.parent
 WAIT_SECONDS = 0.1
@@ -297,9 +298,9 @@ def _waits(home: Path, job_id: str) -> bool:
         return time.time_ns() - (_ticket(home / job_id) or (0, ""))[0] < 5e9
 
 
-def _turn(place: Path, asked: threading.Event, args: Sequence[str], key: str | None) -> FileLock | None:
+def _turn(place: Path, asked: threading.Event, args: Sequence[str], key: str | None, first: Any) -> FileLock | None:
     """Wait until it is this job's turn. The lock that is its slot; None where there is nothing left to do: a person
-    stopped it, or what another job of the same `key` made was taken over (then `TAKEN` is there)."""
+    stopped it, or another job of the same `key` made it (then `TAKEN` is there). first: called while it is the next."""
     home, queued = place.parent, place / QUEUED
     ticket = queued.read_text()
     locks = [FileLock(home / f"slot-{n}.lock") for n in range(slots())]
@@ -322,6 +323,7 @@ def _turn(place: Path, asked: threading.Event, args: Sequence[str], key: str | N
                     lock.acquire(timeout=0)
                     queued.unlink(missing_ok=True)
                     return lock
+            first()
         asked.wait(WAIT_SECONDS * (1 + min(ahead, 9)))
     queued.unlink(missing_ok=True)
     (place / FOLLOWS).unlink(missing_ok=True)
@@ -456,22 +458,21 @@ def _error_of(place: Path, code: int) -> str:
 def main(argv: Sequence[str]) -> int:
     """The wrapper: FOLDER -- ARGS...; runs the command and writes its exit code into FOLDER."""
     place, _, *args = argv
-    child: subprocess.Popen[bytes] | None = None
+    command = Command(args)
     asked = threading.Event()
 
     def stop(*_: object) -> None:
         asked.set()
-        if child is not None:
-            child.terminate()
+        command.terminate()
 
     signal.signal(signal.SIGTERM, stop)
     sealed = recipients() or any(is_sealed(case) for case in _cases_of(args, Path(place).parent))
     key = None if _follows(args) or sealed else same_work.note(args, Path(place))
-    slot = None if _follows(args) else _turn(Path(place), asked, args, key)
-    if asked.is_set():
-        code = -signal.SIGTERM
-    elif (Path(place) / TAKEN).exists():
-        code = 0
+    first = (lambda: None) if sealed else command.get_ready  # a sealed case is opened in its turn only
+    slot = None if _follows(args) else _turn(Path(place), asked, args, key, first)
+    if asked.is_set() or (Path(place) / TAKEN).exists():
+        command.drop()
+        code = -signal.SIGTERM if asked.is_set() else 0
     else:
         try:
             held = [(c, h) for c in sorted(_cases_of(args, Path(place).parent)) if c.is_dir() and (h := hold(c))]
@@ -480,12 +481,10 @@ def main(argv: Sequence[str]) -> int:
             write_whole(Path(place) / "exit.json", canonical({"exit_code": error.exit_code, "ended": time.time()}))
             return 0
         env = {"TMPDIR": str(tmp)} if held and (tmp := private_tmp(held[0][0])) else {}
-        child = subprocess.Popen(
-            [sys.executable, "-m", "cli", *args], env={**os.environ, **env}, pass_fds=[h.fd for _, h in held]
-        )
+        command.run(env, [h.fd for _, h in held])
         if asked.is_set():
-            child.terminate()
-        code = child.wait()
+            command.terminate()
+        code = command.wait()
         for case, _ in held:
             save(case)
     if slot is not None:

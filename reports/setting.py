@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 
 from audit.about import VERSION
@@ -51,6 +51,7 @@ def versions() -> dict[str, str]:
     return {"assay": VERSION, **{name: _version(name) for name in PACKAGES}, **_libraries()}
 
 
+@cache  # a package's metadata is read and parsed anew each time, which takes half a millisecond
 def _version(name: str) -> str:
     try:
         return version(name)

@@ -60,6 +60,8 @@ beside beside grpcio polars
 beside service fastapi uvicorn fsspec
 # pyspark needs Java 17 or 21 on the path.
 beside spark --no-deps --require-hashes -r "$(cd "$(dirname "$0")/.." && pwd)/requirements/spark.txt"
+# What a client of Spark Connect needs beside pyspark and grpcio.
+beside connect --no-deps grpcio-status==1.85.3 googleapis-common-protos zstandard
 # Tables of Delta Lake and Apache Iceberg.
 beside lakes --no-deps --require-hashes -r "$(cd "$(dirname "$0")/.." && pwd)/requirements/lakes.txt"
 echo "$place"

@@ -50,7 +50,7 @@ LONG = (
     "tests/debias/loop/test_postgres.py", "tests/debias/test_export.py", "tests/debias/loop/test_stdin.py",
     "tests/screens/test_login.py", "tests/test_progress.py", "tests/debias/test_methods_table.py",
     "tests/audit/models/test_one_worker.py", "tests/debias/test_pareto.py", "tests/audit/test_same_evidence.py",
-    "tests/reports/test_no_quotes.py", "tests/reports/test_search_section.py",
+    "tests/reports/test_no_quotes.py", "tests/reports/test_search_section.py", "tests/reports/test_pages_command.py",
     "tests/debias/test_mitigate_bad_input.py", "tests/debias/whatif/test_whatif.py",
     "tests/audit/models/test_model_worker.py", "tests/reports/test_document.py",
     "tests/audit/models/test_convert.py", "tests/reports/test_layout.py", "tests/debias/loop/test_replay_runs.py",
@@ -118,6 +118,15 @@ def forked(request: pytest.FixtureRequest) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         names = {name: getattr(subprocess, name) for name in subprocess.__all__}
         patch.setattr(process, "subprocess", SimpleNamespace(**names | {"Popen": forkserver.Forked}))
+        yield
+
+
+@pytest.fixture(scope="module")
+def coarse_calibration() -> Iterator[None]:
+    """Limits of the calibration error from 40 draws and not 400, which are two fifths of an audit with scores. For
+    files that are not about them, and in which no other process makes them again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("audit.stats.calibrated.DRAWS", 40)
         yield
 
 

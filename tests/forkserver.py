@@ -30,6 +30,10 @@ PRELOADED = {
         "audit.models.wire", "audit.models.formats", "audit.models.ops", "audit.models.table", "audit.models.guards",
         "audit.models.skops_model", "sklearn.ensemble", "sklearn.pipeline", "sklearn.linear_model", "shap",
     ),
+    # Of a model of another interpreter that is this one; the worker itself is read anew, and stands alone.
+    f"{ROOT / 'audit' / 'models' / 'own_worker.py'}:serve": (
+        "pandas", "joblib", "sklearn.ensemble", "sklearn.pipeline", "sklearn.linear_model",
+    ),
     "reports.verify.inside:serve": ("reports.verify.inside", "reports.issue", "reports.pdf", "weasyprint"),
 }  # fmt: skip
 """What a child serves -> what is imported before it is forked."""
@@ -160,6 +164,9 @@ def main(serve: str, handle: int) -> None:
         sys.modules["matplotlib"] = None  # type: ignore[assignment]  # as the worker has it
     for name in PRELOADED[serve]:
         importlib.import_module(name)
+    if serve == "audit.models.child:serve":
+        # It looks through every module that is loaded for the home of each function that it trusts.
+        importlib.import_module("audit.models.skops_model").import_skops()
     launch = _launcher()
     line = socket.socket(fileno=handle)
     while True:

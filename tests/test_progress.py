@@ -65,6 +65,9 @@ def test_a_word_comes_before_the_command_has_loaded_anything(
     """What is imported for a command counts: its own module, and all that its function imports."""
     import cli
 
+    if command != "audit":
+        monkeypatch.setattr(progress, "SILENT_SECONDS", 0.05)  # one waits for the second that is promised
+
     def slow(words: list[str]) -> None:
         assert words[0] == command
         told = wait_for(lambda: capsys.readouterr().err, "Working ...\n")

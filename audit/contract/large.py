@@ -8,7 +8,6 @@ or computes a figure. What neither can do is said, and has not passed.
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -28,8 +27,9 @@ from audit.load.rows import missing_words
 from audit.numbers import many
 from audit.quality import groups_of
 from audit.quality.codes import Group
-from audit.scale.count import SAFE, InBase, broken, measured_rows
-from audit.scale.source import Source, source_of
+from audit.scale.count import measured_rows
+from audit.scale.opened import InBase, Opened, opened
+from audit.scale.source import Source
 from audit.scale.typed import PEOPLE, typed_values
 
 MOST_VALUES = 300_000
@@ -38,23 +38,17 @@ STATE = "\x1f6"
 MISSING, GOOD, BAD = 0, 1, 2
 
 
-def check_large(case: Case, settings: Settings | None = None) -> Checked:
-    """The audited rows of a case against its contract, counted by DuckDB. Raises DataError for a broken file."""
-    import duckdb
-
+def check_large(case: Case, settings: Settings | None = None, base: Opened | None = None) -> Checked:
+    """The audited rows of a case against its contract, counted by DuckDB, in a database that holds the rows already or
+    in one of its own. Raises DataError for a broken file."""
+    if base is None:
+        with opened(case) as base:
+            return check_large(case, settings, base)
     assert case.contract is not None
-    how, source = settings or Settings(), source_of(case)
-    with tempfile.TemporaryDirectory(prefix="assay-") as folder:
-        connection = duckdb.connect(config={**SAFE, "temp_directory": folder})
-        try:
-            connection.execute("SET enable_progress_bar = false")
-            asking = _Asking(case, source, measured_rows(case, source, InBase(connection, source.sql)))
-            found = [_one(asking, c, how) for c in case.contract.checks]
-            return Checked(case.contract, asking.total, tuple(adjusted(found)))
-        except duckdb.Error as error:
-            raise broken(source, error) from error
-        finally:
-            connection.close()
+    how = settings or Settings()
+    asking = _Asking(case, base.source, measured_rows(case, base.source, base.rows()))
+    found = [_one(asking, c, how) for c in case.contract.checks]
+    return Checked(case.contract, asking.total, tuple(adjusted(found)))
 
 
 def _one(asking: _Asking, asked: Check, settings: Settings) -> Outcome:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 from audit.case import Case, DataSpec
 from audit.load import check, engines
@@ -112,6 +113,7 @@ def load_rows(case: Case, *, everything: bool | None = None, packed: bool = Fals
     notes += check.remarks(case, frame, audit)
     if packed:
         frame = _packed(frame, [f for f in features if f not in with_roles])
+    pa.default_memory_pool().release_unused()  # what reading took beside the columns
     return Rows(frame, sha256_of(data.path), audit, train, features, table.columns, tuple(notes), side_hash)
 
 

@@ -100,6 +100,10 @@ class _Job:
             if not gone.users:
                 gone.end()
 
+    def let_go(self) -> None:
+        with self.lock:
+            self._forget([k for k, h in self.held.items() if not h.users])
+
     def close(self) -> None:
         with self.lock:
             self._forget(list(self.held))
@@ -123,6 +127,13 @@ def job() -> Iterator[None]:
     finally:
         _job.reset(token)
         mine.close()
+
+
+def let_go() -> None:
+    """End the process that is kept, where nobody uses it: what comes next needs the memory, and a new one starts soon
+    beside it."""
+    if (mine := _job.get()) is not None:
+        mine.let_go()
 
 
 def take(key: Hashable | None, start: Callable[[], Held]) -> tuple[Held, Callable[[], None]]:

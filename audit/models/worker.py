@@ -39,7 +39,7 @@ from audit.numbers import are, many
 
 __all__ = ["CHUNK_ROWS", "Answer", "Limits", "ModelInfo", "Worker"]
 
-CHUNK_ROWS = 50_000
+CHUNK_ROWS = 25_000
 Rows: TypeAlias = "pd.DataFrame | MadeRows"
 """What may be asked about; the second only where `builds_rows`."""
 _START_SECONDS = 120.0
@@ -164,7 +164,7 @@ class Worker:
 
         The score is a probability; for a model without probabilities its decision, 1 or 0; for a regression its value;
         or log-odds (see `info.output`). Columns are chosen and ordered by the model's own names; others are not sent.
-        `progress(done, total)` is called after each chunk of 50,000 rows.
+        `progress(done, total)` is called after each chunk of 25,000 rows.
 
         Raises ModelError for missing columns, an unknown `positive`, a model that fails, or scores that are not finite.
         """

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 import re
-import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,9 +28,10 @@ from audit.load.infer import MARKERS, infer
 from audit.load.rows import missing_words
 from audit.quality.missing import WRITTEN, said_missing
 from audit.scale import typed as base
-from audit.scale.count import SAFE, InBase, broken, measured_rows
+from audit.scale.count import measured_rows
 from audit.scale.kinds import PEOPLE, arrow
-from audit.scale.source import Source, source_of
+from audit.scale.opened import Opened
+from audit.scale.source import Source
 
 SAMPLE = 40_000
 """Rows that are drawn: as many as slices are searched on of a table in memory (audit/slices)."""
@@ -68,12 +69,12 @@ class Kinds:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """columns: that were looked at. counts, kinds: None where sensitive values have too many combinations. sample: the
-    rows drawn, None where none may be; how: in words, or why not."""
+    """columns: that were looked at. counted: the counts and the kinds, None where sensitive values have too many
+    combinations; they may still be on their way. sample: the rows drawn, None where none may be; how: in words, or why
+    not."""
 
     columns: tuple[str, ...]
-    counts: Counts | None
-    kinds: Kinds | None
+    counted: Future[tuple[Counts | None, Kinds | None]]
     sample: pd.DataFrame | None
     how: str
 
@@ -95,15 +96,23 @@ class Place:
     floor: int | None = None
 
 
-def beside(case: Case, found: base.Counted, place: Place, seed: int) -> Beside:
-    """What is found of the measured rows. Raises DataError as counting does."""
+def beside(case: Case, found: base.Counted, place: Place, seed: int, pool: Executor | None = None) -> Beside:
+    """What is found of the measured rows. Raises DataError as counting does. pool: what counts, while the caller looks
+    at the sample."""
     columns = tuple(dict.fromkeys((*found.features, *base.roles_of(case))))
     schema = place.frame.collect_schema()
     flat = tuple(c for c in columns if schema[place.source.column(c)] not in base.NO_VALUES)
     sample, how = _sample(case, place, flat, found.people, seed)
-    counts = _counts(case, place, flat, _numbers(place, sample))
-    kinds = None if counts is None else _kinds(case, place, flat, max(1, math.ceil(found.people / KINDS)))
-    return Beside(flat, counts, kinds, sample, how)
+
+    def count() -> tuple[Counts | None, Kinds | None]:
+        counts = _counts(case, place, flat, _numbers(place, sample))
+        return counts, None if counts is None else _kinds(case, place, flat, max(1, math.ceil(found.people / KINDS)))
+
+    if pool is not None:
+        return Beside(flat, pool.submit(count), sample, how)
+    now: Future[tuple[Counts | None, Kinds | None]] = Future()
+    now.set_result(count())
+    return Beside(flat, now, sample, how)
 
 
 def _sample(case: Case, place: Place, columns: Sequence[str], rows: int, seed: int) -> tuple[pd.DataFrame | None, str]:
@@ -204,37 +213,27 @@ def _ones(condition: nw.Expr) -> nw.Expr:
     return nw.when(condition).then(nw.lit(1)).otherwise(nw.lit(0))
 
 
-def of_duckdb(case: Case, found: base.Counted, seed: int) -> Beside:
-    """The same of a file that DuckDB counts."""
-    import duckdb
+def of_duckdb(case: Case, found: base.Counted, seed: int, opened: Opened) -> Beside:
+    """The same of a file that DuckDB counts, which goes on while the caller looks at the sample."""
+    rows = opened.rows()
+    connection, mine = rows.connection, measured_rows(case, opened.source, rows).table
 
-    source = source_of(case)
-    with tempfile.TemporaryDirectory(prefix="assay-") as folder:
-        connection = duckdb.connect(config={**SAFE, "temp_directory": folder})
+    def hashed(frame: Any, columns: Sequence[str]) -> Any:
+        del frame
+        # Its number without a sign would be too large for some readers; half of it tells kinds apart as well.
+        own = f"CAST(hash({', '.join(columns)}) >> 1 AS BIGINT)"
+        return nw.from_native(connection.sql(f"SELECT *, {own} AS {HASH} FROM {mine}"))
+
+    def drawn(columns: Sequence[str], rows: int, of: int, seed: int) -> pa.Table:
+        del of
+        connection.execute("SET threads = 1")  # with more the draw would depend on which comes first
+        query = f"SELECT {', '.join(columns)} FROM {mine}"
+        some = f"{query} USING SAMPLE reservoir({rows} ROWS) REPEATABLE ({seed})"
         try:
-            connection.execute("SET enable_progress_bar = false")
-            mine = measured_rows(case, source, InBase(connection, source.sql)).table
-
-            def hashed(frame: Any, columns: Sequence[str]) -> Any:
-                del frame
-                # Its number without a sign would be too large for some readers; half of it tells kinds apart as well.
-                own = f"CAST(hash({', '.join(columns)}) >> 1 AS BIGINT)"
-                return nw.from_native(connection.sql(f"SELECT *, {own} AS {HASH} FROM {mine}"))
-
-            def drawn(columns: Sequence[str], rows: int, of: int, seed: int) -> pa.Table:
-                del of
-                connection.execute("SET threads = 1")  # with more the draw would depend on which comes first
-                query = f"SELECT {', '.join(columns)} FROM {mine}"
-                some = f"{query} USING SAMPLE reservoir({rows} ROWS) REPEATABLE ({seed})"
-                try:
-                    return connection.sql(some).to_arrow_table()
-                finally:
-                    connection.execute("RESET threads")
-
-            frame = nw.from_native(connection.sql(f"SELECT * FROM {mine}"))
-            how = "drawn by DuckDB's reservoir, by the seed"
-            return beside(case, found, Place(source, frame, hashed, drawn, how, SAMPLE), seed)
-        except duckdb.Error as error:
-            raise broken(source, error) from error
+            return connection.sql(some).to_arrow_table()
         finally:
-            connection.close()
+            connection.execute("RESET threads")
+
+    frame = nw.from_native(connection.sql(f"SELECT * FROM {mine}"))
+    how = "drawn by DuckDB's reservoir, by the seed"
+    return beside(case, found, Place(opened.source, frame, hashed, drawn, how, SAMPLE), seed, opened.pool)

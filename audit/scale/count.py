@@ -8,12 +8,9 @@ independent of the order in which threads come.
 from __future__ import annotations
 
 import math
-import tempfile
-import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from contextlib import closing
+from dataclasses import replace
 
 import narwhals as nw
 import numpy as np
@@ -21,17 +18,14 @@ import pandas as pd
 import pyarrow as pa
 
 from audit.case import Case
-from audit.errors import DataError
 from audit.load import check, columnar
-from audit.load.digest import sha256_of
 from audit.load.infer import MARKERS, infer
-from audit.load.roles import check_roles
 from audit.load.values import coded as names_in
-from audit.printable import first_line
 from audit.scale.kinds import Sum, kinds
+from audit.scale.opened import InBase, Opened, opened
 from audit.scale.people import Together, told_apart
 from audit.scale.rank import Scored, bin_sql, rank_bins
-from audit.scale.source import Source, literal, source_of
+from audit.scale.source import Source, literal
 from audit.scale.typed import (
     BIN,
     MOST_GROUPS,
@@ -52,79 +46,23 @@ from audit.scale.typed import (
 )
 from audit.scores import EXACT_SCORES, WEIGHT_STEPS
 
-MEMORY = "1GB"
 ID_NUMBER, ID_NAME = "[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?", "^[+-]?(0[0-9]|[0-9]{16})"
-SAFE = {
-    "memory_limit": MEMORY,
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-    "preserve_insertion_order": "false",
-}
 
 
-def count(case: Case) -> Counted:
-    """Count the rows of `case`. Raises CaseError, DataError as `load_rows` does, though without row numbers."""
-    import duckdb
-
-    check_roles(case)
-    source = source_of(case)
-    check.columns(case, source.columns, ())
-    digest = _Digest(case.data.path)
-    with tempfile.TemporaryDirectory(prefix="assay-") as folder:
-        connection = duckdb.connect(config={**SAFE, "temp_directory": folder})
-        try:
-            connection.execute("SET enable_progress_bar = false")  # it would write to stdout
-            frame, extra = _grouped(case, source, connection)
-            return coded_of(case, source, frame, extra, digest)
-        except duckdb.Error as error:
-            raise broken(source, error) from error
-        finally:
-            connection.close()
+def count(case: Case, base: Opened | None = None) -> Counted:
+    """Count the rows of `case`, in a database that holds them already or in one of its own. Raises CaseError, DataError
+    as `load_rows` does, though without row numbers."""
+    if base is None:
+        with opened(case) as base:
+            return count(case, base)
+    with closing(base.rows()) as rows:  # temporary tables go with it
+        frame, extra = _grouped(case, base.source, rows)
+        return coded_of(case, base.source, frame, extra, base.digest)
 
 
-class _Digest(threading.Thread):
-    """The file's sha256 while the database counts."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(daemon=True)
-        self.path, self.value = path, ""
-        self.error: DataError | None = None
-        self.start()
-
-    def run(self) -> None:
-        try:
-            self.value = sha256_of(self.path)
-        except DataError as error:
-            self.error = error
-
-    def get(self) -> str:
-        self.join()
-        if self.error is not None:
-            raise self.error
-        return self.value
-
-
-@dataclass(frozen=True, slots=True)
-class InBase:
-    """Rows in the database, to be asked with SQL."""
-
-    connection: Any
-    table: str
-
-    def one(self, what: str) -> tuple[Any, ...]:
-        """A row of totals."""
-        return tuple(self.connection.sql(f"SELECT {what} FROM {self.table}").fetchall()[0])
-
-    def groups(self, what: str, most: int) -> pa.Table:
-        """One row for each combination of what is no total."""
-        query = f"SELECT {what} FROM {self.table} GROUP BY ALL LIMIT {most}"
-        return self.connection.sql(query).to_arrow_table()
-
-
-def _grouped(case: Case, source: Source, connection: Any) -> tuple[pd.DataFrame, Extra]:
+def _grouped(case: Case, source: Source, rows: InBase) -> tuple[pd.DataFrame, Extra]:
     """One row for each combination, with people (and sums), typed as the file is."""
-    asked = case
-    rows = InBase(connection, source.sql)
+    asked, connection = case, rows.connection
     who = None if case.data.cluster is None else source.column(case.data.cluster)
     if who is not None and told_apart(source, connection, who):
         case = replace(case, data=replace(case.data, cluster=None))
@@ -251,12 +189,3 @@ def _distinct(found: pa.Table) -> int:
 def _largest_weight(case: Case, rows: InBase, w: str) -> float:
     """The largest weight. Raises DataError for weights that are none."""
     return largest_of(case, *rows.one(f"count(*) FILTER (WHERE {w} IS NULL OR NOT isfinite({w}) OR {w} < 0), max({w})"))
-
-
-def broken(source: Source, error: Exception) -> DataError:
-    return DataError(
-        f"{source.files[0].name!r} cannot be counted",
-        got=first_line(error),
-        expected="a whole " + ("Parquet file" if source.kind == "parquet" else "CSV file in UTF-8, rows alike"),
-        todo="export the table again, or as Parquet",
-    )

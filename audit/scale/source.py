@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,8 @@ class Source:
     columns: tuple[str, ...]
     places: tuple[tuple[int, ...], ...]
     delimiter: str = ""
+    copies: tuple[Path, ...] = ()
+    """Of CSV files: their text in Parquet, the columns that are asked of under their names c0, c1 ..."""
 
     @property
     def sql(self) -> str:
@@ -44,16 +47,23 @@ class Source:
 
         Every CSV column is text, so that types are decided by our own rules.
         """
+        return f"({' UNION ALL '.join(self.parts)})"
+
+    @property
+    def parts(self) -> list[str]:
+        """The rows of each file, in SQL."""
+        if self.copies:
+            return [f"SELECT * FROM {_parquet(file)}" for file in self.copies]
         parts = []
         for file, places in zip(self.files, self.places, strict=True):
             chosen = ", ".join(f"f{at} AS c{i}" for i, at in enumerate(places))
             parts.append(f"SELECT {chosen} FROM {self._file(file, max(places) + 1)}")
-        return f"({' UNION ALL '.join(parts)})"
+        return parts
 
     def _file(self, file: Path, width: int) -> str:
         own = [f"f{i}" for i in range(width)]
         if self.kind == "parquet":
-            return f"read_parquet([{literal(str(file))}], hive_partitioning = false) AS t({', '.join(own)})"
+            return f"{_parquet(file)} AS t({', '.join(own)})"
         texts = "{" + ", ".join(f"{c}: 'VARCHAR'" for c in own) + "}"
         return (
             f"read_csv([{literal(str(file))}], auto_detect = false, columns = {texts}, header = true, "
@@ -64,6 +74,15 @@ class Source:
     def column(self, name: str) -> str:
         """What a column is called in `sql`."""
         return f"c{self.columns.index(name)}"
+
+
+def _parquet(file: Path) -> str:
+    return f"read_parquet([{literal(str(file))}], hive_partitioning = false)"
+
+
+def unpacked(files: Sequence[Path]) -> int:
+    """About how many bytes CSV files have, unpacked."""
+    return sum(_begun(f)[1] for f in files)
 
 
 def literal(text: str) -> str:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import narwhals as nw
 import pyarrow as pa
@@ -35,6 +37,9 @@ from audit.scale.kinds import arrow
 from audit.scale.source import Source
 from audit.scale.typed import Counted
 
+PROXIES = {"grpc_proxy", "https_proxy", "http_proxy"}
+CONNECT_PORT, REACH_SECONDS = 15002, 10.0
+"""Of Spark Connect where an address names no port, and how long it may take until somebody answers there."""
 QUIET = {
     "spark.log.level": "OFF",
     "spark.ui.enabled": "false",
@@ -168,6 +173,7 @@ def session_of(spec: SparkSpec) -> Iterator[Any]:
         if remote is None or key.startswith("spark.sql."):
             builder = builder.config(key, value)
     try:
+        _reach(remote or "")
         with _stderr_aside():
             session = builder.getOrCreate()
     except Exception as error:
@@ -182,6 +188,14 @@ def session_of(spec: SparkSpec) -> Iterator[Any]:
     finally:
         with _stderr_aside():
             session.stop()
+
+
+def _reach(remote: str) -> None:
+    """Raises OSError where nobody answers at sc://host:port: Spark's client would try again for minutes. Where calls
+    go through a proxy, only that client can tell."""
+    place = urlsplit(remote)
+    if place.scheme == "sc" and place.hostname and not PROXIES & {name.lower() for name in os.environ}:
+        socket.create_connection((place.hostname, place.port or CONNECT_PORT), REACH_SECONDS).close()
 
 
 def _needs_java() -> None:

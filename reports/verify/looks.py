@@ -28,6 +28,8 @@ Where no edge lies within two pixels in one of the pictures, a pixel may differ 
 smoothing spreads it over pixels by how much of each it covers, and the mean of three by three pixels may differ by
 EDGE: a page shifted by a hundredth of a point stays below it, a full stop taken out of a figure of 7 points does not.
 """
+REACH = 3
+"""Pixels: a mean reaches one away, and whether that one is flat two more."""
 MOST_PAGES = 500
 MOST_SIDE = 1200.0
 """Points: A4 is 842 high. A larger page is not drawn, so that a picture never takes more than some 20 MB."""
@@ -133,10 +135,12 @@ def _pictures_apart(mine: NDArray[np.uint8], right: NDArray[np.uint8]) -> tuple[
         return _size(mine), _size(right)
     if np.array_equal(mine, right):
         return None
-    wrong = _too_far(mine, right)
+    top, left, part = _where_apart(mine, right)
+    wrong = _too_far(mine[part], right[part])
     if not wrong.any():
         return None
     rows, columns = np.nonzero(wrong)
+    rows, columns = rows + top, columns + left
     place = f"{columns.min() * 72 / DPI:.0f} to {columns.max() * 72 / DPI:.0f} points from the left, "
     place += f"{rows.min() * 72 / DPI:.0f} to {rows.max() * 72 / DPI:.0f} from the top"
     return f"{int(wrong.sum()):,} pixels apart, {place}", "pixels no further apart than smoothing sets them"
@@ -144,6 +148,18 @@ def _pictures_apart(mine: NDArray[np.uint8], right: NDArray[np.uint8]) -> tuple[
 
 def _size(picture: NDArray[np.uint8]) -> str:
     return f"{picture.shape[1]} x {picture.shape[0]} pixels"
+
+
+def _where_apart(mine: NDArray[np.uint8], right: NDArray[np.uint8]) -> tuple[int, int, tuple[slice, slice]]:
+    """First row and first column of the part that holds all pixels that differ, and REACH around it, and that part.
+
+    What lies further off is equal in both, and so are the means there: `_too_far` says the same of the part as of all.
+    """
+    import numpy as np
+
+    rows, columns, _ = np.nonzero(mine != right)
+    top, left = (max(0, int(at.min()) - REACH) for at in (rows, columns))
+    return top, left, (slice(top, int(rows.max()) + REACH + 1), slice(left, int(columns.max()) + REACH + 1))
 
 
 def _too_far(mine: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.bool_]:

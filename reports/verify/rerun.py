@@ -6,10 +6,11 @@ Numbers may differ by 1e-6 (relative above 1): sums of floats on another machine
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from audit.documents import Documents
 from audit.explain.document import people_rule
 from audit.numbers import many
 from audit.sentences import stopped_early
@@ -65,6 +66,7 @@ def check_rerun(files: Mapping[str, bytes], rerun: Mapping[str, bytes]) -> str:
 
     Raises InPart where a file of the report was not made again.
     """
+    files, rerun = Documents.of(files), Documents.of(rerun)
     _check_inputs(load(files, "evidence.json"), load(rerun, "evidence.json"))
     compared, left = 0, []
     said: dict[tuple[str, str], list[str]] = {}
@@ -80,7 +82,7 @@ def check_rerun(files: Mapping[str, bytes], rerun: Mapping[str, bytes]) -> str:
         stated = load(files, name)
         skip = {entry.path: entry for entry in LEFT_OUT if entry.file == name and entry.when(stated)}
         got, expected = _stopped_early(stated), load(rerun, name)
-        compared += sum(1 for _ in _alike(name, got, expected, (), frozenset(skip)))
+        compared += _alike(((), name), got, expected, (), frozenset(skip))
         for entry in skip.values():
             if _has(stated, entry.path):
                 said.setdefault((name, entry.why), []).append(".".join(entry.path))
@@ -126,24 +128,38 @@ def _has(document: Any, path: Path) -> bool:
     return True
 
 
-def _alike(where: str, got: Any, expected: Any, path: Path, skip: frozenset[Path]) -> Iterator[None]:
-    """One item for each value compared. Raises Broken at the first difference; only names made here are told."""
+Where = tuple[Any, str | int]
+"""What stands around a value and its key or number there: put into words only where something is refused."""
+
+
+def _alike(where: Where, got: Any, expected: Any, path: Path, skip: frozenset[Path]) -> int:
+    """How many values were compared. Raises Broken at the first difference; only names made here are told."""
     if path in skip:
-        return
+        return 0
     if isinstance(expected, dict) and isinstance(got, dict):
+        compared = 0
         for key, value in expected.items():
             inner = (*path, key)
             if key in got:
-                yield from _alike(f"{where}, {key}", got[key], value, inner, skip)
+                compared += _alike((where, key), got[key], value, inner, skip)
             elif inner not in skip:
-                raise Broken(f"{where}: the report lacks {key}", got="nothing", expected=shown(value))
+                raise Broken(f"{_said(where)}: the report lacks {key}", got="nothing", expected=shown(value))
         if more := [k for k in got if k not in expected and (*path, k) not in skip]:
-            raise Broken(f"{where}: the report has entries that a new run does not make", got=f"{len(more)} more")
-        return
+            raise Broken(
+                f"{_said(where)}: the report has entries that a new run does not make", got=f"{len(more)} more"
+            )
+        return compared
     if isinstance(expected, list) and isinstance(got, list) and len(got) == len(expected):
-        for number, (a, b) in enumerate(zip(got, expected, strict=True), 1):
-            yield from _alike(f"{where} {number}", a, b, path, skip)
-        return
+        pairs = enumerate(zip(got, expected, strict=True), 1)
+        return sum(_alike((where, number), a, b, path, skip) for number, (a, b) in pairs)
     if not alike(got, expected, TOLERANCE):
-        raise Broken(f"{where} comes out otherwise when made again", got=shown(got), expected=shown(expected))
-    yield
+        raise Broken(f"{_said(where)} comes out otherwise when made again", got=shown(got), expected=shown(expected))
+    return 1
+
+
+def _said(where: Where) -> str:
+    """file, key, key 3"""
+    around, step = where
+    if not around:
+        return str(step)
+    return f"{_said(around)} {step}" if isinstance(step, int) else f"{_said(around)}, {step}"

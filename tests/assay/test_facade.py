@@ -71,15 +71,18 @@ def test_counts_are_those_of_predict(german: pd.DataFrame, model: Any) -> None:
 def frames(frame: pd.DataFrame) -> dict[str, Any]:
     import pyarrow as pa
 
+    noted = frame.copy()
+    noted.attrs["metrics"] = object()  # as Spark Connect's toPandas leaves
     return {
         "pandas": frame,
+        "pandas, with notes": noted,
         "pandas, other index": frame.set_index(np.arange(len(frame))[::-1]),
         "arrow": pa.Table.from_pandas(frame, preserve_index=False),
         "mapping": {c: frame[c].to_numpy() for c in frame},
     }
 
 
-@pytest.mark.parametrize("kind", ["pandas", "pandas, other index", "arrow", "mapping"])
+@pytest.mark.parametrize("kind", ["pandas", "pandas, with notes", "pandas, other index", "arrow", "mapping"])
 def test_every_kind_of_table(german: pd.DataFrame, kind: str) -> None:
     table = german[["sex", "credit_risk"]].assign(decided=(german["duration"] > 24) + 1)
     expected = assay.audit(table, decision="decided", **roles()).rates()

@@ -15,7 +15,9 @@ from statsmodels.stats.proportion import confint_proportions_2indep, proportion_
 import cli
 from audit.funnel import figures, passes
 from audit.gaps import Settings
+from audit.progress import PLANS
 from tests.reports import kit
+from tests.shared import in_order, stages_told
 
 STAGES = ["screened", "interviewed", "hired"]
 
@@ -154,8 +156,14 @@ def test_the_report_tells_it_and_verify_counts_it_again(tmp_path: Path, monkeypa
     assert cli.main(["keys", "new", "--name", "A. Auditor", "--out", str(tmp_path / "k.p12"), *password(tmp_path)]) == 0
     report = tmp_path / "r.pdf"
     key = ["--key", str(tmp_path / "k.p12"), *password(tmp_path)]
+    seen = stages_told(monkeypatch)
     assert cli.main(["report", str(tmp_path / "out"), *key, "--out", str(report)]) == 0
+    in_order(seen)
+    assert [stage for stage, _ in seen] == list(PLANS["report"])
+    del seen[:]
     assert cli.main(["verify", str(report)]) == 0
+    in_order(seen)
+    assert seen[-1][0] == PLANS["verify"][-1]
     text = " ".join(" ".join(p.extract_text() for p in PdfReader(report).pages).split())
     assert "The process, stage by stage" in text
     assert "would have passed" in text

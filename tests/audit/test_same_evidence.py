@@ -18,6 +18,8 @@ from audit.gaps import Settings
 from audit.load import load_case
 from audit.run import run_audit
 
+pytestmark = pytest.mark.usefixtures("coarse_calibration")
+
 CASE = """[case]
 name = "t"
 purpose = "p"

@@ -30,7 +30,7 @@ from reports.verify.figures import check_mitigation
 from reports.verify.result import Broken
 from reports.words import capital
 
-pytestmark = pytest.mark.usefixtures("all_here")
+pytestmark = pytest.mark.usefixtures("all_here", "coarse_calibration")
 
 
 def people(n: int = 9000, seed: int = 3) -> pd.DataFrame:

@@ -21,7 +21,7 @@ from debias.compare import CLOSE, flips_of, matched_decisions
 from debias.mitigate import run_mitigate
 
 DRAWS = 40
-pytestmark = pytest.mark.usefixtures("all_here")
+pytestmark = pytest.mark.usefixtures("all_here", "coarse_calibration")
 
 
 def people(n: int = 1000) -> pd.DataFrame:

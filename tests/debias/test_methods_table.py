@@ -22,6 +22,8 @@ from debias.methods.method import BOUNDED_LOSS, CONSTRAINTS
 from debias.methods.table import METHODS, constraint_for
 from debias.mitigate import run_mitigate, summary
 
+pytestmark = pytest.mark.usefixtures("coarse_calibration")
+
 DRAWS = 40
 FEATURES = ("merit", "proxy", "branch")
 

@@ -33,6 +33,8 @@ from debias.methods.weights import reweigh
 from debias.mitigate import record_decision, run_mitigate, summary
 from debias.task import task_of
 
+pytestmark = pytest.mark.usefixtures("coarse_calibration")
+
 NOW = dt.datetime(2026, 11, 1, 12, 0, tzinfo=dt.UTC)
 DRAWS = 60
 

@@ -22,7 +22,7 @@ from debias.pareto import run_search
 from debias.task import task_of
 
 DRAWS = 40
-pytestmark = pytest.mark.usefixtures("all_here")
+pytestmark = pytest.mark.usefixtures("all_here", "coarse_calibration")
 
 
 def people(n: int = 900, seed: int = 0) -> pd.DataFrame:

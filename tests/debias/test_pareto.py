@@ -31,6 +31,8 @@ from debias.pareto_figures import Placed, figures_again, figures_of, front_of, p
 from debias.pick import pick
 from debias.task import task_of
 
+pytestmark = pytest.mark.usefixtures("coarse_calibration")
+
 NOW = dt.datetime(2026, 11, 1, 12, 0, tzinfo=dt.UTC)
 BOOST = ("constrained_boosting",)
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,10 +80,10 @@ def browser() -> Iterator[Browser]:
         running.close()
 
 
-@pytest.fixture
-def page(browser: Browser, served: Served) -> Iterator[Page]:
+@contextmanager
+def tab_of(browser: Browser, served: Served, **how: Any) -> Iterator[Page]:
     """A page that records every request; one that would leave the machine fails the test."""
-    context = browser.new_context(viewport={"width": 1280, "height": 1800}, accept_downloads=True)
+    context = browser.new_context(accept_downloads=True, **how)
     tab = context.new_page()
     foreign: list[str] = []
     broken: list[str] = []
@@ -99,14 +100,23 @@ def page(browser: Browser, served: Served) -> Iterator[Page]:
     assert broken == [], "a script on the page failed"
 
 
+@pytest.fixture
+def page(browser: Browser, served: Served) -> Iterator[Page]:
+    """On a desktop."""
+    with tab_of(browser, served, viewport={"width": 1280, "height": 1800}) as tab:
+        yield tab
+
+
 SETTLED = """call => {
   const now = performance.now(), app = document.querySelector('[data-testid="stApp"]');
   if (window.assaySettled?.call !== call) window.assaySettled = {call, since: now, ran: false};
   const seen = window.assaySettled;
-  if (app?.dataset.testScriptState !== 'notRunning') { seen.since = now; seen.ran = true; return false; }
+  const drawn = !document.querySelector('[data-testid="stSkeleton"]');
+  if (app?.dataset.testScriptState !== 'notRunning' || !drawn) { seen.since = now; seen.ran = true; return false; }
   return now - seen.since >= (seen.ran ? 200 : 450);
 }"""
-"""Nothing runs and nothing has for a moment: a short one where a run was seen, else as long as one takes to begin."""
+"""Nothing runs or is still to be drawn, and nothing has for a moment: a short one where that was seen, else as long as
+a run takes to begin."""
 _calls = itertools.count()
 
 

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import axe_playwright_python
 import numpy as np
@@ -17,8 +18,7 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-import cli
-from tests.journeys.conftest import Served, settled
+from tests.journeys.conftest import Served, settled, tab_of
 from tests.journeys.test_journey import LONG, choose, following, no_exception, open_page, part
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
@@ -28,12 +28,10 @@ SHOTS = os.environ.get("ASSAY_SHOTS")
 
 
 @pytest.fixture
-def phone(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(
-        viewport={"width": 390, "height": 844}, color_scheme="dark", bypass_csp=True, accept_downloads=True
-    )
-    yield context.new_page()
-    context.close()
+def phone(browser: Browser, served: Served) -> Iterator[Page]:
+    viewport = {"width": 390, "height": 844}
+    with tab_of(browser, served, viewport=viewport, color_scheme="dark", bypass_csp=True) as tab:
+        yield tab
 
 
 def table(path: Path) -> pd.DataFrame:
@@ -69,9 +67,7 @@ def seen(tab: Page, name: str) -> None:
     assert wide <= 1, f"{name}: {wide} px too wide"
 
 
-def test_from_an_unknown_table_where_one_is_bad_to_a_signed_report(
-    phone: Page, served: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_from_an_unknown_table_where_one_is_bad_to_a_signed_report(phone: Page, served: Served, tmp_path: Path) -> None:
     page, path = phone, tmp_path / "Kredite Köln.csv"
     frame = table(path)
     page.goto(served.url)
@@ -91,6 +87,8 @@ def test_from_an_unknown_table_where_one_is_bad_to_a_signed_report(
     following(page)
     good = page.get_by_role("radiogroup", name="Which value of Zahlungsausfall is good for the person?")
     expect(good.locator("input:checked")).to_have_count(0)
+    following(page)
+    expect(page.get_by_text("which value is good for the person; every finding")).to_be_visible()
     seen(page, "4-good")
     good.get_by_text("0", exact=True).click()
     settled(page)
@@ -107,12 +105,14 @@ def test_from_an_unknown_table_where_one_is_bad_to_a_signed_report(
     seen(page, "a-look")
     page.get_by_role("button", name="Run the audit").click()
     expect(page.get_by_role("heading", name="Outcomes in the labels")).to_be_visible(timeout=LONG)
+    expect(page.get_by_text(re.compile(r"^Of 900 people, \d+ are"))).to_be_visible()
     seen(page, "b-data")
     open_page_on_phone(page, "What the model does")
     granted = 1 - frame.groupby("Geschlecht")["Entscheidung"].mean()
     assert granted["weiblich"] > granted["männlich"]
     told = f"{100 * granted['weiblich']:.1f} % of weiblich"
     expect(page.get_by_text(re.compile(re.escape(told).replace(r"\ ", "[ \u00a0]"))).first).to_be_visible(timeout=LONG)
+    expect(page.get_by_text("outside the norm").first).to_be_visible(timeout=LONG)
     seen(page, "c-model")
     part(page, "Question by question")
     page.get_by_text("Look at some of the people only").click()
@@ -138,11 +138,19 @@ def test_from_an_unknown_table_where_one_is_bad_to_a_signed_report(
     seen(page, "g-signed")
     with page.expect_download() as report:
         page.get_by_role("button", name="Download the report").click()
-    report.value.save_as(tmp_path / "report.pdf")
-    capsys.readouterr()
-    assert cli.main(["verify", str(tmp_path / "report.pdf"), "--json"]) == 0
-    (run,) = served.home.glob("cases/*/run/evidence.json")
-    evidence = json.loads(run.read_bytes())
+    saved, (case,) = Path(report.value.path()).read_bytes(), parse_qs(urlsplit(page.url).query)["case"]
+    run = served.home / "cases" / case / "run"
+    assert saved == (run / "report.pdf").read_bytes()
+    open_page_on_phone(page, "Check a report")
+    content = bytearray(saved)
+    content[len(content) // 2] ^= 1
+    (tmp_path / "broken.pdf").write_bytes(content)
+    upload = page.get_by_test_id("stFileUploader").filter(has_text="Report (PDF)").locator("input[type=file]")
+    upload.set_input_files(tmp_path / "broken.pdf")
+    expect(page.get_by_text("Verification failed.")).to_be_visible(timeout=LONG)
+    seen(page, "h-broken")
+    no_exception(page)
+    evidence = json.loads((run / "evidence.json").read_bytes())
     gap = next(
         g for g in evidence["gaps"]
         if (g["metric"], g["kind"], g["attribute"]) == ("selection_rate", "difference", ["Geschlecht"])

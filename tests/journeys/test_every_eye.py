@@ -50,12 +50,6 @@ def seen(request: pytest.FixtureRequest, browser: Browser) -> Iterator[tuple[Pag
     context.close()
 
 
-def shown(tab: Page) -> None:
-    settled(tab)
-    expect(tab.get_by_test_id("stSkeleton")).to_have_count(0, timeout=120_000)
-    tab.wait_for_timeout(200)
-
-
 def look(tab: Page, where: str, kind: str, tall: int) -> list[str]:
     tab.evaluate(AXE)
     found: list[str] = [f"{where}: {v}" for v in tab.evaluate(FOUND)]
@@ -75,11 +69,11 @@ def test_every_screen_for_every_eye(seen: tuple[Page, str], served: Served, case
     found = []
     for screen, sections in SCREENS.items():
         tab.goto(f"{served.url}/{screen}?case={case}")
-        shown(tab)
+        settled(tab, 120)
         found += look(tab, screen or "start", kind, TALLEST[kind])
         for section in sections:
             tab.get_by_role("radio", name=section, exact=True).click()
-            shown(tab)
+            settled(tab, 120)
             found += look(tab, f"{screen}, {section}", kind, TALLEST[kind])
     assert not found, "\n".join(found)
 
@@ -90,11 +84,11 @@ def test_the_way_in_is_walked_by_the_keyboard(browser: Browser, served: Served) 
     tab = context.new_page()
     try:
         tab.goto(served.url)
-        shown(tab)
+        settled(tab, 120)
         reach(tab, "Begin")
         tab.keyboard.press("Enter")
         expect(tab.get_by_role("heading", name="Set up", exact=True)).to_be_visible(timeout=30_000)
-        shown(tab)
+        settled(tab, 120)
         reach(tab, "Upload")
     finally:
         context.close()

@@ -1,4 +1,5 @@
-"""What people do, in a real browser: a sample from audit to a verified report, one's own file, a reload."""
+"""What people do, in a real browser: a sample from audit to a decision, a reload, what is refused. One's own file and
+a signed report: test_bad_is_one.py."""
 
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ def no_exception(page: Page) -> None:
     expect(page.get_by_test_id("stException")).to_have_count(0)
 
 
-def test_from_the_sample_to_a_verified_report(page: Page, served: Served, tmp_path: Path) -> None:
+def test_from_the_sample_to_a_decision_on_a_candidate(page: Page, served: Served) -> None:
     page.goto(served.url)
     page.get_by_role("button", name="Open German credit").click(timeout=LONG)
 
@@ -54,8 +55,19 @@ def test_from_the_sample_to_a_verified_report(page: Page, served: Served, tmp_pa
     expect(page.get_by_role("combobox", name="Person", exact=True)).to_have_value(re.compile("row 7: score"))
     no_exception(page)
 
-    # mitigate, look at what got worse, decide
+    # a job outlives a reload of the page; cancelled, it leaves nothing
     open_page(page, "Mitigate and watch")
+    page.get_by_role("button", name="Build a candidate").click()
+    expect(page.get_by_role("button", name="Cancel")).to_be_visible(timeout=LONG)
+    assert "job=" in page.url
+    assert "case=" in page.url
+    page.reload()
+    expect(page.get_by_role("button", name="Cancel")).to_be_visible(timeout=LONG)
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text(re.compile("cancelled. Nothing that was there before"))).to_be_visible(timeout=LONG)
+    no_exception(page)
+
+    # mitigate, look at what got worse, decide
     page.get_by_role("button", name="Build a candidate").click()
     expect(page.get_by_text("original, threshold moved").first).to_be_visible(timeout=LONG)
     settled(page)
@@ -76,29 +88,6 @@ def test_from_the_sample_to_a_verified_report(page: Page, served: Served, tmp_pa
     assert Path(model.value.path()).stat().st_size > 1000
     no_exception(page)
 
-    # sign, download, verify
-    open_page(page, "Report")
-    page.get_by_label("Your name, as it will be printed").fill("Ada Auditor")
-    page.get_by_label("Password of the key").fill("a long password")
-    page.get_by_role("button", name="Sign the report").click()
-    said = re.compile(r"Intact and consistent; who signed is not established\. \d+ checks were made")
-    expect(page.get_by_text(said)).to_be_visible(timeout=LONG)
-    with page.expect_download() as report:
-        page.get_by_role("button", name="Download the report").click()
-    saved = tmp_path / "report.pdf"
-    report.value.save_as(saved)
-    assert saved.read_bytes().startswith(b"%PDF")
-
-    open_page(page, "Check a report")
-    upload = page.get_by_test_id("stFileUploader").filter(has_text="Report (PDF)").locator("input[type=file]")
-    broken = tmp_path / "broken.pdf"
-    content = bytearray(saved.read_bytes())
-    content[len(content) // 2] ^= 1
-    broken.write_bytes(bytes(content))
-    upload.set_input_files(broken)
-    expect(page.get_by_text("Verification failed.")).to_be_visible(timeout=LONG)
-    no_exception(page)
-
 
 def own_table(path: Path) -> None:
     rng = np.random.default_rng(0)
@@ -114,47 +103,6 @@ def own_table(path: Path) -> None:
             "granted": np.where(granted, "yes", "no"),
         }
     ).to_csv(path, index=False)
-
-
-def test_an_own_file_with_decisions(page: Page, served: Served, tmp_path: Path) -> None:
-    table = tmp_path / "loans.csv"
-    own_table(table)
-    page.goto(served.url)
-    settled(page)
-    page.get_by_role("button", name="Begin").click()
-    settled(page)
-    page.get_by_test_id("stFileUploader").filter(has_text="Data set").locator("input[type=file]").set_input_files(table)
-    expect(page.get_by_text("600 rows, 4 columns")).to_be_visible(timeout=LONG)
-    settled(page)
-    page.get_by_label("What is decided about people?").fill("Who is granted a loan")
-    following(page)
-    choose(page, "Outcome column", "repaid")
-    following(page)
-    choose(page, "Column of decisions", "granted")
-    following(page)
-    good = page.get_by_role("radiogroup", name="Which value of repaid is good for the person?")
-    expect(good.locator("input:checked")).to_have_count(0)
-    following(page)
-    expect(page.get_by_text("which value is good for the person; every finding")).to_be_visible()
-    good.get_by_text("yes", exact=True).click()
-    settled(page)
-    following(page)
-    expect(
-        page.get_by_test_id("stMultiSelect").filter(has_text="Sensitive columns").get_by_text("gender")
-    ).to_be_visible()
-    following(page)
-    following(page)
-    following(page)
-    following(page)
-    following(page)
-    expect(page.get_by_role("heading", name="Look it over")).to_be_visible(timeout=LONG)
-    page.get_by_role("button", name="Run the audit").click()
-    expect(page.get_by_role("heading", name="Outcomes in the labels")).to_be_visible(timeout=LONG)
-    expect(page.get_by_text(re.compile(r"^Of 600 people, \d+ are"))).to_be_visible()
-    no_exception(page)
-    open_page(page, "What the model does")
-    expect(page.get_by_text("outside the norm").first).to_be_visible(timeout=LONG)
-    no_exception(page)
 
 
 def following(page: Page) -> None:
@@ -186,23 +134,6 @@ def test_a_pickle_is_refused_with_the_way_out(page: Page, served: Served, tmp_pa
     uploads.filter(has_text="Model (optional)").locator("input[type=file]").set_input_files(model)
     expect(page.get_by_text(re.compile("pickle", re.I)).first).to_be_visible(timeout=LONG)
     expect(page.get_by_text(re.compile("skops")).first).to_be_visible()
-    no_exception(page)
-
-
-def test_a_reload_in_the_middle_of_a_job_finds_it_again(page: Page, served: Served) -> None:
-    page.goto(served.url)
-    page.get_by_role("button", name="Open Adult income").click(timeout=LONG)
-    expect(page.get_by_role("heading", name="Outcomes in the labels")).to_be_visible(timeout=LONG)
-    open_page(page, "What the model does")
-    part(page, "Why")
-    page.get_by_role("button", name="Explain", exact=True).click()
-    expect(page.get_by_role("button", name="Cancel")).to_be_visible(timeout=LONG)
-    assert "job=" in page.url
-    assert "case=" in page.url
-    page.reload()
-    expect(page.get_by_role("button", name="Cancel")).to_be_visible(timeout=LONG)
-    page.get_by_role("button", name="Cancel").click()
-    expect(page.get_by_text(re.compile("cancelled. Nothing that was there before"))).to_be_visible(timeout=LONG)
     no_exception(page)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from functools import lru_cache
 
 import pytest
 
 from audit.models.process import Limits
 from reports.approve import approve
-from reports.verify import apart
+from reports.verify import apart, figures
 from tests.reports import kit
 from tests.reports.forge import Real, real_report
 from tests.reports.pki import Pki
@@ -42,6 +44,20 @@ def small(pki: Pki, tmp_path_factory: pytest.TempPathFactory) -> Reports:
     return Reports(files, kit.draft(files, pki.auditor), certified, approved, rejected)
 
 
+_recompute = figures.recompute
+
+
+@lru_cache(maxsize=32)
+def _recomputed(read: str) -> figures.Recomputed:
+    return _recompute(*json.loads(read))
+
+
+@pytest.fixture
+def measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What follows from equal counts and settings is computed once, for tables of forgeries that leave them alone."""
+    monkeypatch.setattr(figures, "recompute", lambda *given: _recomputed(json.dumps(given)))
+
+
 @pytest.fixture
 def limits(monkeypatch: pytest.MonkeyPatch) -> Limits:
     """Those of the command, with less time, since no bomb is to need it."""
@@ -52,12 +68,15 @@ def limits(monkeypatch: pytest.MonkeyPatch) -> Limits:
 
 @pytest.fixture(scope="session")
 def real(small: Reports, pki: Pki) -> Real:
-    """A report with the pages that Assay prints, before it is signed."""
-    return real_report(small.files, pki)
+    """A report with the pages that Assay prints, before it is signed.
+
+    Without its annex, which is half of the time: all that a forger touches stands before it.
+    """
+    return real_report(small.files, pki, annex="none")
 
 
 @pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
+def here(monkeypatch: pytest.MonkeyPatch, measured_once: None) -> None:
     """The judge in this process, which keeps the pages that it made last: a table of forgeries takes a minute, not
     ten."""
     kit.judge_here(monkeypatch)

@@ -9,16 +9,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import pytest
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.generic import pdf_name
 from pyhanko.sign.fields import MDPPerm
 
-from reports.extra import Before, Differences, Extra, Monitoring, Protocol
 from reports.issue import assemble, page_html
-from reports.sign import certify, countersign
+from reports.sign import countersign
 from tests.reports import forged_more, forged_other, forged_pages, kit
-from tests.reports.forge import Real, certified, forged, signed
+from tests.reports.forge import Real, certified, forged, reembedded, reembedding, signed
 
 Change = Callable[[Any], None]
 MDP = MDPPerm.FILL_FORMS
@@ -333,13 +331,9 @@ def fonts_that_nobody_has(r: Real) -> bytes:
     return certified(other, forged(other, forged_pages.another_digit))
 
 
-@signed
+@reembedding
 def fonts_that_are_no_list(r: Real) -> bytes:
-    manifest = replace(r.manifest, extra={**r.manifest.extra, "fonts": [1, 2]})
-    made = replace(r.manifest, extra={**r.manifest.extra, "fonts": {}})
-    html = page_html(r.files, made)
-    pdf = assemble(html, r.files, manifest)
-    return certify(pdf, r.pki.auditor, field="Auditor", reason="x").pdf
+    return reembedded(r, r.files, replace(r.manifest, extra={**r.manifest.extra, "fonts": [1, 2]}))
 
 
 @signed
@@ -355,34 +349,10 @@ def no_versions_at_all(r: Real) -> bytes:
 def saying(name: str, **changes: Any) -> None:
     def made(r: Real) -> bytes:
         extra = {**r.manifest.extra, **changes.get("extra", {})}
-        manifest = replace(r.manifest, **{**changes, "extra": extra})
-        return certified(r, assemble(forced(r, manifest), r.files, manifest))
+        return reembedded(r, r.files, replace(r.manifest, **{**changes, "extra": extra}))
 
     made.__name__ = name
-    signed(made)
-
-
-def unchecked(extra: Any) -> Extra:
-    """The entries as they stand, whatever they are."""
-    kinds = {"protocol": Protocol, "monitoring": Monitoring, "differences": Differences}
-    known = {k: v for k, v in extra.items() if k in Extra.__struct_fields__}
-    known |= {k: kind(**known[k]) for k, kind in kinds.items() if k in known}
-    return Extra(**known | {"register": tuple(Before(**line) for line in known.get("register", ()))})
-
-
-def forced(r: Real, manifest: Any) -> str:
-    """The page with the forger's words, set by a forger's Assay that takes them."""
-    from reports import document, setting
-    from reports.sections import closing, scope
-
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (document, closing):
-            patch.setattr(module, "report_number", lambda m: str(m.extra.get("number", "0")))
-        patch.setattr(closing, "_level", lambda m: str(m.extra.get("level_words", "")))
-        patch.setattr(setting, "plain", str)
-        patch.setattr(document, "read_extra", unchecked)
-        patch.setattr(scope, "many", lambda n, what: f"{n} {what}")
-        return page_html(r.files, manifest)
+    reembedding(made)
 
 
 saying("a_number_in_words_on_every_page", extra={"number": "of no bias at all"})
@@ -406,7 +376,7 @@ def a_program_that_the_manifest_lists(r: Real) -> bytes:
     return certified(r, assemble(page_html(files, manifest), files, manifest))
 
 
-@signed
+@reembedding
 def a_version_in_words(r: Real) -> bytes:
-    manifest = replace(r.manifest, tool={**r.manifest.tool, "pango": "with which no bias was found"})
-    return certified(r, assemble(forced(r, manifest), r.files, manifest))
+    tool = {**r.manifest.tool, "pango": "with which no bias was found"}
+    return reembedded(r, r.files, replace(r.manifest, tool=tool))

@@ -22,12 +22,11 @@ from audit.gaps import Settings
 from audit.measure import measure
 from audit.policy import Norm, Policy
 from audit.values import to_json
-from reports.issue import assemble, page_html
 from reports.manifest import SignerSlot
 from reports.sign import countersign
 from tests.reports import forged_more, forged_other, forged_pages, kit
-from tests.reports.forge import Forge, Real, certified, forged, signed
-from tests.reports.forged_signed import forced, lying
+from tests.reports.forge import Forge, Real, certified, forged, reembedded, reembedding
+from tests.reports.forged_signed import lying
 
 # --- figures that follow from the cube, at other settings than the pages name ---
 
@@ -50,13 +49,12 @@ def measured_otherwise(name: str, **given: Any) -> None:
         return issued(r, {**r.files, "evidence.json": canonical(evidence)})
 
     made.__name__ = name
-    signed(made)
+    reembedding(made)
 
 
-def issued(r: Real, files: dict[str, bytes], **changes: Any) -> bytes:
-    """The report that Assay prints on these files, certified."""
-    manifest = kit.manifest_of(files, r.pki.auditor, **changes)
-    return certified(r, assemble(page_html(files, manifest), files, manifest))
+def issued(r: Real, files: dict[str, bytes]) -> bytes:
+    """A report that embeds these files and lists them as they are."""
+    return reembedded(r, files, kit.manifest_of(files, r.pki.auditor, annex="none"))
 
 
 measured_otherwise("intervals_of_a_half_called_95", alpha=0.5)
@@ -70,7 +68,7 @@ def told_in_evidence(name: str, change: Callable[[Any], None]) -> None:
         return issued(r, kit.edited(r.files, "evidence.json", change))
 
     made.__name__ = name
-    signed(made)
+    reembedding(made)
 
 
 WORDS = "and no bias was found by the regulator"
@@ -84,11 +82,10 @@ told_in_evidence("a_model_with_words_for_a_digest", lambda d: d["model"].update(
 
 def told_in_manifest(name: str, **extra: Any) -> None:
     def made(r: Real) -> bytes:
-        manifest = replace(r.manifest, extra={**r.manifest.extra, **extra})
-        return certified(r, assemble(forced(r, manifest), r.files, manifest))
+        return reembedded(r, r.files, replace(r.manifest, extra={**r.manifest.extra, **extra}))
 
     made.__name__ = name
-    signed(made)
+    reembedding(made)
 
 
 _HASH = "0" * 64
@@ -118,14 +115,13 @@ def one_key_for_two(name: str, second: str) -> None:
         first = r.manifest.signers
         slots = (first[0], SignerSlot("Member1", "Bo Board", "member"), SignerSlot("Member2", second, "member"),
                  first[-1])  # fmt: skip
-        manifest = replace(r.manifest, signers=slots)
-        pdf = certified(r, assemble(page_html(r.files, manifest), r.files, manifest))
+        pdf = reembedded(r, r.files, replace(r.manifest, signers=slots))
         for field in ("Member1", "Member2"):
             pdf = countersign(pdf, r.pki.bo, field=field, reason="APPROVE: fine", heading="Approved by").pdf
         return pdf
 
     made.__name__ = name
-    signed(made)
+    reembedding(made)
 
 
 one_key_for_two("one_member_is_a_quorum_of_two", "Bo Board")

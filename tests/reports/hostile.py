@@ -30,10 +30,11 @@ def stream(data: bytes, entries: bytes = b"", packed: int = 1) -> bytes:
 
 
 def bomb(size: int, entries: bytes = b"", layers: int = 1) -> bytes:
-    """A stream of `size` zeros without ever holding them all."""
+    """A stream of `size` zeros without ever holding or packing them all: after a full flush a block packs the same."""
     packer = zlib.compressobj(1)
-    block = bytes(2**20)
-    data = b"".join(packer.compress(block) for _ in range(size // 2**20)) + packer.flush()
+    first, second = (packer.compress(bytes(2**20)) + packer.flush(zlib.Z_FULL_FLUSH) for _ in "12")
+    end, checksum = packer.flush()[:-4], size % 65521 << 16 | 1  # Adler-32 of zeros
+    data = first + second * (size // 2**20 - 1) + end + checksum.to_bytes(4, "big")
     for _ in range(layers - 1):
         data = zlib.compress(data, 9)
     filters = b"/Filter[" + b"/FlateDecode " * layers + b"]"

@@ -114,11 +114,10 @@ def slots(key: SigningKey, pinned: str | None = None) -> tuple[SignerSlot, ...]:
     )
 
 
-def manifest_of(files: Mapping[str, bytes], key: SigningKey, **changes: Any) -> Manifest:
+def manifest_of(files: Mapping[str, bytes], key: SigningKey, *, annex: str = "full", **changes: Any) -> Manifest:
     pinned = changes.pop("pinned", None)
-    made = make_manifest(
-        files, slots(key, pinned), quorum=2, issued=ISSUED, extra={"people": False, "timestamp": False}
-    )
+    extra = {"people": False, "timestamp": False} | ({} if annex == "full" else {"annex": annex})
+    made = make_manifest(files, slots(key, pinned), quorum=2, issued=ISSUED, extra=extra)
     return replace(made, **changes)
 
 

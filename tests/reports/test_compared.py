@@ -71,7 +71,7 @@ def test_on_the_same_people_no_interval_is_given(small: Reports, pki: Pki) -> No
     document = build_document(files, manifest=kit.manifest_of(files, pki.auditor))
     chapter = next(s for s in document.sections if s.id == "compared")
     assert any(isinstance(b, Notice) and "same people" in b.text for b in chapter.blocks)
-    kit.assert_believed(files, kit.manifest_of(files, pki.auditor), pki.auditor)
+    kit.assert_believed(files, kit.manifest_of(files, pki.auditor, annex="short"), pki.auditor)
 
 
 def test_an_edited_earlier_figure_is_refused(small: Reports) -> None:
@@ -193,7 +193,7 @@ def test_a_report_verified_in_part_is_compared_and_the_chapter_says_so(
     monkeypatch.setenv("ASSAY_KEY_PASSWORD", "a long password")
     out = tmp_path / "report.pdf"
     run = [str(tmp_path / "now" / "run"), "--key", str(tmp_path / "ada.p12"), "--out", str(out)]
-    assert cli.main(["report", *run, "--compare", str(report)]) == 0
+    assert cli.main(["report", *run, "--compare", str(report), "--annex", "short"]) == 0
     manifest, _, files = read_report(out.read_bytes())
     assert manifest.extra["earlier_unchecked"] == ["printed pages"]
     chapter = next(s for s in build_document(files, manifest=manifest).sections if s.id == "compared")

@@ -4,17 +4,21 @@ memory, and says nothing that the file said."""
 from __future__ import annotations
 
 import os
+import platform
 import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import cli
+from audit.models import process
 from audit.models.process import Limits
 from reports.verify import apart, verify
+from tests import forkserver
 from tests.reports import hostile as h
 from tests.reports.conftest import Reports
 from tests.reports.pki import Pki
@@ -223,8 +227,16 @@ def test_the_least_file_is_read_to_where_it_is_no_report(pki: Pki) -> None:
     assert any(word.startswith("files: ") for word in found.isolation)
 
 
+@pytest.fixture
+def forked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reader begins with its imports done; behind the command, below, it starts for real."""
+    if platform.machine() in forkserver.CLONE:
+        names = {name: getattr(subprocess, name) for name in subprocess.__all__}
+        monkeypatch.setattr(process, "subprocess", SimpleNamespace(**names | {"Popen": forkserver.Forked}))
+
+
 @pytest.mark.parametrize("name", list(BOMBS))
-def test_each_is_a_check_that_failed(name: str, pki: Pki, limits: Limits) -> None:
+def test_each_is_a_check_that_failed(name: str, pki: Pki, limits: Limits, forked_once: None) -> None:
     found = verify(made(name, pki))
     assert found.failed is not None
     assert found.failed.name in ("limits", "structure", "signatures", "manifest"), found.failed

@@ -1,8 +1,8 @@
 """Pages are made again byte for byte, or they are not believed: the table of forgeries of what is printed.
 
 The forger is the auditor, who signs whatever pages they like with a valid key. None of the forgeries ends with
-"verified". Those that come with signatures of their own, and those that go through the command itself, are in
-test_pages_signed.py; what other versions give in test_pages_looks.py.
+"verified". Those that come with signatures of their own are in test_pages_signed.py, those that go through the command
+itself in test_pages_command.py; what other versions give in test_pages_looks.py.
 """
 
 from __future__ import annotations

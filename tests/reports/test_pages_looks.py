@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pikepdf
 import pypdfium2
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from reports import pdf as printing
 from reports import render, setting
 from reports.sign import certify
-from reports.verify import verify
+from reports.verify import looks, verify
 from reports.verify.looks import first_apart
 from tests.reports import forge, forged_more, forged_other, forged_pages, forged_signed, kit
 from tests.reports.conftest import Reports
@@ -175,6 +176,27 @@ def a_letter(pdf: bytes, page: int) -> tuple[float, float]:
                 left, bottom, _, top = text.get_charbox(index)
                 return left / 0.75, (height - (bottom + top) / 2) / 0.75
     raise AssertionError("no letter")
+
+
+def test_looking_where_pictures_differ_is_looking_at_all_of_them() -> None:
+    """Drawn by seed: paper with edges on it and noise, with other pixels in one place, at the rim too."""
+    draw, seen = np.random.default_rng(3), 0
+    for number in range(300):
+        height, width = draw.integers(3, 30, 2)
+        one = draw.integers(0, 256, (height, width, 3)) if number % 2 else np.full((height, width, 3), 255)
+        one[draw.integers(height) :, draw.integers(width)] = draw.integers(256)
+        y, x = draw.integers(height), draw.integers(width)
+        other = one.copy()
+        other[y : y + 3, x : x + 4] += draw.integers(-255, 256, other[y : y + 3, x : x + 4].shape)
+        mine, right = (np.clip(a, 0, 255).astype(np.uint8) for a in (one, other))
+        if np.array_equal(mine, right):
+            continue
+        whole = looks._too_far(mine, right)
+        _, _, part = looks._where_apart(mine, right)
+        assert whole.sum() == whole[part].sum()
+        assert np.array_equal(whole[part], looks._too_far(mine[part], right[part]))
+        seen += bool(whole.any())
+    assert seen > 50
 
 
 def test_annotations_fields_and_turned_pages_are_seen(real: Real) -> None:

@@ -66,7 +66,7 @@ def files(frame: pd.DataFrame, pki: Pki, tmp_path_factory: pytest.TempPathFactor
     run_audit(case, folder / "run", Settings(draws=100))
     run_explain(case, folder / "run")
     run_mitigate(case, "group_thresholds", folder / "run", attributes=["sex"], draws=40)
-    issue_report(folder / "run", pki.auditor, folder / "r.pdf", members=["Bo Board"])
+    issue_report(folder / "run", pki.auditor, folder / "r.pdf", members=["Bo Board"], annex="none")
     found = dict(attachments_of((folder / "r.pdf").read_bytes()))
     assert {"cube.json", "evidence.json", "explain.json", "mitigation.json", "manifest.json"} <= found.keys()
     assert collect(folder / "run").keys() <= found.keys()

@@ -344,6 +344,6 @@ def test_an_entry_of_another_form_is_refused_before_pages_are_made(small: Report
 
 
 def test_an_earlier_copy_that_is_no_signed_report_tells_nothing(small: Reports, pki: Pki) -> None:
-    failed = verify(kit.report(small.files, pki.auditor), since=b"").failed
+    failed = verify(kit.report(small.files, pki.auditor), since=b"", printer=kit.page).failed
     assert failed is not None
     assert failed.detail == "the earlier copy is no whole signed report, so nothing can be told from it"

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import cli
+from audit.documents import Documents
 from audit.load import load_case
 from audit.publish import publish_files
 from reports.rerun import run_again
@@ -24,6 +25,8 @@ Files = dict[str, bytes]
 MADE = ("evidence.json", "explain.json", "mitigation.json")
 ROOT = Path(__file__).resolve().parents[2]
 CASE = ROOT / "sample_data" / "german_credit.toml"
+
+pytestmark = pytest.mark.usefixtures("measured_once")
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +112,7 @@ def left_out(name: str, path: tuple[Any, ...]) -> bool:
 def test_any_other_value_anywhere_is_refused(name: str, both: tuple[Files, Files]) -> None:
     """Every key at the top and 40 leaves drawn by seed: none passes but those that the line says are left out."""
     needed = {"evidence.json", name}
-    files, again = ({n: d for n, d in part.items() if n in needed} for part in both)
+    files, again = (Documents({n: d for n, d in part.items() if n in needed}) for part in both)
     document = json.loads(files[name])
     paths: list[tuple[Any, ...]] = [(key,) for key in document]
     paths += random.Random(name).sample([p for p in leaves(document) if len(p) > 1], 40)

@@ -51,6 +51,8 @@ threshold = 0.5
 NUMBER = 2
 REVIEWED = "sklearn.preprocessing._data.scale"
 
+pytestmark = pytest.mark.usefixtures("measured_once")
+
 
 def loans(n: int = 700) -> pd.DataFrame:
     rng = np.random.default_rng(5)
@@ -88,7 +90,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     loans().to_csv(place / "loans.csv", index=False)
     made.case.write_text(CASE)
     (place / "password").write_text("a long password\n")
-    search = ("--search", "--trials", 3, "--method", "constrained_boosting", "--attribute", "sex")
+    search = ("--search", "--trials", 2, "--method", "constrained_boosting", "--attribute", "sex")
     say("audit", made.case, "--out", made.run, "--draws", 200)
     say("mitigate", made.case, "--out", made.run, *search)
     say("mitigate", made.case, "--out", made.run, "--pick", NUMBER, "--reason", "narrow", "--by", "Bo")
@@ -102,7 +104,8 @@ def say(*words: object) -> None:
 
 
 def sign(made: Made, run: Path, out: Path) -> None:
-    say("report", run, "--key", made.key, "--password-file", made.key.with_name("password"), "--out", out)
+    say("report", run, "--key", made.key, "--password-file", made.key.with_name("password"), "--out", out,
+        "--annex", "none")  # fmt: skip
 
 
 def another(made: Made, folder: Path, **other: Any) -> Path:

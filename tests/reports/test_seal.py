@@ -161,7 +161,8 @@ def test_the_whole_way_by_command(
         return code, said.out + said.err
 
     code, said = run(
-        "report", tmp_path / "run", "--key", tmp_path / "ada.p12", "--out", report, "--member", "Bo Board", *kept
+        "report", tmp_path / "run", "--key", tmp_path / "ada.p12", "--out", report, "--member", "Bo Board",
+        "--annex", "none", *kept,
     )  # fmt: skip
     assert code == 0, said
     assert "(B-LT)" in said

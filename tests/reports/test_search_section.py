@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from audit.gaps import Settings
 from audit.load import load_case
 from audit.run import run_audit
 from debias.pareto import run_search
@@ -37,7 +38,7 @@ def files(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Files:
     """German credit, searched, and the narrowest of the front picked."""
     out = tmp_path_factory.mktemp("german")
     case = load_case(root / "sample_data" / "german_credit.toml")
-    run_audit(case, out)
+    run_audit(case, out, Settings(draws=200))
     found = run_search(case, out, trials=5, methods=["constrained_boosting"], draws=200)
     narrow = min((t for t in found["trials"] if t["front"]), key=lambda t: float(t["gap"]["high"]))
     pick(case, out, narrow["trial"], reason="<narrow> & bearable", by="Bo", now=WHEN, draws=200)
@@ -162,4 +163,4 @@ def test_the_run_made_again_is_the_same(files: Files, root: Path) -> None:
 
 
 def test_its_pages_are_believed(files: Files, pki: Pki) -> None:
-    kit.assert_believed(files, kit.manifest_of(files, pki.auditor), pki.auditor)
+    kit.assert_believed(files, kit.manifest_of(files, pki.auditor, annex="short"), pki.auditor)

@@ -85,7 +85,7 @@ def test_the_report_is_made_and_verified_and_comes_out_again(
 ) -> None:
     kit.judge_here(monkeypatch)
     folder = runs[kind]
-    issue_report(folder / "run", pki.auditor, tmp_path / "r.pdf")
+    issue_report(folder / "run", pki.auditor, tmp_path / "r.pdf", annex="short")
     pdf = (tmp_path / "r.pdf").read_bytes()
     files = attachments_of(pdf)
     found = verify(pdf, rerun=run_again(load_case(folder / "case.toml"), files))

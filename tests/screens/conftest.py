@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from pathlib import Path
 
 import pytest
+from streamlit.components.v2 import manifest_scanner
 
 from screens.workspace import CaseFolder, new_case
 from tests.shared import forty_rows
+
+manifest_scanner.scan_component_manifests = functools.cache(manifest_scanner.scan_component_manifests)
+"""Each AppTest would read what every installed distribution says of itself: 0.17 s of processor time."""
 
 
 @pytest.fixture(scope="session")

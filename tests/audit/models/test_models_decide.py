@@ -3,7 +3,6 @@ the audit is refused with advice that leads to that. None is silently wrong."""
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 import sys
@@ -15,10 +14,6 @@ import pandas as pd
 import pytest
 
 import cli
-from audit.models import child, wire, worker
-from audit.models.files import describe_bytes, read_bytes
-from audit.models.own import OwnWorker
-from audit.models.worker import Worker
 from tests.audit.models.zoo.kinds import KINDS, Kind
 from tests.audit.models.zoo.people import people
 
@@ -54,42 +49,11 @@ def counted(evidence: dict[str, Any]) -> list[int]:
     return [sum(c[k] for c in counts) for k in ("tp", "fp", "fn", "tn")]
 
 
-class InProcess(Worker):
-    """A worker without its process, which takes two seconds to start: the same frames, read and answered here."""
-
-    def __enter__(self) -> InProcess:
-        content = read_bytes(self._path)
-        self._file = describe_bytes(self._path, content)
-        self._refuse_unknown()
-        fields = {"do": "load", "format": self._file.format, "allow": []}
-        self._model, told = child._load(wire.Frame(fields, {"model": np.frombuffer(content, np.uint8)}), ())
-        self._info = worker._info(self._file.format, self._file.sha256, told)
-        return self
-
-    def close(self) -> None:
-        return None
-
-    def _ask(self, fields: dict[str, Any], table: Any = None, arrays: Any = None) -> dict[str, np.ndarray]:
-        blocks = iter(b"".join(bytes(b) for b in self._blocks(fields, table, arrays)))
-        frame = wire.read(lambda count: bytes(itertools.islice(blocks, count)), 2**30)
-        return child._run(self._model, frame)
-
-
-EVERY = [
-    *[pytest.param(k, k.alike, id=k.name) for k in KINDS],
-    # Every one in a process of its own, where there is time for it.
-    *[pytest.param(k, False, id=f"{k.name}, isolated", marks=pytest.mark.environments) for k in KINDS if k.alike],
-]
-
-
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("kind", "near"), EVERY)
+@pytest.mark.parametrize("kind", KINDS, ids=[k.name for k in KINDS])
 def test_what_is_counted_is_what_the_model_decides(
-    kind: Kind, near: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    kind: Kind, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if near:
-        assert not issubclass(OwnWorker, InProcess)
-        monkeypatch.setattr("audit.models.worker.Worker", InProcess)
     frame = people()
     frame.to_csv(tmp_path / "people.csv", index=False)
     file, decided = kind.make(tmp_path, frame)

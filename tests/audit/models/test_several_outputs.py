@@ -21,7 +21,7 @@ from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
 from sklearn.neighbors import KNeighborsClassifier
 
 import cli
-from tests.audit.models.test_models_decide import CASE, InProcess, counted
+from tests.audit.models.test_models_decide import CASE, counted
 from tests.audit.models.zoo.people import NUMBERS, people
 
 
@@ -72,10 +72,7 @@ def audited(folder: Path, model: str) -> int:
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", MAKERS)
-def test_which_output_decides_is_asked(
-    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("audit.models.worker.Worker", InProcess)
+def test_which_output_decides_is_asked(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     frame = people()
     frame.to_csv(tmp_path / "people.csv", index=False)
     assert audited(tmp_path, f'path = "{MAKERS[name](tmp_path, frame)}"') == 2
@@ -105,10 +102,7 @@ def test_the_advice_leads_to_an_audit(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_groups_of_its_own_making_are_no_decision(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("audit.models.worker.Worker", InProcess)
+def test_groups_of_its_own_making_are_no_decision(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     frame = people()
     skops.io.dump(KMeans(2, n_init=1, random_state=0).fit(frame[NUMBERS]), tmp_path / "m.skops")
     frame.to_csv(tmp_path / "people.csv", index=False)

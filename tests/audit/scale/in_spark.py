@@ -44,8 +44,18 @@ def main(folder: Path) -> None:
         found["notebook"] = {"equal": result.rates().equals(again.rates()), "gaps": result.gaps().equals(again.gaps())}
         floored = assay.audit(frame, decision="d", floor=30, **roles)
         found["floor"] = sorted(set(floored.rates().query("attribute == 'sex'")["group"]))
+        found["asked"] = asked(session.read.parquet(str(folder / "skops" / "people.parquet")), folder)
         found["plan"] = kinds_plan(frame)
     (folder / "found.json").write_text(json.dumps(found))
+
+
+def asked(frame: Any, folder: Path) -> dict[str, Any]:
+    """A frame of a notebook whose rows a model file decides, in Spark's tasks and in memory."""
+    roles: dict[str, Any] = {"sensitive": ["group of"], "label": "y", "positive": "yes", "favourable": "yes"}
+    roles |= {"features": ["town", "group of", "age", "x"], "model": str(folder / "skops" / "m.skops"), "draws": 50}
+    result = assay.audit(frame, out=folder / "asked", **roles)
+    again = assay.audit(frame.toPandas(), **roles)
+    return {"equal": result.rates().equals(again.rates()), "gaps": result.gaps().equals(again.gaps())}
 
 
 def kinds_plan(frame: Any) -> list[str]:

@@ -91,11 +91,20 @@ MODELS = {
 }
 
 
-@pytest.mark.parametrize("kind", ["parquet", "csv", "csv.gz"])
-@pytest.mark.parametrize("model", MODELS)
+ROLES: list[dict[str, str]] = [
+    {}, {"cluster": "name"}, {"split": "split", "audit": "2"}, {"weight": "w", "cluster": "who"}
+]  # fmt: skip
+"""Each with each model in Parquet; text, which is only read otherwise, meets each of them and each model."""
+
+
 @pytest.mark.parametrize(
-    "roles",
-    [{}, {"cluster": "name"}, {"split": "split", "audit": "2"}, {"weight": "w", "cluster": "who"}],
+    ("kind", "model", "roles"),
+    [("parquet", model, roles) for model in MODELS for roles in ROLES]
+    + [
+        (kind, list(MODELS)[(i + n) % 3], roles)
+        for n, kind in enumerate(("csv", "csv.gz"))
+        for i, roles in enumerate(ROLES)
+    ],
     ids=str,
 )
 def test_the_cube_is_that_of_the_rows(tmp_path: Path, kind: str, model: str, roles: dict[str, str]) -> None:
@@ -127,7 +136,7 @@ def test_every_figure_of_the_evidence_is_the_same_and_so_are_the_bytes_of_a_seco
         assert json.dumps(a[key]) == json.dumps(b[key]), key
     assert (a["data"]["engine"], b["data"]["engine"]) == ("memory", "duckdb")
     for model, roles in (("few", {}), ("many", {"cluster": "who"})):
-        weighted = case_of(tmp_path, "parquet", MODELS[model], weight="w", **roles)
+        weighted = case_of(tmp_path, "parquet", MODELS[model], weight="w", sensitive=("sex", "(n)"), bins={}, **roles)
         run_audit(weighted, tmp_path / "c", settings, large=True)
         run_audit(weighted, tmp_path / "d", settings, large=True)
         assert (tmp_path / "c" / "evidence.json").read_bytes() == (tmp_path / "d" / "evidence.json").read_bytes()

@@ -185,6 +185,14 @@ def test_a_frame_of_a_notebook_gives_the_figures_of_its_rows(counted: tuple[Path
     assert cli.main(["audit", str(folder / "notebook" / "case.toml"), "--out", str(folder / "again")]) == 2
 
 
+def test_a_model_file_is_asked_about_a_frame_of_a_notebook(counted: tuple[Path, dict[str, Any]]) -> None:
+    folder, found = counted
+    assert found["asked"] == {"equal": True, "gaps": True}
+    evidence = json.loads((folder / "asked" / "evidence.json").read_bytes())
+    assert (evidence["data"]["engine"], evidence["model"]["format"]) == ("spark", "skops")
+    assert "held for all 240 rows" in " ".join(evidence["notes"])
+
+
 def test_small_groups_stay_in_the_cluster(counted: tuple[Path, dict[str, Any]]) -> None:
     assert counted[1]["floor"] == ["f", "m"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,16 @@ import pytest
 
 from audit.case import Case
 from audit.load import load_case
+from debias.loop import file_ready
 from tests.debias.loop.feeding import Make, people
+
+
+@pytest.fixture(scope="module", autouse=True)
+def files_settle_soon() -> Iterator[None]:
+    """Every feed of files written just now is waited for; how long is what test_sources.py is about."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(file_ready, "SECONDS", 0.1)
+        yield
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ def _boosted() -> None:
     among = 'classes = { 0 = "approved", 1 = "denied", 2 = "later" }'
 
     @kind("LightGBM text, three classes, Windows' line ends", label="three", refused=("which of the model's classes",),
-          choose=(among,), alike=True)  # fmt: skip
+          choose=(among,))  # fmt: skip
     def three_light(folder: Path, frame: pd.DataFrame) -> Made:
         model = lightgbm.LGBMClassifier(n_estimators=3, min_child_samples=5, verbose=-1, n_jobs=1)
         model.fit(frame[NUMBERS], frame["three"])
@@ -82,7 +82,7 @@ def _boosted() -> None:
     for at, meant in (("1", 1), ("2", 2)):  # both are names of the label and places of other classes
         numbered = 'classes = { 0 = "1", 1 = "2", 2 = "10" }'
 
-        @kind(f"LightGBM text, grades 1, 2 and 10, positive {at}", label="grades", positive=at, alike=True,
+        @kind(f"LightGBM text, grades 1, 2 and 10, positive {at}", label="grades", positive=at,
               refused=("which of the model's classes",), choose=(numbered,))  # fmt: skip
         def graded(folder: Path, frame: pd.DataFrame, meant: int = meant) -> Made:
             model = lightgbm.LGBMClassifier(n_estimators=3, min_child_samples=5, verbose=-1, n_jobs=1)
@@ -90,7 +90,7 @@ def _boosted() -> None:
             return "m.txt", good(frame, model.predict(frame[NUMBERS]), meant)
 
     @kind("XGBoost, three classes, stopped early", label="three", refused=("which of the model's classes",),
-          choose=(among,), note="stopped early", alike=True)  # fmt: skip
+          choose=(among,), note="stopped early")  # fmt: skip
     def three_extreme(folder: Path, frame: pd.DataFrame) -> Made:
         rows, y = frame[NUMBERS], frame["three"].map(coded)
         model = xgboost.XGBClassifier(n_estimators=30, n_jobs=1, early_stopping_rounds=2)
@@ -99,7 +99,7 @@ def _boosted() -> None:
         return "m.json", good(frame, model.predict(rows), 0)
 
     @kind("XGBoost with categories, stopped early", label="bits", positive="1", features=("age", "pay", "job"),
-          note="stopped early", alike=True)  # fmt: skip
+          note="stopped early")  # fmt: skip
     def early(folder: Path, frame: pd.DataFrame) -> Made:
         rows = frame[["age", "pay", "job"]].astype({"job": "category"})
         model = xgboost.XGBClassifier(n_estimators=30, n_jobs=1, early_stopping_rounds=2, enable_categorical=True)
@@ -116,7 +116,7 @@ def _boosted() -> None:
             skops.io.dump(model, folder / "m.skops")
             return "m.skops", good(frame, model.predict(rows), 1)
 
-        KINDS.append(Kind(name, write, label="bits", positive="1", features=("job", "age", "pay"), alike=True))
+        KINDS.append(Kind(name, write, label="bits", positive="1", features=("job", "age", "pay")))
 
     wrapped("LightGBM with categories, as skops", lambda: lightgbm.LGBMClassifier(n_estimators=4, min_child_samples=5,
             verbose=-1, n_jobs=1))  # fmt: skip
@@ -132,7 +132,7 @@ def _boosted() -> None:
             model.save_model(folder / "m.json")
             return "m.json", model.predict(whole) >= at
 
-        KINDS.append(Kind(name, make, label="bits", positive="1", alike=True, **more))
+        KINDS.append(Kind(name, make, label="bits", positive="1", **more))
 
     trained("XGBoost's own training, stopped early", 3, 0.5, {"objective": "binary:logistic"}, note="all ")
     trained("XGBoost, a ranking", None, 0.0, {"objective": "rank:pairwise"}, choose=("threshold = 0.0",),

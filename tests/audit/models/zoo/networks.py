@@ -81,12 +81,12 @@ def _onnx() -> None:
             (folder / "m.onnx").write_bytes(made.SerializeToString())
             return "m.onnx", frame[NUMBERS].to_numpy(np.float32) @ np.array([0.0, 0.3, -0.2], np.float32) > 9
 
-        KINDS.append(Kind(name, make, label="bits", positive="1", alike=True, **more))
+        KINDS.append(Kind(name, make, label="bits", positive="1", **more))
 
     given("ONNX, true and false", "Greater", None, TensorProto.BOOL, [None, 1], note="gives no probabilities")
     given("ONNX, seven rows at a time", "Sigmoid", 7, TensorProto.FLOAT, [7, 1])
 
-    @kind("ONNX, the label last", alike=True)
+    @kind("ONNX, the label last")
     def label_last(folder: Path, frame: pd.DataFrame) -> Made:
         from sklearn.tree import DecisionTreeClassifier
 

@@ -23,8 +23,7 @@ class Kind:
     make(folder, frame): writes the file. label, positive: the case's. lines: what a person writes under [model] at
     once.
     refused: what the first refusal says, where there is one; then the lines in its advice are added, those that
-    `choose` names where the advice gives a choice, until the audit is made. note: what its notes must say. alike: it
-    differs from others in the estimator alone, so that one process for it is enough elsewhere (see the test).
+    `choose` names where the advice gives a choice, until the audit is made. note: what its notes must say.
     """
 
     name: str
@@ -36,7 +35,6 @@ class Kind:
     refused: tuple[str, ...] = ()
     choose: tuple[str, ...] = ()
     note: str = ""
-    alike: bool = False
 
 
 KINDS: list[Kind] = []

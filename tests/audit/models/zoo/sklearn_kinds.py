@@ -28,8 +28,7 @@ def skops_kind(name: str, estimator: Callable[[], Any], target: str = "words", v
             skops.io.dump(model, folder / "m.skops")
             return "m.skops", good(frame, model.predict(given), value)
 
-    alike = not any(word in name for word in ("neighbours", "histogram", "layers", "forest"))
-    KINDS.append(Kind(name, make, alike=alike, **more))
+    KINDS.append(Kind(name, make, **more))
 
 
 def _sklearn() -> None:
