@@ -4,7 +4,8 @@ Eight attributes have 84 intersections of two or three, and a record for every g
 cube.json has the counts that all of it follows from in a hundredth of that. So where there are more than MOST
 intersections, those of the widest gaps in selection are told in full, KEPT of them and all that a norm names; of the
 others the counts and the gaps of OF_THE_REST stand there. `left_to_cube` names them, `rates_of` makes their rates, and
-verification makes everything and compares what is told. Up to MOST nothing is left out.
+verification makes everything and compares what is told. Up to MOST nothing is left out. The arms of mitigation.json
+are told by the same rule, all of them of the original's widest.
 """
 
 from __future__ import annotations
@@ -31,9 +32,13 @@ T = TypeVar("T", Rate, DatasetMeasure, Pair, Reach)
 
 
 def left_to_cube(
-    margins: Sequence[Margin], gaps: Sequence[Gap], norms: Sequence[Mapping[str, Any]]
-) -> LeftToCube | None:
-    """Which intersections are left to the cube, in the order of the margins; None where all are told."""
+    margins: Sequence[Margin], gaps: Sequence[Gap], norms: Sequence[Mapping[str, Any]],
+    *, document: str = "evidence.json", cube: str = "cube.json",
+) -> LeftToCube | None:  # fmt: skip
+    """Which intersections are left to the cube, in the order of the margins; None where all are told.
+
+    document, cube: what the sentence calls the two.
+    """
     crossed = [m.attribute for m in margins if len(m.attribute) > 1]
     if len(crossed) <= MOST:
         return None
@@ -53,8 +58,7 @@ def left_to_cube(
         f"Of {many(len(crossed), 'intersection')} {len(crossed) - len(left)} {are(len(crossed) - len(left))} told "
         "group by group: those with the widest gaps in selection, and those that a norm names. Of the other "
         f"{len(left)} ({many(groups, 'group')}) the counts and the gaps of {many(len(OF_THE_REST), 'measure')} stand "
-        "in evidence.json; all else about them follows from "
-        "cube.json, and was counted in every adjusted p-value."
+        f"in {document}; all else about them follows from {cube}, and was counted in every adjusted p-value."
     )
     return LeftToCube(left, groups, OF_THE_REST, why)
 

@@ -5,8 +5,9 @@
 Each row is one run of the command line, as a person starts it, on a Parquet file made by the bench: CPU seconds and
 peak memory of its processes, wall seconds, and the size of evidence.json. The exponent is the slope of CPU seconds
 above what the smallest size takes, between the two largest sizes, in logarithms of both: 1 is linear, and n log n
-shows as a little more than 1; below NOISE seconds above the smallest size there is none. --most leaves out sizes above
-it. --write puts each axis' table in place of the one that the page has. One thread a process.
+shows as a little more than 1; below NOISE seconds above the smallest size there is none. Of attributes all pairs and
+triples are audited, so their exponent is over the number of tables, which is told. --most leaves out sizes above it.
+--write puts each axis' table in place of the one that the page has. One thread a process.
 """
 
 from __future__ import annotations
@@ -151,6 +152,11 @@ def measured(case: Path, out: Path) -> tuple[float, float, float, float]:
     return cpu, wall, peak, (out / document).stat().st_size / 1e6
 
 
+def tables(attributes: int) -> int:
+    """How many tables of groups so many attributes have: alone, in pairs and in triples."""
+    return sum(math.comb(attributes, k) for k in (1, 2, 3))
+
+
 def walk(axis: str, most: int, make: Callable[[str, int, Path], Path] = made) -> str:
     """The table of an axis, printed line by line and given back."""
     lines: list[str] = []
@@ -163,6 +169,8 @@ def walk(axis: str, most: int, make: Callable[[str, int, Path], Path] = made) ->
     tell("|---:|---:|---:|---:|---:|---:|")
     seen: list[tuple[int, float]] = []
     for size in (s for s in SIZES[axis] if s <= most):
+        many = tables(size) if axis == "attributes" else size
+        told = f"{size:,} ({many:,} tables)" if axis == "attributes" else f"{size:,}"
         with tempfile.TemporaryDirectory() as held:
             folder = Path(held)
             cpu, wall, peak, document = measured(make(axis, size, folder), folder / "run")
@@ -170,9 +178,9 @@ def walk(axis: str, most: int, make: Callable[[str, int, Path], Path] = made) ->
         if len(seen) > 1:
             (_, base), (n, last) = seen[0], seen[-1]
             if min(cpu, last) - base >= NOISE:
-                exponent = f"{math.log((cpu - base) / (last - base)) / math.log(size / n):.2f}"
-        seen.append((size, cpu))
-        tell(f"| {size:,} | {cpu:.1f} | {wall:.1f} | {peak:,.0f} | {document:.2f} | {exponent} |")
+                exponent = f"{math.log((cpu - base) / (last - base)) / math.log(many / n):.2f}"
+        seen.append((many, cpu))
+        tell(f"| {told} | {cpu:.1f} | {wall:.1f} | {peak:,.0f} | {document:.2f} | {exponent} |")
     print()
     return "\n".join(lines)
 

@@ -11,19 +11,21 @@ original may have learned from, it would select another share of the test rows, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from msgspec import to_builtins
 
 from audit import stats
 from audit.case import Case
 from audit.code import Decisions, code_rows
 from audit.cube import CodedRows, Floats, Ints, Margin, cube_of
 from audit.cube_json import margins_to_json
+from audit.documents.evidence import LeftToCube
 from audit.documents.mitigation import ARMS
 from audit.evidence import pick
 from audit.findings import judge
@@ -33,6 +35,7 @@ from audit.metrics import ACCURACY, FALSE_POSITIVE_RATE, ROC_AUC, SELECTION_RATE
 from audit.numbers import percent
 from audit.suppress import publish
 from audit.values import Measures, to_json
+from audit.wide import KEY, left_to_cube, told_of
 from debias.paired import Change, changes, joint_of, people_moved, take
 
 CLOSE = 0.005
@@ -55,12 +58,12 @@ class Arm:
         rate = pick(self.measures.rates, metric=metric, attribute=(), group=())
         return None if rate is None else rate.value
 
-    def to_json(self) -> dict[str, Any]:
-        """The arm as in mitigation.json."""
+    def to_json(self, left: LeftToCube | None) -> dict[str, Any]:
+        """The arm as in mitigation.json. left: intersections whose records are left to the cube beside it."""
         out: dict[str, Any] = {"threshold": self.threshold}
         for metric in (ACCURACY, SELECTION_RATE, TRUE_POSITIVE_RATE, FALSE_POSITIVE_RATE, ROC_AUC):
             out[metric] = self.overall(metric)
-        m = self.measures
+        m = told_of(self.measures, left)
         lists = {"rates": m.rates, "gaps": m.gaps, "counts": m.counts}
         return out | {name: [to_json(r) for r in rows] for name, rows in lists.items()} | {"norms": list(self.norms)}
 
@@ -239,11 +242,21 @@ def flips_of(coded: CodedRows, after: Ints, margins: Sequence[Margin], favourabl
 
 
 def comparison_to_json(comparison: Comparison, floor: int) -> dict[str, Any]:
-    """The keys `arms`, `cubes`, `changes` and `flips` of mitigation.json."""
+    """The keys `arms`, `cubes`, `changes` and `flips` of mitigation.json, and `left_to_cube` where there is one."""
     arms = {a.name: a for a in (comparison.original, comparison.matched, comparison.candidate) if a is not None}
+    first = comparison.original
+    left = left_of_arms(first.margins, first.measures, first.norms)
     return {
-        "arms": {name: arms[name].to_json() if name in arms else None for name in ARMS},
+        "arms": {name: arms[name].to_json(left) if name in arms else None for name in ARMS},
         "cubes": {name: margins_to_json(arms[name].margins, floor) if name in arms else None for name in ARMS},
         "changes": [to_json(c) for c in comparison.changes],
         "flips": [to_json(f) for f in comparison.flips],
+        **({} if left is None else {KEY: to_builtins(left)}),
     }
+
+
+def left_of_arms(
+    margins: Sequence[Margin], measures: Measures, norms: Sequence[Mapping[str, Any]]
+) -> LeftToCube | None:
+    """Which intersections every arm leaves to its cube: by the widest gaps of the original, whose these are."""
+    return left_to_cube(margins, measures.gaps, norms, document="mitigation.json", cube="its cubes")

@@ -16,6 +16,7 @@ from audit.case import Case, keeping_answers
 from audit.code import Decisions
 from audit.documents import record_in
 from audit.documents.base import Record
+from audit.documents.evidence import LeftToCube
 from audit.documents.mitigation import Arm, MadeModel, Mitigation
 from audit.errors import DataError, GateBroken, InputError
 from audit.evidence import pick, sha256, tool
@@ -24,6 +25,7 @@ from audit.gaps import Settings
 from audit.metrics import ACCURACY, SELECTION_RATE
 from audit.numbers import brief, fixed, many
 from audit.values import to_json
+from audit.wide import KEY
 from debias.candidate import Candidate, Original, open_original
 from debias.card import write_cards
 from debias.compare import Comparison, compare, comparison_to_json, matched_decisions, unmatched
@@ -203,6 +205,9 @@ def _document(
         )
     if (note := unmatched(comparison.matched, comparison.candidate)) is not None:
         notes.append(note)
+    told = comparison_to_json(comparison, settings.floor)
+    if (left := told.get(KEY)) is not None:
+        notes.append(record_in(LeftToCube, left, FILE).why)
     return {
         "schema": SCHEMA,
         "method": method.name,
@@ -239,7 +244,7 @@ def _document(
             "made_by": "seed" if splits.own else "case",
         },
         "constraint": _constraint(comparison, settings, aim, tolerance, attributes, candidate),
-        **comparison_to_json(comparison, settings.floor),
+        **told,
         "policy": case.policy.named(),
         "settings": settings.to_json(),
         "tool": tool(),

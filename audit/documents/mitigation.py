@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import UNSET, UnsetType, field
 
 from audit.documents.base import CaseNamed, Model, Names, NormResult, PolicyNamed, Record, SettingsSaid, Tool
+from audit.documents.evidence import LeftToCube
 from audit.values import Count, Gap, Rate
 
 ARMS = {"original": "original", "matched": "original, threshold moved", "candidate": "candidate"}
@@ -220,3 +221,4 @@ class Mitigation(Record, frozen=True):
     search: Tried | None = None
     choice: Choice | None = None
     onnx: Onnx | None = None
+    left_to_cube: LeftToCube | None = None

@@ -36,12 +36,7 @@ def probes(frame: pd.DataFrame, count: int) -> Hybrids:
 def attributions(at: Opened, width: int, count: int, known: int, made: Hybrids) -> tuple[Floats, Floats, Floats]:
     """(values (count, width), base, total (count,)) of the first `count` rows of `at.encoded`. The rows up to `known`
     are the background, and then come those of `made`. Raises RefusedError, NoMapError."""
-    kind, matrix, own, total = _KINDS[_kind(at)](at)
-    if matrix.shape[1] != len(own):
-        raise NoMapError(at.name)
-    if not _apart(matrix, own, known, made):
-        raise NoMapError(f"before {at.name}")
-    trees = tree_read.READERS[kind](_booster(at.last), at.index)
+    trees, matrix, own, total = seen(at, known, made)
     if tree_shap.seconds(trees, own, known, MOST_SECONDS) > MOST_SECONDS:
         raise RefusedError("its trees are too deep, or too many, for TreeSHAP over the whole background")
     found = tree_shap.values(trees, matrix, own, count, known - count, width)
@@ -52,6 +47,17 @@ def attributions(at: Opened, width: int, count: int, known: int, made: Hybrids) 
     if not bool((off <= tolerance).all()):
         raise RefusedError("its trees as they are read here do not add up to what it answers")
     return found.values, np.full(count, float(total[count:known].mean())), total[:count]
+
+
+def seen(at: Opened, known: int, made: Hybrids) -> tuple[list[tree_read.Tree], Floats, Ints, Floats]:
+    """The trees; the matrix (n, E) that they see of `at.encoded`; whose columns (E,) these are; the library's own
+    answer (n,). known, made: as of `attributions`. Raises RefusedError, NoMapError."""
+    kind, matrix, own, total = _KINDS[_kind(at)](at)
+    if matrix.shape[1] != len(own):
+        raise NoMapError(at.name)
+    if not _apart(matrix, own, known, made):
+        raise NoMapError(f"before {at.name}")
+    return tree_read.READERS[kind](_booster(at.last), at.index), matrix, own, total
 
 
 def _apart(matrix: Floats, own: Ints, known: int, made: Hybrids) -> bool:

@@ -147,7 +147,8 @@ def decided(meaning: Meaning, favourable: bool) -> str:
 def shown(frame: pd.DataFrame, row: int) -> dict[str, str]:
     """A row's values as people read them."""
     cells = frame.iloc[row]
-    return {str(c): MISSING if pd.isna(cells.iloc[j]) else name_of(cells.iloc[j]) for j, c in enumerate(frame.columns)}
+    each = zip(frame.columns, cells.array, cells.isna().to_numpy(), strict=True)
+    return {str(c): MISSING if gone else name_of(value) for c, value, gone in each}
 
 
 def frame_sha256(frame: pd.DataFrame) -> str:

@@ -78,6 +78,8 @@ def read_noted(
         asked = Asked(read, named, lost, opened, packed)
         table, names, notes = reader_of(kinds.pop()).table(files, columns, asked)
         frame = table.to_pandas(ignore_metadata=True)
+        del table
+        pa.default_memory_pool().release_unused()  # of a wide file half a gigabyte, which nobody asks for again
     except OSError as error:
         raise unreadable(files[0], error) from error
     except pa.ArrowException as error:

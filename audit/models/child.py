@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from audit.sandbox.serve import Answer, answer_frames
 
 if TYPE_CHECKING:
+    from audit.explain.native_walks import Shortener
     from audit.models.hybrids import Blocks
     from audit.models.loaded import Loaded
     from audit.models.wire import Frame
 
 
-_base: tuple[str, Blocks] | None = None
-"""What rows are built from: the last that was sent for it, by its digest."""
+_base: tuple[str, Blocks, Shortener] | None = None
+"""What rows are built from: the last that was sent for it, by its digest; and what of it no tree tells apart."""
 
 
 def serve(incoming: int, outgoing: int, settings: dict[str, Any]) -> int:
@@ -70,27 +71,38 @@ def _load(frame: Frame, held: tuple[str, ...]) -> tuple[Loaded, dict[str, Any]]:
 def _run(model: Loaded, frame: Frame) -> dict[str, Any]:
     import numpy as np
 
-    from audit.models.hybrids import blocks_of, of_arrays
     from audit.models.table import receive
 
     table = receive(frame.table, frame.fields.get("objects", {})) if len(frame.table) else None
-    if (digest := frame.fields.get("hybrids")) is not None:
-        global _base
-        if table is not None:
-            _base = digest, blocks_of(table)
-        if _base is None or _base[0] != digest:
-            raise RuntimeError("the rows that these are built from were not sent")
-        table = of_arrays(_base[1], frame.arrays)
+    place = None
     # A model's warnings are its own affair; they must not become errors or noise here.
     with contextlib.ExitStack() as stack:
         import warnings
 
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
+        if (digest := frame.fields.get("hybrids")) is not None:
+            table, place = _built(model, digest, table, frame)
         if frame.fields["do"] == "scores":
             assert table is not None
-            scores = np.asarray(model.scores(table, frame.fields["positive"]), dtype=np.float64)
-            return {"scores": scores}
-        from audit.models.ops import find
+            found = {"scores": np.asarray(model.scores(table, frame.fields["positive"]), dtype=np.float64)}
+        else:
+            from audit.models.ops import find
 
-        return {str(k): np.asarray(v) for k, v in find(frame.fields["op"])(model, table, frame.arrays).items()}
+            found = {str(k): np.asarray(v) for k, v in find(frame.fields["op"])(model, table, frame.arrays).items()}
+    return found if place is None else {name: answers[place] for name, answers in found.items()}
+
+
+def _built(model: Loaded, digest: str, sent: Any, frame: Frame) -> tuple[Any, Any]:
+    """The rows that are asked about; and, where they are fewer than were said, the place of each one's answer."""
+    from audit.explain.native_walks import Shortener
+    from audit.models.hybrids import blocks_of, of_arrays
+
+    global _base
+    if sent is not None:
+        positive = frame.fields.get("positive") or str(frame.arrays.get("positive"))
+        _base = digest, blocks_of(sent), Shortener(model, sent, positive)
+    if _base is None or _base[0] != digest:
+        raise RuntimeError("the rows that these are built from were not sent")
+    place = _base[2].shorten(frame.arrays)
+    return of_arrays(_base[1], frame.arrays), place

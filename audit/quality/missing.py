@@ -44,8 +44,14 @@ def missing(frame: pd.DataFrame, columns: Sequence[str], groups: Sequence[Group]
     """Counts of each column, and per attribute the share missing in each group. Of the two groups farthest apart the
     interval, simultaneous over all pairs, and the p-value times the number of pairs, adjusted over columns (Holm).
     """
-    empty = {c: frame[c].isna().to_numpy() for c in columns}
-    return missing_of(empty, {c: said_missing(frame[c]) for c in columns}, np.ones(len(frame)), groups, settings)
+    none = np.zeros(len(frame), dtype=bool)  # of the many columns without any, one and the same
+
+    def found(rows: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        return rows if rows.any() else none
+
+    empty = {c: found(frame[c].isna().to_numpy()) for c in columns}
+    written = {c: found(said_missing(frame[c])) for c in columns}
+    return missing_of(empty, written, np.ones(len(frame)), groups, settings)
 
 
 def missing_of(
@@ -58,11 +64,10 @@ def missing_of(
     """The same from counts: rows (k,) of each kind of row, and by column how many of them are empty, or say so; groups:
     of the kinds."""
     total = int(rows.sum())
-    overall = [
-        {"column": c, "rows": total, "missing": int(empty[c].sum()), "written": int(written[c].sum())} for c in empty
-    ]
-    hit = {c: empty[c].astype(np.int64) + written[c] for c in empty}
-    ranked = sorted((c for c in empty if hit[c].any()), key=lambda c: -int(hit[c].sum()))
+    counted = {c: (int(empty[c].sum()), int(written[c].sum())) for c in empty}
+    overall = [{"column": c, "rows": total, "missing": gone, "written": said} for c, (gone, said) in counted.items()]
+    ranked = sorted((c for c, both in counted.items() if any(both)), key=lambda c: -sum(counted[c]))
+    hit = {c: empty[c].astype(np.int64) + written[c] for c in ranked[:MOST]}
     by_group: list[dict[str, Any]] = []
     gaps: list[MissingGap] = []
     for group in groups:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import gammaln
 
 MOST_JOINED = 100.0
+MOST_KEPT = 1 << 18
+"""People up to which logarithms of factorials are kept: 2 MB."""
 
 
 def joined(n1: float, n2: float, r: float) -> float:
@@ -66,5 +69,16 @@ def log_sum_exp(x: npt.NDArray[np.float64]) -> float:
 
 
 def _log_choose(n: int, k: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    found: npt.NDArray[np.float64] = gammaln(n + 1.0) - gammaln(k + 1.0) - gammaln(n - k + 1.0)
+    if n >= MOST_KEPT:
+        found: npt.NDArray[np.float64] = gammaln(n + 1.0) - gammaln(k + 1.0) - gammaln(n - k + 1.0)
+        return found
+    known = _log_factorials(1 << max(n, 1).bit_length())
+    found = known[n] - known[k] - known[n - k]
+    return found
+
+
+@lru_cache(maxsize=20)
+def _log_factorials(size: int) -> npt.NDArray[np.float64]:
+    """log k! for k below `size`: a pair of groups asks for hundreds, and an audit has thousands of pairs."""
+    found: npt.NDArray[np.float64] = gammaln(np.arange(1.0, size + 1.0))
     return found

@@ -49,7 +49,7 @@ from audit.numbers import brief
 from audit.stats import extremes
 from audit.stats.draws import canonical, draws_of, largest_of, together
 from audit.stats.exact import joined, two_groups
-from audit.stats.intervals import difference_limits, ratio_limits, two_sided
+from audit.stats.intervals import difference_limits, differences_of, ratios_of, two_sided
 from audit.stats.widest import beyond, spread, widest
 
 Floats = npt.NDArray[np.float64]
@@ -177,12 +177,14 @@ def _stratum(
     return _Stratum(index, groups, x / n, n, pairs, critical, p_value, together)
 
 
+@lru_cache(maxsize=8)
 def _pairs(groups: int, ref: int | None) -> Whole:
-    """All unordered pairs, or the pairs with the reference; (2, P)."""
-    if ref is None:
-        return np.array(np.triu_indices(groups, 1), dtype=np.int64)
+    """All unordered pairs, or the pairs with the reference; (2, P), not to be changed."""
     others = np.array([g for g in range(groups) if g != ref], dtype=np.int64)
-    return np.array([np.full(len(others), ref), others], dtype=np.int64)
+    made = np.triu_indices(groups, 1) if ref is None else [np.full(len(others), ref), others]
+    found = np.array(made, dtype=np.int64)
+    found.flags.writeable = False
+    return found
 
 
 @lru_cache(maxsize=256)
@@ -335,10 +337,9 @@ def _difference(found: Sequence[_Stratum], method: str, alpha: float, left_out: 
     for s in found:
         i, j = extremes.of_differences(s.share, s.n, s.critical, z) if _many(s) else _both_ways(s)
         d = s.share[i] - s.share[j]
-        pair = (s.share[i], s.n[i], s.share[j], s.n[j])
         r = None if s.joint is None else s.joint[i, j]
-        low = max(low, float(difference_limits(*pair, s.critical, r)[0].max()))
-        high = max(high, float(difference_limits(*pair, z, r)[1].max()))
+        low = max(low, float(differences_of(s.share, s.n, i, j, s.critical, r)[0].max()))
+        high = max(high, float(differences_of(s.share, s.n, i, j, z, r)[1].max()))
         k = _first(-d, s.n[i], s.n[j])
         if best is None or d[k] > best[0]:
             best = float(d[k]), int(s.groups[i[k]]), int(s.groups[j[k]]), s.index
@@ -360,10 +361,9 @@ def _ratio(found: Sequence[_Stratum], method: str, alpha: float, left_out: tuple
         use = s.share[j] > 0
         i, j = i[use], j[use]
         ratio = s.share[i] / s.share[j]
-        pair = (s.share[i], s.n[i], s.share[j], s.n[j])
         r = None if s.joint is None else s.joint[i, j]
-        low = min(low, float(ratio_limits(*pair, z, r)[0].min()))
-        high = min(high, float(ratio_limits(*pair, s.critical, r)[1].min()))
+        low = min(low, float(ratios_of(s.share, s.n, i, j, z, r)[0].min()))
+        high = min(high, float(ratios_of(s.share, s.n, i, j, s.critical, r)[1].min()))
         k = _first(ratio, s.n[i], s.n[j])
         if best is None or ratio[k] < best[0]:
             best = float(ratio[k]), int(s.groups[j[k]]), int(s.groups[i[k]]), s.index

@@ -11,7 +11,10 @@ import numpy.typing as npt
 from scipy.special import ndtri
 
 Floats = npt.NDArray[np.float64]
+Whole = npt.NDArray[np.int64]
 Numbers = npt.ArrayLike
+Limited = tuple[Floats, Floats, Floats]
+"""Rates with their lower and upper limits."""
 
 
 def two_sided(alpha: float) -> float:
@@ -54,8 +57,24 @@ def difference_limits(
     p1: Floats, n1: Floats, p2: Floats, n2: Floats, z: float, r: Floats | None = None
 ) -> tuple[Floats, Floats]:
     """Newcombe's limits of p1 - p2 at a critical value z. r: the correlation of the two (Zou & Donner 2008)."""
-    l1, u1 = score_limits(p1, n1, z)
-    l2, u2 = score_limits(p2, n2, z)
+    return _difference((p1, *score_limits(p1, n1, z)), (p2, *score_limits(p2, n2, z)), r)
+
+
+def differences_of(
+    p: Floats, n: Floats, i: Whole, j: Whole, z: float, r: Floats | None = None
+) -> tuple[Floats, Floats]:
+    """`difference_limits` of the pairs i, j (P,) of groups with rates p of n (G,): each group's own limits once."""
+    each = (p, *score_limits(p, n, z))
+    return _difference(_at(each, i), _at(each, j), r)
+
+
+def _at(each: Limited, place: Whole) -> Limited:
+    p, low, high = each
+    return p[place], low[place], high[place]
+
+
+def _difference(first: Limited, second: Limited, r: Floats | None) -> tuple[Floats, Floats]:
+    (p1, l1, u1), (p2, l2, u2) = first, second
     d = p1 - p2
     return d - _apart(p1 - l1, u2 - p2, r), d + _apart(u1 - p1, p2 - l2, r)
 
@@ -83,8 +102,17 @@ def ratio_limits(
     p1: Floats, n1: Floats, p2: Floats, n2: Floats, z: float, r: Floats | None = None
 ) -> tuple[Floats, Floats]:
     """MOVER-R limits of p1 / p2 from Wilson's limits of each, at a critical value z. r: the correlation of the two."""
-    l1, u1 = score_limits(p1, n1, z)
-    l2, u2 = score_limits(p2, n2, z)
+    return _ratio((p1, *score_limits(p1, n1, z)), (p2, *score_limits(p2, n2, z)), r)
+
+
+def ratios_of(p: Floats, n: Floats, i: Whole, j: Whole, z: float, r: Floats | None = None) -> tuple[Floats, Floats]:
+    """`ratio_limits` of the pairs i, j (P,) of groups with rates p of n (G,): each group's own limits once."""
+    each = (p, *score_limits(p, n, z))
+    return _ratio(_at(each, i), _at(each, j), r)
+
+
+def _ratio(first: Limited, second: Limited, r: Floats | None) -> tuple[Floats, Floats]:
+    (p1, l1, u1), (p2, l2, u2) = first, second
     product = p1 * p2
     below = above = product
     if r is not None:

@@ -271,14 +271,13 @@ def selected_by(m: Mitigation, attribute: Names) -> dict[str, dict[Names, Rate]]
 def groups_of(m: Mitigation, attribute: Names) -> Table:
     """Selection rates by group, an arm a column."""
     found, present = selected_by(m, attribute), present_in(m)
-    groups = list(found.get("original", ()))
+    groups, shown = list(found.get("original", ())), set(find.kept(m.arms.original, attribute))
     by = words.by(attribute)
     return Table(
         f"Selection rate by {by}, before and after: value, 95 % interval, count",
         ("Group", *(words.capital(n) for _, n in present)),
         tuple(
-            (words.name_of(g), *(words.rate_cell(found[k].get(g)) for k, _ in present))
-            for g in groups[: find.MOST_ROWS]
+            (words.name_of(g), *(words.rate_cell(found[k].get(g)) for k, _ in present)) for g in groups if g in shown
         ),
         find.cut(len(groups)),
         (25, *([75 // len(present)] * len(present))),

@@ -40,6 +40,17 @@ if TYPE_CHECKING:
 LIMITS = Limits(memory_bytes=1000 * 2**20, cpu_seconds=180, wall_seconds=600.0, file_size_bytes=2**20)
 """Of address space, of which libraries that are mapped and hardly used take a third. The largest reports measured
 (docs/report.md) need a tenth of the time."""
+A_BYTE, MOST_MEMORY = 400, 4 * 2**30
+"""Address space beside that for each byte of the file, up to so much in all: what is embedded is packed, and what is
+measured from it again takes many times its size (a report of 1,000 groups is 4 MB, one with a mitigation by five
+attributes 7.5 MB)."""
+
+
+def limits_for(pdf: bytes) -> Limits:
+    """LIMITS, with the memory that a report of this size may need; a file that is padded gets MOST_MEMORY."""
+    return replace(LIMITS, memory_bytes=min(LIMITS.memory_bytes + A_BYTE * len(pdf), MOST_MEMORY))
+
+
 FILE = "file/"
 COMPARED = "what the file does to its reader with the limits of the process that reads it"
 UNREADABLE = "the report's process gave an answer that cannot be read"
@@ -117,7 +128,8 @@ def _judged_apart(pdf: bytes, asked: Asked, rerun: Any, limits: Limits | None, r
     if len(pdf) > MOST_BYTES:  # nothing of it is read
         return _stopped(pdf, "the file is too large", f"at most {MOST_BYTES:,} bytes", "more than that")
     progress.stage("Checking the report")
-    with _reader(limits, ready) as child, _pages(pdf, asked, limits, ready) as pages:
+    within = limits or limits_for(pdf)
+    with _reader(within, ready) as child, _pages(pdf, asked, within, ready) as pages:
         try:
             fields, arrays = _packed(pdf, asked, rerun is not None)
             told, given = child.call(fields | {"elsewhere": pages is not None}, seconds=None, **arrays)
@@ -167,7 +179,7 @@ def parts_apart(pdf: bytes, limits: Limits | None = None) -> tuple[tuple[Signatu
     """
     if len(pdf) > MOST_BYTES:
         raise _stopped(pdf, "the file is too large", f"at most {MOST_BYTES:,} bytes", "more than that").error()
-    with _enclosed(limits or LIMITS) as child:
+    with _enclosed(limits or limits_for(pdf)) as child:
         try:
             told, given = child.call({"do": "parts"}, seconds=None, pdf=_array(pdf))
             found = _read(told, {}, child.isolation)
@@ -201,19 +213,19 @@ def _enclosed(limits: Limits) -> Iterator[Enclosed]:
 
 
 @contextmanager
-def _reader(limits: Limits | None, ready: Ready | None) -> Iterator[Enclosed]:
+def _reader(limits: Limits, ready: Ready | None) -> Iterator[Enclosed]:
     """The process that was begun where it works, or a new one."""
     begun = None if ready is None else ready.taken(True)
     if begun is not None and begun[1].result():
         yield begun[0]
         return
-    with _enclosed(limits or LIMITS) as child:
+    with _enclosed(limits) as child:
         yield child
 
 
 @contextmanager
 def _pages(
-    pdf: bytes, asked: Asked, limits: Limits | None, ready: Ready | None
+    pdf: bytes, asked: Asked, limits: Limits, ready: Ready | None
 ) -> Iterator[Future[tuple[tuple[Check, ...], tuple[str, ...]]] | None]:
     """The lines on faces and pages, from a process of its own, and its walls; no line where it found none.
 
@@ -238,7 +250,7 @@ def _pages(
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(1))
         try:
-            child = begun[0] if begun is not None else stack.enter_context(_enclosed(limits or LIMITS))
+            child = begun[0] if begun is not None else stack.enter_context(_enclosed(limits))
         except OutputError:
             found = None
         else:

@@ -72,7 +72,7 @@ class Contents:
             run.check(
                 "totals",
                 "people measured, names and what is told twice with the cube and each other",
-                lambda: self._same_version(lambda: check_told(self.files, self.manifest)),
+                lambda: self._same_version(lambda: check_told(self.files, self.manifest, self.known)),
             )
         if "mitigation.json" in self.files:
             settings = figures.load(self.files, "evidence.json").get("settings", {}) if figured else {}

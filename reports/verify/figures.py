@@ -16,6 +16,7 @@ import msgspec
 
 from audit.derived import ONLY_WITH
 from audit.documents import Documents, FormError, record_in
+from audit.documents.evidence import LeftToCube
 from audit.errors import AssayError
 from audit.evidence import LISTS, measures_to_json
 from audit.metrics import METRICS
@@ -153,7 +154,7 @@ def check_mitigation(files: Mapping[str, bytes], settings: Mapping[str, Any], kn
     document = load(files, "mitigation.json")
     arms, cubes = document.get("arms", {}), document.get("cubes", {})
     used = document.get("settings", settings)
-    compared = 0
+    left, compared = _left_of_arms(document, known, used), 0
     for name, arm in arms.items():
         if arm is None:
             continue
@@ -162,12 +163,26 @@ def check_mitigation(files: Mapping[str, bytes], settings: Mapping[str, Any], kn
         again, margins, how, measures = known.of(recompute, cubes[name], used)
         if name == "candidate":
             compared += _held(document, margins, how)
+        again = again if left is None else measures_to_json(told_of(measures, left))
         for kind in ("rates", "gaps", "counts"):
             compared += compare(f"mitigation {arm_named(name)} {kind}", arm.get(kind), again[kind])
         if "norms" in arm:
             compared += _norms(arm, measures, f"mitigation {arm_named(name)} norms")
     measured = many(sum(a is not None for a in arms.values()), "arm")
     return f"{many(compared, 'value')} of {measured} computed again from their cubes"
+
+
+def _left_of_arms(document: Mapping[str, Any], known: Known, used: Mapping[str, Any]) -> LeftToCube | None:
+    """What every arm leaves to its cube, held against what it has to be."""
+    if KEY not in document:
+        return None
+    from debias.compare import left_of_arms
+
+    original, cube = (document.get(key, {}).get("original") for key in ("arms", "cubes"))
+    _, margins, _, measures = known.of(cube, used)
+    left = left_of_arms(margins, measures, original.get("norms", []))
+    _alike("what the arms leave to their cubes", document[KEY], None if left is None else msgspec.to_builtins(left))
+    return left
 
 
 def _held(document: Mapping[str, Any], margins: Any, how: Any) -> int:

@@ -20,18 +20,18 @@ from audit.documents.table import DOCUMENTS
 from audit.errors import AssayError
 from audit.metrics import ACCURACY, FALSE_POSITIVE_RATE, ROC_AUC, SELECTION_RATE, TRUE_POSITIVE_RATE
 from reports.manifest import Manifest
-from reports.verify.figures import alike, load
+from reports.verify.figures import Known, alike, load
 from reports.verify.result import Broken, arm_named, shown
 
 _DATA = ("sha256", "label", "positive", "favourable", "sensitive", "features", "weight")
 _MODEL = ("kind", "sha256", "format", "estimator", "column", "threshold")
 
 
-def check_told(files: Mapping[str, bytes], manifest: Manifest) -> str:
+def check_told(files: Mapping[str, bytes], manifest: Manifest, known: Known | None = None) -> str:
     """Totals and names against the cube and each other. Raises Broken naming the first that differs."""
     try:
         count = 0
-        for where, got, expected in _pairs(files, manifest):
+        for where, got, expected in _pairs(files, manifest, known or Known()):
             count += 1
             if not _same(got, expected):
                 raise Broken(f"{where} is told otherwise than it is", got=shown(got), expected=shown(expected))
@@ -50,7 +50,7 @@ def _same(got: Any, expected: Any) -> bool:
     return bool(got == expected) and isinstance(got, bool) == isinstance(expected, bool)
 
 
-def _pairs(files: Mapping[str, bytes], manifest: Manifest) -> Iterator[tuple[str, Any, Any]]:
+def _pairs(files: Mapping[str, bytes], manifest: Manifest, known: Known) -> Iterator[tuple[str, Any, Any]]:
     """(what, as told, as it has to be)."""
     from audit.cube_json import margins_from_json
 
@@ -80,7 +80,7 @@ def _pairs(files: Mapping[str, bytes], manifest: Manifest) -> Iterator[tuple[str
     yield "the seed", evidence.seed, evidence.settings.seed
     yield "the floor of small groups", evidence.cube.floor, cube.floor
     if documents.mitigation is not None:
-        yield from _mitigation(documents.mitigation, evidence)
+        yield from _mitigation(documents.mitigation, evidence, _figures_of(files, documents.mitigation, known))
     explained = documents.explanations
     if explained is not None and explained.explained:
         most = data.rows if data.rows_at_most else people
@@ -98,7 +98,19 @@ def _pairs(files: Mapping[str, bytes], manifest: Manifest) -> Iterator[tuple[str
             yield f"the case of {words}", found.case, case
 
 
-def _mitigation(made: Mitigation, evidence: Evidence) -> Iterator[tuple[str, Any, Any]]:
+def _figures_of(files: Mapping[str, bytes], made: Mitigation, known: Known) -> dict[str, tuple[Any, Any]]:
+    """Rates and gaps of each arm: those that are told, or all that follow from its cube where some are left to it."""
+    told = {name: (arm.rates, arm.gaps) for name, arm in made.arms.present().items()}
+    if made.left_to_cube is None:
+        return told
+    used = load(files, "mitigation.json").get("settings", load(files, "evidence.json").get("settings", {}))
+    measured = {name: known.of(made.cubes[name], used)[3] for name in told}
+    return {name: (m.rates, m.gaps) for name, m in measured.items()}
+
+
+def _mitigation(
+    made: Mitigation, evidence: Evidence, figures: Mapping[str, tuple[Any, Any]]
+) -> Iterator[tuple[str, Any, Any]]:
     data = evidence.data
     yield "the case of the mitigation", made.case, evidence.case
     for key in _DATA:
@@ -114,7 +126,7 @@ def _mitigation(made: Mitigation, evidence: Evidence) -> Iterator[tuple[str, Any
             whole = next(m for m in margins_from_json(cube) if m.attribute == ())
             yield f"the people of the arm {arm_named(name)}", made.splits.test, int(whole.rows.sum())
     yield from _overall(made.arms)
-    yield from _changes(made)
+    yield from _changes(made, figures)
     yield from _aim(made)
     yield from _flips(made.flips, made.cubes.get("candidate"))
 
@@ -126,14 +138,14 @@ def _overall(arms: Arms) -> Iterator[tuple[str, Any, Any]]:
             yield f"the {metric} of the arm {arm_named(name)}", getattr(arm, metric), everyone.get(metric)
 
 
-def _changes(made: Mitigation) -> Iterator[tuple[str, Any, Any]]:
+def _changes(made: Mitigation, figures: Mapping[str, tuple[Any, Any]]) -> Iterator[tuple[str, Any, Any]]:
     """Before, matched and after of each change are figures of the arms; its sign and its clearness follow."""
     from debias.paired import _worse
 
     known: dict[str, dict[Any, Any]] = {name: {} for name in ARMS}
-    for name, arm in made.arms.present().items():
-        rates = {(r.metric, r.attribute, r.group, "rate"): r.value for r in arm.rates}
-        known[name] = rates | {(g.metric, g.attribute, None, g.kind): g.value for g in arm.gaps}
+    for name, (rates, gaps) in figures.items():
+        known[name] = {(r.metric, r.attribute, r.group, "rate"): r.value for r in rates}
+        known[name] |= {(g.metric, g.attribute, None, g.kind): g.value for g in gaps}
     for number, c in enumerate(made.changes, 1):
         key = (c.metric, c.attribute, c.group, c.kind)
         for field, place in (("before", "original"), ("matched", "matched"), ("after", "candidate")):

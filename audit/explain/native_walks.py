@@ -1,0 +1,139 @@
+"""Walks of a model of trees, asked about only where a tree can notice the step.
+
+A tree sees of a number on which side of its thresholds it lies. Where two rows have a column on the same side of every
+threshold of every tree, no step of that column changes an answer; so of the rows of a walk (`audit.models.hybrids`)
+those are asked about before and after which something moved, and the others have the answer of the row before them.
+Every answer is the model's own, to the last bit.
+
+Made in the worker's process, of models whose trees are read (`tree_read.py`). That the trees were read rightly is tried
+on the model itself, for each base: rows with and without the cells that are said not to matter are answered alike, or
+all rows are asked about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from audit.explain import native, native_trees
+from audit.explain.kinds import Floats, Ints, RefusedError
+from audit.explain.owners import NoMapError
+from audit.explain.tree_read import TINY, Tree
+from audit.models.hybrids import Base, Hybrids, places_on, still
+
+LEAST_SAVED = 0.8
+"""Walks are shortened where no more than this part of their rows is left."""
+PROBES = 500
+FORMATS = ("skops", "lightgbm", "xgboost")
+
+
+class Shortener:
+    """For one base and model: which cells no tree tells apart."""
+
+    def __init__(self, model: Any, base: pd.DataFrame, positive: str) -> None:
+        self._asked = model, base, positive
+
+    @cached_property
+    def codes(self) -> Ints | None:
+        """(n, M), as `codes_of`; None where they do not hold."""
+        try:
+            found = codes_of(*self._asked)
+            return found if found is not None and _holds(*self._asked, found) else None
+        except Exception:  # what a library has against rows that are ours alone; the rows themselves are asked about
+            return None
+
+    def shorten(self, arrays: dict[str, np.ndarray]) -> Ints | None:
+        """Puts shorter walks in place of those in `arrays`. The place of each row's answer among theirs, (rows,); None
+        where nothing is changed."""
+        if "walk.rank" not in arrays or self.codes is None:
+            return None
+        rank, inner, first, second = (arrays[f"walk.{name}"] for name in ("rank", "inner", "first", "second"))
+        inner = inner.astype(np.int64)
+        moves = (rank != still(rank)) & (self.codes[first] != self.codes[second])
+        often = moves.sum(axis=1)
+        if 2 * int((often + 1).sum()) > LEAST_SAVED * 2 * int(inner.sum()):
+            return None
+        starts = np.cumsum(inner + 1) - (inner + 1)
+        moved = np.zeros(int((inner + 1).sum()), dtype=np.int64)
+        walk, column = np.nonzero(moves)
+        at = starts[walk] + rank[walk, column]
+        moved[at] = 1
+        before = np.cumsum(moved) - moved
+        before -= before[starts].repeat(inner + 1)
+        turned = np.full_like(rank, still(rank))
+        turned[walk, column] = before[at] + 1
+        # Row k has what turned before k: so many steps that move. A shorter walk has a row for none and one for all.
+        on, k = places_on(inner)
+        place = (np.cumsum(often + 1) - (often + 1))[on] + before[starts[on] + k]
+        arrays.update({"walk.rank": turned, "walk.inner": (often + 1).astype(np.int32)})
+        return np.concatenate([place, int((often + 1).sum()) + place])
+
+
+def codes_of(model: Any, base: pd.DataFrame, positive: str) -> Ints | None:
+    """(n, M): equal codes of a column go the same way at every node of every tree. None where trees are not read."""
+    if len(base) < 2 or getattr(model, "format", None) not in FORMATS or not _libraries_own(model.estimator):
+        return None
+    known = len(base)
+    made = native_trees.probes(base, known // 2)
+    try:
+        at = native.opened(model, pd.concat([base, made.frame()], ignore_index=True), positive)
+        trees, matrix, own, _ = native_trees.seen(at, known, made)
+    except (RefusedError, NoMapError):
+        return None
+    out = np.zeros((known, base.shape[1]), dtype=np.int64)
+    for column, codes in _by_column(trees, matrix[:known]):
+        # Of several columns made of one: what either tells apart.
+        both = out[:, own[column]] * (int(codes.max()) + 1) + codes
+        out[:, own[column]] = np.unique(both, return_inverse=True)[1]
+    return out
+
+
+def _by_column(trees: Sequence[Tree], matrix: Floats) -> list[tuple[int, Ints]]:
+    """(column, codes (n,)) of each column that a tree looks at."""
+    inside = [np.flatnonzero(t.left >= 0) for t in trees]
+    feature = np.concatenate([t.feature[n] for t, n in zip(trees, inside, strict=True)])
+    threshold = np.concatenate([t.threshold[n] for t, n in zip(trees, inside, strict=True)])
+    listed = {int(t.feature[node]) for t in trees for node in t.listed}
+    noughts = any(t.zero_missing is not None and bool(t.zero_missing.any()) for t in trees)
+    order = np.lexsort((threshold, feature))
+    feature, threshold = feature[order], threshold[order]
+    out = []
+    for column in np.unique(feature).tolist():
+        x = matrix[:, column]
+        if column in listed:
+            codes = np.unique(x, return_inverse=True)[1]
+        else:
+            own = threshold[slice(*np.searchsorted(feature, [column, column + 1]))]
+            codes = np.searchsorted(own, x, side="left")  # how many thresholds it lies above
+            codes = np.where(np.isnan(x), len(own) + 1, codes)
+            codes = np.where(np.abs(x) <= TINY, len(own) + 2, codes) if noughts else codes
+        out.append((column, codes.astype(np.int64)))
+    return out
+
+
+def _holds(model: Any, base: pd.DataFrame, positive: str, codes: Ints) -> bool:
+    """Whether the model answers rows put together from two of the base as it does without what is said not to matter,
+    to the last bit."""
+    rng = np.random.default_rng(1)
+    mask = rng.random((PROBES, base.shape[1])) < rng.random((PROBES, 1))
+    first, second = (rng.integers(0, len(base), PROBES) for _ in range(2))
+    rows = Base(base)
+    with_all = Hybrids(rows, mask, first, second).frame()
+    without = Hybrids(rows, mask & (codes[first] != codes[second]), first, second).frame()
+    said: list[npt.NDArray[Any]] = [np.asarray(model.scores(f, positive)) for f in (with_all, without)]
+    return bool(np.array_equal(said[0], said[1]))
+
+
+def _libraries_own(estimator: Any) -> bool:
+    """Whether the estimator, and each step of a pipeline, is of a library whose trees are read."""
+    kind = type(estimator)
+    if kind.__module__.partition(".")[0] not in ("sklearn", "lightgbm", "xgboost"):
+        return False
+    return kind.__name__ != "Pipeline" or all(
+        step in (None, "passthrough") or _libraries_own(step) for _, step in estimator.steps
+    )
