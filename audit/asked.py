@@ -24,6 +24,7 @@ from audit.errors import CaseError
 from audit.load.toml import write
 from audit.load.values import coded
 from audit.models.loaded import DECISION, PROBABILITY, RAW, VALUE, class_index, same_class
+from audit.models.own_loaders import WAYS
 from audit.numbers import brief
 from audit.two_rules import PREDICT, Compared, words_of
 
@@ -115,7 +116,7 @@ def own_format(model: ModelSpec) -> str | None:
     loads again; None where that environment has no way for a copy."""
     if model.load is None:
         return "skops"
-    return {"joblib": "joblib", "cloudpickle": "cloudpickle", "pickle": "pickle", "mlflow": "pickle"}.get(model.load)
+    return WAYS[model.load].copy if model.load in WAYS else None
 
 
 def bind(case: Case, worker: Worker, frame: pd.DataFrame, features: Sequence[str]) -> None:

@@ -6,7 +6,6 @@ import warnings
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import qr
 from scipy.special import stdtrit
 
 from audit.documents.rows import AdjustedGap
@@ -31,6 +30,8 @@ def _apart(columns: Floats) -> Floats:
     kept = columns[:, (columns.sum(axis=0) > 0) & (columns.sum(axis=0) < len(columns))]
     if not kept.shape[1]:
         return kept
+    from scipy.linalg import qr  # here: few audits need it, and it takes a twentieth of a second to load
+
     r, order = qr(kept - kept.mean(axis=0), mode="r", pivoting=True)
     size = np.abs(np.diag(r))
     found: Floats = kept[:, np.sort(order[: int((size > 1e-9 * size[0]).sum())])]

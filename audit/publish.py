@@ -22,6 +22,7 @@ from audit.derived import FROM_ROWS, derived, further_findings
 from audit.documents import Documents, record_in
 from audit.documents.base import Names, Record
 from audit.documents.evidence import Evidence
+from audit.documents.table import Published, published
 from audit.evidence import measures_to_json, sha256
 from audit.files import canonical
 from audit.findings import findings, judge, model_findings
@@ -219,7 +220,7 @@ class _Funnel(Record, frozen=True):
 
 def _without_counts_of_all(files: Documents, notes: list[str]) -> Documents:
     """Counts of corrupted rows and of variants are of all people: those in no table would follow by subtraction."""
-    gone = [name for name in ("stress.json", "whatif.json") if name in files]
+    gone = [name for name in published(Published.WITHHELD) if name in files]
     for name in gone:
         files = files.without(name)
     if gone:
@@ -242,7 +243,7 @@ def _most_rows(cube: Cube | None, rows: int, safe: Sequence[Margin], floor: int)
 
 def _blur(files: Documents, out: dict[str, bytes], most: int, measured: int) -> None:
     """Numbers of rows in what was made beside the audit: none from which those left out follow."""
-    for name in ("explain.json", "mitigation.json", "search.json"):
+    for name in published(Published.BLURRED):
         if name not in files:
             continue
         document = json.loads(out.get(name, files[name]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +35,6 @@ from audit.funnel import funnel
 from audit.gaps import Settings
 from audit.individual import flips as turned
 from audit.individual import plan
-from audit.large import examined
 from audit.likewise import NOT_CAUSAL, like_with_like
 from audit.likewise import findings as alike_findings
 from audit.load import Rows, load_rows
@@ -49,12 +48,14 @@ from audit.numbers import brief
 from audit.quality import groups_of
 from audit.quality.codes import Group
 from audit.quality.table import DETECTORS, Looked, examine, look_at
-from audit.scale.frames import Held, refuse
-from audit.scale.opened import Opened, opened
 from audit.scale.source import is_large
 from audit.suppress import rare_people
 from audit.values import Measures, to_json
 from audit.wide import left_to_cube, told_of, with_left, written
+
+if TYPE_CHECKING:
+    from audit.scale.frames import Held
+    from audit.scale.opened import Opened
 
 MANY_ROWS = 200_000
 """From here on the model's process ends once it has decided: what follows takes more memory than a new start time."""
@@ -294,6 +295,8 @@ def _engine(case: Case, large: bool | None) -> str:
     """Who counts the rows."""
     if case.data.engine is not None and large is None:
         if case.data.engine != "memory":
+            from audit.scale.frames import refuse
+
             refuse(case, case.data.engine)
         return case.data.engine
     return "duckdb" if (is_large(case) if large is None else large) else "memory"
@@ -303,8 +306,10 @@ def _counted(
     case: Case, engine: str, held: Held | None, allow: Sequence[str], settings: Settings
 ) -> tuple[Cube, ModelFacts, DataFacts, tuple[str, ...], tuple[int, int] | None, dict[str, Any]]:
     """The cube of rows that stay where they are, and the keys of evidence.json that are of a part of them."""
-    from audit.scale import count
+    from audit.large import examined
     from audit.scale.beside import of_duckdb
+    from audit.scale.count import count
+    from audit.scale.opened import opened
     from audit.scale.spark import count_in_spark
 
     name = {"duckdb": "DuckDB", "spark": "Spark"}[engine]

@@ -1,12 +1,15 @@
-"""`assay demo`, or `assay audit` on 10,000 rows with a model, as a whole process: where the time goes.
+"""`assay demo`, `assay audit` on 10,000 rows with a model, or `assay verify`, as a whole process: where the time goes.
 
-    python bench/demo_stages.py [demo|audit] [--runs 3] [--against CHECKOUT]
+    python bench/demo_stages.py [demo|audit|verify] [--runs 3] [--against CHECKOUT] [--report FILE]
 
 Per stage: seconds by the clock, and of processors, of the command itself and of the processes that it starts. Then each
 process with its processor seconds, and the whole: the command and all its processes, as the kernel counts them. Medians
 over runs. Processes are looked at 30 times a second: what a process does in its last moments is in the whole only.
 --against: the same of another checkout of Assay, the two in turn, the ratio of the wholes, and whether what they wrote
-is the same byte for byte (as far as it is made to be: the report has a date, the candidate a time).
+is the same byte for byte (as far as it is made to be: the report has a date, the candidate a time). verify: of the
+report of a demonstration that runs first, or of FILE; and what it takes without the process that sets the pages, which
+is the last of those that read reports. Compile every side first (`python -m compileall -q assay audit debias reports`):
+an isolated process writes nothing, so what only it imports would be compiled anew each time.
 """
 
 from __future__ import annotations
@@ -110,6 +113,12 @@ def ten_thousand(folder: Path) -> Path:
     return folder / "case.toml"
 
 
+def setting(run: Run) -> float:
+    """Processor seconds of the process that sets a report's pages: the second that reads it, where there are two."""
+    reading = [seconds for name, seconds in run.processes.values() if name.startswith("reports.verify")]
+    return reading[1] if len(reading) > 1 else 0.0
+
+
 def told(runs: list[Run]) -> str:
     middle = statistics.median
     lines = ["| stage | s | CPU s, the command | CPU s, its processes |", "|---|---|---|---|"]
@@ -124,21 +133,32 @@ def told(runs: list[Run]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", choices=("demo", "audit"), default="demo")
+    parser.add_argument("what", nargs="?", choices=("demo", "audit", "verify"), default="demo")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--against", type=Path)
+    parser.add_argument("--report", type=Path)
     options = parser.parse_args()
     sides = [ROOT] if options.against is None else [options.against.resolve(), ROOT]
     runs: dict[Path, list[Run]] = {side: [] for side in sides}
     with tempfile.TemporaryDirectory() as held:
-        case = ten_thousand(Path(held))
+        case, report = ten_thousand(Path(held)), options.report
+        if options.what == "verify" and report is None:
+            report = Path(held) / "demo" / "report.pdf"
+            looked([sys.executable, "-m", "cli", "demo", "--out", str(report.parent)], sides[0])
         for _ in range(options.runs):
             for number, side in enumerate(sides):
                 out = Path(held) / f"out-{number}-{len(runs[side])}"
-                what = ["demo"] if options.what == "demo" else ["audit", str(case)]
-                runs[side].append(looked([sys.executable, "-m", "cli", *what, "--out", str(out)], side))
+                what = {
+                    "demo": ["demo", "--out", str(out)],
+                    "audit": ["audit", str(case), "--out", str(out)],
+                    "verify": ["verify", str(report)],
+                }[options.what]
+                runs[side].append(looked([sys.executable, "-m", "cli", *what], side))
         for side in sides:
             print(f"\n{side if len(sides) > 1 else 'assay ' + options.what}\n\n{told(runs[side])}")
+            if options.what == "verify":
+                rest = statistics.median(run.cpu - setting(run) for run in runs[side])
+                print(f"Without the process that sets the pages: {rest:.1f} CPU s.")
         if len(sides) > 1:
             whole = [statistics.median(r.cpu for r in runs[side]) for side in sides]
             print(f"\nCPU here / there: {whole[1] / whole[0]:.2f}.")

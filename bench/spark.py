@@ -66,7 +66,7 @@ def cube_alone(case: Any) -> Any:
 
 def duckdb_cube(case: Any) -> Any:
     from audit.cube import cube_of
-    from audit.scale import count
+    from audit.scale.count import count
 
     return cube_of(count(replace(case, data=replace(case.data, engine=None, spark=None))).coded)
 

@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from audit import access
 from audit.about import VERSION
 from audit.answers.use import allowed_code, versions
@@ -109,6 +111,19 @@ def made(args: Sequence[str], key: str | None) -> dict[str, Any]:
         return {}
 
 
+class _Made(msgspec.Struct, frozen=True):
+    """Into which folder, and the digests of what was written there by name."""
+
+    out: str
+    files: dict[str, str]
+
+
+class _Ended(msgspec.Struct, frozen=True):
+    """exit.json of work that went well."""
+
+    made: _Made
+
+
 def others(place: Path, key: str) -> Iterator[Path]:
     """The folders of the other jobs with this key."""
     for path in place.parent.glob(f"*/{KEY}"):
@@ -123,12 +138,12 @@ def taken_over(place: Path, args: Sequence[str], key: str) -> bool:
     """Copy what another job of this key made, where it is still what that job wrote."""
     for other in others(place, key):
         try:
-            done = json.loads((other / "exit.json").read_bytes())["made"]
-            made_in = Path(done["out"])
+            done = msgspec.json.decode((other / "exit.json").read_bytes(), type=_Ended).made
+            made_in = Path(done.out)
             contents = {name: (made_in / name).read_bytes() for name in FILES}
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, msgspec.MsgspecError):
             continue
-        if {n: hashlib.sha256(c).hexdigest() for n, c in contents.items()} != done["files"]:
+        if {n: hashlib.sha256(c).hexdigest() for n, c in contents.items()} != done.files:
             continue
         out = Path(args[3])
         try:

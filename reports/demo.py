@@ -16,6 +16,7 @@ from typing import Any
 
 from audit import progress
 from audit.case import Case
+from audit.errors import AssayError
 from audit.files import canonical, write_whole
 from audit.models.process import processors
 from audit.numbers import fixed
@@ -35,9 +36,10 @@ def run_demo(case: Case, out: Path, stress: bool = False) -> tuple[dict[str, Any
     from audit.explain import run_explain
     from audit.run import run_audit
     from debias.mitigate import run_mitigate, summary
-    from reports.issue import issue_report
+    from reports.issue import collected, issue_report
     from reports.keys import new_key
     from reports.verify import verify_or_raise
+    from reports.verify.apart import Ready
 
     seconds: dict[str, float] = {}
     started = time.perf_counter()
@@ -48,10 +50,8 @@ def run_demo(case: Case, out: Path, stress: bool = False) -> tuple[dict[str, Any
         seconds[name] = round(now - started, 2)
         started = now
 
-    audit = run_audit(case, out)
-    lap("audit")
-
-    def mitigated() -> tuple[dict[str, Any], SigningKey]:
+    def audited() -> tuple[Any, dict[str, Any], SigningKey]:
+        audit = run_audit(case, out)
         found = run_mitigate(case, REWEIGHING, out)
         # Explaining takes longer: what signing and printing need is made ready meanwhile.
         key_file = out / "demo-key.p12"
@@ -59,15 +59,17 @@ def run_demo(case: Case, out: Path, stress: bool = False) -> tuple[dict[str, Any
         key = new_key("Assay demonstration (no one's signature)", key_file, secrets.token_hex(16).encode())
         for name in ("weasyprint", "pikepdf", "pyhanko.sign.signers"):
             import_module(name)
-        return found, key
+        ready.figures(collected(out))
+        return audit, found, key
 
-    explanation, (mitigation, key) = _side_by_side(partial(run_explain, case, out), mitigated)
-    lap("explain and mitigate")
-    stressed = _stressed(case, out, lap) if stress else []
-    issued = issue_report(out, key, out / "report.pdf")
-    lap("report")
-    verification = verify_or_raise((out / "report.pdf").read_bytes())
-    lap("verify")
+    with Ready() as ready:
+        explanation, (audit, mitigation, key) = _side_by_side(partial(run_explain, case, out), audited)
+        lap("audit, explain and mitigate")
+        stressed = _stressed(case, out, lap) if stress else []
+        issued = issue_report(out, key, out / "report.pdf", printing=ready.pages)
+        lap("report")
+        verification = verify_or_raise((out / "report.pdf").read_bytes(), ready=ready)
+        lap("verify")
     said = {key: audit.evidence[key] for key in ("findings", "norms")}
     document: dict[str, Any] = {
         "case": case.name,
@@ -87,9 +89,10 @@ def run_demo(case: Case, out: Path, stress: bool = False) -> tuple[dict[str, Any
 
 def _side_by_side(first: Callable[[], Any], second: Callable[[], Any]) -> tuple[Any, Any]:
     """Both results, of stages that have nothing to do with each other; with one processor one after the other. The
-    stages of the first are told. Where both fail, the first's error is raised."""
+    stages of the first are told. Where both fail, the second's error is raised: it began with what both rest on."""
     if processors() < 2:
-        return first(), second()
+        found = second()
+        return first(), found
 
     def quietly() -> Any:
         progress.hush()
@@ -97,7 +100,11 @@ def _side_by_side(first: Callable[[], Any], second: Callable[[], Any]) -> tuple[
 
     with ThreadPoolExecutor(1) as beside:
         other = beside.submit(copy_context().run, quietly)
-        found = first()
+        try:
+            found = first()
+        except AssayError:
+            other.result()
+            raise
     return found, other.result()
 
 

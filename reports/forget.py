@@ -28,19 +28,15 @@ from debias import jobs
 ABANDONED_DAYS = 7
 """Uploads that were never made a case, and what is left of unfinished work, go after so many days without a change."""
 _FILES = frozenset(
-    "cube.json evidence.json explain.json mitigation.json search.json search.part.json watch.json watch-demo.json "
-    "demo.json demo-key.p12 running.json head.json alerts.jsonl answers.jsonl modelcard.md provenance.json "
-    "mlbom.cdx.json mitigated.json mitigated.onnx mitigated.skops mitigated.txt watch.db watch.db-wal watch.db-shm "
-    "watch.db-journal".split()
+    "search.part.json watch.json watch-demo.json demo.json demo-key.p12 running.json head.json alerts.jsonl "
+    "answers.jsonl modelcard.md provenance.json mlbom.cdx.json mitigated.json mitigated.onnx mitigated.skops "
+    "mitigated.txt watch.db watch.db-wal watch.db-shm watch.db-journal".split()
 )
 _FOLDERS = frozenset((".store", "models", "incoming"))
 _GOING = ".going"
 _OURS = b'"assay/'
 _ID = re.compile(r"[0-9a-f]{32}")
-_UPLOADS = frozenset(
-    ".csv .gz .tsv .parquet .feather .arrow .xlsx .ods .skops .onnx .pkl .pickle .joblib .p12 .pfx".split()
-)
-"""What people upload. Other files of a case are the screens' own notes."""
+_KEYS = (".p12", ".pfx")
 HOLD = "hold.json"
 """Beside a case that has to be kept: by whom, since when, why (reports/purge.py)."""
 
@@ -192,7 +188,7 @@ def forget_run(run: Path, jobs_home: Path, *, keep_reports: bool = False, dry: b
                 out += Forgotten((), ((str(path), "the signed report"),))
             else:
                 out += _file(path, dry)
-        elif path.name in _FILES or _is_ours(path):
+        elif path.name in _names() or _is_ours(path):
             out += _file(path, dry)
         else:
             out += Forgotten((), ((str(path), "not known to be Assay's"),))
@@ -267,8 +263,23 @@ def _unnamed(place: Path) -> Iterator[Path]:
         return
     named = {p.resolve() for p, _ in originals_of(case, place / "case.toml")}
     for path in sorted(place.iterdir()):
-        if path.suffix in _UPLOADS and path.is_file() and not path.is_symlink() and path.resolve() not in named:
+        if path.is_file() and not path.is_symlink() and path.resolve() not in named and is_upload(path):
             yield path
+
+
+def is_upload(path: Path) -> bool:
+    """Whether a person uploaded this file, and no screen wrote it: by the ending of its name; a model by what is in it
+    too, since notes of the screens end as some models do."""
+    from audit.load import kinds  # what is looked at when the app starts loads no table of records
+    from audit.models import formats
+
+    ending = path.suffix.lower()
+    if ending in (*kinds.endings(), *formats.PICKLES, *_KEYS):
+        return True
+    try:
+        return ending in formats.endings() and any(f.known(path.read_bytes()) for f in formats.FORMATS.values())
+    except OSError:
+        return False
 
 
 def _running(jobs_home: Path) -> list[jobs.Job]:
@@ -320,9 +331,16 @@ def _is_report(path: Path) -> bool:
         return False
 
 
+def _names() -> frozenset[str]:
+    """Of the files that Assay writes into a run folder."""
+    from audit.documents.table import DOCUMENTS
+
+    return _FILES | DOCUMENTS.keys()
+
+
 def _is_ours(path: Path) -> bool:
     """Whether a JSON document says that it is one of Assay's, or a file was left half written by it."""
-    if path.name.startswith(".") and any(f".{name}." in path.name for name in (*_FILES, "report.pdf")):
+    if path.name.startswith(".") and any(f".{name}." in path.name for name in (*_names(), "report.pdf")):
         return True
     if path.suffix not in (".json", ".jsonl"):
         return False

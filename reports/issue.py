@@ -23,6 +23,7 @@ from audit.documents import Documents, record_in
 from audit.documents.evidence import Titled
 from audit.documents.log import ProtocolEntry, logged_as
 from audit.documents.presets import FormAsked
+from audit.documents.table import DOCUMENTS
 from audit.documents.watch import KindOf, Monitored
 from audit.errors import DataError, InputError
 from audit.files import write_whole
@@ -44,16 +45,8 @@ from reports.undrawn import ENTRY
 if TYPE_CHECKING:
     from reports.log import Log, LogView
 
-EMBEDDED = (
-    "cube.json",
-    "evidence.json",
-    "explain.json",
-    "mitigation.json",
-    "search.json",
-    "stress.json",
-    "whatif.json",
-)
-NEEDED = ("cube.json", "evidence.json")
+EMBEDDED = tuple(d.name for d in DOCUMENTS.values() if d.in_run)
+NEEDED = tuple(d.name for d in DOCUMENTS.values() if d.needed)
 MOST_REASON = 500
 REASON = "I issued this report and vouch for its figures"
 _PINNED = re.compile(r"^(?P<name>.+)=(?P<hex>[0-9a-f]{64})$")
@@ -89,6 +82,7 @@ def issue_report(
     allow_difference: str | None = None,
     annex: str = "full",
     conditions: Sequence[str] = (),
+    printing: Callable[[Mapping[str, bytes]], object] | None = None,
 ) -> Issued:
     """Make, certify and write the report on the run folder `run`.
 
@@ -102,7 +96,8 @@ def issue_report(
     to tick, in place of what the figures ask for; open ones of the case in the log stand before them.
     compare: an earlier run folder or report. allow_difference: why it may go out although its counts and those of an
     earlier report differ by a few people; printed. Raises PublicationError without it (reports.log.ledger), DataError
-    where the run folder is incomplete, OutputError where `out` or the log cannot be written.
+    where the run folder is incomplete, OutputError where `out` or the log cannot be written. printing: called with the
+    files that are embedded, the manifest among them, before the pages are set.
     """
     run, out = Path(run), Path(out)
     book, before = _opened(log, out)
@@ -148,6 +143,8 @@ def issue_report(
             ),
         },
     )
+    if printing is not None:
+        printing({**files, NAME: manifest.to_bytes()})
     progress.stage("Printing the report")
     draft = assemble(page_html(files, manifest), files, manifest)
     progress.stage("Signing the report")

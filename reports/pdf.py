@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from audit import progress
+from audit.documents.table import DOCUMENTS
 from audit.errors import AssayError, InputError
 from reports import xmp
 from reports.manifest import SignerSlot
@@ -41,14 +42,7 @@ FLAGS = 132
 LEAST_WIDTH, LEAST_HEIGHT = 100.0, 30.0
 MOST_KEPT = 64_000_000
 """Bytes of made pages that a process keeps."""
-DESCRIPTIONS = {
-    "evidence.json": "Every rate, gap, interval and test of the audit",
-    "cube.json": "The counts that the evidence follows from",
-    "explain.json": "Explanations",
-    "search.json": "The candidates that were tried in a search",
-    "stress.json": "The worst corruptions of the data that were found",
-    "whatif.json": "Variants of the pipeline, each measured on the same people",
-    "mitigation.json": "The mitigation that was tried, before and after",
+DESCRIPTIONS = {d.name: d.words for d in DOCUMENTS.values() if d.words} | {
     "presets.json": "The forms of law and custom that are filled in",
     "manifest.json": "The files, signers and quorum of this report",
     "model.cdx.json": "The model card, as a CycloneDX ML-BOM",

@@ -270,7 +270,7 @@ class _Purge:
 def _is_data(path: Path, place: Path) -> bool:
     """Whether this file of a case holds people's rows or the model that was brought."""
     if path.parent == place:
-        return path.suffix in forget._UPLOADS or (path.suffix not in (".toml", ".json", "") and path.name[0] != ".")
+        return forget.is_upload(path) or (path.suffix not in (".toml", ".json", "") and path.name[0] != ".")
     inner = path.relative_to(place).parts
     return len(inner) > 2 and inner[0] == "run" and inner[1] in _ROWS
 

@@ -22,15 +22,16 @@ from audit.errors import DataError
 from audit.files import canonical
 from audit.suppress import FLOOR
 from audit.watch.cells import cube_from_json
+from debias.loop.events import kinds
 from reports.manifest import strict_json
 from reports.series_counts import Step, judged_again, margins_in, same_figures, stream_of, tables_of
 
 SERIES, WATCH = "series.json", "watch.json"
 SCHEMA = "assay/series/1"
 WATCHED = "assay/watch/1"
-OPEN = ("promoted", "rolled_back", "settled", "rejected", "frozen", "unfrozen")
+OPEN = kinds(lambda e: e.decides)
 """Entries that are about models and decisions: their bodies are embedded and hashed again."""
-_BATCH = ("batch", "incident", "empty", "duplicate")
+_BATCH = kinds(lambda e: e.batch)
 _NORM = ("key", "metric", "kind", "attribute", "limit", "value", "low", "high", "highest", "lowest", "status", "people")
 _FIGURES = ("value", "low", "high", "people")
 _SHORT = ("value", "low", "high")

@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from debias.loop import events
 from screens.charts import CLEAR, GREY, GRID
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 BLUE, RED = "#0072b2", "#d55e00"
-SYMBOLS = {"confirmed": "triangle-up", "incident": "x", "promoted": "star", "rolled_back": "triangle-down",
-           "policy": "square", "frozen": "octagon", "shadow": "diamond"}  # fmt: skip
-"""Marks are told apart by shape and by their words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +101,7 @@ def timeline(points: Sequence[Point], *, title: str, limit: float, marks: Sequen
                 y=[-0.04 * top] * len(mine),
                 mode="markers",
                 name=kind.replace("_", " "),
-                marker={"symbol": SYMBOLS.get(kind, "circle"), "size": 12, "color": GREY},
+                marker={"symbol": events.row(kind).mark or "circle", "size": 12, "color": GREY},
                 customdata=[[m.words] for m in mine],
                 hovertemplate="batch %{x}: %{customdata[0]}<extra></extra>",
             )

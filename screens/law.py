@@ -46,9 +46,9 @@ def _sources(folder: CaseFolder, more: Mapping[str, bytes]) -> Any:
     """What a report printed now would be made of; nobody has signed it."""
     from reports.document import sources_of
     from reports.draft import unsigned
+    from reports.issue import EMBEDDED
 
-    names = ("evidence.json", "cube.json", "explain.json", "mitigation.json", "search.json")
-    files = {n: (folder.run / n).read_bytes() for n in names if (folder.run / n).exists()} | dict(more)
+    files = {n: (folder.run / n).read_bytes() for n in EMBEDDED if (folder.run / n).exists()} | dict(more)
     return sources_of(files, unsigned(files))
 
 

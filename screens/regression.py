@@ -11,7 +11,7 @@ from audit.documents.evidence import Edges, Evidence, Histogram, PredictionGap, 
 from audit.evidence import pick
 from audit.findings import interval_words, name_of, significance
 from audit.numbers import many
-from audit.regression.measures import QUESTIONS
+from audit.regression.measures import MEANS
 from audit.regression.words import number
 from reports.sections.measures import sentence as difference
 from reports.sections.regression import RESIDUAL
@@ -37,13 +37,13 @@ def show(evidence: Evidence, found: Regression) -> None:
     with left:
         attribute = attribute_choice(evidence)
     with right:
-        names = list(QUESTIONS)
+        names = list(MEANS)
         metric = st.selectbox(
             "Question",
             names,
             index=names.index("mean_residual"),
             key="regression-question",
-            format_func=lambda m: f"{QUESTIONS[m]} ({m.replace('_', ' ')})",
+            format_func=lambda m: f"{MEANS[m].question} ({m.replace('_', ' ')})",
         )
     _answer(found, str(metric), attribute)
     st.header("How far apart are the predictions of groups?")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ import streamlit as st
 
 from audit import access
 from audit.errors import AssayError
+from audit.load import kinds
+from audit.models import formats
 from audit.numbers import many
 from screens import parts, questions, spool, state
 from screens.answers import Answers, Files, complete, write
@@ -20,9 +23,6 @@ if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
 
     from audit.load.glance import Glance
-
-DATA_TYPES = ["csv", "gz", "parquet", "feather", "arrow", "xlsx", "xls", "ods"]
-MODEL_TYPES = ["skops", "txt", "json", "onnx", "pkl", "pickle", "joblib"]
 
 
 def show() -> None:
@@ -36,12 +36,14 @@ def show() -> None:
 def own() -> None:
     """A data set of one's own. What is uploaded is written to disk first; its id goes into the address."""
     st.caption(
-        "The files stay on this machine. Data: CSV, CSV.gz, Parquet, Feather, or a workbook. Model: skops, LightGBM "
-        "text; or a column of decisions or scores in the data."
+        f"The files stay on this machine. Data: {kinds.in_words()}. Model: {formats.in_words()}; or a column of "
+        "decisions or scores in the data."
     )
     left, right = st.columns(2)
-    data = left.file_uploader("Data set", type=DATA_TYPES, key="data-file")
-    model = right.file_uploader("Model (optional)", type=MODEL_TYPES, key="model-file")
+    data = left.file_uploader("Data set", type=types(kinds.endings()), key="data-file")
+    model = right.file_uploader(
+        "Model (optional)", type=types((*formats.endings(), *formats.PICKLES)), key="model-file"
+    )
     folder = loading()
     try:
         if data is not None:
@@ -62,6 +64,11 @@ def own() -> None:
             st.info(f"The model {state.plain(files.model.name)} is kept. Now the data that it decided about.")
     except AssayError as error:
         state.show_error(error)
+
+
+def types(endings: Iterable[str]) -> list[str]:
+    """As an uploader has the ends of names."""
+    return [e.lstrip(".") for e in endings]
 
 
 def kept_of(folder: CaseFolder, uploaded: UploadedFile) -> Path:

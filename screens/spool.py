@@ -18,12 +18,11 @@ from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileMan
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
+from audit.load import kinds
+from audit.models import formats
+
 LEAST_BYTES = 1 << 20
 UPLOADS = "uploads"
-LARGE = (
-    ".csv", ".gz", ".tsv", ".parquet", ".feather", ".arrow", ".xlsx", ".xls", ".ods", ".skops", ".txt", ".json",
-    ".onnx", ".pkl", ".pickle", ".joblib",
-)  # fmt: skip
 
 
 class Spooled(MemoryUploadedFileManager):
@@ -34,7 +33,9 @@ class Spooled(MemoryUploadedFileManager):
     guard = threading.Lock()
 
     def add_file(self, session_id: str, file: UploadedFileRec) -> None:
-        if len(file.data) >= LEAST_BYTES and file.name.lower().endswith(LARGE):
+        if len(file.data) >= LEAST_BYTES and file.name.lower().endswith(
+            (*kinds.endings(), *formats.endings(), *formats.PICKLES)
+        ):
             handle, name = tempfile.mkstemp(dir=self.folder)
             with os.fdopen(handle, "wb") as stream:
                 stream.write(file.data)

@@ -140,7 +140,9 @@ def pipelines(folder: CaseFolder) -> None:
     """The form, the chart (a point a variant) and the table."""
     st.write("Had the pipeline been built otherwise: which choices move accuracy, and which move a gap?")
     left, right = st.columns([3, 2], vertical_alignment="bottom")
-    learner = left.selectbox("What is fitted", list(LEARNERS), format_func=LEARNERS.get, key="whatif-learner")
+    learner = left.selectbox(
+        "What is fitted", list(LEARNERS), format_func=lambda n: LEARNERS[n].words, key="whatif-learner"
+    )
     if right.button("Try the variants", type="primary", key="whatif-go") and not parts.busy():
         args = ["whatif", str(folder.file), "--out", str(folder.run), "--learner", str(learner)]
         parts.start(folder, args)

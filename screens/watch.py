@@ -12,12 +12,12 @@ from audit.documents.watch import BatchPoint, NormNow, Watch
 from audit.errors import AssayError
 from audit.metrics import SELECTION_RATE
 from audit.numbers import fixed, many
+from debias.loop import events as loop_events
 from reports.sections import watching
 from screens import charts_watch, draw, parts, quiet, state
 from screens.workspace import CaseFolder
 
 FILE = "watch.json"
-MARKED = ("confirmed", "incident", "promoted", "rolled_back", "policy", "frozen", "shadow")
 
 
 def panel(folder: CaseFolder) -> None:
@@ -157,7 +157,7 @@ def marks_of(watch: Watch) -> list[charts_watch.Mark]:
     times = [(b.time, i if b.number is None else b.number) for i, b in enumerate(watch.timeline)]
     out = []
     for event in watch.events:
-        if event.kind in MARKED:
+        if loop_events.row(event.kind).mark:
             at = next((n for t, n in times if t >= event.time), times[-1][1])
             out.append(charts_watch.Mark(at, event.kind, event.words))
     return out

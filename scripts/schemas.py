@@ -10,12 +10,8 @@ from typing import Any
 import msgspec
 
 from audit.documents.contract import ContractHeld
-from audit.documents.evidence import Evidence
-from audit.documents.explanations import Explanations
-from audit.documents.mitigation import Mitigation
-from audit.documents.search import Search
-from audit.documents.series import Series
-from audit.documents.stress import Stress, Whatif
+from audit.documents.evidence import CubeHead
+from audit.documents.table import DOCUMENTS
 from audit.load.policies import PolicyFile
 from audit.load.written import CaseFile
 from debias.loop.alerts import Alert
@@ -23,9 +19,8 @@ from reports.extra import Extra
 from reports.manifest import Manifest
 
 PLACE = Path(__file__).resolve().parents[1] / "docs" / "schemas"
-KINDS: dict[str, Any] = {
-    "evidence.json": Evidence, "explain.json": Explanations, "mitigation.json": Mitigation, "search.json": Search,
-    "series.json": Series, "stress.json": Stress, "whatif.json": Whatif, "contract.json": ContractHeld,
+KINDS: dict[str, Any] = {d.name: d.record for d in DOCUMENTS.values() if d.record is not CubeHead} | {
+    "contract.json": ContractHeld,
     "manifest.json": Manifest, "manifest.extra.json": Extra, "alert.json": Alert,
     "case-file.json": CaseFile, "policy-file.json": PolicyFile,
 }  # fmt: skip

@@ -4,9 +4,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from audit.documents.table import DOCUMENTS
+from audit.load.kinds import KINDS as TABLE_KINDS
+from audit.models.formats import FORMATS
+from audit.models.own_loaders import WAYS
 from audit.quality.table import DETECTORS
 from audit.stress.corrupt import KINDS as CORRUPTIONS
 from debias.whatif.table import KINDS as VARIANTS
@@ -39,10 +43,49 @@ def _variants() -> str:
     return _markdown(("kind", "step", "asks", "learners"), rows)
 
 
+def _named(names: Iterable[str]) -> str:
+    return ", ".join(f"`{n}`" for n in names)
+
+
+def _table_kinds() -> str:
+    known = {True: "first bytes", False: "none else"}
+    rows = [(k.words.partition(" (")[0], _named(k.endings), known[bool(k.begins)]) for k in TABLE_KINDS.values()]
+    return _markdown(("a table as", "called", "known by"), rows)
+
+
+def _model_formats() -> str:
+    rows = [
+        (f.words or "group thresholds, made by Assay", _named(f.endings), "yes" if f.onnx else "",
+         "yes, to " + format(f.converted, "g") if f.converted else "")
+        for f in FORMATS.values()
+    ]  # fmt: skip
+    return _markdown(("a model as", "called", "written as ONNX", "written from a model elsewhere"), rows)
+
+
+def _loaders() -> str:
+    said: dict[str, list[str]] = {}
+    for name, way in WAYS.items():
+        said.setdefault(way.what, []).append(name)
+    own = (
+        "`function(path)` of `module.py` or `module/` beside the model or in the environment; gives what has `predict`"
+    )
+    rows = [*((_named(names), what) for what, names in said.items()), ("`module:function`", own)]
+    return _markdown(("`load`", "loads"), rows)
+
+
+def _documents() -> str:
+    rows = [(f"`{d.name}`", d.words or "the loop's history", d.published.value) for d in DOCUMENTS.values()]
+    return _markdown(("document", "what is in it", "where a group is too small to be published"), rows)
+
+
 TABLES: dict[str, tuple[str, Callable[[], str]]] = {
     "detectors": ("metrics.md", _detectors),
     "corruptions": ("stress.md", _corruptions),
     "variants": ("stress.md", _variants),
+    "table kinds": ("case-file.md", _table_kinds),
+    "model formats": ("case-file.md", _model_formats),
+    "loaders": ("case-file.md", _loaders),
+    "documents": ("report.md", _documents),
 }
 """Name of the table -> the file that it stands in, and what writes it."""
 

@@ -9,6 +9,7 @@ import click
 
 from assay._commands.options import ALLOW, CASE, OUT, SEED
 from assay._commands.parsing import FILE, NUMBER, WHOLE, Option, Result, command
+from audit.stress.spec import LEARNERS, OWN
 
 
 @command(
@@ -59,7 +60,7 @@ def stress(
     CASE,
     OUT,
     SEED,
-    Option("--learner", metavar="NAME", help="case (default), logistic or boosting: what is fitted."),
+    Option("--learner", metavar="NAME", help=f"What is fitted: {', '.join(LEARNERS)}; as the case says, else {OWN}."),
     Option("--kind", multiple=True, metavar="KIND", help="Only these variants (may be repeated)."),
     Option("--processes", type=WHOLE, default=2, show_default=True, metavar="N", help="Variants fitted at a time."),
     ALLOW,

@@ -70,7 +70,7 @@ def checked_case(
     """
     from audit.load import load_case, load_rows
     from audit.quality import groups_of
-    from audit.scale import is_large
+    from audit.scale.source import is_large
 
     case = load_case(path)
     if case.contract is None:

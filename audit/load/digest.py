@@ -10,6 +10,7 @@ import msgspec
 
 from audit.errors import DataError, nearest
 from audit.load import lakes
+from audit.load.kinds import in_words
 from audit.numbers import many
 
 _CHUNK = 1 << 20
@@ -51,14 +52,14 @@ def files_of(path: Path) -> tuple[Path, ...]:
             raise DataError(
                 f"the file {file.name!r} does not exist",
                 got=f"nothing at {file}",
-                expected="a CSV, CSV.gz, Parquet or Feather file",
+                expected=f"a table: {in_words()}",
                 todo=f"check the path; {nearest(file.name, known)}" if known else "check the path",
             )
         if not file.is_file():
             raise DataError(
                 f"{file.name!r} is no file that can be read as a table",
                 got="a folder" if file.is_dir() else "a device or a pipe",
-                expected="a CSV, CSV.gz, Parquet or Feather file",
+                expected=f"a table: {in_words()}",
                 todo=f"for a folder of files, write a glob: {file.name}/*.parquet" if file.is_dir() else "name a file",
             )
     return tuple(found)

@@ -13,7 +13,8 @@ import pandas as pd
 
 from audit.load.delimited import Text
 from audit.load.propose import ROWS, Roles, propose_roles
-from audit.load.tables import Select, read_noted
+from audit.load.readers import Select
+from audit.load.tables import read_noted
 from audit.load.values import names_of
 
 HEAD, MOST_VALUES, MANY = 20, 50, 10

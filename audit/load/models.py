@@ -14,11 +14,10 @@ from audit.load import endpoints, schema
 from audit.load.toml import Reader, beside, relative
 from audit.load.values import name_of
 from audit.load.written import ENDPOINT, ModelSection, RegistrySection
+from audit.models.own_loaders import WAYS
 from audit.numbers import brief
 
 KINDS = ("path", "endpoint", "decision", "score")
-LOADERS = ("joblib", "pickle", "cloudpickle", "mlflow", "catboost", "statsmodels", "keras", "skops")
-"""How another interpreter may load a model, beside `module:function`."""
 
 _FOR_FILES = ("python", "load", "consent", "classes", "link", "registry")
 _ALSO = {("classes", "decision"), ("classes", "endpoint"), ("link", "endpoint")}
@@ -116,11 +115,11 @@ def _other(python: str | None, load: str | None, consent: str | None) -> None:
             expected="sha256: and 64 hexadecimal digits in small letters",
             todo="leave it out; the refusal prints the line to add",
         )
-    if load is not None and load not in LOADERS and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", load):
+    if load is not None and load not in WAYS and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", load):
         raise CaseError(
             "`load` in [model] is not known",
             got=repr(load),
-            expected="one of " + ", ".join(LOADERS) + ', or a function of yours as "module:function"',
+            expected="one of " + ", ".join(WAYS) + ', or a function of yours as "module:function"',
             todo='for a file written by joblib.dump say load = "joblib"',
         )
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 from audit.case import ReadSpec
 from audit.errors import DataError
 from audit.load import limits
+from audit.load.kinds import in_words
 from audit.numbers import are, many
 from audit.printable import first_line
 
@@ -133,7 +134,7 @@ def _rows(file: Path, read: ReadSpec) -> tuple[list[list[Any]], list[str]]:
         raise DataError(
             f"{file.name!r} cannot be read as a workbook",
             got=first_line(error, 200),
-            expected="a whole .xlsx, .xls or .ods file without a password",
+            expected="a whole workbook without a password",
             todo="save it again, or export the sheet as CSV UTF-8",
         ) from error
     return rows, [f"Read from the sheet {name!r} of {file.name}."] if len(book.sheet_names) > 1 else []
@@ -152,7 +153,7 @@ def _bounded(file: Path) -> None:
         raise DataError(
             f"{file.name!r} is no table that Assay reads",
             got="a zip archive that holds no workbook",
-            expected="CSV, CSV.gz, Parquet, Feather, or a workbook (.xlsx, .xls, .ods)",
+            expected=in_words(),
             todo="unpack it and name the table itself",
         )
     if size > limits.MAX_BYTES or (size > limits.RATIO_FROM and size > packed * limits.MAX_RATIO):

@@ -11,6 +11,8 @@ import zlib
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from audit.models.formats import PICKLES, endings
+
 COLUMN = (
     'write what it decided into a column of the table and say under [model] `decision = "COLUMN"` (or its scores, '
     '`score = "COLUMN"` with a `threshold`) in place of `path`; or serve it and name its `endpoint`'
@@ -197,7 +199,7 @@ def of_archive(name: str, names: Collection[str]) -> Told:
             "[model] "
             '`python = "../venv/bin/python"` and `load = "FILE:FUNCTION"` (without .py)',
         )
-    if any(n.endswith((".pkl", ".pickle", ".joblib")) for n in names):
+    if any(n.endswith(PICKLES) for n in names):
         return RUNS, "an archive with a pickle inside", "unpack it and name the pickle; " + own("model.pkl", "joblib")
     shown = ", ".join(sorted(names)[:5]) or "nothing"
     if any(n.endswith("xl/workbook.xml") or n == "content.xml" for n in names):
@@ -209,15 +211,12 @@ def of_archive(name: str, names: Collection[str]) -> Told:
     )
 
 
-_SAFE = (".skops", ".onnx", ".ubj", ".lgb", ".txt", ".json", ".xgb")
-
-
 def of_folder(path: Path) -> Told:
     """A folder, by what stands in it."""
     if (path / "MLmodel").is_file():
         lines = (path / "MLmodel").read_text(encoding="utf-8", errors="replace")[:65536].splitlines()
         named = [line.partition(":")[2].strip().strip("'\"") for line in lines if line.startswith("    ")]
-        safe = [n for n in named if n.endswith(_SAFE) and (path / n).is_file()]
+        safe = [n for n in named if n.endswith(endings()) and (path / n).is_file()]
         if safe:
             todo = f'name the model inside: `path = "{path.name}/{safe[0]}"`'
             return "is an MLflow folder", "a folder with MLmodel", todo

@@ -45,12 +45,10 @@ def _load(frame: Frame, held: tuple[str, ...]) -> tuple[Loaded, dict[str, Any]]:
 
     of = frame.fields["format"]
     with until_asked():
-        from audit.models.formats import load
-        from audit.models.tree_files import check_file
+        from audit.models.formats import FORMATS, load
 
         content = frame.arrays["model"].tobytes()
-        check_file(of, content)
-        if of in ("skops", "group-thresholds"):
+        if FORMATS[of].types:
             from audit.models.skops_model import import_skops
 
             import_skops()

@@ -21,6 +21,7 @@ from audit import progress
 from audit.errors import InputError, ModelError
 from audit.files import canonical, write_whole
 from audit.models.arrays import arrays_in
+from audit.models.formats import FORMATS
 from audit.models.onnx_export import how_far_apart
 from audit.models.own import Environment, OwnWorker
 from audit.models.worker import Worker
@@ -29,8 +30,8 @@ from audit.numbers import brief, many
 ROWS = 100
 ROWS_HERE = 20_000
 """Where both files answer here: single precision moves a value across a threshold in one row of thousands."""
-FORMATS = {".skops": ("skops", 1e-9), ".onnx": ("onnx", 1e-5)}
-"""By the name of the new file: its format, and how far scores may differ (ONNX computes in single precision)."""
+CONVERTED = {f.endings[0]: f for f in FORMATS.values() if f.converted is not None}
+"""By the name of the new file: its format."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,12 +66,13 @@ def convert(
     """
     if environment is None:
         return _opened(path, out, frame, features, allow)
-    if out.suffix not in FORMATS:
+    if out.suffix not in CONVERTED:
         raise InputError(
-            "the new file's name does not say its format", got=out.name, expected="a name that ends in .skops or .onnx",
+            "the new file's name does not say its format", got=out.name,
+            expected=f"a name that ends in {' or '.join(CONVERTED)}",
             todo="skops for scikit-learn and what goes with it, ONNX for the rest",
         )  # fmt: skip
-    form, tolerance = FORMATS[out.suffix]
+    form, tolerance = CONVERTED[out.suffix].name, CONVERTED[out.suffix].converted or 0.0
     rows = frame.sample(min(ROWS, len(frame)), random_state=0).reset_index(drop=True)
     progress.stage("Writing the new file")
     with OwnWorker(path, environment) as worker:
@@ -161,7 +163,7 @@ def _opened(path: Path, out: Path, frame: pd.DataFrame, features: Sequence[str],
             answer = there.classes[-1] if there.classes else ""
             found, after = other.answer(chosen, answer), _each(other, chosen, answer)
     far = how_far_apart(after, before, info.task)
-    tolerance = FORMATS[".onnx"][1]
+    tolerance = FORMATS["onnx"].converted or 0.0
     if far > tolerance:
         raise _unlike("other scores", f"up to {brief(far, 2)} apart", f"at most {brief(tolerance)}")
     if was.decided is not None and found.decided is not None and not np.array_equal(was.decided, found.decided):

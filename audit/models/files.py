@@ -14,11 +14,11 @@ from typing import Any, NoReturn
 
 from audit.errors import ModelError
 from audit.models import advice
-from audit.models.protobuf import looks_like_onnx
+from audit.models.formats import FORMATS, in_words
 from audit.models.trust import unknown_types
 from audit.numbers import many
 
-FORMATS = "a model as skops, LightGBM text, XGBoost JSON or ONNX"
+EXPECTED = f"a model as {in_words()}"
 SIZE_LIMIT = 2 * 2**30
 ENTRIES_LIMIT = 200_000
 UNPACKED_LIMIT = 4 * 2**30
@@ -58,7 +58,7 @@ def describe(path: str | Path) -> ModelFile:
 
 def read_bytes(path: Path) -> bytes:
     """The whole file. Raises ModelError where it is missing, empty, a folder or too large."""
-    expected = FORMATS
+    expected = EXPECTED
     try:
         if path.is_dir():
             problem, got, todo = advice.of_folder(path)
@@ -120,27 +120,22 @@ def describe_bytes(path: Path, content: bytes) -> ModelFile:
 
 
 def _format(name: str, content: bytes) -> str:
-    head = content[:4096]
-    if head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
-        return "skops"
-    if head.startswith((b"tree\n", b"tree\r\n")):
-        return _lightgbm(name, content)
-    if head.lstrip()[:1] == b"{":
-        if b'"assay/group-thresholds/1"' in content:
-            return "group-thresholds"
-        if b'"learner"' in content[:65536]:
-            _whole_json(name, content)
-            return "xgboost"
-        if head.startswith(b"{L\x00\x00\x00\x00\x00\x00\x00\x07learner"):
-            return "xgboost"
+    for form in (f for f in FORMATS.values() if f.signed):
+        if form.known(content):
+            if damage := form.damage(content):
+                _refuse(name, *damage, _again(name))
+            return form.name
     reason = advice.of_file(name, content)
     if reason is not None:
         _refuse(name, *reason)
     if _is_pickle(content):
         _refuse(name, *advice.of_pickle(name, content))
-    if looks_like_onnx(content):
-        return "onnx"
-    _refuse(name, "is not a model that Assay knows", _sample(head), f"save it {FORMATS[8:]}; or {advice.COLUMN}")
+    for form in (f for f in FORMATS.values() if not f.signed):
+        if form.known(content):
+            return form.name
+    _refuse(
+        name, "is not a model that Assay knows", _sample(content[:60]), f"save it as {in_words()}; or {advice.COLUMN}"
+    )
 
 
 def _is_pickle(content: bytes) -> bool:
@@ -159,25 +154,6 @@ def _is_pickle(content: bytes) -> bool:
         # Whatever it is, it is no stream of pickle instructions.
         return False
     return False
-
-
-def _lightgbm(name: str, content: bytes) -> str:
-    start = content[:65536]
-    if b"version=" not in start or b"feature_names=" not in content[: 2**24]:
-        _refuse(name, "starts like LightGBM text and is not whole", "no version or feature_names line", _again(name))
-    if b"\nend of trees" not in content:
-        _refuse(name, "is LightGBM text that was cut short", "no line `end of trees`", _again(name))
-    # What comes after the trees names the categories of training; without it codes would be taken for numbers.
-    if b"\nparameters:" in content and b"\nend of parameters" not in content:
-        _refuse(name, "is LightGBM text that was cut short", "no line `end of parameters`", _again(name))
-    return "lightgbm"
-
-
-def _whole_json(name: str, content: bytes) -> None:
-    try:
-        json.loads(content)
-    except (ValueError, RecursionError) as error:
-        _refuse(name, "is XGBoost JSON that was cut short or damaged", str(error), _again(name))
 
 
 def _schema(name: str, content: bytes) -> Any:
@@ -229,7 +205,7 @@ def _sample(head: bytes) -> str:
 
 
 def _refuse(name: str, problem: str, got: str, todo: str) -> NoReturn:
-    raise ModelError(f"the file {name!r} {problem}", got=got, expected=FORMATS, todo=todo)
+    raise ModelError(f"the file {name!r} {problem}", got=got, expected=EXPECTED, todo=todo)
 
 
 def _refuse_bomb(name: str, got: str, expected: str) -> NoReturn:

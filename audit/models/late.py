@@ -84,9 +84,43 @@ def _real() -> ModuleType:
     return importlib.import_module(NAME)
 
 
+UNUSED = ("f2py", "testing")
+"""Parts of NumPy that load when they are asked for. scipy.special and scikit-learn copy all of NumPy's names and use
+none of these: a third of what scipy.special takes to load."""
+
+
+class _Aside(ModuleType):
+    """In a part's place while names are copied; whoever asks it for something asks the part."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+@contextmanager
+def numpy_in_part() -> Iterator[None]:
+    """Within, what copies NumPy's names does not load these. Whoever asks NumPy for them later gets them as ever."""
+    import numpy
+
+    names = numpy.__dict__
+    aside = {name: _Aside(f"numpy.{name}") for name in UNUSED if name not in names}
+    names.update(aside)
+    try:
+        yield
+    finally:
+        for name, stand_in in aside.items():
+            if names.get(name) is stand_in:  # and not the part itself, imported meanwhile
+                del names[name]
+
+
 @contextmanager
 def until_asked() -> Iterator[None]:
     """Within, what imports scikit-learn gets the stand-ins. Nothing changes where scipy.stats is loaded already."""
+    with numpy_in_part(), _scipy_stats_aside():
+        yield
+
+
+@contextmanager
+def _scipy_stats_aside() -> Iterator[None]:
     import scipy
 
     # Before the many modules of pandas and scikit-learn: skops looks for the home of each of its functions in every

@@ -8,7 +8,6 @@ across thresholds. Every other estimator goes through skl2onnx, with onnxmltools
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ import pandas as pd
 
 from audit.errors import ModelError
 from audit.models.arrays import arrays_in
+from audit.models.formats import FORMATS
 from audit.models.loaded import Loaded, one_line
 from audit.models.onnx_trees import Forest, Unsupported, add_histogram, add_lightgbm, link_of
 from audit.models.ops import Asked
@@ -46,14 +46,13 @@ def to_onnx(model: Loaded, frame: pd.DataFrame | None, arrays: dict[str, np.ndar
         ) from error
     assert frame is not None
     positive = arrays_in(Asked, arrays).positive
-    writers: dict[str, tuple[Callable[[Any, pd.DataFrame], bytes], ...]] = {
-        "skops": (_own, _double, _single), "lightgbm": (_lightgbm,), "xgboost": (_xgboost,),
-    }  # fmt: skip
-    if model.format not in writers:
-        return _refused(f"the model has the format {model.format}; {', '.join(writers)} are converted")
+    writers = [globals()[name] for name in FORMATS[model.format].onnx]
+    if not writers:
+        able = ", ".join(f.name for f in FORMATS.values() if f.onnx)
+        return _refused(f"the model has the format {model.format}; {able} are converted")
     wanted = _said(model, frame, positive)
     reasons: list[str] = []
-    for write in writers[model.format]:
+    for write in writers:
         try:
             content = write(model.estimator, frame)
         except Unsupported as error:

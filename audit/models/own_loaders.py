@@ -5,6 +5,7 @@ Each way runs what the file holds: a person has consented to exactly these bytes
 
 from __future__ import annotations
 
+import collections
 import importlib
 import importlib.util
 import os
@@ -16,27 +17,30 @@ def load(kind, path):
     if ":" in kind:
         module, _, name = kind.partition(":")
         return getattr(importlib.import_module(module), name)(path)
-    if kind == "joblib":
-        import joblib
+    return WAYS[kind].load(path)
 
-        return joblib.load(path)
-    if kind == "skops":
-        import skops.io
 
-        return skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
-    if kind in ("pickle", "cloudpickle"):
-        library = importlib.import_module(kind)
-        with open(path, "rb") as stream:
-            return library.load(stream)
-    if kind == "statsmodels":
-        from statsmodels.iolib.smpickle import load_pickle
+def _joblib(path):
+    import joblib
 
-        return Statsmodels(load_pickle(path))
-    if kind == "catboost":
-        return _catboost(path)
-    if kind == "keras":
-        return Keras(path)
-    return _mlflow(path)
+    return joblib.load(path)
+
+
+def _skops(path):
+    import skops.io
+
+    return skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
+
+
+def _pickled(path, library):
+    with open(path, "rb") as stream:
+        return importlib.import_module(library).load(stream)
+
+
+def _statsmodels(path):
+    from statsmodels.iolib.smpickle import load_pickle
+
+    return Statsmodels(load_pickle(path))
 
 
 def _catboost(path):
@@ -134,3 +138,24 @@ class Keras:
 
         values = numpy.asarray(rows, dtype="float32")
         return numpy.asarray(self.model.predict(values, verbose=0), dtype=float).reshape(len(values), -1)
+
+
+Way = collections.namedtuple("Way", "load what copy")
+_LIBRARY = "the file, with that library"
+_FAMILY = "a file of that library, its classes or its family read from it"
+WAYS = {
+    "joblib": Way(_joblib, _LIBRARY, "joblib"),
+    "pickle": Way(lambda path: _pickled(path, "pickle"), _LIBRARY, "pickle"),
+    "cloudpickle": Way(lambda path: _pickled(path, "cloudpickle"), _LIBRARY, "cloudpickle"),
+    "mlflow": Way(
+        _mlflow,
+        "a folder with `MLmodel`: its scikit-learn pickle, else the flavour's own loader (needs mlflow there)",
+        "pickle",
+    ),
+    "catboost": Way(_catboost, _FAMILY, None),
+    "statsmodels": Way(_statsmodels, _FAMILY, None),
+    "keras": Way(Keras, _FAMILY, None),
+    "skops": Way(_skops, "a skops file of another version of scikit-learn, all its types allowed", None),
+}
+"""`load` in a case file -> what loads the model, what that is, and the way in which a fresh copy of it is written
+and loaded again (None: there is none). `module:function` is not listed."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from audit.errors import ModelError
+from audit.models import formats
 from audit.models.loaded import PROBABILITY, VALUE, Facts, Loaded, class_index
 from audit.numbers import brief
 
@@ -138,13 +139,11 @@ def read_rule(content: bytes, name: str = "the file") -> Rule:
 
 
 class ThresholdsModel(Loaded):
-    """`estimator` is the inner model's; `attributes` are read beside its columns. load: reads the model inside."""
+    """`estimator` is the inner model's; `attributes` are read beside its columns."""
 
     format = FORMAT
 
-    def __init__(
-        self, content: bytes, allow: Sequence[str], load: Callable[[str, bytes, Sequence[str]], Loaded]
-    ) -> None:
+    def __init__(self, content: bytes, allow: Sequence[str]) -> None:
         self.rule = read_rule(content)
         self.inner: Loaded | None = None
         notes: tuple[str, ...] = ()
@@ -153,7 +152,7 @@ class ThresholdsModel(Loaded):
         self.estimator: Any = None
         classes: tuple[str, ...] = ()
         if self.rule.base is not None:
-            self.inner = load(*self.rule.base, allow)
+            self.inner = formats.load(*self.rule.base, allow)
             own = self.inner.facts
             columns = list(own.features if own.features is not None else self.rule.features)
             name, notes = own.estimator, own.notes

@@ -24,14 +24,6 @@ _MOST_FEATURES = 10**6
 _PARSED = re.compile(rb"^Tree=(\d+)\n", re.MULTILINE)
 
 
-def check_file(kind: str, content: bytes) -> None:
-    """Raises ModelError where a tree in the file points outside itself. Other kinds of file pass."""
-    if kind == "lightgbm":
-        check_lightgbm(unix(content))
-    elif kind == "xgboost":
-        check_xgboost(content)
-
-
 def _refuse(what: str) -> ModelError:
     return ModelError(
         "a tree of the model points outside itself",
@@ -51,7 +43,8 @@ def _once(left: np.ndarray, right: np.ndarray, here: np.ndarray, count: int) -> 
 
 
 def check_lightgbm(content: bytes) -> None:
-    """`content`: the text. Raises ModelError."""
+    """`content`: the text. Raises ModelError where a tree points outside itself."""
+    content = unix(content)
     starts = list(_PARSED.finditer(content))
     header = _pairs(content[: starts[0].start()] if starts else content, "the head")
     most = _count(header, "max_feature_idx", "the head")

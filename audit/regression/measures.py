@@ -7,7 +7,7 @@ squared error has limits on the logarithm of the mean square (delta method). Gap
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,23 +24,40 @@ from audit.regression.moments import P2, R2, R4, Y2, A, Moments, P, R, Y
 from audit.sentences import WITHHELD
 from audit.values import Gap, Rate, to_json
 
-METRICS: dict[str, tuple[int, int, int]] = {
-    "mean_prediction": (P, P2, 0),
-    "mean_outcome": (Y, Y2, 1),
-    "mean_residual": (R, R2, 1),
-    "mean_absolute_error": (A, R2, 1),
-    "root_mean_squared_error": (R2, R4, 1),
-}
-"""Sum, sum of squares, and over whom: 0 everyone, 1 people whose outcome is known."""
-QUESTIONS = {
-    "mean_prediction": "What does the model say on average?",
-    "mean_outcome": "What came true on average?",
-    "mean_residual": "How far does the model say too much (above 0) or too little (below 0) on average?",
-    "mean_absolute_error": "How far off is the model on average, in either direction?",
-    "root_mean_squared_error": "How far off is it where large errors count more?",
-}
-RATIOS = ("mean_absolute_error", "root_mean_squared_error")
-"""Quantities that are never below 0, so that lowest / highest says something."""
+
+@dataclass(frozen=True, slots=True)
+class MeanRow:
+    """One figure of a group. total, squares: its sum and sum of squares (moments.py); over: 0 everyone, 1 people whose
+    outcome is known. ratio: never below 0, so that lowest / highest says something."""
+
+    name: str
+    title: str
+    question: str
+    total: int
+    squares: int
+    over: int = 1
+    ratio: bool = False
+
+
+MEANS: dict[str, MeanRow] = {
+    row.name: row
+    for row in (
+        MeanRow("mean_prediction", "Mean prediction", "What does the model say on average?", P, P2, over=0),
+        MeanRow("mean_outcome", "Mean outcome", "What came true on average?", Y, Y2),
+        MeanRow(
+            "mean_residual", "Mean residual",
+            "How far does the model say too much (above 0) or too little (below 0) on average?", R, R2,
+        ),
+        MeanRow(
+            "mean_absolute_error", "Mean absolute error",
+            "How far off is the model on average, in either direction?", A, R2, ratio=True,
+        ),
+        MeanRow(
+            "root_mean_squared_error", "Root mean squared error",
+            "How far off is it where large errors count more?", R2, R4, ratio=True,
+        ),
+    )
+}  # fmt: skip
 AMONG = ("people with a prediction", "people whose outcome is known")
 SIDES = {
     "high": "A high prediction is good for a person: a residual below 0 (prediction under the outcome) counts against "
@@ -62,7 +79,7 @@ def regression_measures(margins: Sequence[Margin], settings: Settings) -> dict[s
     keys: list[tuple[tuple[str, ...], str]] = []
     tested: dict[tuple[tuple[str, ...], str], float] = {}
     for margin in mine:
-        rates += [r for metric in METRICS for r in group_averages(margin, metric, settings)]
+        rates += [r for metric in MEANS for r in group_averages(margin, metric, settings)]
         if not margin.attribute:
             continue
         for hypothesis, gap, extra in (*average_gaps(margin, settings), *distances(margin, settings)):
@@ -114,7 +131,8 @@ def average(margin: Margin, g: int, metric: str) -> tuple[float, float, float]:
     For the root mean squared error these are of the mean square.
     """
     moments = moments_of(margin)
-    first, second, among = METRICS[metric]
+    row = MEANS[metric]
+    first, second, among = row.total, row.squares, row.over
     w, w2 = moments.w[g, among], moments.w2[g, among]
     if w <= 0:
         return float("nan"), float("nan"), 0.0
@@ -129,7 +147,7 @@ def average(margin: Margin, g: int, metric: str) -> tuple[float, float, float]:
 def group_averages(margin: Margin, metric: str, settings: Settings) -> list[Rate]:
     """One average of each group with its interval."""
     moments = moments_of(margin)
-    among = METRICS[metric][2]
+    among = MEANS[metric].over
     root = metric == "root_mean_squared_error"
     name = f"student{'-log' if root else ''}-{brief(100 * (1 - settings.alpha))}" + (
         "-effective-n" if margin.weighted else ""
@@ -179,7 +197,8 @@ def average_gaps(margin: Margin, settings: Settings) -> list[tuple[str, Gap, dic
     members = comparable(margin, settings.floor)
     reference = reference_index(margin, members, settings)
     out: list[tuple[str, Gap, dict[str, Any]]] = []
-    for metric, (_, _, among) in METRICS.items():
+    for metric, row in MEANS.items():
+        among = row.over
         found = [average(margin, int(g), metric) for g in members]
         values = np.array([v for v, _, _ in found], dtype=np.float64)
         errors = np.array([e for _, e, _ in found], dtype=np.float64)
@@ -187,7 +206,7 @@ def average_gaps(margin: Margin, settings: Settings) -> list[tuple[str, Gap, dic
         if metric == "root_mean_squared_error":
             values = np.sqrt(values)
             errors = np.divide(errors, 2 * values, out=np.full_like(errors, np.nan), where=values > 0)
-        for kind in KINDS if metric in RATIOS else KINDS[:1]:
+        for kind in KINDS if row.ratio else KINDS[:1]:
             result = stats.mean_gap(
                 values, errors, kind=kind, seed=seed_of(settings, margin.attribute, metric), draws=settings.draws,
                 alpha=settings.alpha, reference=reference, what=metric.replace("_", " "), sizes=sizes,

@@ -14,7 +14,7 @@ from audit.load import delimited
 from audit.load.columnar import parquet_names, parquet_places
 from audit.load.digest import files_of
 from audit.load.lakes import NAMES, lake_of
-from audit.load.tables import kind_of, same_columns
+from audit.load.readers import kind_of, same_columns
 
 LARGE_ROWS = 3_000_000
 """From here on the database counts. Of CSV as estimated from its first lines."""

@@ -28,7 +28,7 @@ from audit.load.columnar import parquet_names
 from audit.load.digest import files_of, sha256_of
 from audit.load.engines import FRAME
 from audit.load.lakes import lake_of
-from audit.load.tables import kind_of, same_columns
+from audit.load.readers import kind_of, same_columns
 from audit.printable import first_line
 from audit.scale.ask import told_by_task
 from audit.scale.beside import HASH, SAMPLE, Beside, Place, beside

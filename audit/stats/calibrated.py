@@ -13,6 +13,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from audit.stats.kept import kept
+
 Floats = npt.NDArray[np.float64]
 
 DRAWS = 400
@@ -27,6 +29,7 @@ COARSE = np.array([0.0, 0.25, 0.5, 0.8, 1.2, 1.8, 2.7, 4.0, 6.0])
 FINE = 6
 
 
+@kept
 def error_limits(
     weight: Floats, score: Floats, share: Floats, people: Floats, alpha: float = 0.05, seed: int = 0
 ) -> tuple[float, float]:

@@ -29,6 +29,7 @@ import numpy.typing as npt
 from scipy.special import log_ndtr
 
 from audit.stats.exact import LEAST
+from audit.stats.kept import kept
 
 Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
@@ -43,6 +44,7 @@ ENOUGH = 30
 """With weights and fewer effective people than this in a group, no bound is known beyond what is drawn."""
 
 
+@kept
 def means_p(
     at: Floats, n: Floats, *, seed: int, draws: int = 2000, reference: int | None = None,
     weights: tuple[Floats, Floats, Floats] | None = None,
@@ -155,7 +157,7 @@ class _Means:
         whole: bool,
     ) -> None:  # fmt: skip
         self.at, self.weight, self.size, self.spread, self.rng = at, weight, size, spread, rng
-        self.cut = np.cumsum(count) / count.sum()
+        self.pool = Pool(count)
         self.one = float(np.sum(count * (weight * at) ** 2) / count.sum())
         self.equal = bool((weight == 1).all())
         self.people = None
@@ -175,7 +177,7 @@ class _Means:
                 mean[g] = self.rng.standard_normal(draws) * math.sqrt(self.one / size)
                 variance[g] = self.one / size
             else:
-                mean[g], variance[g] = self._of(drawn(self.cut, (draws, size), self.rng), size)
+                mean[g], variance[g] = self._of(self.pool.drawn((draws, size), self.rng), size)
         return mean, variance
 
     def _of(self, rows: Whole, size: int) -> tuple[Floats, Floats]:
@@ -192,28 +194,32 @@ class _Means:
         return mean, (off + self.spread * np.einsum("ij,ij->i", w, w) / size) / whole**2
 
 
-def drawn(cut: Floats, shape: tuple[int, int], rng: np.random.Generator) -> Whole:
-    """Places of scores drawn from the pooled distribution."""
-    return np.minimum(_above(cut, rng.random(shape)), len(cut) - 1)
+class Pool:
+    """Places of scores to draw from by their pooled distribution: np.searchsorted(cut, asked, "right") for numbers in
+    [0, 1), by a guide table (Chen & Asau 1974) that answers at once wherever a cell of it holds no cut."""
 
+    def __init__(self, count: Floats) -> None:
+        self.cut = np.cumsum(count) / count.sum()
+        # A power of two, so that a number's cell is computed without rounding.
+        self.cells = 1 << min(max((16 * len(self.cut)).bit_length(), 8), 16)
+        at = self.cut * self.cells
+        least, most = (
+            np.cumsum(np.bincount(np.minimum(ends, self.cells).astype(np.int64), minlength=self.cells + 1)[:-1])
+            for ends in (np.ceil(at), np.floor(at))
+        )
+        self.last = len(self.cut) - 1
+        self.place: Whole = np.where(least == most, np.minimum(least, self.last), -1)
 
-def _above(cut: Floats, asked: Floats) -> Whole:
-    """np.searchsorted(cut, asked, "right") for numbers in [0, 1), by a guide table (Chen & Asau 1974): a search in a
-    long list waits for memory at each step."""
-    cells = 1 << max(asked.size // 2, 1).bit_length()
-    if len(cut) < 64 or cells < 256:
-        return np.searchsorted(cut, asked, side="right")
-    # A power of two, so that a number's cell is computed without rounding.
-    start = np.searchsorted(cut, np.arange(cells) / cells, side="right")
-    ends = np.append(cut, np.inf)
-    at: Whole = start[(asked * cells).astype(np.int64)]
-    flat, wanted = at.reshape(-1), asked.reshape(-1)
-    behind = np.flatnonzero(ends[flat] <= wanted)
-    for _ in range(8):
-        flat[behind] += 1
-        behind = behind[ends[flat[behind]] <= wanted[behind]]
-    flat[behind] = np.searchsorted(cut, wanted[behind], side="right")
-    return at
+    def places(self, asked: Floats) -> Whole:
+        at: Whole = self.place.take((asked * self.cells).astype(np.int64))
+        flat = at.reshape(-1)
+        unsure = np.flatnonzero(flat < 0)
+        found = np.searchsorted(self.cut, asked.reshape(-1)[unsure], side="right")
+        flat[unsure] = np.minimum(found, self.last)
+        return at
+
+    def drawn(self, shape: tuple[int, int], rng: np.random.Generator) -> Whole:
+        return self.places(rng.random(shape))
 
 
 def pairs_of(groups: int, ref: int | None) -> int:

@@ -14,14 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from audit.stats.exact import LEAST
+from audit.stats.kept import kept
 from audit.stats.permute import (
     ENOUGH,
     LARGE,
     MANY,
     ROWS,
     TAIL,
+    Pool,
     canonical,
-    drawn,
     kinds,
     normal_tail,
     pairs_of,
@@ -37,6 +38,7 @@ Side = tuple[Floats, Floats, Floats]
 """Rows, sums of weights and of squared weights of one outcome, each (G, S)."""
 
 
+@kept
 def areas_p(p: Floats, n: Floats, *, seed: int, draws: int = 2000, reference: int | None = None) -> float:
     """The p-value of equal areas. p, n (G, S): people with and without the positive outcome per score, lowest first.
 
@@ -91,7 +93,7 @@ class _Areas:
     def __init__(self, p: Floats, n: Floats, m: Floats, k: Floats, rng: np.random.Generator, whole: bool) -> None:
         self.sizes = [np.maximum(np.rint(s), 2).astype(np.int64) for s in (m, k)]
         self.rng, self.levels = rng, len(p)
-        self.cuts = [np.cumsum(s) / s.sum() for s in (p, n)]
+        self.pools = [Pool(s) for s in (p, n)]
         self.rows = None
         if whole and p.sum() + n.sum() <= ROWS:
             self.rows = [np.repeat(np.arange(self.levels), s.astype(np.int64)) for s in (p, n)]
@@ -111,7 +113,7 @@ class _Areas:
             return area, variance
         for g in range(len(m)):
             if m[g] + k[g] <= LARGE:
-                both = [drawn(c, (draws, int(s[g])), self.rng) for c, s in zip(self.cuts, self.sizes, strict=True)]
+                both = [c.drawn((draws, int(s[g])), self.rng) for c, s in zip(self.pools, self.sizes, strict=True)]
                 area[g], variance[g] = self._whole(*both)
                 continue
             parts = [self._part(side, int(self.sizes[side][g]), draws) for side in (0, 1)]
@@ -124,30 +126,55 @@ class _Areas:
         if size > LARGE:
             variance = self.spread[side] / size
             return self.rng.standard_normal(draws) * math.sqrt(variance), np.full(draws, variance)
-        rows = self.ranks[side][drawn(self.cuts[side], (draws, size), self.rng)]
+        rows = self.ranks[side].take(self.pools[side].drawn((draws, size), self.rng))
         return rows.mean(axis=1), rows.var(axis=1, ddof=1) / size
 
     def _whole(self, p: Whole, n: Whole) -> tuple[Floats, Floats]:
         """Areas and DeLong's variances of score places p (draws, m) and n (draws, k)."""
         draws, m = p.shape
         k = n.shape[1]
-        base = np.arange(draws)[:, None]
-        p, n = np.sort(p, axis=1) + base * self.levels, np.sort(n, axis=1) + base * self.levels
-
-        flat, asked = n.ravel(), p.ravel()
-        # How many of n lie under each of p, and under or level with it; counted the other way round, each of n.
-        sides = [np.searchsorted(flat, asked, how) for how in ("left", "right")]
-        turned = [np.cumsum(np.bincount(s, minlength=len(flat) + 1))[:-1] for s in sides]
-
-        def under(both: Whole, x: Whole, of: Whole) -> Floats:
-            return np.asarray((both.reshape(x.shape) / 2 - base * of.shape[1]) / of.shape[1])
-
-        of_p, of_n = under(sides[0] + sides[1], p, n), 1 - under(turned[0] + turned[1], n, p)
-        variance = of_p.var(axis=1, ddof=1) / m + of_n.var(axis=1, ddof=1) / k
-        area = of_p.mean(axis=1)
-        return area, blended(area, variance, np.float64(min(m, k)))
+        key = np.empty((draws, m + k), dtype=np.int32)
+        key[:, :m], key[:, m:] = p, n
+        key *= 2
+        key[:, m:] += 1
+        key.sort(axis=1)
+        under, level, rows = _ties(key, k)
+        of_p, of_n = (
+            _moments(2 * under[1] + level[1], level[0], rows),
+            _moments(2 * under[0] + level[0], level[1], rows),
+        )
+        area = of_p[0] / (2 * k * m)
+        spread = [(x * s - a**2) / (4 * y**2 * (x - 1) * x**2) for x, y, (a, s) in ((m, k, of_p), (k, m, of_n))]
+        return area, blended(area, spread[0] + spread[1], np.float64(min(m, k)))
 
 
+def _ties(key: npt.NDArray[np.int32], k: int) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats], Whole]:
+    """Of keys (D, m + k) in order, 2 place for one side and 2 place + 1 for the other, of whom there are k: for each
+    place of each draw how many of either side lie under it, and level with it (T,); where each draw begins in these."""
+    draws, size = key.shape
+    new = np.ones((draws, size), dtype=bool)
+    np.not_equal(key[:, 1:] >> 1, key[:, :-1] >> 1, out=new[:, 1:])
+    at = np.flatnonzero(new)
+    rows = np.searchsorted(at, np.arange(draws) * size)
+    upto = np.empty(key.size + 1, dtype=np.int32)
+    upto[0] = 0
+    np.cumsum(key.ravel() & 1, dtype=np.int32, out=upto[1:])
+    ends = np.empty((2, len(at) + 1))
+    ends[0, :-1], ends[0, -1] = at, key.size
+    ends[1, :-1], ends[1, -1] = upto.take(at), upto[-1]
+    many, level = ends[:, 1:] - ends[:, :-1]
+    draw = at // size
+    under = ends[1, :-1] - draw * k
+    return (at - draw * size - under, under), (many - level, level), rows
+
+
+def _moments(rank: Floats, often: Floats, rows: Whole) -> tuple[Floats, Floats]:
+    """Sums of ranks and of their squares (D,); whole numbers, so exact."""
+    once = rank * often
+    return np.add.reduceat(once, rows), np.add.reduceat(once * rank, rows)
+
+
+@kept
 def weighted_areas_p(p: Side, n: Side, *, seed: int, draws: int = 2000, reference: int | None = None) -> float:
     """The p-value of equal areas of weighted rows; p, n: those with and without the positive outcome, lowest first.
 
@@ -232,7 +259,7 @@ class _Weighted:
 
     def __init__(self, sides: Sequence[_Rows], seed: int) -> None:
         self.sides, self.rng = sides, np.random.default_rng(seed)
-        self.cuts = [np.cumsum(s.count) / s.count.sum() for s in sides]
+        self.pools = [Pool(s.count) for s in sides]
         self.rows = None
         whole = all((s.count == np.rint(s.count)).all() for s in sides)
         if whole and sum(s.count.sum() for s in sides) <= ROWS:
@@ -258,7 +285,7 @@ class _Weighted:
         for g in range(len(m)):
             if m[g] + k[g] <= LARGE:
                 area[g], variance[g] = self._whole(
-                    *(drawn(c, (draws, int(s.sizes[g])), self.rng) for c, s in zip(self.cuts, self.sides, strict=True))
+                    *(c.drawn((draws, int(s.sizes[g])), self.rng) for c, s in zip(self.pools, self.sides, strict=True))
                 )
                 continue
             of_p, of_n = (self._linear(side, int(self.sides[side].sizes[g]), draws) for side in (0, 1))
@@ -271,7 +298,7 @@ class _Weighted:
             variance = self.one[side] / size
             off = self.rng.standard_normal(draws) * math.sqrt(variance)
             return off, np.full(draws, variance), np.full(draws, self.worth[side] * size)
-        rows = drawn(self.cuts[side], (draws, size), self.rng)
+        rows = self.pools[side].drawn((draws, size), self.rng)
         return _part(self.ranks[side][rows], self.sides[side].weight[rows])
 
     def _whole(self, p: Whole, n: Whole) -> tuple[Floats, Floats]:

@@ -9,12 +9,26 @@ from typing import Any
 from audit.errors import InputError
 
 OWN, LOGISTIC, BOOSTING = "case", "logistic", "boosting"
-LEARNERS = {
-    OWN: "the case's own pipeline, fitted again",
-    LOGISTIC: "logistic regression",
-    BOOSTING: "gradient boosting",
+
+
+@dataclass(frozen=True, slots=True)
+class Learner:
+    """What a variant can be fitted with. words: on the screen. plan: "file:name" of debias/whatif, the class that fits
+    it; empty for the case's own pipeline, which is cloned."""
+
+    name: str
+    words: str
+    plan: str = ""
+
+
+LEARNERS: dict[str, Learner] = {
+    row.name: row
+    for row in (
+        Learner(OWN, "the case's own pipeline, fitted again"),
+        Learner(LOGISTIC, "logistic regression", "linear:Linear"),
+        Learner(BOOSTING, "gradient boosting", "boosting:Boosting"),
+    )
 }
-"""What a variant can be fitted with, in words."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ from audit.case import Case
 from audit.errors import CaseError, OutputError
 from audit.files import canonical, write_whole
 from audit.numbers import many
+from debias.loop import events
 from debias.loop.trail import Entry
 
 FILE = "alerts.jsonl"
@@ -50,32 +51,6 @@ QUEUE = 100
 
 TIMEOUT = 5.0
 """Seconds for the address to take a connection and to answer."""
-
-TOLD = frozenset(
-    "incident restored empty confirmed not_built gate promoted rejected rolled_back both_hurt settled frozen unfrozen "
-    "policy reopened went_back served composition decisions no_outcomes".split()
-)
-"""Kinds of the trail's entries that a person is told of at once; the others are for who looks."""
-
-GENERAL = {
-    "incident": "A batch is not used because of what is wrong with it. The reason is in the trail.",
-    "empty": "A batch is empty: nobody was decided, so nothing is known.",
-    "restored": "A batch can be used again; the data incident is over.",
-    "not_built": "A challenger could not be built. The reason is in the trail.",
-    "gate": "A challenger meets every condition of the gate. Groups that are undecided are named in the trail.",
-    "promoted": "The challenger was promoted. Who approved it and why is in the trail.",
-    "rejected": "The challenger was rejected. The reason is in the trail.",
-    "served": "What was served is not what should run: another model, threshold or decisions. Which is in the trail.",
-    "went_back": "The loop's database is older than what was noted of it: a copy was put back.",
-    "reopened": "A challenger waits for a person no longer: a condition of the gate is open again.",
-    "trouble": "The loop cannot write its record. It goes on when it can; until then nothing is counted.",
-    "composition": "Who comes has changed: a group's share, or a group that is gone or new. Which is in the trail.",
-    "decisions": "Decisions or scores have changed, for everyone or for a group. Which is in the trail.",
-    "silent": "No batch came for longer than the case expects. Whether anybody is decided is not known.",
-    "no_outcomes": "Batches come due without outcomes that can be used: whether anybody is wronged is not known.",
-    "unfrozen": "A person has looked and lets the loop go on. The reason is in the trail.",
-}
-"""What leaves the machine in place of the trail's words, where those may quote a value, a file's name or a person."""
 
 _NAMES = ("model", "method", "predecessor", "version", "policy")
 _PLAIN = re.compile(r"[A-Za-z0-9_.:-]{1,80}")
@@ -169,7 +144,7 @@ class Alerts:
     def tell(self, entries: Iterable[Entry]) -> None:
         """Alerts of those entries of the trail that a person is told of, and that were not told before."""
         for e in entries:
-            if e.kind in TOLD and e.seq > self._kinds.get(e.kind, _Kind()).seq:
+            if events.row(e.kind).told and e.seq > self._kinds.get(e.kind, _Kind()).seq:
                 self.send(e.kind, e.words, e.facts, entry=(e.seq, e.hash))
 
     def send(self, kind: str, words: str, facts: Mapping[str, Any], *, entry: tuple[int, str] | None = None) -> bool:
@@ -185,7 +160,7 @@ class Alerts:
             known.held += 1
             known.words, known.facts, known.entry = words, facts, entry
             return False
-        self._out(kind, known, words, GENERAL.get(kind, words), facts, entry)
+        self._out(kind, known, words, events.row(kind).general or words, facts, entry)
         return True
 
     def due(self, *, all_of_them: bool = False) -> None:
@@ -197,7 +172,7 @@ class Alerts:
                 n = known.held
                 more = f"{n:,} more of this kind since the last alert" if n > 1 else "One more of this kind"
                 known.held = 0
-                general = GENERAL.get(kind, known.words)
+                general = events.row(kind).general or known.words
                 facts = {**(known.facts or {}), "held": n}
                 self._out(kind, known, f"{more}. The last: {known.words}", f"{more}. {general}", facts, known.entry)
 

@@ -19,6 +19,7 @@ from audit.documents.watch import Watch
 from audit.files import canonical, read_json, write_whole
 from audit.load import load_case, load_policy
 from audit.numbers import many
+from debias.loop import events
 from debias.loop.decisions import decide_challenger
 from debias.loop.run import run_watch
 from debias.loop.snapshot import FILE
@@ -26,7 +27,6 @@ from debias.loop.snapshot import FILE
 PLANTED = 12
 TIGHTER_FROM = 26
 ASKED_BY = 42
-ACTS = ("confirmed", "build", "shadow", "gate", "promoted", "rolled_back", "settled", "incident", "restored", "policy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def _one(samples: Path, out: Path, replayed: Replay) -> Played:
         run_watch(case, out)
     found = read(out)
     kinds = Counter(e.kind for e in found.events)
-    did = tuple(Did(_batch(found, e), e.kind, e.words) for e in found.events if e.kind in ACTS)
+    did = tuple(Did(_batch(found, e), e.kind, e.words) for e in found.events if events.row(e.kind).played)
     about = (replayed.name, replayed.planted, replayed.wanted, found.batches, found.rows, found.state)
     return Played(*about, did, kinds.get("suspect", 0), kinds.get("shadow", 0), kinds.get("promoted", 0))
 

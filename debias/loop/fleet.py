@@ -32,6 +32,7 @@ from audit.sentences import STOPPED
 from debias.loop.approver import Open
 from debias.loop.database import TrailLost
 from debias.loop.health import Health, merged, serving
+from debias.loop.modes import URGENT
 from debias.loop.run import POLL_SECONDS, refuse_endpoint, url_of
 from debias.loop.snapshot import FILE
 from debias.loop.trail import Trail
@@ -141,10 +142,9 @@ def page_of(loops: Sequence[Loop], problems: Mapping[str, str] | None = None) ->
 
 def ordered(rows: Sequence[Row]) -> list[Row]:
     """First those that wait for a person, then those that have a problem, then the others by name."""
-    urgent = ("FROZEN", "DATA_INCIDENT", "CONFIRMED", "UNDECIDABLE", "SUSPECT")
 
     def place(row: Row) -> tuple[bool, bool, int, str]:
-        at = urgent.index(row.state) if row.state in urgent else len(urgent)
+        at = URGENT.index(row.state) if row.state in URGENT else len(URGENT)
         return row.approval is None and row.state != "FROZEN", row.problem is None, at, row.loop
 
     return sorted(rows, key=place)

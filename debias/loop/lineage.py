@@ -21,6 +21,7 @@ import msgspec
 from audit.errors import OutputError
 from audit.files import canonical
 from audit.numbers import brief
+from debias.loop import events
 from debias.loop.trail import Entry
 
 PRODUCER = "urn:assay"
@@ -28,14 +29,6 @@ EVENT = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
 ASSERTIONS = "https://openlineage.io/spec/facets/1-1-0/DataQualityAssertionsDatasetFacet.json"
 BASE = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunFacet"
 _NAMESPACE = uuid.UUID("5b9d1d0a-7a3c-5d6e-9c1f-0a2b6a55a701")
-BATCHES = {"batch": "COMPLETE", "empty": "COMPLETE", "duplicate": "ABORT", "incident": "FAIL"}
-MODELS = {
-    "shadow": "COMPLETE",
-    "not_built": "FAIL",
-    "promoted": "COMPLETE",
-    "rejected": "ABORT",
-    "rolled_back": "COMPLETE",
-}
 
 
 def event_of(entry: Entry, case: str, namespace: str = "assay") -> dict[str, Any] | None:
@@ -43,15 +36,16 @@ def event_of(entry: Entry, case: str, namespace: str = "assay") -> dict[str, Any
     kind, facts = entry.kind, entry.facts
     inputs: list[dict[str, Any]] = []
     outputs: list[dict[str, Any]] = []
-    if kind in BATCHES:
-        job, ends = f"watch {case}", BATCHES[kind]
+    row = events.row(kind)
+    if row.batch:
+        job, ends = f"watch {case}", row.batch
         facets = {} if kind != "batch" else {"inputFacets": {"dataQualityAssertions": _assertions(facts)}}
         digest = facts.get("sha256")
         name = f"sha256:{digest}" if digest else f"batch {facts.get('number')}"
         inputs.append({"namespace": namespace, "name": name, **facets})
         inputs.append({"namespace": namespace, "name": f"model {entry.running}"})
-    elif kind in MODELS:
-        job, ends = f"model {case}", MODELS[kind]
+    elif row.model:
+        job, ends = f"model {case}", row.model
         before = facts.get("predecessor") or facts.get("from") or entry.running
         inputs.append({"namespace": namespace, "name": f"model {before}"})
         if model := facts.get("model"):

@@ -32,6 +32,25 @@ QUIET = (Mode.HEALTHY, Mode.SUSPECT, Mode.UNDECIDABLE, Mode.ROLLED_BACK)
 EVERY = tuple(m for m in Mode if m is not Mode.DATA_INCIDENT)
 
 
+STANDS: dict[str, str] = {
+    Mode.UNDECIDABLE: "It cannot be told yet whether a norm is kept: too few people, or no outcomes. No good news.",
+    Mode.HEALTHY: "The norms can be judged, and none is found broken.",
+    Mode.SUSPECT: "The data have changed. That is a reason to look; nothing is retrained for it.",
+    Mode.CONFIRMED: "A norm is broken or a group is harmed. A challenger is built once enough later people have "
+    "outcomes.",
+    Mode.BUILD: "A challenger is being built from people who came after the alarm.",
+    Mode.SHADOW: "A challenger decides beside the running model, for the record only, until the gate can judge it.",
+    Mode.APPROVAL: "A challenger meets every condition. A person must approve or reject it.",
+    Mode.PROBATION: "A promoted model runs; its predecessor decides beside it and can come back.",
+    Mode.ROLLED_BACK: "The promoted model was taken back; its predecessor runs again.",
+    Mode.FROZEN: "The loop has stopped trying. A person must look before it goes on.",
+    Mode.DATA_INCIDENT: "The last batch could not be used. Nothing is learned from broken data.",
+}
+"""What it means that the loop stands there."""
+URGENT = (Mode.FROZEN, Mode.DATA_INCIDENT, Mode.CONFIRMED, Mode.UNDECIDABLE, Mode.SUSPECT)
+"""States that a person looks at first, in this order."""
+
+
 @dataclass(frozen=True, slots=True)
 class Transition:
     """One way: from any of `sources` to `target`, told by an event of this kind. when: the condition, in words."""

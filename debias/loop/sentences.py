@@ -1,14 +1,12 @@
 """What the loop says of what happened: one sentence a kind of event. The step itself makes figures, never text.
 
-    words("shadow", {"method": "reweighing"})
-
-Each function takes by name the facts of the event and what is known beside them. A sentence of a kind that is not in
-the table is a fault of ours (KeyError), and so is a fact that lacks (TypeError).
+Each function takes by name the facts of the event and what is known beside them; which kind of event has which stands
+in events.py. A fact that lacks is a fault of ours (TypeError).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,12 +21,7 @@ from debias.loop.sift import shown
 Facts = Mapping[str, Any]
 
 
-def words(kind: str, facts: Facts) -> str:
-    """The sentence of an event of this kind. Raises KeyError."""
-    return SENTENCES[kind](**facts)
-
-
-def _plain(method: str) -> str:
+def method_words(method: str) -> str:
     return method.replace("_", " ")
 
 
@@ -56,7 +49,7 @@ def why_broken(broken: Sequence[Watched], harmed: Sequence[tuple[str, str]]) -> 
 # -- one function a kind: its facts by name -------------------------------------------------------------------
 
 
-def _batch(
+def of_batch(
     batch: str, rows: int, judged: Sequence[Counted], mode: str, again: int = 0,
     poor: Mapping[str, int] | None = None, **_: Any,
 ) -> str:  # fmt: skip
@@ -77,19 +70,19 @@ def _batch(
     return f"Batch {batch}, {who}: {stand} its limit; the loop is {mode}."
 
 
-def _duplicate(batch: str, same_as: str | None, again: int = 0, **_: Any) -> str:
+def of_duplicate(batch: str, same_as: str | None, again: int = 0, **_: Any) -> str:
     if same_as is None:
         who = "its one row is of a person who was" if again == 1 else f"all its {again:,} rows are of people who were"
         return f"Batch {batch} is not counted: {who} counted before."
     return f"Batch {batch} has the same bytes as batch {same_as}: it was counted once already."
 
 
-def _reference(bounds: Mapping[str, float], **_: Any) -> str:
+def of_reference(bounds: Mapping[str, float], **_: Any) -> str:
     shares = ", ".join(f"{k.partition('=')[2]} {percent(v)}" for k, v in bounds.items())
     return f"The share of wrong decisions is held against what it was at first: harm is more than {shares}."
 
 
-def _served_words(
+def served_words(
     rows: int, running: str, threshold: float = 0.0, model: str | None = None, by: int = 0, differ: int | None = None,
     at_first: float | None = None, usual: float | None = None, **_: Any,
 ) -> str:  # fmt: skip
@@ -128,10 +121,10 @@ def _share_words(
 
 def change_words(change: Facts) -> str:
     """What has changed about who comes or what is decided, as part of a sentence."""
-    return _served_words(**change) if change.get("what") == "served" else _share_words(**change)
+    return served_words(**change) if change.get("what") == "served" else _share_words(**change)
 
 
-def _changed(what: str, **more: Any) -> str:
+def of_changed(what: str, **more: Any) -> str:
     head = {"accepted": "What is decided has changed", "scores": "Scores have changed"}.get(
         what, "Who comes has changed"
     )
@@ -139,17 +132,17 @@ def _changed(what: str, **more: Any) -> str:
     return f"{head}: {said}. A reason to look until it is as before, or a person says that it is known."
 
 
-def _back(attribute: str | None, group: str | None, now: float, **_: Any) -> str:
+def of_back(attribute: str | None, group: str | None, now: float, **_: Any) -> str:
     who = group or ("everyone" if attribute is None else f"those whose {attribute} is not known")
     return f"As before again, about {percent(now)}: {who}" + (f" ({attribute})." if group else ".")
 
 
-def _known(by: str, reason: str, changes: Sequence[Facts], **_: Any) -> str:
+def of_known(by: str, reason: str, changes: Sequence[Facts], **_: Any) -> str:
     said = "; ".join(change_words(c) for c in changes[:3])
     return f"{by} has looked: {reason} Known from now on: {said}. The next batches are the new reference."
 
 
-def _suspect(
+def of_suspect(
     moved: Sequence[Facts] | None = None, worst: Sequence[Drift] = (), shifted: int = 0, tests: int = 0,
     poor: bool = False, **_: Any,
 ) -> str:  # fmt: skip
@@ -166,14 +159,14 @@ def _suspect(
     return said + "Nothing is retrained for that: the norms and the harm decide."
 
 
-def _confirmed(why: str, build_rows: int, **_: Any) -> str:
+def of_confirmed(why: str, build_rows: int, **_: Any) -> str:
     return (
         f"{why} A challenger is built once {many(build_rows, 'person')} who came after the alarm have known "
         "outcomes; nothing is learned from the rows that raised it."
     )
 
 
-def _healthy(known: int, unsure: Sequence[Counted], groups: Sequence[GroupNow], **_: Any) -> str:
+def of_healthy(known: int, unsure: Sequence[Counted], groups: Sequence[GroupNow], **_: Any) -> str:
     return (
         f"{many(known, 'norm')} can be judged and none is found broken"
         + (f"; {len(unsure)} cannot be judged yet ({unsure[0].reason})." if unsure else ".")
@@ -190,7 +183,7 @@ def groups_words(groups: Sequence[GroupNow]) -> str:
     return f" UNDECIDED whether these are wronged more often than before: {who}{more}."
 
 
-def _frozen(rollbacks: int | None = None, attempts: int = 0, tried: Sequence[str] = (), **_: Any) -> str:
+def of_frozen(rollbacks: int | None = None, attempts: int = 0, tried: Sequence[str] = (), **_: Any) -> str:
     if rollbacks is not None:
         return "Two promotions in a row were rolled back. The loop stops: a person must look."
     none = len(tried) - attempts
@@ -202,7 +195,7 @@ def _frozen(rollbacks: int | None = None, attempts: int = 0, tried: Sequence[str
     return f"{said} The loop stops trying: a person must look."
 
 
-def _rejected(
+def of_rejected(
     by: str | None = None, reason: str = "", failure: str | None = None, against: str = "", failed: bool = False,
     batches: int = 0, **_: Any,
 ) -> str:  # fmt: skip
@@ -214,30 +207,30 @@ def _rejected(
     return f"The challenger did not earn its place: {against}{still}"
 
 
-def _gate(method: str, batches: int, automatic: bool, gate: Facts, **_: Any) -> str:
-    said = f"The challenger by {_plain(method)} meets every condition on {many(batches, 'later batch')}."
+def of_gate(method: str, batches: int, automatic: bool, gate: Facts, **_: Any) -> str:
+    said = f"The challenger by {method_words(method)} meets every condition on {many(batches, 'later batch')}."
     more = " The policy lets the loop promote without a person." if automatic else " A person must approve."
     return said + more + "".join(f" {c.get('words')}" for c in gate.get("undecided") or ())
 
 
-def _reopened(against: str, by: str | None = None, **_: Any) -> str:
+def of_reopened(against: str, by: str | None = None, **_: Any) -> str:
     said = "It waits for a person no longer: " if by is None else f"{by} approves, and it is not done: "
     return f"{said}a condition of the gate is open. {against}"
 
 
-def _both_hurt(norms: Sequence[str], why: str, **_: Any) -> str:
+def of_both_hurt(norms: Sequence[str], why: str, **_: Any) -> str:
     if not norms:
         return f"{why} There is no predecessor left to go back to."
     return f"{why} The predecessor breaks the same on the same people: rolling back would not help."
 
 
-def _policy(given: str, shown: str, **_: Any) -> str:
+def of_policy(given: str, shown: str, **_: Any) -> str:
     return f"{given} The running model is judged on the new norms at once, from stored counts: " + (
         f"broken: {shown}." if shown else "none is clearly broken."
     )
 
 
-def _restored(batch: str, released: Facts | None = None, **_: Any) -> str:
+def of_restored(batch: str, released: Facts | None = None, **_: Any) -> str:
     said = f"Batch {batch} can be used; the data incident is over."
     return said + ("" if released is None else _let_in(**released))
 
@@ -246,20 +239,20 @@ def _let_in(by: str, reason: str) -> str:
     return f" {by} let it in although it does not keep the contract: {reason}"
 
 
-def _rows_released(by: str, rows: int, batch: str, reason: str, **_: Any) -> str:
+def of_rows_released(by: str, rows: int, batch: str, reason: str, **_: Any) -> str:
     return f"{by} releases {many(rows, 'row')} of batch {batch}, to be sent again: {reason}"
 
 
-def _rows_dropped(by: str, rows: int, batch: str, reason: str, **_: Any) -> str:
+def of_rows_dropped(by: str, rows: int, batch: str, reason: str, **_: Any) -> str:
     return f"{by} drops {many(rows, 'row')} of batch {batch}: {reason}"
 
 
-def _late(outcomes: int, batch: str, missing: int, **_: Any) -> str:
+def of_late(outcomes: int, batch: str, missing: int, **_: Any) -> str:
     more = f"; {missing:,} may still come." if missing else "."
     return f"{many(outcomes, 'outcome')} of batch {batch} came late and {are(outcomes)} counted{more}"
 
 
-def _no_outcomes(
+def of_no_outcomes(
     batches: int, group: str | None = None, attribute: str = "", people: int = 0, problem: str = "", **_: Any
 ) -> str:
     if group:
@@ -273,18 +266,18 @@ def _no_outcomes(
     )
 
 
-def _build(method: str, rows: int, **_: Any) -> str:
+def of_build(method: str, rows: int, **_: Any) -> str:
     return (
         f"{many(rows, 'person')} since the alarm {are(rows, 'has a known outcome', 'have known outcomes')}: a "
-        f"challenger is built by {_plain(method)}."
+        f"challenger is built by {method_words(method)}."
     )
 
 
-def _promoted(by: str, reason: str, **_: Any) -> str:
+def of_promoted(by: str, reason: str, **_: Any) -> str:
     return f"Promoted by {by}: {reason} The predecessor stays warm and decides beside it."
 
 
-def _went_back(noted: int, noted_at: str, found: int, **_: Any) -> str:
+def of_went_back(noted: int, noted_at: str, found: int, **_: Any) -> str:
     return (
         f"The database is older than what was noted of it: entry {noted:,} was written at {noted_at}, and it ends "
         f"with entry {found:,}, or has another one there. A copy was put back; what it lacks is counted again from "
@@ -292,62 +285,8 @@ def _went_back(noted: int, noted_at: str, found: int, **_: Any) -> str:
     )
 
 
-def _migrated(to: int, **more: Any) -> str:
+def of_migrated(to: int, **more: Any) -> str:
     return (
         f"This trail was written by an older version of Assay ({more.get('from')}): it goes on in form {to}, and every "
         "entry before this one stays as it is."
     )
-
-
-SENTENCES: dict[str, Callable[..., str]] = {
-    "batch": _batch,
-    "duplicate": _duplicate,
-    "incident": lambda batch, incident, **_: f"Batch {batch} is not used: {incident}",
-    "empty": lambda batch, **_: (
-        f"Batch {batch} is empty: nobody was decided, so nothing is known; this says nothing good."
-    ),
-    "restored": _restored,
-    "outcomes": lambda batch, problem, **_: f"The outcomes of batch {batch} are not used: {problem}",
-    "rows_released": _rows_released,
-    "rows_dropped": _rows_dropped,
-    "reference": _reference,
-    "composition": _changed,
-    "composition_back": _back,
-    "decisions": _changed,
-    "decisions_back": _back,
-    "known": _known,
-    "late": _late,
-    "no_outcomes": _no_outcomes,
-    "suspect": _suspect,
-    "confirmed": _confirmed,
-    "undecidable": lambda reasons, **_: f"Not decidable: {'; '.join(reasons)}.",
-    "healthy": _healthy,
-    "frozen": _frozen,
-    "build": _build,
-    "not_built": lambda method, problem, **_: f"No challenger by {_plain(method)}: {problem}",
-    "shadow": lambda method, **_: (
-        f"A challenger by {_plain(method)} decides beside the running model, on later people only."
-    ),
-    "predecessor_failed": lambda failure, **_: (
-        f"The predecessor could not decide this batch and is not asked again: {failure}"
-    ),
-    "rejected": _rejected,
-    "gate": _gate,
-    "reopened": _reopened,
-    "unfrozen": lambda by, reason, **_: f"{by} has looked and lets the loop go on: {reason}",
-    "promoted": _promoted,
-    "settled": lambda batches, **_: (
-        f"No norm was found broken in {many(batches, 'batch')} since the promotion: the promoted model stays."
-    ),
-    "both_hurt": _both_hurt,
-    "rolled_back": lambda why, **_: f"{why} The predecessor decides again.",
-    "policy": _policy,
-    "went_back": _went_back,
-    "served": lambda **f: (
-        f"What was served is not what should run: {_served_words(**f)}. The served decisions are judged."
-    ),
-    "served_back": lambda **_: "What is served is what should run again.",
-    "migrated": _migrated,
-    "started": lambda said, **_: str(said),
-    "why": lambda said, **_: str(said),
-}

@@ -13,6 +13,7 @@ import numpy as np
 from audit.case import Case
 from audit.files import canonical
 from audit.policy import Policy
+from debias.loop import events
 from debias.loop.gate import judge_tally, norm_key
 from debias.loop.modes import Mode
 from debias.loop.state import State
@@ -25,9 +26,6 @@ KEPT = 2000
 """So many batches and events are in the document; the trail has all of them."""
 SUMMED = ("policy", "state", "running", "batches", "rows", "norms", "pending", "groups", "changes")
 """What a summary has of the document too."""
-_BATCH = ("batch", "incident", "empty", "duplicate")
-_PROMOTIONS = ("promoted", "rolled_back", "settled", "rejected", "frozen", "unfrozen")
-_INCIDENTS = ("incident", "restored", "outcomes", "no_outcomes")
 
 
 def plain(value: Any) -> Any:
@@ -70,7 +68,7 @@ class Board:
         if kind == "batch":
             self._aside.update(facts.get("poor", {}))
         self._held += kind == "incident"
-        if kind in _BATCH:
+        if events.row(kind).batch:
             self._timeline.append(_point(entry))
             self._points.append(_Once(self._timeline[-1]))
         if kind != "batch":
@@ -79,10 +77,10 @@ class Board:
             self._said.append(entry.words)
         if kind in ("promoted", "rolled_back"):
             self.approved = facts.get("by")
-        if kind in _PROMOTIONS:
+        if events.row(kind).decides:
             named = {k: facts[k] for k in ("model", "predecessor", "method", "by", "reason", "gate") if k in facts}
             self._promotions.append(event | named)
-        if kind in _INCIDENTS:
+        if events.row(kind).incident:
             self._incidents.append(event | {"batch": facts.get("batch")})
 
     def said(self) -> list[str]:

@@ -15,7 +15,7 @@ from audit.watch.drift import Drift
 from audit.watch.harm import Harm
 from audit.watch.moves import Moves
 from audit.watch.watched import Monitor
-from debias.loop import sentences
+from debias.loop import events
 from debias.loop.heard import Heard
 from debias.loop.modes import Mode
 
@@ -314,4 +314,4 @@ class Event:
     @property
     def words(self) -> str:
         """The sentence."""
-        return sentences.words(self.kind, {**self.facts, **self.about})
+        return events.words(self.kind, {**self.facts, **self.about})

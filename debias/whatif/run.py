@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import time
 from collections.abc import Sequence
@@ -32,21 +33,18 @@ from audit.numbers import are, brief, fixed, many, signed
 from audit.stress.confirm import spreads
 from audit.stress.figures import Aim, Figures, aims_of, changed
 from audit.stress.kept import Kept, asked_key
-from audit.stress.spec import BOOSTING, LEARNERS, LOGISTIC, OWN
+from audit.stress.spec import LEARNERS, OWN
 from audit.values import to_json
 from debias.refits import refitting
 from debias.task import Task, task_of
-from debias.whatif.boosting import Boosting
 from debias.whatif.cloned import CaseOwn
-from debias.whatif.linear import Linear, column_of, design
+from debias.whatif.linear import column_of, design
 from debias.whatif.logistic import fit, hessian, logistic, solver
 from debias.whatif.table import KINDS, Parts, Variant, variants_of
 
 SCHEMA = "assay/whatif/1"
 FILE = "whatif.json"
 FLOOR = 10
-PLANS: dict[str, Any] = {LOGISTIC: Linear, BOOSTING: Boosting}
-"""How the learners of Assay's own are fitted."""
 FOLDS = 4
 
 
@@ -90,7 +88,7 @@ def run_whatif(
             plan: Any = CaseOwn(parts, again, [v.recipe for v in variants if v.recipe.asked])
             name, processes, remembered = OWN, again.abreast, None
         else:
-            plan = PLANS[wanted](parts)
+            plan = plan_of(wanted)(parts)
             variants = variants_of(parts, wanted, chosen)
             name = wanted
             head = asked_key(wanted, str(seed), parts.train, parts.test, parts.label)
@@ -110,6 +108,12 @@ def run_whatif(
     # What is returned is what was written; how long it took differs from run to run: it is told, and not written.
     written: dict[str, Any] = json.loads(body)
     return written | {"seconds": round(seconds, 2)}
+
+
+def plan_of(learner: str) -> Any:
+    """The class that fits the variants of one of Assay's own learners."""
+    file, _, name = LEARNERS[learner].plan.partition(":")
+    return getattr(importlib.import_module(f"debias.whatif.{file}"), name)
 
 
 def check_request(learner: str | None, kinds: Sequence[str]) -> None:

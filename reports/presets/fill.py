@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from audit.cube_json import margins_from_json
+from audit.documents.read import CUBE
+from audit.documents.table import DOCUMENTS
 from audit.numbers import many
 from reports import words
 from reports.blocks import Sources
@@ -60,10 +62,7 @@ class Filled:
         }
 
 
-FILES = {
-    "evidence": "evidence.json", "explain": "explain.json", "mitigation": "mitigation.json", "search": "search.json",
-    "report": None,
-}  # fmt: skip
+FILES = {n.removesuffix(".json"): n for n in DOCUMENTS if n != CUBE} | {"report": None}
 """Where the first step of a path leads: an embedded document as it stands, or what the manifest says."""
 
 

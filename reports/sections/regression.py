@@ -5,19 +5,14 @@ from __future__ import annotations
 from audit.documents.base import Names
 from audit.documents.evidence import Regression
 from audit.numbers import many
-from audit.regression.measures import QUESTIONS
+from audit.regression.measures import MEANS
 from audit.regression.words import number as plain
 from audit.values import Rate
 from reports import charts, words
 from reports.blocks import Block, Figure, Heading, Paragraph, Section, Sources, Table
 from reports.sections import find
 
-NAMES = {
-    "mean_prediction": "Mean prediction",
-    "mean_outcome": "Mean outcome",
-    "mean_residual": "Mean residual",
-    "mean_absolute_error": "Mean absolute error",
-    "root_mean_squared_error": "Root mean squared error",
+NAMES = {row.name: row.title for row in MEANS.values()} | {
     "kolmogorov_smirnov": "Distance of distributions (Kolmogorov-Smirnov)",
     "wasserstein_distance": "Distance of distributions (Wasserstein)",
 }
@@ -46,7 +41,7 @@ def section(sources: Sources) -> Section | None:
         Table(
             "What each figure asks",
             ("Figure", "Question"),
-            tuple((NAMES[m], q) for m, q in QUESTIONS.items()),
+            tuple((row.title, row.question) for row in MEANS.values()),
             "All are in the unit of the label.",
             (30, 70),
         ),
@@ -89,7 +84,7 @@ def _rates(found: Regression, attribute: Names) -> Table:
         (
             words.name_of(list(g)),
             words.count(by_group[g, "mean_residual"].denominator),
-            *(_cell(by_group.get((g, m))) for m in QUESTIONS),
+            *(_cell(by_group.get((g, m))) for m in MEANS),
         )
         for g in groups[: find.MOST_ROWS]
     )
@@ -98,7 +93,7 @@ def _rates(found: Regression, attribute: Names) -> Table:
     note = f"Not estimable: {'; '.join(lost[:8])}{more}. " if lost else ""
     return Table(
         f"Predictions and errors by {words.by(attribute)}: value, 95 % interval",
-        ("Group", "People whose outcome is known", *(NAMES[m] for m in QUESTIONS)),
+        ("Group", "People whose outcome is known", *(NAMES[m] for m in MEANS)),
         rows,
         note + find.cut(len(groups)),
         (15, 10, 15, 15, 15, 15, 15),

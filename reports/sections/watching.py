@@ -12,22 +12,10 @@ from audit.documents.series import LoopEvent
 from audit.documents.watch import Beside, GroupNow, NormNow, Noticed, PutAside, Watch
 from audit.findings import p_words
 from audit.numbers import are, brief, fixed, many, percent
+from debias.loop.modes import STANDS
 from reports.blocks import Block, Heading, Notice, Paragraph, Points, Table
 from reports.sections.history import AUTOMATIC, taken
 
-STANDS = {
-    "UNDECIDABLE": "It cannot be told yet whether a norm is kept: too few people, or no outcomes. No good news.",
-    "HEALTHY": "The norms can be judged, and none is found broken.",
-    "SUSPECT": "The data have changed. That is a reason to look; nothing is retrained for it.",
-    "CONFIRMED": "A norm is broken or a group is harmed. A challenger is built once enough later people have outcomes.",
-    "BUILD": "A challenger is being built from people who came after the alarm.",
-    "SHADOW": "A challenger decides beside the running model, for the record only, until the gate can judge it.",
-    "APPROVAL": "A challenger meets every condition. A person must approve or reject it.",
-    "PROBATION": "A promoted model runs; its predecessor decides beside it and can come back.",
-    "ROLLED_BACK": "The promoted model was taken back; its predecessor runs again.",
-    "FROZEN": "The loop has stopped trying. A person must look before it goes on.",
-    "DATA_INCIDENT": "The last batch could not be used. Nothing is learned from broken data.",
-}
 SERIOUS = ("CONFIRMED", "FROZEN", "DATA_INCIDENT", "APPROVAL", "ROLLED_BACK")
 NORM = {
     "inside": "inside",

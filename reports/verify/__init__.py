@@ -22,6 +22,7 @@ from reports.verify.result import Check, SignerFound, Verification
 if TYPE_CHECKING:
     from reports.log.proof import Proof
     from reports.log.store import LogCopy
+    from reports.verify.apart import Ready
     from reports.verify.printed import Printer
 
 __all__ = ["Check", "SignerFound", "Verification", "verify", "verify_or_raise"]
@@ -51,6 +52,7 @@ def verify(
     printer: Printer | None = None,
     second_opinion: bool = False,
     print_again: bool = False,
+    ready: Ready | None = None,
 ) -> Verification:
     """Every check of a report, in order.
 
@@ -63,7 +65,7 @@ def verify(
     the board has not approved. contents: False stops before the figures and pages. printer: makes the page's HTML
     again, for tests; it is code, so the file is then read in this process. second_opinion: pyHanko's difference
     analysis too; it takes seconds and allows more than ours. print_again: where nothing failed, `again` of the result
-    is a fresh printing of the checked evidence.
+    is a fresh printing of the checked evidence. ready: processes that have begun (reports.verify.apart).
 
     Raises InputError for a root, list or pin that cannot be read, and for a quorum of people whom nobody knows.
     """
@@ -82,7 +84,7 @@ def verify(
         print_again=print_again,
     )
     _check_asked(asked)
-    return judged_apart(pdf, asked, rerun) if printer is None else judged_here(pdf, asked, rerun, printer)
+    return judged_apart(pdf, asked, rerun, ready=ready) if printer is None else judged_here(pdf, asked, rerun, printer)
 
 
 def pin_of(text: str) -> str:

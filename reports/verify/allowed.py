@@ -7,13 +7,14 @@ held against every object in the file's tables, in every revision; one that noth
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from typing import Any
+
+import msgspec
 
 from audit.numbers import many
 from reports.verify.increments import TABLE_KEYS, Revision
@@ -86,7 +87,7 @@ def _native(obj: Any) -> Any:
     if not isinstance(obj, pikepdf.Object):
         return float(obj) if isinstance(obj, Decimal) else obj
     try:
-        found = json.loads(obj.to_json(dereference=True))
+        found = msgspec.json.decode(obj.to_json(dereference=True))
     except (ValueError, RecursionError) as error:
         raise Broken(PROBLEM, got=f"object {obj.objgen[0]}, which cannot be read", todo=TODO) from error
     return _Stream(found) if isinstance(obj, pikepdf.Stream) else found
@@ -147,12 +148,13 @@ class _Walk:
             number, obj = obj, self.objects[obj]
             if isinstance(obj, _Stream | dict | list | str):
                 self.seen.add((number, rule))
-            if any((number, one) in self.held for one in one_of.alternatives):
-                return
+            for one in one_of.alternatives:
+                if (number, one) in self.held:
+                    return
         if self._is_leaf(obj, one_of):
             return
-        for one in one_of.alternatives:
-            if self._fits(obj, one, where, key, depth):
+        for one, (form, inner) in one_of.forms:
+            if form(self, obj, inner, where, key, depth):
                 if number is not None:
                     self.held.add((number, one))
                 return
@@ -167,24 +169,11 @@ class _Walk:
         """Whether it is a number, name or text that the rule takes, or a reference that was followed under it."""
         if type(obj) is not str:
             return type(obj) in rule.numbers
+        if (obj, rule.said) in self.seen:
+            return True
         if _is_name(obj):
             return rule.any_name or obj in rule.alternatives
-        return rule.text if _is_text(obj) else (obj, rule.said) in self.seen
-
-    def _fits(self, obj: Any, rule: str, where: str, key: str, depth: int) -> bool:
-        if rule.startswith("["):
-            return self._array(obj, rule[1:-1], where, key, depth)
-        if rule.startswith("{"):
-            return self._names(obj, rule[1:-1], f"{where} {key}".rstrip())
-        if rule in _PLAIN:
-            return _PLAIN[rule](obj)
-        if rule.startswith("/"):
-            return isinstance(obj, str) and obj == rule
-        if rule == "dest":
-            return self._dest(obj)
-        if rule == "space":
-            return self._space(obj, where, key)
-        return self._entries(obj, rule, f"{where} {key}".rstrip())
+        return rule.text and _is_text(obj)
 
     def _array(self, obj: Any, rule: str, where: str, key: str, depth: int) -> bool:
         """[rule]: an array of which each item is held against the rule."""
@@ -196,21 +185,29 @@ class _Walk:
                 self._value(item, rule, where, key, depth + 1)
         return True
 
-    def _names(self, obj: Any, rule: str, where: str) -> bool:
+    def _names(self, obj: Any, rule: str, where: str, key: str, depth: int) -> bool:
         """{rule}: a dictionary under whatever names."""
         if not isinstance(obj, dict):
             return False
+        where = f"{where} {key}".rstrip()
         self.left += [(value, rule, where, key) for key, value in obj.items()]
         return True
 
-    def _entries(self, obj: Any, rule: str, where: str) -> bool:
+    def _plain(self, obj: Any, rule: str, where: str, key: str, depth: int) -> bool:
+        return _PLAIN[rule](obj)
+
+    def _named(self, obj: Any, rule: str, where: str, key: str, depth: int) -> bool:
+        return isinstance(obj, str) and obj == rule
+
+    def _entries(self, obj: Any, rule: str, where: str, key: str, depth: int) -> bool:
         """A dictionary or stream of a kind of KINDS."""
         if not isinstance(obj, _Stream if rule.startswith("stream:") else dict):
             return False
         entries = obj.entries if isinstance(obj, _Stream) else obj
-        if any(not _is_marked(entries, key, must) for key, must in _marks(rule)):
-            return False
-        self._keys(entries, rule, where if rule == "empty" else _plainly(rule))
+        for key_, must in _marks(rule):
+            if not _is_marked(entries, key_, must):
+                return False
+        self._keys(entries, rule, f"{where} {key}".rstrip() if rule == "empty" else _plainly(rule))
         return True
 
     def _keys(self, entries: Mapping[str, Any], kind: str, where: str) -> None:
@@ -223,7 +220,7 @@ class _Walk:
             if not self._is_leaf(value, rule):
                 self.left.append((value, rule.said, where, key))
 
-    def _dest(self, obj: Any) -> bool:
+    def _dest(self, obj: Any, rule: str, where: str, key: str, depth: int) -> bool:
         """[page /XYZ left top zoom] and its like: a place in this document."""
         if not isinstance(obj, list) or len(obj) < 2 or not _is_name(obj[1]):
             return False
@@ -232,14 +229,14 @@ class _Walk:
         self.left.append((obj[0], "page", "a destination", ""))
         return True
 
-    def _space(self, obj: Any, where: str, key: str) -> bool:
+    def _space(self, obj: Any, rule: str, where: str, key: str, depth: int) -> bool:
         """[/ICCBased profile] or [/Lab parameters]."""
         if not isinstance(obj, list) or len(obj) != 2 or not _is_name(obj[0]):
             return False
-        rule = {"/ICCBased": "stream:profile", "/Lab": "lab"}.get(obj[0])
-        if rule is None:
+        held = {"/ICCBased": "stream:profile", "/Lab": "lab"}.get(obj[0])
+        if held is None:
             return False
-        self.left.append((obj[1], rule, where, key))
+        self.left.append((obj[1], held, where, key))
         return True
 
 
@@ -249,6 +246,8 @@ class _Rule:
 
     said: str
     alternatives: tuple[str, ...]
+    forms: tuple[tuple[str, tuple[_Form, str]], ...]
+    """Each alternative with what holds an object against it, and what that is given."""
     numbers: tuple[type, ...]
     any_name: bool
     text: bool
@@ -258,7 +257,23 @@ class _Rule:
 def _rule(said: str) -> _Rule:
     one_of = _alternatives(said)
     numbers = (int, float) if "number" in one_of else (int,) if "int" in one_of else ()
-    return _Rule(said, one_of, numbers, "name" in one_of, "text" in one_of)
+    return _Rule(said, one_of, tuple((one, _form(one)) for one in one_of), numbers, "name" in one_of, "text" in one_of)
+
+
+_Form = Callable[[_Walk, Any, str, str, str, int], bool]
+
+
+def _form(rule: str) -> tuple[_Form, str]:
+    """What holds an object against one alternative, and what it is given of it."""
+    if rule.startswith("["):
+        return _Walk._array, rule[1:-1]
+    if rule.startswith("{"):
+        return _Walk._names, rule[1:-1]
+    if rule in _PLAIN:
+        return _Walk._plain, rule
+    if rule.startswith("/"):
+        return _Walk._named, rule
+    return {"dest": _Walk._dest, "space": _Walk._space}.get(rule, _Walk._entries), rule
 
 
 def _plainly(rule: str) -> str:
@@ -288,15 +303,17 @@ def _rules(kind: str) -> Mapping[str, _Rule]:
 
 
 @cache
-def _marks(kind: str) -> tuple[tuple[str, str], ...]:
-    """The keys by which a kind is told from others: those that have to be there."""
-    return tuple((key, rule[:-1]) for key, rule in KINDS[kind].items() if rule.endswith("!"))
+def _marks(kind: str) -> tuple[tuple[str, Sequence[str]], ...]:
+    """The keys by which a kind is told from others: those that have to be there, with the names that may be there."""
+    marked = ((key, rule[:-1]) for key, rule in KINDS[kind].items() if rule.endswith("!"))
+    return tuple((key, tuple(rule.split("|")) if rule.startswith("/") else ()) for key, rule in marked)
 
 
-def _is_marked(entries: Mapping[str, Any], key: str, must: str) -> bool:
+def _is_marked(entries: Mapping[str, Any], key: str, must: Sequence[str]) -> bool:
+    """must: the names of which one has to stand there, or nothing."""
     if key not in entries:
         return False
-    return not must.startswith("/") or (_is_name(entries[key]) and entries[key] in must.split("|"))
+    return not must or (_is_name(entries[key]) and entries[key] in must)
 
 
 def _is_number(obj: Any) -> bool:

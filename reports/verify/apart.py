@@ -4,9 +4,9 @@
     parts_apart(pdf) -> signatures and embedded files, where the file holds as far as its manifest
 
 Bytes and options go in as one frame; lines come back as data. Where there are two processors, a second such process
-makes the pages again meanwhile; its line counts only where every figure held in the first. What the file does to its
-reader (a loop, a bomb, a crash) ends that process, and is a check that failed. A new run needs the model and the data,
-so it is made by the caller; only comparing it is done in there.
+sets faces and pages again meanwhile; its lines count only where every figure held in the first. What the file does to
+its reader (a loop, a bomb, a crash) ends that process, and is a check that failed. A new run needs the model and the
+data, so it is made by the caller; only comparing it is done in there.
 """
 
 from __future__ import annotations
@@ -63,29 +63,83 @@ class _Stopped(AssayError):
     """The process that reads the file ended, or a check broke off in it."""
 
 
-def judged_apart(pdf: bytes, asked: Asked, rerun: Any = None, limits: Limits | None = None) -> Verification:
+class Ready:
+    """Two processes that read a report, begun before there is one: while it is printed they make what follows from its
+    files, each for itself as ever. A context manager; it serves one report.
+
+    What was made is found again by all that it follows from: of a report with other files everything is made anew.
+    """
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._pool: ThreadPoolExecutor | None = None
+        self._begun: list[tuple[Enclosed, Future[bool]]] = []
+
+    def __enter__(self) -> Ready:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def figures(self, files: Mapping[str, bytes]) -> None:
+        """Start both: one on the figures of these files, the other on loading what sets pages. At once back; nothing
+        with one processor."""
+        if processors() < 2:
+            return
+        self._pool = self._stack.enter_context(ThreadPoolExecutor(2))
+        for elsewhere in (True, False):
+            try:
+                child = self._stack.enter_context(_enclosed(LIMITS))
+            except OutputError:
+                return
+            self._begun.append((child, self._pool.submit(_ahead, child, elsewhere, files if elsewhere else {})))
+
+    def pages(self, files: Mapping[str, bytes]) -> None:
+        """Set the pages of these files, the manifest among them. At once back."""
+        if self._pool is not None and len(self._begun) == 2:
+            child = self._begun[1][0]
+            self._begun[1] = (child, self._pool.submit(_ahead, child, False, files))
+
+    def taken(self, elsewhere: bool) -> tuple[Enclosed, Future[bool]] | None:
+        """The process for the figures (elsewhere: another sets the pages) or for the pages, and whether it works."""
+        return self._begun[0 if elsewhere else 1] if len(self._begun) == 2 else None
+
+
+def _ahead(child: Enclosed, elsewhere: bool, files: Mapping[str, bytes]) -> bool:
+    arrays = {f"{FILE}{name}": _array(data) for name, data in files.items()}
+    try:
+        child.call({"do": "ahead", "elsewhere": elsewhere}, seconds=None, **arrays)
+    except AssayError:
+        return False  # a new process then reads the report, and says what ails it
+    return True
+
+
+def judged_apart(
+    pdf: bytes, asked: Asked, rerun: Any = None, limits: Limits | None = None, ready: Ready | None = None
+) -> Verification:
     """Every check, made in a child. rerun: files, or a function from the embedded files to them, or None."""
-    found = _judged_apart(pdf, asked, rerun, limits)
+    found = _judged_apart(pdf, asked, rerun, limits, ready)
     if found.failed is None:
         remember(pdf)
     return found
 
 
-def _judged_apart(pdf: bytes, asked: Asked, rerun: Any, limits: Limits | None) -> Verification:
+def _judged_apart(pdf: bytes, asked: Asked, rerun: Any, limits: Limits | None, ready: Ready | None) -> Verification:
     if len(pdf) > MOST_BYTES:  # nothing of it is read
         return _stopped(pdf, "the file is too large", f"at most {MOST_BYTES:,} bytes", "more than that")
     progress.stage("Checking the report")
-    with _enclosed(limits or limits_for(pdf)) as child, _pages(pdf, asked, limits or limits_for(pdf)) as pages:
+    limits = limits or limits_for(pdf)
+    with _reader(limits, ready) as child, _pages(pdf, asked, limits, ready) as pages:
         try:
             fields, arrays = _packed(pdf, asked, rerun is not None)
             told, given = child.call(fields | {"elsewhere": pages is not None}, seconds=None, **arrays)
             isolation = child.isolation
             if pages is not None and _answer(told).waits:
                 progress.stage("Making the pages again")
-                line, walls = pages.result()
-                printed = Question("printed", rerun=rerun is not None, line=line)
+                lines, walls = pages.result()
+                printed = Question("printed", rerun=rerun is not None, lines=lines)
                 told, given = child.call(msgspec.to_builtins(printed), seconds=None)
-                isolation = isolation if line is None else tuple(w for w in isolation if w in walls)
+                isolation = isolation if not lines else tuple(w for w in isolation if w in walls)
             found = _read(told, given, isolation)
             if rerun is None:
                 return found
@@ -159,8 +213,21 @@ def _enclosed(limits: Limits) -> Iterator[Enclosed]:
 
 
 @contextmanager
-def _pages(pdf: bytes, asked: Asked, limits: Limits) -> Iterator[Future[tuple[Check | None, tuple[str, ...]]] | None]:
-    """The line on pages, from a process of its own, and its walls; None in place of the line where it found none.
+def _reader(limits: Limits | None, ready: Ready | None) -> Iterator[Enclosed]:
+    """The process that was begun where it works, or a new one."""
+    begun = None if ready is None else ready.taken(True)
+    if begun is not None and begun[1].result():
+        yield begun[0]
+        return
+    with _enclosed(limits or LIMITS) as child:
+        yield child
+
+
+@contextmanager
+def _pages(
+    pdf: bytes, asked: Asked, limits: Limits | None, ready: Ready | None
+) -> Iterator[Future[tuple[tuple[Check, ...], tuple[str, ...]]] | None]:
+    """The lines on faces and pages, from a process of its own, and its walls; no line where it found none.
 
     None where the first process makes them: where it is to hand out what it made, with one processor, and where there
     is no room for a second process.
@@ -169,18 +236,21 @@ def _pages(pdf: bytes, asked: Asked, limits: Limits) -> Iterator[Future[tuple[Ch
         yield None
         return
 
-    def ask() -> tuple[Check | None, tuple[str, ...]]:
+    begun = None if ready is None else ready.taken(False)
+
+    def ask() -> tuple[tuple[Check, ...], tuple[str, ...]]:
+        if begun is not None and not begun[1].result():
+            return (), ()
         try:
             told, _ = child.call({"do": "pages"}, seconds=None, pdf=_array(pdf))
-            lines = _answer(told).verification.checks
-            return (lines[0] if lines else None), child.isolation
+            return _answer(told).verification.checks, child.isolation
         except AssayError:
-            return None, ()  # the first process then tries itself, and says what the file does to it
+            return (), ()  # the first process then tries itself, and says what the file does to it
 
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(1))
         try:
-            child = stack.enter_context(_enclosed(limits))
+            child = begun[0] if begun is not None else stack.enter_context(_enclosed(limits or LIMITS))
         except OutputError:
             found = None
         else:

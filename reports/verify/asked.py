@@ -41,9 +41,9 @@ class ProofOf(msgspec.Struct, frozen=True):
 
 
 class Question(msgspec.Struct, frozen=True):
-    """What a process that reads a report is asked. do: "verify" (elsewhere: another one makes the pages), "printed"
-    (line: what that one found), "rerun" (made: there are files to compare with), "pages" or "parts"; crls: how many
-    lists come with it; log, proof: whether, and of what, one comes with it."""
+    """What a process that reads a report is asked. do: "verify" (elsewhere: another one sets faces and pages),
+    "printed" (lines: what that one found), "rerun" (made: there are files to compare with), "pages" or "parts"; crls:
+    how many lists come with it; log, proof: whether, and of what, one comes with it."""
 
     do: str
     rerun: bool = False
@@ -57,7 +57,7 @@ class Question(msgspec.Struct, frozen=True):
     second_opinion: bool = False
     print_again: bool = False
     elsewhere: bool = False
-    line: Check | None = None
+    lines: tuple[Check, ...] = ()
 
 
 class Answer(msgspec.Struct, frozen=True):

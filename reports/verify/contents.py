@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from reports.attest import MODEL_CARD, STATEMENTS
 from reports.manifest import Manifest
 from reports.setting import said_version
 from reports.verify import figures
-from reports.verify.lines import Lines
+from reports.verify.known import Known
+from reports.verify.lines import PAGES, Lines
 from reports.verify.result import Broken
 from reports.verify.told import check_told
 
@@ -19,7 +21,20 @@ if TYPE_CHECKING:
 
     from reports.verify.printed import Printer
 
-PAGES, SHOWN = "printed pages", "what the pages show with what the embedded files say"
+SHOWN = "what the pages show with what the embedded files say"
+
+
+READING = ("pikepdf", "pyhanko.pdf_utils.reader", "pyhanko.sign.validation.pdf_embedded", "reports.verify.about")
+"""What reading a report loads."""
+
+
+def ahead(files: Mapping[str, bytes], known: Known) -> None:
+    """Recompute the figures of these files into `known`, and load what reading a report takes. Raises Broken."""
+    for name in READING:
+        import_module(name)
+    figures.check_figures(files, known)
+    if "mitigation.json" in files:
+        figures.check_mitigation(files, figures.load(files, "evidence.json").get("settings", {}), known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +46,7 @@ class Contents:
     files: Mapping[str, bytes]
     manifest: Manifest
     printer: Printer | None
-    known: figures.Known = field(default_factory=figures.Known)
+    known: Known
 
     def _same_version(self, work: Callable[[], str]) -> str:
         """A method may change from version to version: where this is another one, the failure says so."""

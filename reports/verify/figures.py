@@ -33,34 +33,12 @@ from reports.verify.forms import (
     Stages,
     TrialOf,
 )
+from reports.verify.known import Known, Recomputed
 from reports.verify.result import Broken, arm_named, plain, shown
 
 TOLERANCE = 1e-9
 FIXED = ("alpha", "floor")
 """Settings that nobody can choose: what pages say of intervals and small groups holds for these values alone."""
-
-
-Recomputed = tuple[dict[str, Any], Any, Any, Any]
-"""The lists that follow from a cube and settings; margins, settings and measures. Nobody changes them."""
-
-
-class Known:
-    """What was recomputed for one report: the original arm of a mitigation most often has the counts of the audit."""
-
-    def __init__(self) -> None:
-        self._found: list[tuple[dict[str, Any], Mapping[str, Any], Recomputed]] = []
-
-    def of(self, cube: Any, settings: Mapping[str, Any]) -> Recomputed:
-        """As `recompute`. Raises Broken."""
-        if not isinstance(cube, dict):
-            return recompute(cube, settings)
-        read = {key: value for key, value in cube.items() if key != "floor"}  # what is withheld stands in the margins
-        for known, by, found in self._found:
-            if by == settings and known == read:
-                return found
-        found = recompute(cube, settings)
-        self._found.append((read, settings, found))
-        return found
 
 
 def recompute(cube: Any, settings: Mapping[str, Any]) -> Recomputed:
@@ -104,7 +82,7 @@ def check_figures(files: Mapping[str, bytes], known: Known | None = None) -> str
         raise Broken(
             "the evidence was measured on another cube", got=digest, expected="the sha256 that the evidence states"
         )
-    _, margins, how, measures = (known or Known()).of(load(files, "cube.json"), evidence.get("settings", {}))
+    _, margins, how, measures = (known or Known()).of(recompute, load(files, "cube.json"), evidence.get("settings", {}))
     norms = evidence.get("norms", [])
     _asked_for(norms)
     left = left_to_cube(margins, measures.gaps, norms) if KEY in evidence else None
@@ -182,7 +160,7 @@ def check_mitigation(files: Mapping[str, bytes], settings: Mapping[str, Any], kn
             continue
         if cubes.get(name) is None:
             raise Broken("mitigation.json holds no cube for an arm")
-        again, margins, how, measures = known.of(cubes[name], used)
+        again, margins, how, measures = known.of(recompute, cubes[name], used)
         if name == "candidate":
             compared += _held(document, margins, how)
         again = again if left is None else measures_to_json(told_of(measures, left))

@@ -3,44 +3,85 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
+from types import ModuleType
 from typing import Any
 
 import msgspec
 import numpy as np
 
+from audit.documents import Documents
+from audit.models.late import numpy_in_part
 from reports.log.proof import Proof
 from reports.log.store import LogCopy
 from reports.verify.asked import OPTIONS, Answer, Asked, Question
 from reports.verify.judge import Judge
-from reports.verify.result import Verification
+from reports.verify.known import Known
+from reports.verify.result import Broken, Verification
 
 _judge: Judge | None = None
+_known = Known()
+"""What was recomputed in this process."""
+
+
+class _Unneeded(ModuleType):
+    """In place of a library that another one loads only to have it at hand: all of it is empty classes."""
+
+    def __getattr__(self, name: str) -> type:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return type(name, (Exception,), {})
+
+
+# pyHanko loads it to fetch timestamps and revocation lists. In here nothing is fetched, and no socket opens.
+sys.modules.setdefault("aiohttp", _Unneeded("aiohttp"))
+with numpy_in_part():
+    import scipy.special  # noqa: F401
 NOT_RUN = "not made again, because a check failed"
 
 
-def serve(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+Told = tuple[dict[str, Any], dict[str, np.ndarray]]
+
+
+def serve(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Told:
     """One question: "verify" (then "printed", where it waits for another process's "pages"; then perhaps "rerun"),
-    "pages", or "parts"."""
-    global _judge
+    "pages", "ahead", or "parts"."""
     given = {name: array.tobytes() for name, array in arrays.items()}
     question = msgspec.convert(dict(fields), Question)
+    if question.do == "ahead":
+        _ahead(Documents({n.removeprefix("file/"): d for n, d in given.items()}), question.elsewhere)
+        return _told(Verification(()))
     if question.do == "parts":
-        judge = Judge(given.pop("pdf"), Asked(contents=False))
-        judge.work()
-        if judge.result().failed is not None:
-            return msgspec.to_builtins(Answer(judge.result())), {}
-        signatures = tuple(replace(s, embedded=None) for s in judge.found)
-        return msgspec.to_builtins(Answer(judge.result(), signatures)), _files(judge.files)
+        return _parts(given.pop("pdf"))
     if question.do == "pages":
-        line = Judge(given.pop("pdf"), Asked()).only_pages()
-        return msgspec.to_builtins(Answer(Verification(() if line is None else (line,)))), {}
+        return _told(Verification(Judge(given.pop("pdf"), Asked()).only_set()))
+    return _lines(question, given)
+
+
+def _told(found: Verification, **more: Any) -> Told:
+    return msgspec.to_builtins(Answer(found, **more)), {}
+
+
+def _parts(pdf: bytes) -> Told:
+    judge = Judge(pdf, Asked(contents=False))
+    judge.work()
+    if judge.result().failed is not None:
+        return _told(judge.result())
+    signatures = tuple(replace(s, embedded=None) for s in judge.found)
+    return _told(judge.result(), signatures=signatures)[0], _files(judge.files)
+
+
+def _lines(question: Question, given: dict[str, bytes]) -> Told:
+    """Those of "verify", "printed" or "rerun"."""
+    global _judge
     out: dict[str, np.ndarray] = {}
     if question.do in ("verify", "printed"):
         _judge = _judged(question, given)
         if _judge.waits:
-            return msgspec.to_builtins(Answer(_judge.result(), waits=True)), {}
+            return _told(_judge.result(), waits=True)
         if not question.rerun:
             _judge.no_rerun()
         elif _judge.result().failed is None:
@@ -53,17 +94,35 @@ def serve(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> tuple[
             _judge.rerun({n.removeprefix("file/"): d for n, d in given.items()})
         else:
             _judge.no_rerun(NOT_RUN)
-    return msgspec.to_builtins(Answer(_judge.result())), out
+    return _told(_judge.result())[0], out
+
+
+def _ahead(files: Documents, elsewhere: bool) -> None:
+    """What follows from the files of a report that is being printed: its figures where another process sets the pages,
+    else these. It is kept by all that it follows from, and so is found only for a report that embeds just that.
+    Whatever is wrong with these files is said of the report, and not here."""
+    with suppress(Broken):
+        if not elsewhere:
+            import weasyprint  # noqa: F401
+
+            from reports.verify.printed import print_again
+
+            if len(files):
+                print_again(files)
+            return
+        from reports.verify.contents import ahead
+
+        ahead(files, _known)
 
 
 def _judged(question: Question, given: dict[str, bytes]) -> Judge:
-    """The report of "verify", or the one before with the line on its pages."""
+    """The report of "verify", or the one before with the lines on its faces and pages."""
     if question.do == "verify":
-        judge = Judge(given.pop("pdf"), _asked(question, given), elsewhere=question.elsewhere)
+        judge = Judge(given.pop("pdf"), _asked(question, given), elsewhere=question.elsewhere, known=_known)
         judge.work()
         return judge
     assert _judge is not None
-    _judge.pages_done(question.line)
+    _judge.set_elsewhere(question.lines)
     return _judge
 
 

@@ -13,7 +13,8 @@ What a report brings is hostile until it is known: `reports.verify.verify` runs 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from audit.documents import Documents
@@ -26,10 +27,10 @@ from reports.verify import revisions, seal
 from reports.verify import signatures as sig
 from reports.verify.allowed import check_allowed
 from reports.verify.asked import Asked
-from reports.verify.faces import check_faces
 from reports.verify.identity import Identity, Reader, check_identity, embedded_certificates, embedded_lists
 from reports.verify.increments import Revision, revisions_of
-from reports.verify.lines import Lines, Stop
+from reports.verify.known import Known
+from reports.verify.lines import FACES, PAGES, Lines, Stop
 from reports.verify.reading import attached, opened, reader_of
 from reports.verify.result import OK, Broken, Check, SignerFound, Verification, digest, plain
 from reports.verify.steps import check_steps, check_validation_data
@@ -45,13 +46,19 @@ NO_RERUN = "not asked for (--rerun CASE.toml)"
 class Judge:
     """One report being judged: `work`, then `rerun` or `no_rerun`, then `result`.
 
-    printer : makes the page's HTML again, for tests. elsewhere: another process makes the pages meanwhile (with
-    `only_pages`), and its line is given to `pages_done` where `waits` is true after `work`.
+    printer : makes the page's HTML again, for tests. elsewhere: another process sets faces and pages meanwhile (with
+    `only_set`), and its lines are given to `set_elsewhere` where `waits` is true after `work`. known: what was
+    recomputed in this process before.
     """
 
-    def __init__(self, pdf: bytes, asked: Asked, printer: Printer | None = None, *, elsewhere: bool = False) -> None:
+    def __init__(
+        self, pdf: bytes, asked: Asked, printer: Printer | None = None, *, elsewhere: bool = False,
+        known: Known | None = None,
+    ) -> None:  # fmt: skip
+        self.known = known or Known()
         self.pdf, self.asked, self.printer, self.elsewhere = pdf, asked, printer, elsewhere
         self.waits = False
+        self._faces_at: int | None = None
         self.lines = Lines()
         self.signers: tuple[SignerFound, ...] = ()
         self.identity = "not established: neither a root certificate (--trust) nor a fingerprint (--pin) was given"
@@ -68,20 +75,35 @@ class Judge:
             self._work(self.lines)
         except Stop:
             self.lines.skip("everything else", "", "not checked, because it rests on the check that failed")
+        if not self.waits:
+            self._faces_here()
 
-    def pages_done(self, line: Check | None) -> None:
-        """The line on pages, as another process found it; None where it found none: then they are checked here."""
+    def set_elsewhere(self, lines: Sequence[Check]) -> None:
+        """The lines on faces and pages, as another process found them; none where it found none: then they are checked
+        here."""
         self.waits = False
-        if line is not None and line.name == "printed pages":
-            self.lines.checks.append(line)
+        if self._faces_at is not None and [line.name for line in lines] == [FACES, PAGES]:
+            self.lines.checks.insert(self._faces_at, lines[0])
+            self.lines.checks.append(lines[1])
             return
+        self._faces_here()
         try:
             self._contents().pages(self.lines)
         except Stop:
             self.lines.skip("everything else", "", "not checked, because it rests on the check that failed")
 
-    def only_pages(self) -> Check | None:
-        """The line on pages, and no other. None for a file that another check would have refused."""
+    def _faces_here(self) -> None:
+        """The line on faces in its place, where it was left to another process that has not told it."""
+        if self._faces_at is None:
+            return
+        run, at = Lines(), self._faces_at
+        self._faces_at = None
+        with suppress(Stop):
+            self._faces(run)
+        self.lines.checks[at:at] = run.checks
+
+    def only_set(self) -> tuple[Check, ...]:
+        """The lines on faces and pages, and no other. None for a file that another check would have refused."""
         run = Lines()
         try:
             self._seal()
@@ -90,10 +112,11 @@ class Judge:
                 self.files = Documents(attached(document))
             self.found = sig.read_signatures(self.pdf, self.reader)
             self.manifest = Manifest.from_bytes(self.files[NAME])
+            self._faces(run)
             self._contents().pages(run)
         except (Broken, AssayError, KeyError, IndexError, RecursionError, Stop):
-            return None
-        return run.checks[-1]
+            return ()
+        return tuple(run.checks)
 
     def rerun(self, files: Mapping[str, bytes]) -> None:
         """What was made again from model and data against the embedded files."""
@@ -149,7 +172,7 @@ class Judge:
         assert self.manifest is not None
         first = self.found[0]
         certified = self.pdf[: first.span.end]
-        return Contents(certified, first.container.certificate, self.files, self.manifest, self.printer)
+        return Contents(certified, first.container.certificate, self.files, self.manifest, self.printer, self.known)
 
     def _seal(self) -> str:
         span, container = seal.check_seal(self.pdf)
@@ -254,11 +277,10 @@ class Judge:
             "the members' decisions with the quorum",
             lambda: sig.check_decisions(made, self.found, self.asked.require_quorum),
         )
-        run.check(
-            "faces",
-            "the face of each signature with its signed fields",
-            lambda: check_faces(self.pdf, made, self.found, self._other_versions),
-        )
+        if self.elsewhere:
+            self._faces_at = len(run.checks)
+        else:
+            self._faces(run)
         self._continuation(run)
         self._logged(run, made)
         known = Identity("", {}, frozenset())
@@ -267,6 +289,18 @@ class Judge:
         else:
             known = self._identity(run)
         self.signers = sig.described(made, self.found, self.reader, known.trusted, known.stamped)
+
+    def _faces(self, run: Lines) -> None:
+        # Here, since it loads what prints: another process may do it.
+        from reports.verify.faces import check_faces
+
+        made = self.manifest
+        assert made is not None
+        run.check(
+            FACES,
+            "the face of each signature with its signed fields",
+            lambda: check_faces(self.pdf, made, self.found, self._other_versions),
+        )
 
     def _other_versions(self) -> list[str]:
         from reports.verify.printed import others_of

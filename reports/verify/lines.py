@@ -7,6 +7,9 @@ from collections.abc import Callable
 from audit.errors import AssayError
 from reports.verify.result import FAILED, OK, PART, SKIPPED, Broken, Check, InPart
 
+FACES, PAGES = "faces", "printed pages"
+"""The lines of what is set again: a process of its own may make them."""
+
 
 class Stop(Exception):
     """Nothing further can be checked."""

@@ -16,6 +16,7 @@ from audit.documents import Documents, FormError, record_in
 from audit.documents.evidence import About, DataNamed, Evidence
 from audit.documents.explanations import ExplainedData, ExplainedModel
 from audit.documents.mitigation import ARMS, AimAsked, AimedGap, Arms, Flip, Mitigation
+from audit.documents.table import DOCUMENTS
 from audit.errors import AssayError
 from audit.metrics import ACCURACY, FALSE_POSITIVE_RATE, ROC_AUC, SELECTION_RATE, TRUE_POSITIVE_RATE
 from reports.manifest import Manifest
@@ -206,8 +207,5 @@ def on_the_word(files: Mapping[str, bytes]) -> str:
     words = ["the rows and columns of the data", "what the model is and the versions it ran with", "the purpose",
              "the limits of the norms and the settings"]  # fmt: skip
     words += [f"what was counted on rows ({', '.join(counted)})"] if counted else []
-    others = {"explain.json": "the explanations", "mitigation.json": "what the mitigation did to single people",
-              "search.json": "how the candidates were found", "stress.json": "how corruptions were searched",
-              "whatif.json": "how variants were fitted", "series.json": "what the loop did"}  # fmt: skip
-    words += [text for name, text in others.items() if name in files]
+    words += [d.word for d in DOCUMENTS.values() if d.word and d.name in files]
     return ", ".join(words)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from audit.cube import UNLABELLED, CodedRows, Cube, Margin, Meaning, cube_of
+from audit.cube import UNLABELLED, CodedRows, Cube, Margin, Meaning, cube_of, margins_of
+from audit.cube_json import margins_to_json
 from audit.suppress import FLOOR, publish, publish_margins, rare_people, small_values
 
 MEANING = Meaning("yes", "no", "yes")
@@ -197,3 +198,34 @@ def test_nobody_of_a_withheld_group_is_left_in_the_sets_of_groups_that_people_ar
     assert both.withheld.any()
     assert not both.clusters.people[both.withheld].any()
     assert both.clusters.people[~both.withheld].tolist() == sizes.ravel()[~both.withheld].tolist()
+
+
+def test_the_exact_area_of_a_withheld_group_is_withheld_with_it() -> None:
+    """Of seven people it is a sentence about who of them ranks where; the cube that leaves the machine has none."""
+    rng = np.random.default_rng(2)
+    pairs = [[i, j] for i in range(3) for j in range(3)]
+    codes = np.repeat(pairs, [7, *[300] * 8], axis=0)
+    label, score = np.tile([0, 1], len(codes))[: len(codes)], rng.random(len(codes))
+    decided = np.zeros(len(codes), dtype=np.int64)
+    made = cube_of(
+        CodedRows(("a", "b"), (("r", "s", "t"), ("u", "v", "w")), codes, label, decided, None, score, MEANING)
+    )
+    margins, _ = publish(made)
+    assert not hidden(margins, ("a",))
+    told = {tuple(e["attribute"]): e for e in margins_to_json(margins, FLOOR)["margins"]}[("a", "b")]
+    pair = next(m for m in margins if m.attribute == ("a", "b"))
+    assert pair.scores is not None
+    assert pair.scores.area is not None
+    assert pair.withheld.any()
+    assert not pair.withheld.all()
+    assert np.isnan(pair.scores.area).tolist() == pair.withheld.tolist()
+    assert [a is None for a in told["scores"]["area"]] == pair.withheld.tolist()
+
+
+def test_what_is_too_wide_to_audit_is_named_by_its_columns() -> None:
+    made = cube([[20, 20, 20], [20, 20, 20]])
+    margins, notes = margins_of(made, max_groups=2)
+    assert [m.attribute for m in margins] == [(), ("a",)]
+    assert notes == (
+        "The column b has 3 groups and was not audited.", "The intersection of a, b has 6 groups and was not audited.",
+    )  # fmt: skip

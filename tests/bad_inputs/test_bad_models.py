@@ -129,7 +129,7 @@ def test_empty_folder_missing_and_garbage(tmp_path: Path) -> None:
     assert refused_bytes(tmp_path, bytes(range(256))).got.startswith("bytes that start with 00 01 02")
     assert "a Parquet file" in refused_bytes(tmp_path, b"PAR1" + b"\x00" * 50).got
     assert refused_bytes(tmp_path, b'{"a": 1}').got == "text that starts with '{\"a\": 1}'"
-    assert refused_bytes(tmp_path, b"age,sex\n1,2\n").expected == model_files.FORMATS
+    assert refused_bytes(tmp_path, b"age,sex\n1,2\n").expected == model_files.EXPECTED
     assert "git lfs pull" in refused_bytes(tmp_path, b"version https://git-lfs.github.com/spec/v1\n").todo
     os.mkfifo(tmp_path / "pipe")
     assert "no ordinary file" in refused(tmp_path / "pipe").problem

@@ -87,7 +87,7 @@ BAD: dict[str, tuple[Write, tuple[str, ...]]] = {
     "a PDF": (put("t.csv", b"%PDF-1.7"), ("PDF",)),
     "a pickle": (put("t.csv", b"\x80\x04rest"), ("pickle",)),
     "CSV named Parquet": (put("t.parquet", b"a,b\n1,2\n"), ("named as Parquet and is not",)),
-    "CSV named gz": (put("t.csv.gz", b"a,b\n1,2\n"), ("named as gzip and is not",)),
+    "CSV named gz": (put("t.csv.gz", b"a,b\n1,2\n"), ("named as CSV.gz and is not",)),
     "no Parquet at all": (put("t.parquet", b"PAR1" + b"x" * 50 + b"PAR1"), ("cannot be read as Parquet",)),
     "Parquet cut in half": (cut("parquet", 0.5), ("cannot be read as Parquet", "cut off")),
     "Feather cut in half": (cut("feather", 0.5), ("cannot be read as Feather", "cut off")),

@@ -89,7 +89,9 @@ def judge_here(monkeypatch: Any, printer: Any = None) -> None:
     """From here on the command judges in this process, with this page; what is patched here then counts."""
     from reports.verify import apart
 
-    monkeypatch.setattr(apart, "judged_apart", lambda pdf, asked, rerun: apart.judged_here(pdf, asked, rerun, printer))
+    monkeypatch.setattr(
+        apart, "judged_apart", lambda pdf, asked, rerun, ready: apart.judged_here(pdf, asked, rerun, printer)
+    )
 
 
 def assert_believed(files: Mapping[str, bytes], manifest: Manifest, key: SigningKey) -> None:

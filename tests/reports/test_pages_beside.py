@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from audit.models import process
 from reports.document import build_document
 from reports.issue import assemble
+from reports.manifest import NAME
 from reports.render import render_html
 from reports.sign import certify
 from reports.verify import Verification, apart, verify
@@ -115,3 +117,65 @@ def test_where_there_is_no_room_for_a_second_the_first_makes_the_pages(
     assert len(begun) == 2
     assert found.checks == alone.checks
     assert pages(found) == "ok"
+
+
+def more_people(cube: dict[str, Any]) -> None:
+    """One more in each cell of the groups."""
+    for cell in cube["margins"][1]["cells"]:
+        cell[3:] = [n + 1 for n in cell[3:]]
+
+
+def begun(files: dict[str, bytes], pki: Pki, ready: apart.Ready) -> None:
+    """The two processes have made what follows from these files, before there is a report."""
+    ready.figures(files)
+    ready.pages({**files, NAME: kit.manifest_of(files, pki.auditor).to_bytes()})
+    assert [done.result() for _, done in (ready.taken(True), ready.taken(False))]
+
+
+def test_what_is_made_ahead_is_believed_of_that_report_alone(
+    real: bytes, small: Reports, pki: Pki, monkeypatch: pytest.MonkeyPatch, started: list[process.Child]
+) -> None:
+    """Another figure and page, another cube: the same lines as by processes that knew nothing before."""
+    figure = kit.edited(small.files, "evidence.json", lambda e: e["rates"][0].update(numerator=0))
+    counts = kit.edited(small.files, "cube.json", more_people)
+    counts = kit.edited(
+        counts, "evidence.json",
+        lambda e: e["cube"].update(sha256=hashlib.sha256(counts["cube.json"]).hexdigest()),
+    )  # fmt: skip
+    monkeypatch.setattr(apart, "processors", lambda: 2)
+    with apart.Ready() as ready:
+        begun(small.files, pki, ready)
+        assert len(started) == 2
+        for pdf in (real, *(kit.report(f, pki.auditor) for f in (figure, counts))):
+            found = verify(pdf, ready=ready)
+            assert len(started) == 2
+            assert found == verify(pdf)
+            assert (found.failed is None) == (pdf == real)
+            del started[2:]
+    assert not [c for c in started if os.path.exists(f"/proc/{c.pid}")]
+
+
+def test_processes_that_ended_before_the_report_came_are_not_needed(
+    real: bytes, small: Reports, pki: Pki, monkeypatch: pytest.MonkeyPatch, started: list[process.Child]
+) -> None:
+    monkeypatch.setattr(apart, "processors", lambda: 2)
+    with apart.Ready() as ready:
+        ready.figures(small.files)
+        ready.pages({**small.files, NAME: kit.manifest_of(small.files, pki.auditor).to_bytes()})
+        for child in started:
+            os.kill(child.pid, signal.SIGKILL)
+        found = verify(real, ready=ready)
+    assert found.failed is None
+    assert pages(found) == "ok"
+    assert [c.status for c in found.checks if c.name == "faces"] == ["ok"]
+
+
+def test_with_one_processor_nothing_is_begun(
+    small: Reports, real: bytes, pki: Pki, monkeypatch: pytest.MonkeyPatch, started: list[process.Child]
+) -> None:
+    monkeypatch.setattr(apart, "processors", lambda: 1)
+    with apart.Ready() as ready:
+        ready.figures(small.files)
+        ready.pages(small.files)
+        assert not started
+        assert verify(real, ready=ready).failed is None

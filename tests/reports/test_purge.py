@@ -87,11 +87,14 @@ def test_each_rule_takes_its_own_and_the_log_tells_of_it(
     # Younger than its rule, the data is still there; by the option it goes, the figures and the report stay.
     code, done, _ = run(capsys, "--data", "41", "--jobs", "9")
     assert [e["rule"] for e in done["entries"]] == []
+    (case.place / "model.json").write_text('{"learner": {}}')  # a model of XGBoost, which ends as notes do
+    (case.place / "owner.json").write_text('{"by": "Ada"}')
     age(case.place, 95)
     code, done, _ = run(capsys)
     assert [e["rule"] for e in done["entries"]] == ["data_days = 90"]
     left = {p.name for p in case.place.rglob("*")}
-    assert "rows.csv" not in left
+    assert not {"rows.csv", "model.json"} & left
+    assert "owner.json" in left
     assert {"case.toml", "evidence.json", "cube.json", "report.pdf", "purged.json"} <= left
     # Who, when, which case, by which rule, how much: in the log, whose chain holds; no name of a file.
     entries = [e for e in Log(home / "acts").read().entries if e["type"] == "purge"]

@@ -19,9 +19,12 @@ from audit.models.late import until_asked
 with until_asked():
     from audit.models.skops_model import import_skops
     import_skops()
+found = {"unused": [n for n in ("numpy.f2py", "numpy.testing") if n in sys.modules]}
+import numpy
+assert numpy.testing.assert_equal and numpy.f2py.__name__ == "numpy.f2py"
 import scipy
 module = scipy.stats
-found = {"before": [type(module).__name__, "scipy.stats._stats_py" in sys.modules]}
+found["before"] = [type(module).__name__, "scipy.stats._stats_py" in sys.modules]
 import scipy
 import sklearn.metrics._ranking, sklearn._loss.link, sklearn.isotonic, sklearn.covariance._robust_covariance as robust
 given = sys.modules["sklearn.metrics._ranking"].rankdata
@@ -77,6 +80,7 @@ def ran(code: str, *arguments: str) -> str:
 
 def test_scikit_learn_works_with_a_scipy_stats_that_loads_when_it_is_asked() -> None:
     found = json.loads(ran(LATE))
+    assert found["unused"] == []
     assert found["before"] == ["_Late", False]
     assert found["stand-in"] == "_StandIn"
     assert found["rankdata"] == stats.rankdata([3, 1, 3, 2]).tolist()
@@ -117,7 +121,7 @@ for words in (["audit", case, "--out", out], ["show", out], ["check", case], ["v
     print("LOADED", words[0], *sorted({n for n in sys.modules if n in HEAVY}))
 """
 HEAVY = ("sklearn", "scipy.stats", "scipy.optimize", "duckdb", "lightgbm", "xgboost", "shap", "lime", "matplotlib",
-         "plotly", "streamlit", "fairlearn", "skops", "statsmodels", "pyhanko")  # fmt: skip
+         "plotly", "streamlit", "fairlearn", "skops", "statsmodels", "pyhanko", "narwhals")  # fmt: skip
 
 
 def test_commands_that_need_no_learner_load_none(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from audit.gaps import Settings
 from audit.load import load_case, load_rows
 from audit.load.toml import write
 from audit.run import run_audit
-from audit.scale import count
+from audit.scale.count import count
 
 E, E_APART = unicodedata.normalize("NFC", "é"), unicodedata.normalize("NFD", "é")
 TWINS = [

@@ -20,7 +20,9 @@ from audit.errors import CaseError, DataError
 from audit.gaps import Settings
 from audit.load import load_policy, load_rows
 from audit.run import run_audit
-from audit.scale import count, is_large, source
+from audit.scale import source
+from audit.scale.count import count
+from audit.scale.source import is_large
 
 
 def people(rows: int = 3000, seed: int = 0) -> pd.DataFrame:

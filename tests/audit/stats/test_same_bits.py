@@ -9,7 +9,7 @@ from scipy.stats import false_discovery_control
 
 from audit.stats.adjust import benjamini_hochberg
 from audit.stats.exact import log_sum_exp
-from audit.stats.permute import _above
+from audit.stats.permute import Pool
 
 
 def test_log_sum_exp_is_scipys() -> None:
@@ -41,11 +41,12 @@ def test_a_guide_table_finds_what_a_search_finds(levels: int, shape: tuple[int, 
     ):  # fmt: skip
         counts = counts.astype(np.float64)
         counts[-1] += 1
-        cut = np.cumsum(counts) / counts.sum()
+        pool = Pool(counts)
+        cut = pool.cut
         asked = rng.random(shape)
         flat = asked.reshape(-1)
         some = rng.choice(cut[cut < 1], len(flat)) if (cut < 1).any() else flat.copy()
         flat[::3] = some[::3]
         flat[1::7] = np.nextafter(some[1::7], 0)
         flat[0] = 0.0
-        assert (_above(cut, asked) == np.searchsorted(cut, asked, side="right")).all()
+        assert (pool.places(asked) == np.searchsorted(cut, asked, side="right")).all()
