@@ -179,7 +179,7 @@ def _left_of_arms(document: Mapping[str, Any], known: Known, used: Mapping[str, 
     from debias.compare import left_of_arms
 
     original, cube = (document.get(key, {}).get("original") for key in ("arms", "cubes"))
-    _, margins, _, measures = known.of(cube, used)
+    _, margins, _, measures = known.of(recompute, cube, used)
     left = left_of_arms(margins, measures, original.get("norms", []))
     _alike("what the arms leave to their cubes", document[KEY], None if left is None else msgspec.to_builtins(left))
     return left

@@ -20,7 +20,8 @@ from audit.documents.table import DOCUMENTS
 from audit.errors import AssayError
 from audit.metrics import ACCURACY, FALSE_POSITIVE_RATE, ROC_AUC, SELECTION_RATE, TRUE_POSITIVE_RATE
 from reports.manifest import Manifest
-from reports.verify.figures import Known, alike, load
+from reports.verify.figures import alike, load, recompute
+from reports.verify.known import Known
 from reports.verify.result import Broken, arm_named, shown
 
 _DATA = ("sha256", "label", "positive", "favourable", "sensitive", "features", "weight")
@@ -104,7 +105,7 @@ def _figures_of(files: Mapping[str, bytes], made: Mitigation, known: Known) -> d
     if made.left_to_cube is None:
         return told
     used = load(files, "mitigation.json").get("settings", load(files, "evidence.json").get("settings", {}))
-    measured = {name: known.of(made.cubes[name], used)[3] for name in told}
+    measured = {name: known.of(recompute, made.cubes[name], used)[3] for name in told}
     return {name: (m.rates, m.gaps) for name, m in measured.items()}
 
 

@@ -19,7 +19,8 @@ from audit.publish import publish_files
 from audit.wide import OF_THE_REST
 from debias.methods.method import CONSTRAINTS
 from debias.mitigate import run_mitigate
-from reports.verify.figures import Known, check_mitigation
+from reports.verify.figures import check_mitigation
+from reports.verify.known import Known
 from reports.verify.result import Broken
 from reports.verify.told import check_told
 from tests.reports import kit
