@@ -128,8 +128,8 @@ def _judged_apart(pdf: bytes, asked: Asked, rerun: Any, limits: Limits | None, r
     if len(pdf) > MOST_BYTES:  # nothing of it is read
         return _stopped(pdf, "the file is too large", f"at most {MOST_BYTES:,} bytes", "more than that")
     progress.stage("Checking the report")
-    limits = limits or limits_for(pdf)
-    with _reader(limits, ready) as child, _pages(pdf, asked, limits, ready) as pages:
+    within = limits or limits_for(pdf)
+    with _reader(within, ready) as child, _pages(pdf, asked, within, ready) as pages:
         try:
             fields, arrays = _packed(pdf, asked, rerun is not None)
             told, given = child.call(fields | {"elsewhere": pages is not None}, seconds=None, **arrays)
@@ -213,19 +213,19 @@ def _enclosed(limits: Limits) -> Iterator[Enclosed]:
 
 
 @contextmanager
-def _reader(limits: Limits | None, ready: Ready | None) -> Iterator[Enclosed]:
+def _reader(limits: Limits, ready: Ready | None) -> Iterator[Enclosed]:
     """The process that was begun where it works, or a new one."""
     begun = None if ready is None else ready.taken(True)
     if begun is not None and begun[1].result():
         yield begun[0]
         return
-    with _enclosed(limits or LIMITS) as child:
+    with _enclosed(limits) as child:
         yield child
 
 
 @contextmanager
 def _pages(
-    pdf: bytes, asked: Asked, limits: Limits | None, ready: Ready | None
+    pdf: bytes, asked: Asked, limits: Limits, ready: Ready | None
 ) -> Iterator[Future[tuple[tuple[Check, ...], tuple[str, ...]]] | None]:
     """The lines on faces and pages, from a process of its own, and its walls; no line where it found none.
 
@@ -250,7 +250,7 @@ def _pages(
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(1))
         try:
-            child = begun[0] if begun is not None else stack.enter_context(_enclosed(limits or LIMITS))
+            child = begun[0] if begun is not None else stack.enter_context(_enclosed(limits))
         except OutputError:
             found = None
         else:
