@@ -107,6 +107,11 @@ REAL = (
     "tests/audit/models/test_skops_write", "tests/journeys/", "tests/reports/test_doors", "tests/reports/test_hostile",
 )  # fmt: skip
 """Tests whose isolated processes start for real; elsewhere they are forked (forkserver.py)."""
+SET_ANEW = (
+    "tests/reports/test_pages_command", "tests/reports/test_other_scripts", "tests/reports/test_standards",
+    "tests/reports/test_offline", "tests/reports/test_document",
+)  # fmt: skip
+"""Tests in which each process sets its pages itself; elsewhere one that is forked begins with those that are set."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -118,6 +123,7 @@ def forked(request: pytest.FixtureRequest) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         names = {name: getattr(subprocess, name) for name in subprocess.__all__}
         patch.setattr(process, "subprocess", SimpleNamespace(**names | {"Popen": forkserver.Forked}))
+        patch.setattr(forkserver, "share_pages", not request.node.nodeid.startswith(SET_ANEW))
         yield
 
 

@@ -15,6 +15,7 @@ import ctypes
 import importlib.util
 import json
 import os
+import pickle
 import platform
 import signal
 import socket
@@ -22,7 +23,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PRELOADED = {
@@ -37,6 +38,10 @@ PRELOADED = {
     "reports.verify.inside:serve": ("reports.verify.inside", "reports.issue", "reports.pdf", "weasyprint"),
 }  # fmt: skip
 """What a child serves -> what is imported before it is forked."""
+SETS_PAGES = "reports.verify.inside:serve"
+share_pages = False
+"""Whether a child that sets pages begins with those that the process of the tests has set, each found by the digest of
+all it follows from (reports/pdf.py)."""
 CLONE_PARENT = 0x8000
 CLONE = {"x86_64": 56, "aarch64": 220}
 
@@ -82,7 +87,8 @@ class Server:
                 [sys.executable, "-P", "-W", "ignore", __file__, serve, str(other.fileno())], cwd="/",
                 env=environment, pass_fds=(other.fileno(),), stdin=subprocess.DEVNULL,
             )  # fmt: skip
-        self._lock = threading.Lock()
+        self._lock, self._pages = threading.Lock(), serve == SETS_PAGES
+        self._known: frozenset[bytes] = frozenset()
         atexit.register(self._end)
 
     def _end(self) -> None:
@@ -91,13 +97,25 @@ class Server:
 
     def start(self, told: str, environment: dict[str, str], handles: list[int]) -> int:
         """The number of a new child. handles: its line in, its line out, and where it says what."""
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", handles))]
-        with self._lock:
+        with self._lock, open(os.memfd_create("pages"), "w+b", buffering=0) as pages:
+            self._write_pages(pages)
+            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [*handles, pages.fileno()]))]
             self._line.sendmsg([json.dumps([told, environment]).encode()], rights)
             answer = self._line.recv(100)
         if not answer:
             raise OSError("the fork server has ended")
         return int(answer)
+
+    def _write_pages(self, to: IO[bytes]) -> None:
+        """The keys of the pages that a child is to know, in order, and those pages that the server has not yet."""
+        made = getattr(sys.modules.get("reports.pdf"), "_made", None)
+        if not self._pages or made is None:
+            return
+        with made.lock:
+            kept = dict(made.kept) if share_pages else {}
+        to.write(pickle.dumps((list(kept), {key: data for key, data in kept.items() if key not in self._known})))
+        to.seek(0)
+        self._known = frozenset(kept)
 
 
 _servers: dict[str, Server] = {}
@@ -145,6 +163,17 @@ def _clone() -> int:
     return child
 
 
+def _take_pages(handle: int) -> None:
+    with open(handle, "rb") as file:
+        if not (data := file.read()):
+            return
+    keys, new = pickle.loads(data)
+    kept = sys.modules["reports.pdf"]._made.kept
+    known = {**kept, **new}
+    kept.clear()
+    kept.update({key: known[key] for key in keys})
+
+
 def _be_child(launch: Any, line: socket.socket, message: bytes, handles: list[int]) -> int:
     line.close()
     told, environment = json.loads(message)
@@ -173,7 +202,8 @@ def main(serve: str, handle: int) -> None:
         message, ancillary, _, _ = line.recvmsg(2**18, 4096)
         if not message:
             return
-        handles = list(array.array("i", ancillary[0][2]))
+        *handles, pages = array.array("i", ancillary[0][2])
+        _take_pages(pages)
         child = _clone()
         if child == 0:
             code = 1

@@ -12,6 +12,7 @@ import hashlib
 import io
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from reports.verify.reading import opened
@@ -112,6 +113,7 @@ def _outlines(pdf: Any) -> dict[tuple[str, int], bytes] | None:
     return out
 
 
+@lru_cache(maxsize=32)  # both files of a comparison mostly hold the same programs
 def _signs(program: bytes) -> dict[int, bytes] | None:
     from fontTools.pens.recordingPen import DecomposingRecordingPen
     from fontTools.ttLib import TTFont

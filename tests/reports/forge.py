@@ -219,8 +219,7 @@ def pages_line(found: Verification) -> Any:
 
 
 def check_refused(pdf: bytes, real: Real, name: str) -> None:
-    """The forger's own signature holds, and the report is not believed."""
-    assert pdf != certified(real, real.pdf)
+    """The forger's own signature holds, and the report is not believed: one that changes nothing would be."""
     found = verify(pdf)
     assert next(c.status for c in found.checks if c.name == "seal") == "ok", "the forger's own signature has to hold"
     assert exit_code(found) in (FAILED, PART)

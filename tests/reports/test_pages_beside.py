@@ -93,7 +93,7 @@ def test_where_the_second_ends_the_first_makes_the_pages(
 
 def test_where_the_figures_fail_no_page_is_believed(small: Reports, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
     files = kit.edited(small.files, "evidence.json", lambda e: e["rates"][0].update(numerator=0))
-    pdf = kit.report(files, pki.auditor)
+    pdf = kit.report(files, pki.auditor, annex="none")
     found = judged(pdf, monkeypatch, 2)
     assert found == judged(pdf, monkeypatch, 1)
     assert [c.status for c in found.checks if c.name == "printed pages"] == ["not checked"]
@@ -128,7 +128,7 @@ def more_people(cube: dict[str, Any]) -> None:
 def begun(files: dict[str, bytes], pki: Pki, ready: apart.Ready) -> None:
     """The two processes have made what follows from these files, before there is a report."""
     ready.figures(files)
-    ready.pages({**files, NAME: kit.manifest_of(files, pki.auditor).to_bytes()})
+    ready.pages({**files, NAME: kit.manifest_of(files, pki.auditor, annex="none").to_bytes()})
     assert [done.result() for _, done in (ready.taken(True), ready.taken(False))]
 
 
@@ -146,7 +146,7 @@ def test_what_is_made_ahead_is_believed_of_that_report_alone(
     with apart.Ready() as ready:
         begun(small.files, pki, ready)
         assert len(started) == 2
-        for pdf in (real, *(kit.report(f, pki.auditor) for f in (figure, counts))):
+        for pdf in (real, *(kit.report(f, pki.auditor, annex="none") for f in (figure, counts))):
             found = verify(pdf, ready=ready)
             assert len(started) == 2
             assert found == verify(pdf)
@@ -161,7 +161,7 @@ def test_processes_that_ended_before_the_report_came_are_not_needed(
     monkeypatch.setattr(apart, "processors", lambda: 2)
     with apart.Ready() as ready:
         ready.figures(small.files)
-        ready.pages({**small.files, NAME: kit.manifest_of(small.files, pki.auditor).to_bytes()})
+        ready.pages({**small.files, NAME: kit.manifest_of(small.files, pki.auditor, annex="none").to_bytes()})
         for child in started:
             os.kill(child.pid, signal.SIGKILL)
         found = verify(real, ready=ready)
