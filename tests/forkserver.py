@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parents[1]
+SETS_PAGES = "reports.verify.inside:serve"
 PRELOADED = {
     "audit.models.child:serve": (
         "audit.models.wire", "audit.models.formats", "audit.models.ops", "audit.models.table", "audit.models.guards",
@@ -35,10 +36,14 @@ PRELOADED = {
     f"{ROOT / 'audit' / 'models' / 'own_worker.py'}:serve": (
         "pandas", "joblib", "sklearn.ensemble", "sklearn.pipeline", "sklearn.linear_model",
     ),
-    "reports.verify.inside:serve": ("reports.verify.inside", "reports.issue", "reports.pdf", "weasyprint"),
+    SETS_PAGES: (
+        "reports.verify.inside", "reports.issue", "reports.pdf", "reports.document", "reports.stamp",
+        "reports.verify.contents", "reports.verify.faces", "reports.verify.figures", "reports.verify.printed",
+        "audit.stress.figures", "debias.pareto_figures", "debias.methods", "weasyprint", "jinja2", "pikepdf",
+        "cryptography.x509", "pyhanko.sign.signers.pdf_signer", "pyhanko.sign.validation.pdf_embedded", "pyhanko.stamp",
+    ),
 }  # fmt: skip
 """What a child serves -> what is imported before it is forked."""
-SETS_PAGES = "reports.verify.inside:serve"
 share_pages = False
 """Whether a child that sets pages begins with those that the process of the tests has set, each found by the digest of
 all it follows from (reports/pdf.py)."""
