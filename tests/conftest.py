@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import ipaddress
 import os
@@ -15,6 +16,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from cryptography.hazmat.primitives.serialization import pkcs12
 
 from audit.models import process
 from tests import forkserver
@@ -29,6 +31,9 @@ gc.set_threshold(10_000, 10, 20)
 os.fsync = lambda handle: os.fstat(handle) and None  # type: ignore[assignment]
 """What a test writes need not outlive a loss of power, and a disk takes 7 ms for each of many thousands of files.
 Processes that tests start do wait for it."""
+
+pkcs12.load_key_and_certificates = functools.lru_cache(maxsize=64)(pkcs12.load_key_and_certificates)
+"""The same bytes under the same password hold the same key: opening them takes a tenth of a second each time."""
 
 hypothesis.settings.register_profile(
     "assay", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
