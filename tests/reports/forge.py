@@ -9,7 +9,7 @@ import hashlib
 import io
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pikepdf
@@ -61,6 +61,8 @@ class Real:
     pdf: bytes
     pages: tuple[Page, ...]
     pki: Pki
+    saved: bytes = b""
+    """The file after a forger who changes nothing."""
 
 
 @dataclass
@@ -172,7 +174,8 @@ def real_report(files: dict[str, bytes], pki: Pki, **changes: Any) -> Real:
     pdf = assemble(page_html(files, manifest), files, manifest)
     with pikepdf.open(io.BytesIO(pdf)) as file:
         pages = tuple(_read(page) for page in file.pages)
-    return Real(files, manifest, pdf, pages, pki)
+    real = Real(files, manifest, pdf, pages, pki)
+    return replace(real, saved=forged(real, lambda forge: None))
 
 
 def forged(real: Real, make: Forgery) -> bytes:
@@ -180,7 +183,9 @@ def forged(real: Real, make: Forgery) -> bytes:
     with pikepdf.open(io.BytesIO(real.pdf)) as pdf:
         forge = Forge(real, pdf)
         make(forge)
-        return forge.saved()
+        data = forge.saved()
+        assert data != real.saved, "the forger changed nothing"
+        return data
 
 
 def reembedded(real: Real, files: Mapping[str, bytes], manifest: Manifest) -> bytes:
@@ -219,7 +224,7 @@ def pages_line(found: Verification) -> Any:
 
 
 def check_refused(pdf: bytes, real: Real, name: str) -> None:
-    """The forger's own signature holds, and the report is not believed: one that changes nothing would be."""
+    """The forger's own signature holds, and the report is not believed."""
     found = verify(pdf)
     assert next(c.status for c in found.checks if c.name == "seal") == "ok", "the forger's own signature has to hold"
     assert exit_code(found) in (FAILED, PART)

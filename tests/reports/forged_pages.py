@@ -284,7 +284,7 @@ def a_bookmark_leads_elsewhere(f: Forge) -> None:
 
 @forgery
 def a_link_of_the_contents_leads_elsewhere(f: Forge) -> None:
-    f.pdf.Root.Names.Dests.Names[1][0] = f.pdf.pages[0].obj
+    f.pdf.Root.Names.Dests.Names[1][0] = f.pdf.pages[-1].obj  # the first of them is on the first page
 
 
 @forgery
