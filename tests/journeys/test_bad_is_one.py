@@ -163,5 +163,4 @@ def test_from_an_unknown_table_where_one_is_bad_to_a_signed_report(phone: Page, 
 def open_page_on_phone(page: Page, name: str) -> None:
     """Behind the button that opens the list of pages, where the width has no room for it."""
     page.get_by_test_id("stExpandSidebarButton").click()
-    page.wait_for_timeout(600)  # it slides in
     open_page(page, name)
