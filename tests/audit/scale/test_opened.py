@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections import namedtuple
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import pandas as pd
 import pytest
 
 import cli
-from audit.scale import opened
+from audit.scale import beside, opened
 from audit.scale.source import Source
 
 ROWS = 3000
@@ -99,3 +100,52 @@ def test_a_broken_csv_is_refused_as_it_was_and_no_copy_stays(
     assert not list(held.iterdir())
     audited(case, tmp_path / "good")
     assert not list(held.iterdir())
+
+
+WIDE = """
+[case]
+name = "c"
+purpose = "p"
+[data]
+path = "wide.parquet"
+engine = "duckdb"
+label = "y"
+positive = "yes"
+sensitive = ["a"]
+{more}
+[model]
+decision = "d"
+"""
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wide")
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(6000, 300)), columns=[f"x{i}" for i in range(300)])
+    frame["a"] = rng.choice(["g", "h"], 6000)
+    frame["y"], frame["d"] = rng.choice(["yes", "no"], 6000), rng.choice(["yes", "no"], 6000)
+    frame.to_parquet(folder / "wide.parquet", index=False)
+    return folder
+
+
+def test_a_table_too_wide_for_the_memory_says_so_and_what_it_advises_helps(
+    wide: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opened, "MEMORY", 30)
+    case = wide / "case.toml"
+    case.write_text(WIDE.format(more=""))
+    assert cli.main(["audit", str(case), "--out", str(wide / "out")]) == 2
+    said = capsys.readouterr().err
+    assert "'wide.parquet' needs more memory than counting may take (30MB). Got: 303 columns." in said
+    assert "name those that the case is about in `[data] features`" in said
+    case.write_text(WIDE.format(more='features = ["x0", "x1"]'))
+    assert cli.main(["audit", str(case), "--out", str(wide / "out"), "--draws", "20"]) == 0
+    capsys.readouterr()
+    # The more columns, the more memory, and the fewer rows are drawn.
+    case.write_text(WIDE.format(more=""))
+    monkeypatch.setattr(opened, "WIDE", 0)
+    monkeypatch.setattr(beside, "CELLS", 303 * 1000)
+    assert cli.main(["audit", str(case), "--out", str(wide / "out"), "--draws", "20"]) == 0
+    drawn = json.loads((wide / "out" / "evidence.json").read_bytes())["slices"]["drawn"]
+    assert (drawn["rows"], drawn["of_rows"]) == (1000, 6000)
