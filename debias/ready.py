@@ -42,9 +42,10 @@ class Command:
             os.close(mine)
 
     def run(self, env: Mapping[str, str], handles: Sequence[int]) -> None:
-        """Begin: the one that is ready, which keeps the environment that it has; else a new one."""
-        if self.turn is None or self.child is None or self.child.poll() is not None:
-            self._close()
+        """Begin: the one that is ready. A new one where none is, and for a case that was sealed meanwhile, since the
+        ready one keeps the environment that it has and has hold of no case."""
+        if env or handles or self.turn is None or self.child is None or self.child.poll() is not None:
+            self.drop()
             start = [sys.executable, "-m", "cli", *self.args]
             self.child = subprocess.Popen(start, env={**os.environ, **env}, pass_fds=handles)
             return

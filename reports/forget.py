@@ -37,6 +37,7 @@ _GOING = ".going"
 _OURS = b'"assay/'
 _ID = re.compile(r"[0-9a-f]{32}")
 _KEYS = (".p12", ".pfx")
+_NOTES = {".json", ".txt"}
 HOLD = "hold.json"
 """Beside a case that has to be kept: by whom, since when, why (reports/purge.py)."""
 
@@ -268,16 +269,17 @@ def _unnamed(place: Path) -> Iterator[Path]:
 
 
 def is_upload(path: Path) -> bool:
-    """Whether a person uploaded this file, and no screen wrote it: by the ending of its name; a model by what is in it
-    too, since notes of the screens end as some models do."""
+    """Whether a person uploaded this file, and no screen wrote it: by the ending of its name. Where notes of screens
+    end as some models do, by what is in it too."""
     from audit.load import kinds  # what is looked at when the app starts loads no table of records
     from audit.models import formats
 
     ending = path.suffix.lower()
-    if ending in (*kinds.endings(), *formats.PICKLES, *_KEYS):
+    models = formats.endings()
+    if ending in {*kinds.endings(), *models, *formats.PICKLES, *_KEYS} - _NOTES:
         return True
     try:
-        return ending in formats.endings() and any(f.known(path.read_bytes()) for f in formats.FORMATS.values())
+        return ending in models and any(f.known(path.read_bytes()) for f in formats.FORMATS.values())
     except OSError:
         return False
 

@@ -142,7 +142,7 @@ def test_a_format_of_model_added_is_known_told_and_built(
     assert ", ONNX or a coin" in formats.in_words()
     assert "coin" in setup.types(formats.endings())
     assert abandoned(home, capsys, "a.coin", content=b"coin 0.5") == {"a.coin"}
-    assert abandoned(home, capsys, "b.coin", content=b"a screen's note") == set()
+    assert abandoned(home, capsys, "b.coin", content=b"damaged") == {"b.coin"}, "no note of a screen ends so"
 
 
 def test_each_row_of_a_format_leads_to_what_it_names() -> None:
@@ -182,6 +182,8 @@ def test_uploaded_models_are_told_from_notes_by_what_is_in_them(home: Path, caps
     text = lightgbm_text()
     assert abandoned(home, capsys, "before.txt", content=text) == {"before.txt"}
     assert abandoned(home, capsys, "rule.json", content=group_thresholds(text)) == {"rule.json"}
+    broken = {"cut.skops", "cut.onnx", "cut.ubj", "cut.lgb", "CUT.XGB"}
+    assert abandoned(home, capsys, *broken) == broken, "nobody's note ends so"
     assert abandoned(home, capsys, "owner.json", "note.txt", content=b'{"by": "Ada"}') == set()
 
 

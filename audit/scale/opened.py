@@ -1,7 +1,8 @@
 """A case's files opened in DuckDB, once for everything that is asked of them.
 
-Text is read once: a CSV is copied, as text, into Parquet in a folder of this process's own, and asked there. Where the
-disk has no room for that, or the copy fails, the CSV itself is asked each time.
+Text is read once: a CSV is copied, as text, into Parquet in a folder of this process's own, and asked there. The copy
+has no name, so that it goes with the process, however that ends. Where the disk has no room for it, or the copy fails,
+the CSV itself is asked each time.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ SAFE = {
     "autoload_known_extensions": "false",
     "preserve_insertion_order": "false",
 }
+OWN_HANDLES = Path("/proc/self/fd")
 ROWS_AT_ONCE, CELLS_AT_ONCE, FEWEST = 40_960, 2_000_000, 2_048
 """Rows of a group of rows in the copy, fewer where there are many columns: the writer holds whole groups."""
 
@@ -110,15 +112,23 @@ def opened(case: Case) -> Iterator[Opened]:
         database = duckdb.connect(config={**SAFE, "memory_limit": _memory(source), "temp_directory": folder})
         try:
             database.execute("SET enable_progress_bar = false")  # it would write to stdout
-            with ThreadPoolExecutor(1) as pool:  # what was begun ends before the database is closed
-                yield Opened(_copied(case, source, database, Path(folder)), database, digest, pool)
+            # What was begun ends before the copies go, and the database is closed.
+            with ExitStack() as copies, ThreadPoolExecutor(1) as pool:
+                yield Opened(_copied(case, source, database, Path(folder), copies), database, digest, pool)
         except duckdb.Error as error:
             raise broken(source, error) from error
         finally:
             database.close()
 
 
-def _copied(case: Case, source: Source, database: Any, folder: Path) -> Source:
+def _nameless(folder: Path, copies: ExitStack) -> Path:
+    """Where to write the copy: a file that has lost its name already, where the system still opens it (Linux)."""
+    if not OWN_HANDLES.is_dir():
+        return folder / "copy.parquet"
+    return OWN_HANDLES / str(copies.enter_context(tempfile.TemporaryFile(dir=folder)).fileno())
+
+
+def _copied(case: Case, source: Source, database: Any, folder: Path, copies: ExitStack) -> Source:
     """The source with its text read once; the same source where that cannot be."""
     import duckdb
 
@@ -129,20 +139,18 @@ def _copied(case: Case, source: Source, database: Any, folder: Path) -> Source:
     names = [c for c in source.columns if case.contract is not None or c in {*asked, data.cluster}]
     columns = ", ".join(map(source.column, names))
     rows = max(FEWEST, min(ROWS_AT_ONCE, CELLS_AT_ONCE // max(1, len(names)) // FEWEST * FEWEST))
-    copies = tuple(folder / f"{i}.parquet" for i in range(len(source.files)))
+    to = _nameless(folder, copies)
+    how = f"FORMAT parquet, COMPRESSION lz4_raw, WRITE_BLOOM_FILTER false, ROW_GROUP_SIZE {rows}, USE_TMP_FILE false"
     try:
         # In their order, so that the same seed draws the same rows.
         database.execute(f"SET memory_limit = '{COPYING}MB'; SET preserve_insertion_order = true")
-        for part, to in zip(source.parts, copies, strict=True):
-            how = f"FORMAT parquet, COMPRESSION lz4_raw, WRITE_BLOOM_FILTER false, ROW_GROUP_SIZE {rows}"
-            database.execute(f"COPY (SELECT {columns} FROM ({part})) TO {literal(str(to))} ({how})")
+        database.execute(f"COPY (SELECT {columns} FROM {source.sql}) TO {literal(str(to))} ({how})")
     except duckdb.Error:
-        for to in copies:
-            to.unlink(missing_ok=True)
+        copies.close()
         return source  # where the file itself is broken, what is asked of it says so
     finally:
         database.execute(f"SET memory_limit = '{_memory(source)}'; SET preserve_insertion_order = false")
-    return replace(source, copies=copies)
+    return replace(source, copy=to)
 
 
 def _memory(source: Source) -> str:

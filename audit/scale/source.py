@@ -38,8 +38,8 @@ class Source:
     columns: tuple[str, ...]
     places: tuple[tuple[int, ...], ...]
     delimiter: str = ""
-    copies: tuple[Path, ...] = ()
-    """Of CSV files: their text in Parquet, the columns that are asked of under their names c0, c1 ..."""
+    copy: Path | None = None
+    """Of CSV files: their text in one of Parquet, the columns that are asked of under their names c0, c1 ..."""
 
     @property
     def sql(self) -> str:
@@ -52,8 +52,8 @@ class Source:
     @property
     def parts(self) -> list[str]:
         """The rows of each file, in SQL."""
-        if self.copies:
-            return [f"SELECT * FROM {_parquet(file)}" for file in self.copies]
+        if self.copy is not None:
+            return [f"SELECT * FROM {_parquet(self.copy)}"]
         parts = []
         for file, places in zip(self.files, self.places, strict=True):
             chosen = ", ".join(f"f{at} AS c{i}" for i, at in enumerate(places))

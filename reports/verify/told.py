@@ -18,6 +18,7 @@ from audit.documents.explanations import ExplainedData, ExplainedModel
 from audit.documents.mitigation import ARMS, AimAsked, AimedGap, Arms, Flip, Mitigation
 from audit.documents.table import DOCUMENTS
 from audit.errors import AssayError
+from audit.findings import NormResult
 from audit.metrics import ACCURACY, FALSE_POSITIVE_RATE, ROC_AUC, SELECTION_RATE, TRUE_POSITIVE_RATE
 from reports.manifest import Manifest
 from reports.verify.figures import alike, load, recompute
@@ -25,6 +26,8 @@ from reports.verify.known import Known
 from reports.verify.result import Broken, arm_named, shown
 
 _DATA = ("sha256", "label", "positive", "favourable", "sensitive", "features", "weight")
+_SETTINGS = ("order", "reference")
+"""What gaps are taken between; draws and the seed are each command's own."""
 _MODEL = ("kind", "sha256", "format", "estimator", "column", "threshold")
 
 
@@ -126,10 +129,25 @@ def _mitigation(
 
             whole = next(m for m in margins_from_json(cube) if m.attribute == ())
             yield f"the people of the arm {arm_named(name)}", made.splits.test, int(whole.rows.sum())
+    for key in _SETTINGS:
+        if made.settings is not None:
+            yield (
+                f"the {key} of the mitigation's settings",
+                getattr(made.settings, key),
+                getattr(evidence.settings, key),
+            )
+    for name, arm in made.arms.present().items():
+        lost = {_asked(n) for n in evidence.norms} - {_asked(n) for n in arm.norms}
+        yield f"how many of the audit's norms the arm {arm_named(name)} leaves out", len(lost), 0
     yield from _overall(made.arms)
     yield from _changes(made, figures)
     yield from _aim(made)
     yield from _flips(made.flips, made.cubes.get("candidate"))
+
+
+def _asked(norm: NormResult) -> tuple[object, ...]:
+    """What a norm asks for; the columns of an intersection stand in any order."""
+    return norm.metric, norm.kind, frozenset(norm.attribute), norm.limit
 
 
 def _overall(arms: Arms) -> Iterator[tuple[str, Any, Any]]:

@@ -74,6 +74,23 @@ def test_one_gets_ready_and_only_one_and_runs_in_its_turn(tmp_path: Path, monkey
     until(lambda: not waiting(home))
 
 
+def test_a_case_that_was_sealed_meanwhile_is_not_left_to_the_one_that_got_ready(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has hold of nothing, and what it spills would lie beside the private folder."""
+    home = room(tmp_path, monkeypatch, "import os, sys\nopen(sys.argv[1], 'w').write(os.environ.get('TMPDIR', ''))")
+    monkeypatch.chdir(jobs.ROOT)
+    said, private = home.parent / "said", str(tmp_path / "private")
+    command = ready.Command([str(said)])
+    command.get_ready()
+    first = command.child
+    assert first is not None
+    command.run({"TMPDIR": private}, [])
+    assert command.wait() == 0
+    assert said.read_text() == private
+    assert first.poll() is not None
+
+
 def test_the_model_is_opened_once_and_the_evidence_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     case = ROOT / "sample_data" / "german_credit.toml"
     started = []

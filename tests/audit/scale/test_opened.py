@@ -84,6 +84,24 @@ def test_a_csv_is_read_once_and_found_the_same_as_when_it_is_read_each_time(
             assert len(asked) > 2, why
 
 
+@pytest.mark.skipif(not opened.OWN_HANDLES.is_dir(), reason="a file without a name can be opened again on Linux alone")
+def test_the_copy_has_no_name_so_that_it_goes_with_a_process_that_is_killed(
+    case: Path, asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, found = opened.InBase.groups, []
+
+    def looked(self: opened.InBase, what: str, most: int) -> object:
+        found.append([p for p in tmp_path.rglob("*") if p.is_file()])
+        return own(self, what, most)
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(opened.InBase, "groups", looked)
+    audited(case, tmp_path / "run")
+    assert len(asked) == 2, "it was copied"
+    assert found
+    assert not any(found), "no file with people's rows is left where others find it"
+
+
 def test_a_broken_csv_is_refused_as_it_was_and_no_copy_stays(
     case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
