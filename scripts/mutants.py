@@ -41,7 +41,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "audit/cube.py": (
         "tests/audit/test_suppress.py",
         "tests/audit/test_cube.py", "tests/audit/test_cube_scores.py", "tests/audit/test_measure.py",
-        "tests/audit/test_clusters.py",
+        "tests/audit/test_clusters.py", "tests/audit/test_clusters_condensed.py",
     ),
     "audit/suppress.py": (
         "tests/audit/test_suppress.py", "tests/audit/test_cube.py", "tests/audit/test_publish.py",
@@ -52,6 +52,9 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "tests/debias/test_boost.py", "tests/debias/test_multipliers.py",
     ),
     "debias/loop/gate.py": ("tests/debias/loop/test_gate.py", "tests/debias/loop/test_gate_bounds.py"),
+    "debias/compare.py": ("tests/debias/test_methods_comparison.py", "tests/debias/test_paired.py"),
+    "audit/explain/native_walks.py": ("tests/audit/explain/test_native_walks.py",),
+    "audit/scale/opened.py": ("tests/audit/scale/test_opened.py",),
     "audit/load/sign.py": ("tests/audit/load/test_schemas.py", "tests/audit/load/test_start.py"),
     "reports/verify": (
         "tests/reports/test_made_again.py", "tests/reports/test_stress_section.py", "tests/reports/test_log.py",
