@@ -1,5 +1,5 @@
-"""Groups too large to be drawn one by one, weights in any unit, the level that a method tells, one group more than draws
-serve: against people drawn one by one, scikit-learn, SciPy and statsmodels."""
+"""Groups too large to be drawn, weights in any unit, the level that a method tells, one group more than draws serve:
+against people drawn one by one, scikit-learn, SciPy and statsmodels."""
 
 from __future__ import annotations
 
