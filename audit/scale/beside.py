@@ -33,8 +33,9 @@ from audit.scale.kinds import PEOPLE, arrow
 from audit.scale.opened import Opened
 from audit.scale.source import Source
 
-SAMPLE = 40_000
-"""Rows that are drawn: as many as slices are searched on of a table in memory (audit/slices)."""
+SAMPLE, CELLS = 40_000, 20_000_000
+"""Rows that are drawn: as many as slices are searched on of a table in memory (audit/slices); fewer of a table so wide
+that they would have more cells."""
 KINDS = 1_000_000
 """Rows up to which each kind of row is looked at; of larger tables a part that has about so many."""
 _SPACE = r"[\s\x{0B}\x{A0}]*"
@@ -84,7 +85,8 @@ class Place:
     """Measured rows in an engine. frame: of narwhals, its columns c0, c1 ... in the order of `source.columns`.
 
     hashed: the frame with a column `h`, a whole number made of the given columns; drawn: about so many rows of so many,
-    by a seed; floor: combinations with fewer rows stay where they are.
+    by a seed; sample: how many may be drawn, None: as many as fit; floor: combinations with fewer rows stay where they
+    are.
     """
 
     source: Source
@@ -92,7 +94,7 @@ class Place:
     hashed: Callable[[Any, Sequence[str]], Any]
     drawn: Callable[[Sequence[str], int, int, int], pa.Table]
     how: str
-    sample: int
+    sample: int | None = None
     floor: int | None = None
 
 
@@ -118,11 +120,12 @@ def beside(case: Case, found: base.Counted, place: Place, seed: int, pool: Execu
 def _sample(case: Case, place: Place, columns: Sequence[str], rows: int, seed: int) -> tuple[pd.DataFrame | None, str]:
     if place.floor is not None:
         return None, f"no row leaves {place.source.kind.capitalize()} where small groups stay in it (`floor`)"
-    if not place.sample:
+    if place.sample == 0:
         return None, "the case says that no row is drawn (`sample = 0`)"
     own = [c for c in (case.model.column,) if c is not None and c not in columns]
     names = [*columns, *own]
-    table = place.drawn([place.source.column(c) for c in names], min(place.sample, rows), rows, seed)
+    most = min(SAMPLE, CELLS // max(1, len(names))) if place.sample is None else place.sample
+    table = place.drawn([place.source.column(c) for c in names], min(most, rows), rows, seed)
     table = table.rename_columns(names)
     if place.source.kind == "csv":
         texts = table.cast(pa.schema([(n, pa.string()) for n in names]))
@@ -236,4 +239,4 @@ def of_duckdb(case: Case, found: base.Counted, seed: int, opened: Opened) -> Bes
 
     frame = nw.from_native(connection.sql(f"SELECT * FROM {mine}"))
     how = "drawn by DuckDB's reservoir, by the seed"
-    return beside(case, found, Place(opened.source, frame, hashed, drawn, how, SAMPLE), seed, opened.pool)
+    return beside(case, found, Place(opened.source, frame, hashed, drawn, how), seed, opened.pool)

@@ -25,7 +25,6 @@ from audit.load.values import coded as names_in
 from audit.numbers import many
 from audit.scale import typed as base
 from audit.scale.ask import Asked, can_ask, scored_rows
-from audit.scale.beside import SAMPLE
 from audit.scale.kinds import PEOPLE, Sum, arrow, kinds
 from audit.scale.source import Source
 from audit.scale.task import OWN, SCORE
@@ -43,7 +42,8 @@ class Held:
 
     engine: its name. name: what the table is called to people. floor: combinations of sensitive values with fewer rows
     stay where they are. said: what is known of the source, for the record. sha256: of the bytes of its files, or None
-    where there are none; then what was counted is hashed. sample: rows that may be drawn; none where there is a floor.
+    where there are none; then what was counted is hashed. sample: rows that may be drawn (None: as many
+    as fit); none where there is a floor.
     """
 
     frame: Any
@@ -53,7 +53,7 @@ class Held:
     floor: int | None = None
     said: Mapping[str, str] = field(default_factory=dict)
     sha256: Callable[[], str] | None = None
-    sample: int = SAMPLE
+    sample: int | None = None
 
     def column(self, name: str) -> str:
         return f"c{self.columns.index(name)}"

@@ -23,14 +23,15 @@ from audit.errors import DataError
 from audit.load import check
 from audit.load.digest import sha256_of
 from audit.load.roles import check_roles
+from audit.numbers import many
 from audit.printable import first_line
 from audit.scale.source import Source, literal, source_of, unpacked
 from audit.scale.typed import roles_of
 
-MEMORY, COPYING = "1GB", "300MB"
-"""Of the database; and while rows are copied in their order, when it keeps as many of them as it may."""
+MEMORY, WIDE, A_COLUMN, COPYING = 1000, 500, 2, 300
+"""MB of the database; from so many columns on more for each, as a group of rows of a Parquet file is held whole; and
+while rows are copied in their order, when it keeps as many of them as it may."""
 SAFE = {
-    "memory_limit": MEMORY,
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "preserve_insertion_order": "false",
@@ -106,7 +107,7 @@ def opened(case: Case) -> Iterator[Opened]:
     check.columns(case, source.columns, ())
     digest = Digest(case.data.path)
     with tempfile.TemporaryDirectory(prefix="assay-") as folder:
-        database = duckdb.connect(config={**SAFE, "temp_directory": folder})
+        database = duckdb.connect(config={**SAFE, "memory_limit": _memory(source), "temp_directory": folder})
         try:
             database.execute("SET enable_progress_bar = false")  # it would write to stdout
             with ThreadPoolExecutor(1) as pool:  # what was begun ends before the database is closed
@@ -131,7 +132,7 @@ def _copied(case: Case, source: Source, database: Any, folder: Path) -> Source:
     copies = tuple(folder / f"{i}.parquet" for i in range(len(source.files)))
     try:
         # In their order, so that the same seed draws the same rows.
-        database.execute(f"SET memory_limit = '{COPYING}'; SET preserve_insertion_order = true")
+        database.execute(f"SET memory_limit = '{COPYING}MB'; SET preserve_insertion_order = true")
         for part, to in zip(source.parts, copies, strict=True):
             how = f"FORMAT parquet, COMPRESSION lz4_raw, WRITE_BLOOM_FILTER false, ROW_GROUP_SIZE {rows}"
             database.execute(f"COPY (SELECT {columns} FROM ({part})) TO {literal(str(to))} ({how})")
@@ -140,11 +141,23 @@ def _copied(case: Case, source: Source, database: Any, folder: Path) -> Source:
             to.unlink(missing_ok=True)
         return source  # where the file itself is broken, what is asked of it says so
     finally:
-        database.execute(f"SET memory_limit = '{MEMORY}'; SET preserve_insertion_order = false")
+        database.execute(f"SET memory_limit = '{_memory(source)}'; SET preserve_insertion_order = false")
     return replace(source, copies=copies)
 
 
+def _memory(source: Source) -> str:
+    return f"{MEMORY + A_COLUMN * max(0, len(source.columns) - WIDE)}MB"
+
+
 def broken(source: Source, error: Exception) -> DataError:
+    """What a database could not read: the file is not whole, or it is too wide for the memory that may be taken."""
+    if "OutOfMemory" in type(error).__name__:
+        return DataError(
+            f"{source.files[0].name!r} needs more memory than counting may take ({_memory(source)})",
+            got=many(len(source.columns), "column"),
+            expected="columns that fit",
+            todo="name those that the case is about in `[data] features`",
+        )
     return DataError(
         f"{source.files[0].name!r} cannot be counted",
         got=first_line(error),

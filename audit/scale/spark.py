@@ -31,7 +31,7 @@ from audit.load.lakes import lake_of
 from audit.load.readers import kind_of, same_columns
 from audit.printable import first_line
 from audit.scale.ask import told_by_task
-from audit.scale.beside import HASH, SAMPLE, Beside, Place, beside
+from audit.scale.beside import HASH, Beside, Place, beside
 from audit.scale.frames import Held, count_held, measured, refuse
 from audit.scale.kinds import arrow
 from audit.scale.source import Source
@@ -237,8 +237,7 @@ def table_of(case: Case, spec: SparkSpec, session: Any, local: tuple[str, tuple[
         else:
             where = [str(f) for f in files] or [spec.url or str(path)]
             frame = session.read.format(how or "parquet").load(where if len(where) > 1 else where[0])
-        sample = SAMPLE if spec.sample is None else spec.sample
-        held = replace(held_of(frame, name=name, floor=spec.floor), sample=sample)
+        held = replace(held_of(frame, name=name, floor=spec.floor), sample=spec.sample)
         said = dict(held.said) | {"format": how or ("table" if spec.table else "parquet")}
         said |= _version(session, spec, path)
     except Exception as error:

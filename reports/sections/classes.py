@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from audit.classes.measures import QUESTIONS
@@ -9,6 +10,7 @@ from audit.documents.base import Names
 from audit.documents.evidence import Classes
 from audit.metrics import ACCURACY, POSITIVE_PREDICTIVE_VALUE, SELECTION_RATE, TRUE_POSITIVE_RATE
 from audit.numbers import fixed, many
+from audit.values import Gap, Rate
 from reports import charts, words
 from reports.blocks import Block, Figure, Heading, Paragraph, Section, Sources, Table
 from reports.sections import find
@@ -67,7 +69,7 @@ def _overall(found: Classes, attribute: Names) -> Table:
     by_group = {(tuple(r.group), r.metric): r for r in rates}
     rows = tuple(
         (words.name_of(list(g)), *(words.rate_cell(by_group.get((g, m))) for m in NAMES))
-        for g in groups[: find.MOST_ROWS]
+        for g in _some_of(groups, found.overall.gaps, rates, attribute)
     )
     lost = [f"{words.name_of(r.group)}, {NAMES[r.metric].lower()}: {r.reason}" for r in rates if not r.estimable]
     more = f"; and {len(lost) - 8} more, each with its reason in the evidence" if len(lost) > 8 else ""
@@ -109,21 +111,32 @@ def _gaps(found: Classes, attribute: Names) -> Table:
     )
 
 
+def _some_of(
+    groups: list[Names], gaps: Sequence[Gap], rates: Sequence[Rate], attribute: Names, most: int = find.MOST_ROWS
+) -> list[Names]:
+    """Of many groups both ends of the gaps and the largest."""
+    size = {tuple(r.group): r.denominator for r in sorted(rates, key=lambda r: r.denominator or 0)}
+    return find.some_of(groups, find.ends(find.every(gaps, attribute=attribute)), size, most)
+
+
 def _classes(found: Classes, attribute: Names) -> Table:
     """One row a class and group: how many are decided so, found, right."""
     rows: list[tuple[str, ...]] = []
+    most, of = max(2, find.MOST_ROWS // max(1, len(found.classes))), 0
     for one in found.classes:
         rates = find.every(one.rates, attribute=attribute)
         by_group: dict[tuple[tuple[str, ...], str], Any] = {(tuple(r.group), r.metric): r for r in rates}
-        for group in dict.fromkeys(tuple(r.group) for r in rates):
+        groups = list(dict.fromkeys(tuple(r.group) for r in rates))
+        of += len(groups)
+        for group in _some_of(groups, one.gaps, rates, attribute, most):
             cells = (words.rate_cell(by_group.get((group, m))) for m in SHOWN)
             rows.append((one.label, words.name_of(list(group)), *cells))
     return Table(
         f"Each class against the rest by {words.by(attribute)}: value, 95 % interval, count",
         ("Class", "Group", *ASKED.values()),
-        tuple(rows[: find.MOST_ROWS]),
+        tuple(rows),
         "Are decided so: of everyone. Are found: of those whose outcome is the class. Are right: of those decided the "
-        "class. " + find.cut(len(rows), "rows"),
+        "class. " + find.cut(of, "rows", len(rows)),
         (16, 18, 22, 22, 22),
     )
 

@@ -117,7 +117,8 @@ def _measures(evidence: Evidence, attribute: Names) -> Table | None:
     rows = []
     if evidence.regression is not None:
         return None  # class imbalance alone, which the shares of the table above say
-    for group in groups[: find.MOST_ROWS]:
+    shown = set(find.kept(evidence, attribute))
+    for group in (g for g in groups if g in shown):
         mine = {r.metric: r for r in records if tuple(r.group) == group}
         rows.append((words.name_of(group), *(words.number(mine[m].value) if m in mine else "–" for m in MEASURES)))
     return Table(

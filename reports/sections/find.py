@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from audit.documents.base import Names
@@ -93,10 +93,22 @@ def kept(evidence: Measured, attribute: Sequence[str], most: int = MOST_ROWS) ->
         return groups
     gaps = [g for g in evidence.gaps if g.attribute == tuple(attribute)]
     gaps.sort(key=lambda g: (g.metric != SELECTION_RATE, g.metric != EQUAL_OPPORTUNITY))
-    ends = [group for g in gaps for group in (g.highest, g.lowest) if group]
-    largest = [c.group for c in sorted(counts, key=lambda c: -(c.rows or 0))]
+    return some_of(groups, ends(gaps), {c.group: c.rows or 0 for c in counts}, most)
+
+
+def ends(gaps: Iterable[Gap]) -> list[Names]:
+    return [group for g in gaps for group in (g.highest, g.lowest) if group]
+
+
+def some_of(
+    groups: Sequence[Names], first: Sequence[Names], size: Mapping[Names, float], most: int = MOST_ROWS
+) -> list[Names]:
+    """Of many groups those that are printed: up to half of them from `first`, then the largest; in their order."""
+    if len(groups) <= most:
+        return list(groups)
+    largest = sorted(groups, key=lambda g: -(size.get(g) or 0))
     chosen: list[Names] = []
-    for group in (*ends[: most // 2], *largest):
+    for group in (*first[: most // 2], *largest):
         if group not in chosen and group in groups and len(chosen) < most:
             chosen.append(group)
     return [g for g in groups if g in chosen]

@@ -129,6 +129,7 @@ def power(evidence: Evidence, attribute: Names, of: Sequence[str] | None = None)
     groups = list(dict.fromkeys(tuple(r.group) for r in found))
     if not names:
         return None
+    shown = set(find.kept(evidence, attribute))
     by_group = {(r.metric, tuple(r.group)): r for r in found}
 
     def cell(metric: str, group: tuple[str, ...]) -> str:
@@ -140,7 +141,7 @@ def power(evidence: Evidence, attribute: Names, of: Sequence[str] | None = None)
     return Table(
         f"The smallest gap, in points, that would have been told from chance, by {words.by(attribute)}",
         ("Group", *(words.capital(words.metric(m)) for m in names)),
-        tuple((words.name_of(g), *(cell(m, g) for m in names)) for g in groups[: find.MOST_ROWS]),
+        tuple((words.name_of(g), *(cell(m, g) for m in names)) for g in groups if g in shown),
         f"In {fixed(100 * found[0].power, 0)} of 100 such audits, against {words.name_of(found[-1].against)} where the "
         "group is another, else against the next largest; the level is shared by the pairs of groups. “No gap found” "
         "says nothing of narrower ones. " + find.cut(len(groups)),

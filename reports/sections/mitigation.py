@@ -289,12 +289,13 @@ def _groups(m: Mitigation, attribute: Names) -> list[Block]:
     if len(attribute) > 1:
         return [table]
     found, present, by = selected_by(m, attribute), present_in(m), words.by(attribute)
-    groups = list(found.get("original", ()))
     arms = m.arms.present()
+    rates = list(found.get("original", {}).values())
+    groups = [tuple(r.group) for r in find.drawn(rates, find.gap(m.arms.original, SELECTION_RATE, attribute))]
     drawn = charts.dots(
         [
             charts.Dot(words.name_of(g), r.value, r.low, r.high, series, words.behind(r))
-            for g in groups[:12]
+            for g in groups
             for series, (k, _) in enumerate(present)
             if (r := found[k].get(g)) is not None
         ],
@@ -304,7 +305,8 @@ def _groups(m: Mitigation, attribute: Names) -> list[Block]:
     alt = f"Selection rates by {by} of the original, the baseline and the candidate, with 95 % intervals."
     if was and now and was.value is not None and now.value is not None:
         alt += f" The gap goes from {words.points(was)} to {words.points(now)}."
-    return [Figure(drawn, alt, f"Selection rate by {by}, before and after: share, 95 % interval, count"), table]
+    caption = f"Selection rate by {by}, before and after: share, 95 % interval, count{find.some(len(rates))}"
+    return [Figure(drawn, alt, caption), table]
 
 
 def flips_of(m: Mitigation, most: int = find.MOST_ROWS) -> Table:

@@ -36,6 +36,10 @@ def population(found: Population | None) -> list[Block]:
         if not one.estimable:
             out.append(Paragraph(f"By {by} the data cannot be held against the population: {one.reason}."))
             continue
+        apart = sorted(one.groups, key=lambda g: -abs(g.difference))
+        shown = find.some_of(
+            [g.group for g in one.groups], [g.group for g in apart], {g.group: g.people for g in apart}
+        )
         rows = tuple(
             (
                 words.name_of(g.group),
@@ -44,7 +48,8 @@ def population(found: Population | None) -> list[Block]:
                 words.share(g.population),
                 words.signed(100 * g.difference, 1),
             )
-            for g in one.groups[: find.MOST_ROWS]
+            for g in one.groups
+            if g.group in shown
         )
         fit = "no test: too few people are expected" if one.p_value is None else words.p_words(one.p_value)
         away = one.unknown + sum(one.not_in_reference.values())

@@ -80,13 +80,14 @@ def _rates(found: Regression, attribute: Names) -> Table:
     rates = find.every(found.rates, attribute=attribute)
     by_group = {(tuple(r.group), r.metric): r for r in rates}
     groups = list(dict.fromkeys(tuple(r.group) for r in rates))
+    people = {g: by_group[g, "mean_residual"].denominator for g in groups}
     rows = tuple(
         (
             words.name_of(list(g)),
-            words.count(by_group[g, "mean_residual"].denominator),
+            words.count(people[g]),
             *(_cell(by_group.get((g, m))) for m in MEANS),
         )
-        for g in groups[: find.MOST_ROWS]
+        for g in find.some_of(groups, find.ends(find.every(found.gaps, attribute=attribute)), people)
     )
     lost = [f"{words.name_of(r.group)}, {NAMES[r.metric].lower()}: {r.reason}" for r in rates if not r.estimable]
     more = f"; and {len(lost) - 8} more, each with its reason in the evidence" if len(lost) > 8 else ""

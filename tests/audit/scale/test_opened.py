@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections import namedtuple
 from collections.abc import Callable
@@ -12,8 +13,7 @@ import pandas as pd
 import pytest
 
 import cli
-from audit.load import load_case
-from audit.scale import opened
+from audit.scale import beside, opened
 from audit.scale.source import Source
 
 ROWS = 3000
@@ -102,20 +102,50 @@ def test_a_broken_csv_is_refused_as_it_was_and_no_copy_stays(
     assert not list(held.iterdir())
 
 
-@pytest.mark.parametrize(("spare", "copied"), [(0, True), (-1, False)])
-def test_a_copy_is_made_where_the_disk_has_room_for_the_text_twice(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spare: int, copied: bool
+WIDE = """
+[case]
+name = "c"
+purpose = "p"
+[data]
+path = "wide.parquet"
+engine = "duckdb"
+label = "y"
+positive = "yes"
+sensitive = ["a"]
+{more}
+[model]
+decision = "d"
+"""
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wide")
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(6000, 300)), columns=[f"x{i}" for i in range(300)])
+    frame["a"] = rng.choice(["g", "h"], 6000)
+    frame["y"], frame["d"] = rng.choice(["yes", "no"], 6000), rng.choice(["yes", "no"], 6000)
+    frame.to_parquet(folder / "wide.parquet", index=False)
+    return folder
+
+
+def test_a_table_too_wide_for_the_memory_says_so_and_what_it_advises_helps(
+    wide: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = "sex,y,p\n" + "f,yes,0.25\nm,no,0.75\n" * 200
-    (tmp_path / "people.csv").write_text(text)
-    (tmp_path / "case.toml").write_text(
-        '[case]\nname = "c"\npurpose = "p"\n[data]\npath = "people.csv"\nengine = "duckdb"\nlabel = "y"\n'
-        'positive = "yes"\nsensitive = ["sex"]\n[model]\nscore = "p"\n'
-    )
-    room = namedtuple("room", "total used free")(10**9, 10**9, 2 * len(text) + spare)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: room)
-    with opened.opened(load_case(tmp_path / "case.toml")) as asked:
-        assert [f.exists() for f in asked.source.copies] == [True] * copied
-        rows = asked.rows()
-        assert rows.one("count(*)") == (400,)
-        rows.close()
+    monkeypatch.setattr(opened, "MEMORY", 30)
+    case = wide / "case.toml"
+    case.write_text(WIDE.format(more=""))
+    assert cli.main(["audit", str(case), "--out", str(wide / "out")]) == 2
+    said = capsys.readouterr().err
+    assert "'wide.parquet' needs more memory than counting may take (30MB). Got: 303 columns." in said
+    assert "name those that the case is about in `[data] features`" in said
+    case.write_text(WIDE.format(more='features = ["x0", "x1"]'))
+    assert cli.main(["audit", str(case), "--out", str(wide / "out"), "--draws", "20"]) == 0
+    capsys.readouterr()
+    # The more columns, the more memory, and the fewer rows are drawn.
+    case.write_text(WIDE.format(more=""))
+    monkeypatch.setattr(opened, "WIDE", 0)
+    monkeypatch.setattr(beside, "CELLS", 303 * 1000)
+    assert cli.main(["audit", str(case), "--out", str(wide / "out"), "--draws", "20"]) == 0
+    drawn = json.loads((wide / "out" / "evidence.json").read_bytes())["slices"]["drawn"]
+    assert (drawn["rows"], drawn["of_rows"]) == (1000, 6000)
