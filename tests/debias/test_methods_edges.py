@@ -10,7 +10,7 @@ from scipy.optimize import approx_fprime
 from scipy.special import expit
 
 from debias.methods.boost import BoostSettings, _Run, boost
-from debias.methods.bounds import Bound
+from debias.methods.bounds import Bound, gap_of
 from debias.methods.multipliers import GapMultipliers
 from debias.methods.table import AS_THEY_STAND, METHODS
 from debias.methods.thresholds import Thresholds
@@ -95,3 +95,11 @@ def test_what_a_search_starts_from_lies_within_what_it_draws_from() -> None:
             assert span.low < span.high, (row.name, name)
             for start in row.starts:
                 assert span.low <= start[name] <= span.high, (row.name, name)
+
+
+def test_where_nothing_is_bound_there_is_no_gap() -> None:
+    everyone = np.ones(4)
+    assert gap_of([], everyone, everyone) == 0.0
+    assert gap_of([Bound("none count", np.full(4, -1), 2)], everyone, everyone) == 0.0
+    halves = Bound("sex", np.array([0, 0, 1, 1]), 2)
+    assert gap_of([halves, Bound("none count", np.full(4, -1), 2)], np.array([1.0, 0, 0, 0]), everyone) == 0.5
