@@ -51,3 +51,18 @@ def test_a_file_whose_digest_cannot_be_made_is_refused(
     assert cli.main(["audit", str(people), "--out", str(tmp_path / "run"), "--draws", "20"]) == 2
     assert "'people.csv' went away" in capsys.readouterr().err
     assert not (tmp_path / "run" / "evidence.json").exists()
+
+
+@pytest.mark.parametrize(("wide", "megabytes"), [(500, 1000), (3, 1000), (2, 1002), (0, 1006)])
+def test_wide_tables_may_take_more_memory(
+    people: Path, monkeypatch: pytest.MonkeyPatch, wide: int, megabytes: int
+) -> None:
+    """As DuckDB itself says of a table of three columns; from so many on each may take 2 MB more."""
+    monkeypatch.setattr(opened, "WIDE", wide)
+    with opened.opened(load_case(people)) as asked:
+        rows = asked.rows()
+        (limit,) = rows.one("any_value(current_setting('memory_limit'))")
+        rows.close()
+    number, unit = limit.split()
+    assert unit == "MiB"
+    assert float(number) * 2**20 / 1e6 == pytest.approx(megabytes, abs=0.11)
