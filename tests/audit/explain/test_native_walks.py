@@ -174,3 +174,13 @@ def test_walks_are_shortened_where_no_more_than_four_fifths_of_their_rows_are_le
     assert len(fewer) == 2 * left
     seen = asked.frame().iloc[:, turn_unseen:].to_numpy()
     np.testing.assert_array_equal(fewer.iloc[place, turn_unseen:].to_numpy(), seen)
+
+
+@pytest.mark.parametrize("kind", ["skops", "onnx", "joblib", None])
+def test_only_formats_whose_trees_are_read_are_asked_about_fewer(kind: str | None) -> None:
+    """Of any other format the trees are not known to be all that answers."""
+    x = numbers(60)
+    model = Loaded(HistGradientBoostingClassifier(max_iter=3).fit(x, (x.x0 > 0).astype(int)))
+    model.format = kind
+    model.scores = lambda rows, positive: answers(model, rows, "probability")
+    assert (Shortener(model, x, "1").codes is not None) == (kind == "skops")
