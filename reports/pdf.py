@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 from audit import progress
 from audit.documents.table import DOCUMENTS
 from audit.errors import AssayError, InputError
-from reports import xmp
+from reports import typesetter, xmp
 from reports.manifest import SignerSlot
 
 if TYPE_CHECKING:
@@ -170,6 +170,7 @@ def _with_boxes(html: str, signers: Sequence[SignerSlot]) -> str:
 def _render(
     html: str, attachments: Mapping[str, bytes], created: dt.datetime, signers: Sequence[SignerSlot]
 ) -> tuple[bytes, dict[str, _Place]]:
+    typesetter.load()
     import weasyprint
     from weasyprint.urls import FatalURLFetchingError, URLFetcher
 

@@ -16,6 +16,7 @@ from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 
 from audit.about import VERSION
+from reports import typesetter
 
 PACKAGES = (
     "weasyprint",
@@ -118,6 +119,7 @@ def without_font(files: Mapping[str, bytes]) -> list[str]:
 @lru_cache(maxsize=8)
 def _fonts(signs: str) -> Mapping[str, str]:
     """The signs set once upright and once in bold, as the style sheet has them, and the fonts that this took."""
+    typesetter.load()
     import weasyprint
     from weasyprint.text.fonts import get_hb_object_data
 

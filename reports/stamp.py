@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from reports import typesetter
 from reports.pdf import written
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def face_file(lines: Sequence[str], width: float, height: float) -> bytes:
 
 @lru_cache(maxsize=16)
 def _stamp_page(lines: tuple[str, ...], width: float, height: float) -> bytes:
+    typesetter.load()
     import weasyprint
 
     shown = [line if len(line) <= LONGEST else line[: LONGEST - 1] + "\u2026" for line in lines]

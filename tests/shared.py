@@ -81,3 +81,11 @@ def in_order(seen: list[tuple[str, int]]) -> None:
     assert places, seen
     assert 0 not in places, seen
     assert places == sorted(places), seen
+
+
+def printed(pdf: Path) -> str:
+    """The words on its pages, one space between them."""
+    import pypdfium2
+
+    with pypdfium2.PdfDocument(pdf) as document:
+        return " ".join(" ".join(page.get_textpage().get_text_range() for page in document).split())

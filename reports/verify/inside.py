@@ -15,6 +15,7 @@ import numpy as np
 
 from audit.documents import Documents
 from audit.models.late import numpy_in_part
+from reports import typesetter
 from reports.log.proof import Proof
 from reports.log.store import LogCopy
 from reports.verify.asked import OPTIONS, Answer, Asked, Question
@@ -103,8 +104,7 @@ def _ahead(files: Documents, elsewhere: bool) -> None:
     Whatever is wrong with these files is said of the report, and not here."""
     with suppress(Broken):
         if not elsewhere:
-            import weasyprint  # noqa: F401
-
+            typesetter.load()
             from reports.verify.printed import print_again
 
             if len(files):

@@ -14,6 +14,7 @@ from scipy.optimize import linprog
 import cli
 from audit.by_proxy import _figures
 from tests.reports import kit
+from tests.shared import printed
 
 GROUPS = ["a", "b", "c"]
 
@@ -133,8 +134,6 @@ def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str], change: An
 
 
 def test_the_report_tells_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pypdf import PdfReader
-
     kit.judge_here(monkeypatch)
     people, table = world(0, 0.2)
     assert audit(tmp_path, people, table) == 0
@@ -144,6 +143,6 @@ def test_the_report_tells_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert cli.main(["keys", "new", "--name", "A. Auditor", "--out", key, *password]) == 0
     assert cli.main(["report", str(tmp_path / "out"), "--key", key, "--out", str(tmp_path / "r.pdf"), *password]) == 0
     assert cli.main(["verify", str(tmp_path / "r.pdf")]) == 0
-    text = " ".join(" ".join(p.extract_text() for p in PdfReader(tmp_path / "r.pdf").pages).split())
+    text = printed(tmp_path / "r.pdf")
     assert "An attribute that is not recorded" in text
     assert "nobody is assigned to a group" in text

@@ -17,7 +17,7 @@ from audit.funnel import figures, passes
 from audit.gaps import Settings
 from audit.progress import PLANS
 from tests.reports import kit
-from tests.shared import in_order, stages_told
+from tests.shared import in_order, printed, stages_told
 
 STAGES = ["screened", "interviewed", "hired"]
 
@@ -148,7 +148,6 @@ def test_one_stage_is_no_funnel(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 def test_the_report_tells_it_and_verify_counts_it_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import pikepdf
-    from pypdf import PdfReader
 
     kit.judge_here(monkeypatch)
     frame = people(1500)
@@ -164,7 +163,7 @@ def test_the_report_tells_it_and_verify_counts_it_again(tmp_path: Path, monkeypa
     assert cli.main(["verify", str(report)]) == 0
     in_order(seen)
     assert seen[-1][0] == PLANS["verify"][-1]
-    text = " ".join(" ".join(p.extract_text() for p in PdfReader(report).pages).split())
+    text = printed(report)
     assert "The process, stage by stage" in text
     assert "would have passed" in text
     with pikepdf.open(report) as opened:

@@ -16,6 +16,7 @@ from audit.documents.rows import AlikePair
 from audit.likewise import Shown, conditional_disparity, kitagawa, mantel_haenszel, shown, tables
 from audit.marginal_gap import regression_adjusted
 from tests.reports import kit
+from tests.shared import printed
 
 # Admissions to Berkeley in 1973 (Bickel, Hammel & O'Connell, Science 187, 1975): department -> men admitted, men,
 # women admitted, women.
@@ -245,8 +246,6 @@ def test_tables_count_rows() -> None:
 
 
 def test_the_report_tells_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pypdf import PdfReader
-
     kit.judge_here(monkeypatch)
     assert audit(tmp_path, berkeley()) == 0
     (tmp_path / "password").write_text("a long password")
@@ -254,7 +253,7 @@ def test_the_report_tells_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     key = str(tmp_path / "k.p12")
     assert cli.main(["keys", "new", "--name", "A. Auditor", "--out", key, *password]) == 0
     assert cli.main(["report", str(tmp_path / "out"), "--key", key, "--out", str(tmp_path / "r.pdf"), *password]) == 0
-    text = " ".join(" ".join(p.extract_text() for p in PdfReader(tmp_path / "r.pdf").pages).split())
+    text = printed(tmp_path / "r.pdf")
     assert "Like compared with like" in text
     assert "dept: one applies to a department" in text
     assert "A factor may be how the gap is made" in text

@@ -21,6 +21,7 @@ from audit.wide import KEPT, OF_THE_REST
 from reports.verify.figures import check_figures
 from reports.verify.result import Broken
 from tests.reports import kit
+from tests.shared import printed
 
 LISTS = ("rates", "gaps", "dataset", "counts", "pairs", "power", "smoothed")
 
@@ -182,12 +183,6 @@ def signed(folder: Path) -> Path:
     return folder / "r.pdf"
 
 
-def pages(report: Path) -> str:
-    from pypdf import PdfReader
-
-    return " ".join(" ".join(p.extract_text() for p in PdfReader(report).pages).split())
-
-
 def embedded(report: Path) -> dict[str, bytes]:
     import pikepdf
 
@@ -203,7 +198,7 @@ def test_the_report_of_a_wide_audit_prints_the_widest_and_is_verified(
     capsys.readouterr()
     assert cli.main(["verify", str(report)]) == 0
     assert "intersections are left to the cube" in capsys.readouterr().out
-    text = pages(report)
+    text = printed(report)
     assert "7 are told group by group: those with the widest gaps" in text
     assert "not estimable" not in text.split("What the decisions do")[1].split("Rates by a0")[1][:2000]
 
@@ -230,7 +225,7 @@ def test_three_hundred_groups_are_measured_printed_and_verified(
     report = signed(tmp_path)
     capsys.readouterr()
     assert cli.main(["verify", str(report)]) == 0
-    text = pages(report)
+    text = printed(report)
     assert "40 of 300 groups are printed; all are in the embedded evidence" in text
     assert all(gap[end][0] in text for end in ("highest", "lowest")), "both ends of the gap are printed"
     largest = counts["size"].sort_values(ascending=False, kind="stable").index[:5]

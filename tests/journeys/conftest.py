@@ -107,19 +107,19 @@ def page(browser: Browser, served: Served) -> Iterator[Page]:
         yield tab
 
 
-SETTLED = """call => {
+SETTLED = """([call, begins]) => {
   const now = performance.now(), app = document.querySelector('[data-testid="stApp"]');
   if (window.assaySettled?.call !== call) window.assaySettled = {call, since: now, ran: false};
   const seen = window.assaySettled;
   const drawn = !document.querySelector('[data-testid="stSkeleton"]');
   if (app?.dataset.testScriptState !== 'notRunning' || !drawn) { seen.since = now; seen.ran = true; return false; }
-  return now - seen.since >= (seen.ran ? 200 : 450);
+  return now - seen.since >= (seen.ran ? 200 : begins);
 }"""
 """Nothing runs or is still to be drawn, and nothing has for a moment: a short one where that was seen, else as long as
 a run takes to begin."""
 _calls = itertools.count()
 
 
-def settled(tab: Page, seconds: float = 60) -> None:
-    """Wait until Streamlit has nothing left to run."""
-    tab.wait_for_function(SETTLED, arg=next(_calls), timeout=seconds * 1000, polling=25)
+def settled(tab: Page, seconds: float = 60, begins: int = 450) -> None:
+    """Wait until Streamlit has nothing left to run. begins: how many ms a run may take to begin."""
+    tab.wait_for_function(SETTLED, arg=[next(_calls), begins], timeout=seconds * 1000, polling=25)

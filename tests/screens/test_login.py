@@ -179,14 +179,14 @@ def test_a_viewer_gets_no_figures_and_nobody_but_its_people_deletes(server: Serv
 
 
 def test_a_login_that_has_ended_ends_in_an_open_window_too(server: Server) -> None:
-    server.issuer.seconds = 6
+    server.issuer.seconds = 4
     try:
         visitor = server.visitor("ann")
     finally:
         server.issuer.seconds = 3600
     with visitor.open() as socket:
         assert "Signed in as Ann" in run(socket)
-        time.sleep(6)
+        time.sleep(4)
         seen = run(socket)
         assert "Your sign-in has ended" in seen
         assert "Audit my data" not in seen

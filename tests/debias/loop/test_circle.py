@@ -21,6 +21,8 @@ from tests.debias.loop.fed import bodies, people, write_case
 
 ROOT = Path(__file__).resolve().parents[3]
 SERVED = 'source = "in/*.csv"\nsettle = 0\nheartbeat = 2\nserved = { decision = "decision", model = "model" }'
+WATCH = "import sys, cli; from debias.loop import run; run.POLL_SECONDS = 0.05; sys.exit(cli.main(sys.argv[1:]))"
+"""The command, which looks twenty times a second for what has come, and not once."""
 SERVICE = Path(__file__).with_name("circle_service.py")
 SIZE = 300
 
@@ -63,7 +65,7 @@ class Circle:
         (folder / "in").mkdir()
         watch = ["watch", str(folder / "case.toml"), "--out", str(self.out), "--follow", "--serve", str(self.health)]
         self.watch = subprocess.Popen(
-            [sys.executable, str(ROOT / "cli.py"), *watch],
+            [sys.executable, "-c", WATCH, *watch],
             env=env,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
