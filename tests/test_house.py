@@ -208,7 +208,7 @@ FLOORS = (
         "document",
         "extra", "fit", "glyphs", "inline", "keys", "known", "letter", "machine", "manifest", "pdf", "presets",
         "render", "reports", "sections", "series", "series_counts", "setting", "sign", "signature", "signing_key",
-        "stamp", "token", "undrawn", "words", "xmp",
+        "stamp", "token", "typesetter", "undrawn", "words", "xmp",
     },
     {"log"},
     {"register", "verify", "attest.check"},
