@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from audit.case import ModelSpec
+from audit.code import Decisions
 from audit.cube import CodedRows, Meaning, cube_of, margins_of
-from debias.compare import flips_of
+from audit.gaps import Settings
+from debias.compare import compare, comparison_to_json, flips_of
+from tests.debias.test_methods_comparison import case_in, people
 
 
 @pytest.mark.parametrize("favourable", [0, 1])
@@ -40,3 +47,18 @@ def test_of_a_table_the_group_most_affected_by_share_stands_first() -> None:
     )  # fmt: skip
     listed = [f.group for f in flips_of(rows, after, margins_of(cube_of(rows), 2)[0], 1) if f.group]
     assert listed == [("c",), ("b",), ("a",)]
+
+
+def test_decisions_without_scores_have_no_baseline_and_no_figure_of_one(tmp_path: Path) -> None:
+    frame = people(400)
+    case = replace(case_in(tmp_path, frame), model=ModelSpec("decision", column="decided"))
+    before, after = ((frame[c] >= at).to_numpy(np.int64) for c, at in (("score", 0.5), ("merit", 0.2)))
+    arms = [(Decisions(v, None, "column"), None) for v in (before, after)]
+    found = compare(case, frame, arms[0], None, arms[1], Settings(draws=20))
+    assert found.matched is None
+    assert found.changes
+    assert all(c.matched is None for c in found.changes)
+    told = comparison_to_json(found, 10)
+    assert told["arms"]["matched"] is told["cubes"]["matched"] is None
+    for arm, decided in (("original", before), ("candidate", after)):
+        assert told["arms"][arm]["selection_rate"] == pytest.approx(decided.mean())
