@@ -316,7 +316,7 @@ class Warm:
 
 def _run(session: Any, items: Sequence[Any], seconds: Mapping[str, float] | None = None) -> int:
     """seconds: what each test takes as things are; one that takes far longer has noticed, and the alarm ends it."""
-    for item, following in zip(items, [*items[1:], None], strict=True):
+    for item, following in zip(items, [*items[1:], None][: len(items)], strict=True):
         if seconds is not None:
             signal.setitimer(signal.ITIMER_REAL, 60 + 10 * seconds[item.nodeid])
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)

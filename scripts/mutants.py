@@ -37,11 +37,12 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "tests/audit/stats/test_exact.py", "tests/audit/stats/test_exact_law.py", "tests/audit/stats/test_intervals.py",
         "tests/audit/stats/test_largest_gap.py", "tests/audit/stats/test_means.py", "tests/audit/stats/test_permute.py",
         "tests/audit/test_gaps.py", "tests/audit/test_measure.py", "tests/audit/test_family.py",
+        "tests/audit/stats/test_large_and_small.py", "tests/audit/stats/test_many_groups.py",
     ),
     "audit/cube.py": (
         "tests/audit/test_suppress.py",
         "tests/audit/test_cube.py", "tests/audit/test_cube_scores.py", "tests/audit/test_measure.py",
-        "tests/audit/test_clusters.py",
+        "tests/audit/test_clusters.py", "tests/audit/test_clusters_condensed.py",
     ),
     "audit/suppress.py": (
         "tests/audit/test_suppress.py", "tests/audit/test_cube.py", "tests/audit/test_publish.py",
@@ -49,9 +50,14 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "debias/methods": (
         "tests/debias/test_methods_table.py", "tests/debias/test_weights.py", "tests/debias/test_thresholds.py",
-        "tests/debias/test_boost.py", "tests/debias/test_multipliers.py",
+        "tests/debias/test_boost.py", "tests/debias/test_multipliers.py", "tests/debias/test_methods_edges.py",
     ),
     "debias/loop/gate.py": ("tests/debias/loop/test_gate.py", "tests/debias/loop/test_gate_bounds.py"),
+    "debias/compare.py": (
+        "tests/debias/test_methods_comparison.py", "tests/debias/test_paired.py", "tests/debias/test_flips.py",
+    ),
+    "audit/explain/native_walks.py": ("tests/audit/explain/test_native_walks.py",),
+    "audit/scale/opened.py": ("tests/audit/scale/test_opened.py", "tests/audit/scale/test_room_for_copies.py"),
     "audit/load/sign.py": ("tests/audit/load/test_schemas.py", "tests/audit/load/test_start.py"),
     "reports/verify": (
         "tests/reports/test_made_again.py", "tests/reports/test_stress_section.py", "tests/reports/test_log.py",

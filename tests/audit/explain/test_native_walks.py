@@ -149,3 +149,38 @@ def test_a_pipeline_or_a_library_that_is_a_persons_own_is_asked_about_all() -> N
     own.format = "skops"
     own.scores = lambda rows, positive: answers(own, rows, "probability")
     assert Shortener(own, x, "1").codes is None
+
+
+@pytest.mark.parametrize(("turn_unseen", "left"), [(0, None), (10, None), (21, None), (22, 79), (50, 51), (99, 2)])
+def test_walks_are_shortened_where_no_more_than_four_fifths_of_their_rows_are_left(
+    turn_unseen: int, left: int | None
+) -> None:
+    """A walk of 100 columns lies on 99 rows each way; one row more than the steps that a tree sees answers for them."""
+    base = pd.DataFrame(np.array([[0.0] * 100, [1.0] * 100]))
+    shortener = Shortener(None, base, "1")
+    codes = np.zeros((2, 100), dtype=np.int64)
+    codes[1, turn_unseen:] = 1
+    shortener.__dict__["codes"] = codes
+    rank = np.random.default_rng(0).permutation(100).astype(np.int16)[None]
+    asked = Walks(Base(base), rank, np.array([99]), np.array([1]), np.array([0]))
+    arrays = dict(asked.arrays())
+    place = shortener.shorten(arrays)
+    if left is None:
+        assert place is None
+        assert set(arrays) == set(asked.arrays())
+        return
+    fewer = of_arrays(blocks_of(base), arrays)
+    assert place is not None
+    assert len(fewer) == 2 * left
+    seen = asked.frame().iloc[:, turn_unseen:].to_numpy()
+    np.testing.assert_array_equal(fewer.iloc[place, turn_unseen:].to_numpy(), seen)
+
+
+@pytest.mark.parametrize("kind", ["skops", "onnx", "joblib", None])
+def test_only_formats_whose_trees_are_read_are_asked_about_fewer(kind: str | None) -> None:
+    """Of any other format the trees are not known to be all that answers."""
+    x = numbers(60)
+    model = Loaded(HistGradientBoostingClassifier(max_iter=3).fit(x, (x.x0 > 0).astype(int)))
+    model.format = kind
+    model.scores = lambda rows, positive: answers(model, rows, "probability")
+    assert (Shortener(model, x, "1").codes is not None) == (kind == "skops")
