@@ -48,13 +48,13 @@ class Digest(threading.Thread):
     def __init__(self, path: Path) -> None:
         super().__init__(daemon=True)
         self.path, self.value = path, ""
-        self.error: DataError | None = None
+        self.error: Exception | None = None
         self.start()
 
     def run(self) -> None:
         try:
             self.value = sha256_of(self.path)
-        except DataError as error:
+        except Exception as error:  # whatever it is, no figure leaves without the digest
             self.error = error
 
     def get(self) -> str:

@@ -19,7 +19,7 @@ from audit.documents.mitigation import ARMS, AimAsked, AimedGap, Arms, Flip, Mit
 from audit.documents.table import DOCUMENTS
 from audit.errors import AssayError
 from audit.findings import NormResult
-from audit.metrics import ACCURACY, FALSE_POSITIVE_RATE, ROC_AUC, SELECTION_RATE, TRUE_POSITIVE_RATE
+from audit.metrics import ACCURACY, FALSE_POSITIVE_RATE, ROC_AUC, SELECTION_RATE, TRUE_POSITIVE_RATE, metrics_for
 from reports.manifest import Manifest
 from reports.verify.figures import alike, load, recompute
 from reports.verify.known import Known
@@ -165,6 +165,8 @@ def _changes(made: Mitigation, figures: Mapping[str, tuple[Any, Any]]) -> Iterat
     for name, (rates, gaps) in figures.items():
         known[name] = {(r.metric, r.attribute, r.group, "rate"): r.value for r in rates}
         known[name] |= {(g.metric, g.attribute, None, g.kind): g.value for g in gaps}
+    told = {(c.metric, c.attribute, c.group, c.kind) for c in made.changes}
+    yield "how many changes of single columns are left out", len(_due(made.cubes.get("candidate"), known) - told), 0
     for number, c in enumerate(made.changes, 1):
         key = (c.metric, c.attribute, c.group, c.kind)
         for field, place in (("before", "original"), ("matched", "matched"), ("after", "candidate")):
@@ -175,6 +177,24 @@ def _changes(made: Mitigation, figures: Mapping[str, tuple[Any, Any]]) -> Iterat
         low, high = (c.low or 0.0, c.high or 0.0) if known_ends else (c.delta, c.delta)
         yield f"change {number}, clear", c.clear, bool(known_ends and (low > 0 or high < 0))
         yield f"change {number}, its interval", known_ends and bool(low <= c.delta <= high), True
+
+
+def _due(cube: Any, known: Mapping[str, Mapping[Any, Any]]) -> set[tuple[Any, ...]]:
+    """Rates and differences of everyone and of single columns that both models have a value of. None is asked for where
+    a group is withheld: its people are in no change, and another group may have nobody left."""
+    from audit.cube_json import margins_from_json
+    from debias.paired import distinct
+
+    margins = [] if cube is None else margins_from_json(cube)
+    if any(bool(m.withheld.any()) for m in margins if len(m.attribute) == 1):
+        return set()
+    metrics = {m.name for margin in margins for m in distinct(metrics_for(margin.meaning))}
+    return {
+        key
+        for key, value in known["candidate"].items()
+        if key[0] in metrics and len(key[1]) < 2 and key[3] != "ratio" and value is not None
+        if known["original"].get(key) is not None
+    }
 
 
 def _aim(made: Mitigation) -> Iterator[tuple[str, Any, Any]]:

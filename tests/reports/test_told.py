@@ -60,6 +60,11 @@ def turned(holder: Any, key: str) -> None:
     holder[key] = not holder[key]
 
 
+def alone(d: Any) -> Any:
+    """The first change of a single column that is a rate: what got worse stands first."""
+    return next(c for c in d["changes"] if len(c["attribute"]) == 1 and c["kind"] == "rate")
+
+
 def clear_of(d: Any) -> Any:
     """A change whose interval is known."""
     return next(c for c in d["changes"] if c["low"] is not None)
@@ -81,6 +86,8 @@ FORGED: dict[str, tuple[str, Callable[[Any], object]]] = {
     "the order of the mitigation's settings": mitigation(lambda d: d["settings"].update(order=1)),
     "norms the arm candidate leaves out": mitigation(lambda d: d["arms"]["candidate"]["norms"].pop()),
     "norms the arm matched leaves out": mitigation(lambda d: d["arms"]["matched"].pop("norms")),
+    "changes of single columns are left out": mitigation(lambda d: d["changes"].remove(alone(d))),
+    "how many changes of single columns": mitigation(lambda d: d["changes"].clear()),
     "change 1, delta": mitigation(lambda d: added(d["changes"][0], "delta", 0.01)),
     "change 1, before": mitigation(lambda d: added(d["changes"][0], "before", 0.01)),
     "change 1, matched": mitigation(lambda d: d["changes"][0].update(matched=0.123)),

@@ -50,6 +50,9 @@ def test_a_file_whose_digest_cannot_be_made_is_refused(
     monkeypatch.setattr(opened, "sha256_of", gone)
     assert cli.main(["audit", str(people), "--out", str(tmp_path / "run"), "--draws", "20"]) == 2
     assert "'people.csv' went away" in capsys.readouterr().err
+    monkeypatch.setattr(opened, "sha256_of", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["audit", str(people), "--out", str(tmp_path / "run"), "--draws", "20"])
     assert not (tmp_path / "run" / "evidence.json").exists()
 
 
