@@ -188,12 +188,13 @@ def _due(cube: Any, known: Mapping[str, Mapping[Any, Any]]) -> set[tuple[Any, ..
     margins = [] if cube is None else margins_from_json(cube)
     if any(bool(m.withheld.any()) for m in margins if len(m.attribute) == 1):
         return set()
+    before, after = (known[name] for name in ("original", "candidate"))
     metrics = {m.name for margin in margins for m in distinct(metrics_for(margin.meaning))}
     return {
         key
-        for key, value in known["candidate"].items()
+        for key, value in after.items()
         if key[0] in metrics and len(key[1]) < 2 and key[3] != "ratio" and value is not None
-        if known["original"].get(key) is not None
+        if before.get(key) is not None
     }
 
 

@@ -51,8 +51,7 @@ def test_a_file_whose_digest_cannot_be_made_is_refused(
     assert cli.main(["audit", str(people), "--out", str(tmp_path / "run"), "--draws", "20"]) == 2
     assert "'people.csv' went away" in capsys.readouterr().err
     monkeypatch.setattr(opened, "sha256_of", lambda _: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        cli.main(["audit", str(people), "--out", str(tmp_path / "run"), "--draws", "20"])
+    assert cli.main(["audit", str(people), "--out", str(tmp_path / "run"), "--draws", "20"]) not in (0, 3)
     assert not (tmp_path / "run" / "evidence.json").exists()
 
 
