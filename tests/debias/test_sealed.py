@@ -156,8 +156,8 @@ def test_a_job_opens_it_and_leaves_it_sealed_with_what_it_found(case: workspace.
 def test_a_job_that_is_killed_leaves_nothing_open(case: workspace.CaseFolder, private: Path, whole_group: bool) -> None:
     code = (
         "import subprocess, sys, time; from pathlib import Path; from audit.sealed import hold\n"
-        f"h = hold(Path({str(case.place)!r})); print('open', flush=True)\n"
-        "subprocess.run(['sleep', '300'], pass_fds=[h.fd])\n"
+        f"h = hold(Path({str(case.place)!r})); started = subprocess.Popen(['sleep', '300'], pass_fds=[h.fd])\n"
+        "print('open', flush=True); started.wait()\n"
     )
     work = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True)
     assert work.stdout is not None

@@ -185,7 +185,7 @@ def test_no_row_is_drawn_where_none_may_leave(
     """As the engine's place says: of Spark's own places tests/audit/scale/test_spark.py asks."""
     place = beside.Place
 
-    def closed(source: Any, frame: Any, hashed: Any, _: Any, how: str, __: int) -> beside.Place:
+    def closed(source: Any, frame: Any, hashed: Any, _: Any, how: str) -> beside.Place:
         def drawn(*_: object) -> pa.Table:
             raise AssertionError("a row was drawn")
 
