@@ -21,6 +21,7 @@ from audit.files import canonical, write_whole
 from audit.models.process import processors
 from audit.numbers import fixed
 from debias.methods.method import REWEIGHING
+from reports import typesetter
 from reports.signing_key import SigningKey
 
 FITS = 6
@@ -57,13 +58,14 @@ def run_demo(case: Case, out: Path, stress: bool = False) -> tuple[dict[str, Any
         key_file = out / "demo-key.p12"
         key_file.unlink(missing_ok=True)
         key = new_key("Assay demonstration (no one's signature)", key_file, secrets.token_hex(16).encode())
-        for name in ("weasyprint", "pikepdf", "pyhanko.sign.signers"):
+        typesetter.load()
+        for name in ("pikepdf", "pyhanko.sign.signers"):
             import_module(name)
-        ready.figures(collected(out))
         return audit, found, key
 
     with Ready() as ready:
         explanation, (audit, mitigation, key) = _side_by_side(partial(run_explain, case, out), audited)
+        ready.figures(collected(out))  # in this thread: the kernel ends a process with the thread that began it
         lap("audit, explain and mitigate")
         stressed = _stressed(case, out, lap) if stress else []
         issued = issue_report(out, key, out / "report.pdf", printing=ready.pages)

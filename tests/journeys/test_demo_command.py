@@ -1,0 +1,23 @@
+"""`assay demo` as a person types it: its processes start for real, and end with the thread that began them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from reports.verify import verify
+
+
+def test_the_demonstration_is_printed_signed_and_verified(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "cli", "demo", "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "intact and consistent; who signed is not established" in done.stdout
+    told = json.loads((out / "demo.json").read_bytes())
+    assert {"audit, explain and mitigate", "report", "verify"} == set(told["seconds"])
+    found = verify((out / "report.pdf").read_bytes())
+    assert found.failed is None
+    assert [c["check"] for c in told["verified"]["checks"]] == [c.name for c in found.checks]
