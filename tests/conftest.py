@@ -45,6 +45,7 @@ LONG = (
     "tests/reports/test_pages_signed.py", "tests/journeys/test_bad_is_one.py", "tests/journeys/test_journey.py",
     "tests/reports/test_pages.py", "tests/journeys/test_every_eye.py", "tests/audit/models/test_models_decide.py",
     "tests/reports/test_rerun_picked.py", "tests/journeys/test_watch_journey.py", "tests/reports/test_ledger.py",
+    "tests/journeys/test_demo_command.py",
     "tests/journeys/test_search_journey.py", "tests/audit/test_wide.py", "tests/reports/test_pages_beside.py",
     "tests/reports/test_pages_command.py", "tests/reports/test_rerun.py", "tests/debias/loop/test_run.py",
     "tests/reports/test_hostile.py", "tests/screens/test_keys_screen.py", "tests/debias/loop/test_kill.py",
