@@ -58,7 +58,7 @@ def _titles(content: bytes, delimiter: str) -> int:
     width, count = widths.most_common(1)[0]
     for place, row in enumerate(rows[: MOST_TITLES + 1]):
         filled = [c for c in row if c.strip()]
-        if len(row) == width and len(filled) == width and not any(_is_number(c) for c in filled):
+        if len(row) == width and len(filled) == width and not any(is_number(c) for c in filled):
             return place if count >= 2 else 0
         if len(filled) > max(1, width // 2):
             return 0
@@ -72,7 +72,8 @@ def _cells(line: str, delimiter: str) -> list[str]:
         return []
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether Python reads it as a float."""
     try:
         float(text)
     except ValueError:

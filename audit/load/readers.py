@@ -195,7 +195,7 @@ def _delimited(files: Sequence[Path], columns: Select, asked: Asked) -> Parts:
             table = table.select(list(wanted))
         parts.append(table)
     named = tuple(n for n in header if n.strip())
-    if sum(_is_number(n) for n in named) > len(named) / 3:
+    if sum(heading.is_number(n) for n in named) > len(named) / 3:
         notes.append(
             f"The first line of {files[0].name} was read as column names ({', '.join(named[:3])}, ...): if it is a "
             "row of data, say header = false under [data], or add a line of names above it."
@@ -214,14 +214,6 @@ def _nameless(file: Path, header: Sequence[str], column: pa.ChunkedArray) -> lis
         if values == [str(i) for i in range(start, start + len(values))]:
             return [f"The first column of {file.name} has no name and only numbers the rows; it was left out."]
     raise columnar.nameless(file.name, [place + 1])
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _columnar(

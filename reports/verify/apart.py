@@ -154,7 +154,10 @@ def _judged_apart(pdf: bytes, asked: Asked, rerun: Any, limits: Limits | None, r
             told, given = child.call({"do": "rerun", "made": made is not None}, seconds=None, **again)
             return replace(_read(told, given, isolation), again=found.again)
         except _Stopped as error:
-            return _stopped(pdf, error.problem, error.expected)
+            if ready is None:
+                return _stopped(pdf, error.problem, error.expected)
+    # A process that was begun before the report may have ended since: new ones read it, and say what ails it.
+    return _judged_apart(pdf, asked, rerun, limits, None)
 
 
 def judged_here(pdf: bytes, asked: Asked, rerun: Any, printer: Printer | None) -> Verification:

@@ -125,11 +125,16 @@ def more_people(cube: dict[str, Any]) -> None:
         cell[3:] = [n + 1 for n in cell[3:]]
 
 
-def begun(files: dict[str, bytes], pki: Pki, ready: apart.Ready) -> None:
-    """The two processes have made what follows from these files, before there is a report."""
+def begin(files: dict[str, bytes], pki: Pki, ready: apart.Ready) -> None:
+    """Two processes make what follows from these files, before there is a report."""
     ready.figures(files)
     ready.pages({**files, NAME: kit.manifest_of(files, pki.auditor, annex="none").to_bytes()})
-    assert [done.result() for _, done in (ready.taken(True), ready.taken(False))]
+
+
+def begun(files: dict[str, bytes], pki: Pki, ready: apart.Ready) -> None:
+    """They have made it."""
+    begin(files, pki, ready)
+    assert all(done.result() for _, done in (ready.taken(True), ready.taken(False)))
 
 
 def test_what_is_made_ahead_is_believed_of_that_report_alone(
@@ -155,13 +160,14 @@ def test_what_is_made_ahead_is_believed_of_that_report_alone(
     assert not [c for c in started if os.path.exists(f"/proc/{c.pid}")]
 
 
+@pytest.mark.parametrize("made", [begin, begun])
 def test_processes_that_ended_before_the_report_came_are_not_needed(
-    real: bytes, small: Reports, pki: Pki, monkeypatch: pytest.MonkeyPatch, started: list[process.Child]
+    made: Any, real: bytes, small: Reports, pki: Pki, monkeypatch: pytest.MonkeyPatch, started: list[process.Child]
 ) -> None:
+    """While they worked, and after they had answered."""
     monkeypatch.setattr(apart, "processors", lambda: 2)
     with apart.Ready() as ready:
-        ready.figures(small.files)
-        ready.pages({**small.files, NAME: kit.manifest_of(small.files, pki.auditor, annex="none").to_bytes()})
+        made(small.files, pki, ready)
         for child in started:
             os.kill(child.pid, signal.SIGKILL)
         found = verify(real, ready=ready)
