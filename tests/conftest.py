@@ -19,6 +19,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import pkcs12
 
 from audit.models import process
+from audit.stats import kept
 from tests import forkserver
 
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -145,7 +146,9 @@ def coarse_calibration() -> Iterator[None]:
     files that are not about them, and in which no other process makes them again."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("audit.stats.calibrated.DRAWS", 40)
+        kept.forget()
         yield
+    kept.forget()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -154,6 +157,12 @@ def what_stays_is_not_searched_again() -> None:
     every library and every collected test each time, which takes up to a second: a file begins with these left out."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_is_drawn_already() -> None:
+    """A file finds nothing kept that another drew, perhaps with something changed."""
+    kept.forget()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

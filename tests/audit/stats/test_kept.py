@@ -62,3 +62,28 @@ def test_so_many_are_kept_and_no_error_is(monkeypatch: pytest.MonkeyPatch) -> No
         with pytest.raises(ZeroDivisionError):
             fails(0)
     assert tried == [0, 0]
+
+
+def test_what_rests_on_something_else_can_be_forgotten() -> None:
+    calls, once = counted()
+    assert [once(A), once(A)] == [1, 1]  # type: ignore[operator]
+    module.forget()
+    assert once(A) == 2  # type: ignore[operator]
+    assert len(calls) == 2
+
+
+def test_a_file_of_tests_begins_with_nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draws that one file has changed reach no other: the limits of 400 draws are not those of 40."""
+    from audit.stats import calibrated
+
+    n, score = np.full(4, 50.0), np.array([0.2, 0.4, 0.6, 0.8])
+    given = (n / n.sum(), score, score + 0.05, n)
+    real = calibrated.error_limits(*given)
+    monkeypatch.setattr(calibrated, "DRAWS", 40)
+    module.forget()
+    coarse = calibrated.error_limits(*given)
+    monkeypatch.undo()
+    assert coarse != real
+    assert calibrated.error_limits(*given) == coarse, "kept until it is forgotten"
+    module.forget()
+    assert calibrated.error_limits(*given) == real
