@@ -101,7 +101,7 @@ FORMATS: dict[str, ModelFormat] = {
             lambda content: _is_json(content) and b'"assay/group-thresholds/1"' in content, types=True,
         ),
         ModelFormat(
-            "xgboost", "XGBoost JSON", (".json", ".ubj", ".xgb"), "xgboost_model:XgboostModel", _is_xgboost,
+            "xgboost", "XGBoost (JSON, UBJSON)", (".json", ".ubj", ".xgb"), "xgboost_model:XgboostModel", _is_xgboost,
             _xgboost_damage, check="tree_files:check_xgboost", onnx=("_xgboost",),
         ),
         # A protobuf has no first bytes of its own, and ONNX computes in single precision.
