@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -135,27 +135,36 @@ def others(place: Path, key: str) -> Iterator[Path]:
 
 
 def taken_over(place: Path, args: Sequence[str], key: str) -> bool:
-    """Copy what another job of this key made, where it is still what that job wrote."""
-    for other in others(place, key):
+    """Copy what another job of this key made, where it is still what that job wrote. A person's own comes first: what
+    somebody else's job took over from it may be there too, and nobody is told of that one."""
+    mine, out = Path(args[1]).parent, Path(args[3])
+    for of_one, done in sorted(
+        ((_of_one(mine, Path(d.out).parent), d) for d in _made_by(others(place, key))), key=lambda f: not f[0]
+    ):
         try:
-            done = msgspec.json.decode((other / "exit.json").read_bytes(), type=_Ended).made
-            made_in = Path(done.out)
-            contents = {name: (made_in / name).read_bytes() for name in FILES}
-        except (OSError, msgspec.MsgspecError):
+            contents = {name: (Path(done.out) / name).read_bytes() for name in FILES}
+        except OSError:
             continue
         if {n: hashlib.sha256(c).hexdigest() for n, c in contents.items()} != done.files:
             continue
-        out = Path(args[3])
         try:
             private_folder(out)
             for name, content in contents.items():
                 write_whole(out / name, content)
         except AssayError:
             return False  # the command itself says what is wrong with the folder
-        if _of_one(Path(args[1]).parent, made_in.parent):
+        if of_one:
             print("The same audit of the same files had been made: its evidence was taken over.")
         return True
     return False
+
+
+def _made_by(places: Iterable[Path]) -> Iterator[_Made]:
+    for place in places:
+        try:
+            yield msgspec.json.decode((place / "exit.json").read_bytes(), type=_Ended).made
+        except (OSError, msgspec.MsgspecError):
+            continue
 
 
 def _of_one(case: Path, other: Path) -> bool:

@@ -166,6 +166,27 @@ def test_another_version_of_what_scores_is_other_work(home: Path, monkeypatch: p
     assert same_work.key_of(args) not in (None, before)
 
 
+@pytest.mark.parametrize("first", ["ann", "bob"])
+def test_ones_own_is_taken_over_whatever_order_the_folders_have(
+    home: Path, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    """What bob took over from ann is there too; ann is told of her own."""
+    people = [case(home, name, "one") for name in "abc"]
+    for place, owner in zip(people, ("ann", "bob", "ann"), strict=True):
+        (place / "owner.json").write_text(json.dumps({"owner": owner, "name": owner, "teams": []}))
+    made = []
+    for place in people[:2]:
+        made.append(start(home, place))
+        assert ended(home, made[-1]) == ["done"]
+    order = [jobs.folder(home, job.id) for job in (made if first == "ann" else made[::-1])]
+    monkeypatch.setattr(same_work, "others", lambda place, key: iter(order))
+    args = ["audit", str(people[2] / "case.toml"), "--out", str(people[2] / "run")]
+    said: list[str] = []
+    monkeypatch.setattr("builtins.print", said.append)
+    assert same_work.taken_over(jobs.folder(home, "c" * 32), args, str(same_work.key_of(args)))
+    assert said == ["The same audit of the same files had been made: its evidence was taken over."]
+
+
 def test_nobody_is_told_that_somebody_else_has_the_same_case(home: Path) -> None:
     people = [case(home, name, "slow") for name in "abc"]
     for place, owner in zip(people, ("ann", "bob", "ann"), strict=True):
