@@ -19,6 +19,7 @@ from audit import progress
 from audit.errors import AssayError
 from audit.models.held import job
 from audit.printable import printable
+from reports import typesetter
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -76,6 +77,7 @@ def _finished(call: Call, name: str) -> int:
 def start() -> None:
     """What an installed `assay` starts: a process that ends with its command, and looks for garbage less often."""
     gc.set_threshold(50_000, 20, 20)
+    typesetter.ends = True
     code = main()
     # Python looks through all that is left several times while it ends, a fifth of a small audit. Now nobody does.
     gc.freeze()
