@@ -6,12 +6,14 @@ Results go to stdout (with --json: one document and nothing else), progress and 
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from assay._commands import COMMANDS
 from assay._commands.parsing import Call, parsed
@@ -19,6 +21,7 @@ from audit import progress
 from audit.errors import AssayError
 from audit.models.held import job
 from audit.printable import printable
+from reports import typesetter
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -76,7 +79,21 @@ def _finished(call: Call, name: str) -> int:
 def start() -> None:
     """What an installed `assay` starts: a process that ends with its command, and looks for garbage less often."""
     gc.set_threshold(50_000, 20, 20)
-    sys.exit(main())
+    typesetter.ends = True
+    code: list[int] = []
+    atexit.register(_end_at_once, code)  # the first that is registered, so that it is the last that is called
+    code.append(main())
+    sys.exit(code[0])
+
+
+def _end_at_once(code: list[int]) -> None:
+    """End without taking apart what is left, which is a sixth of a small audit. Threads have ended, and what libraries
+    registered for the end has been done."""
+    if code:
+        with suppress(OSError, ValueError, AttributeError):  # nobody reads it any more
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code[0])
 
 
 if __name__ == "__main__":

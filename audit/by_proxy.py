@@ -25,14 +25,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from audit.case import Case
 from audit.documents import plain, record_in
 from audit.documents.rows import ByProxy
 from audit.errors import DataError
 from audit.gaps import Settings, seed_of
-from audit.load.tables import read_noted
+from audit.lazy import pandas as pd
 from audit.load.values import coded, names_of
 from audit.numbers import brief, fixed, many, points
 
@@ -65,6 +64,8 @@ def by_proxy(case: Case, frame: pd.DataFrame, favourable: Ints, settings: Settin
 
 def read(table: Any, column: str) -> Proxy:
     """The table of probabilities. Raises DataError where a value stands twice or probabilities do not add up to 1."""
+    from audit.load.tables import read_noted  # here: who says what was found reads no table
+
     found = read_noted(table).frame
     if column not in found.columns:
         raise DataError(

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from msgspec.structs import replace
 
 from audit.case import Case
@@ -24,6 +23,7 @@ from audit.documents import plain, record_in
 from audit.documents.rows import StageCounts, StageFigure, StageGap, StageRate
 from audit.errors import CaseError
 from audit.gaps import Settings, seed_of
+from audit.lazy import pandas as pd
 from audit.load.sign import says_bad, sign_of
 from audit.load.values import coded
 from audit.numbers import are, many

@@ -26,13 +26,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from msgspec.structs import replace
 
 from audit.case import Case
 from audit.documents import plain
 from audit.documents.rows import AdjustedGap, AlikePair, Explained, LikeWithLike, MantelHaenszel, RawGap
 from audit.gaps import Settings, seed_of
+from audit.lazy import pandas as pd
 from audit.load.values import coded
 from audit.marginal_gap import dummies, regression_adjusted
 from audit.numbers import fixed, many, percent, points

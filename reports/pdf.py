@@ -265,6 +265,8 @@ def collector_paused() -> Iterator[None]:
     finally:
         with _pausing:
             _paused -= 1
+            if _paused == 0 and typesetter.ends:
+                gc.freeze()
             if _paused == 0 and _was_on:
                 gc.enable()
 

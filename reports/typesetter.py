@@ -6,6 +6,11 @@ import ctypes.util
 import sys
 import threading
 
+ends = False
+"""Whether this process ends soon after what it prints. What a layout leaves is then not taken apart before that end:
+half a million objects, a tenth of the work of setting a report. `cli.start` says so, and the process of a verification.
+"""
+
 
 def load() -> None:
     """Import WeasyPrint once, by the names of its libraries that the loader knows (`libpango-1.0.so.0`).

@@ -251,3 +251,41 @@ def test_watch_on_nothing_is_one_message(tmp_path: Path, capsys: pytest.CaptureF
         code, printed, err = run(capsys, "watch", tmp_path / "case.toml", "--out", tmp_path / "out", flag)
         assert (code, printed) == (2, "")
         assert "run `assay watch` first" in err
+
+
+ENDS = """
+import atexit, sys, threading, time
+import cli
+
+class Kept:
+    def __del__(self):
+        print("taken apart")
+
+def other():
+    time.sleep(0.2)
+    print("a thread ended")
+
+def run(words=None):
+    atexit.register(print, "registered was called")
+    threading.Thread(target=other).start()
+    return int(sys.argv[1])
+
+kept = Kept()
+cli.main = run
+cli.start()
+"""
+
+
+@pytest.mark.parametrize("code", ["0", "4"])
+def test_a_command_ends_at_once_with_its_code_after_threads_and_what_libraries_registered(code: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ENDS, code],
+        cwd=Path(cli.__file__).parent,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == int(code)
+    assert done.stdout.split("\n") == ["a thread ended", "registered was called", ""]
+    assert done.stderr == ""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -68,26 +69,32 @@ def _seeded(
     size = codes.shape
     weights, varies = np.zeros(size), np.zeros(size, dtype=bool)
     intercept, r2, local, score = (np.zeros(len(own)) for _ in range(4))
+    # lime draws the same for each person, its generator being reset: what is drawn is asked about once, the people too.
+    known: list[tuple[Floats, Floats]] = []
+    asked: list[tuple[Floats, Floats]] = []
+
+    def ask(drawn: Floats, person: int) -> Floats:
+        # The first of lime's rows is the person; the others are drawn.
+        if not known or not np.array_equal(known[-1][0], drawn[1:]):
+            frame = pd.concat([own, _frame(columns, drawn[1:])], ignore_index=True)
+            known[:] = [(drawn[1:].copy(), np.asarray(predict(frame), dtype=np.float64))]
+        answers = known[-1][1]
+        asked[:] = [(np.append(answers[person], answers[len(own) :]), drawn[1:])]
+        return asked[-1][0]
+
     for i in range(len(own)):
         explainer.random_state.seed(seed)
-        asked: list[tuple[Floats, Any]] = []
-
-        def ask(drawn: Floats, i: int = i, asked: list[tuple[Floats, Any]] = asked) -> Floats:
-            # The first of lime's rows is the person; the others are drawn.
-            frame = pd.concat([own.iloc[[i]], _frame(columns, drawn[1:])], ignore_index=True)
-            answers = np.asarray(predict(frame), dtype=np.float64)
-            asked.append((answers, _codes(columns, drawn[1:])))
-            return answers
-
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = explainer.explain_instance(coded[i], ask, num_samples=samples, num_features=len(columns))
+            found = explainer.explain_instance(
+                coded[i], partial(ask, person=i), num_samples=samples, num_features=len(columns)
+            )
         for j, weight in found.local_exp[1]:
             weights[i, j] = weight
         intercept[i], r2[i], local[i] = found.intercept[1], found.score, found.local_pred[0]
-        answers, drawn_codes = asked[-1]
+        answers, drawn = asked[-1]
         score[i] = answers[0]
-        varies[i] = (drawn_codes != codes[i]).any(axis=0)
+        varies[i] = (_codes(columns, drawn) != codes[i]).any(axis=0)
     chosen = np.ones(size, dtype=bool)
     names = tuple(c.name for c in columns)
     return Lime(names, weights, chosen, intercept, r2, local, score, varies, codes, tuple(columns), seed, samples)

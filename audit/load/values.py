@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from audit.errors import DataError
+from audit.lazy import pandas as pd
 from audit.numbers import many
 
 Ints = npt.NDArray[np.int64]

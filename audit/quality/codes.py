@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
+from audit.lazy import pandas as pd
 from audit.load.values import coded
 from audit.numbers import brief
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
+from audit.lazy import pandas as pd
 from audit.load.values import coded
 from audit.quality.codes import Group, Ints
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from audit import stats
 from audit.gaps import Settings, seed_of
+from audit.lazy import pandas as pd
 from audit.numbers import many
 from audit.quality.codes import Group, Ints, Levels, levels_of
 from audit.quality.draw import dealt, row_digest, sample

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
+from audit.lazy import pandas as pd
 from audit.load.values import coded
 
 TYPO = "\u00d8"

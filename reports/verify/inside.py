@@ -50,6 +50,7 @@ Told = tuple[dict[str, Any], dict[str, np.ndarray]]
 def serve(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Told:
     """One question: "verify" (then "printed", where it waits for another process's "pages"; then perhaps "rerun"),
     "pages", "ahead", or "parts"."""
+    typesetter.ends = True
     given = {name: array.tobytes() for name, array in arrays.items()}
     question = msgspec.convert(dict(fields), Question)
     if question.do == "ahead":

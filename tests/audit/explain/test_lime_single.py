@@ -68,6 +68,17 @@ def test_lime_is_really_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked == [200, 200, 200]
 
 
+def test_what_lime_draws_is_asked_about_once_for_all_people() -> None:
+    reference, sizes = rows(200), []
+
+    def counted(frame: pd.DataFrame) -> np.ndarray:
+        sizes.append(len(frame))
+        return predict(frame)
+
+    lime_single(counted, rows(3, seed=1), reference, learn(reference), samples=200, seeds=(0, 5))
+    assert sizes == [3 + 199] * 2
+
+
 def test_missing_numbers_are_explained_by_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     """lime cannot take them; it is not even imported."""
     monkeypatch.setitem(sys.modules, "lime.lime_tabular", None)
