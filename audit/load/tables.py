@@ -93,7 +93,8 @@ def read_noted(
 def _frame(held: list[pa.Table]) -> pd.DataFrame:
     """The table that is taken out of `held`, some columns at a time, each given back once it is copied: of a wide file
     half a gigabyte, which nobody asks for again."""
-    table, parts, pool = held.pop(), [], pa.default_memory_pool()
+    table, pool = held.pop(), pa.default_memory_pool()
+    parts: list[pd.DataFrame] = []
     while table.num_columns > AT_ONCE:
         part, table = (table.select(table.column_names[k]) for k in (slice(AT_ONCE), slice(AT_ONCE, None)))
         parts.append(part.to_pandas(ignore_metadata=True))
