@@ -274,23 +274,30 @@ def _calibration_gaps(
         reason = "fewer than two groups have scores from 0 to 1 and known outcomes"
         nothing = stats.GapResult(None, None, None, None, None, None, None, method, False, reason, left_out)
         return nothing, nothing
-    pairs = [(i, j) for i in usable for j in usable if i != j and (reference is None or reference in (i, j))]
-    highest, lowest = max(pairs, key=lambda p: found[p[0]][0] - found[p[1]][0])
+    error, least, most = np.array(found).T
+    some = np.array(usable)
+    i, j = (some[k] for k in np.nonzero(~np.eye(len(some), dtype=bool)))
+    if reference is not None:
+        with_it = (i == reference) | (j == reference)
+        i, j = i[with_it], j[with_it]
+    widest = int((error[i] - error[j]).argmax())
+    highest, lowest = int(i[widest]), int(j[widest])
     value = found[highest][0] - found[lowest][0]
-    low = max(0.0, max(found[i][1] - found[j][2] for i, j in pairs))
-    high = max(found[i][2] - found[j][1] for i, j in pairs)
+    low = max(0.0, float((least[i] - most[j]).max()))
+    high = float((most[i] - least[j]).max())
     (_, low1, high1), (_, low2, high2) = found[highest], found[lowest]
     difference = stats.GapResult(
         value, min(low, value), min(1.0, high), None, highest, lowest, 0, method, True, None, left_out,
-        low1 - high2, high1 - low2, None, len(pairs) // 2,
+        low1 - high2, high1 - low2, None, len(i) // 2,
     )  # fmt: skip
     if found[highest][0] == 0:
         reason = "0 over 0: no group has any calibration error"
         return difference, stats.GapResult(None, None, None, None, None, None, None, method, False, reason, left_out)
     ratio = found[lowest][0] / found[highest][0]
-    least = min(found[j][1] / found[i][2] for i, j in pairs)
-    most = min(1.0, min(found[j][2] / found[i][1] if found[i][1] > 0 else 1.0 for i, j in pairs))
+    near = float((least[j] / most[i]).min())
+    over = least[i] > 0
+    far = min(1.0, float((most[j[over]] / least[i[over]]).min(initial=1.0)))
     return difference, replace(
-        difference, value=ratio, low=min(least, ratio), high=max(most, ratio),
+        difference, value=ratio, low=min(near, ratio), high=max(far, ratio),
         pair_low=low2 / high1 if high1 > 0 else 0.0, pair_high=high2 / low1 if low1 > 0 else float("inf"),
     )  # fmt: skip

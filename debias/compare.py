@@ -181,7 +181,7 @@ def compare(
         before,
         moved,
         last,
-        tuple(_with_matched(c, moved) for c in found),
+        _with_matched(found, moved),
         flips_of(take(coded, keep), after[keep], margins, favourable),
         last.notes,
     )
@@ -199,14 +199,15 @@ def _published_rows(coded: CodedRows, margins: Sequence[Margin]) -> npt.NDArray[
     return keep
 
 
-def _with_matched(change: Change, arm: Arm | None) -> Change:
+def _with_matched(found: Sequence[Change], arm: Arm | None) -> tuple[Change, ...]:
     if arm is None:
-        return change
-    if change.kind == "rate":
-        found = pick(arm.measures.rates, metric=change.metric, attribute=change.attribute, group=change.group)
-    else:
-        found = pick(arm.measures.gaps, metric=change.metric, attribute=change.attribute, kind=change.kind)
-    return replace(change, matched=None if found is None else found.value)
+        return tuple(found)
+    value: dict[tuple[object, ...], float | None] = {}
+    for rate in arm.measures.rates:
+        value.setdefault(("rate", rate.metric, rate.attribute, rate.group), rate.value)
+    for gap in arm.measures.gaps:
+        value.setdefault((gap.kind, gap.metric, gap.attribute, None), gap.value)
+    return tuple(replace(c, matched=value.get((c.kind, c.metric, c.attribute, c.group))) for c in found)
 
 
 def flips_of(coded: CodedRows, after: Ints, margins: Sequence[Margin], favourable: int) -> tuple[Flip, ...]:

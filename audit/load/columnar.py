@@ -64,7 +64,8 @@ def read_parquet(file: Path, columns: Sequence[str]) -> pa.Table:
                 raise no_rows(file.name, len(columns))
         # A text said once and pointed at by every row costs little on disk and much in memory: keep it packed
         # until its size is known.
-        with pq.ParquetFile(file, read_dictionary=sorted(packed_texts)) as opened:
+        # Without a buffer that holds the whole file beside what is made of it.
+        with pq.ParquetFile(file, read_dictionary=sorted(packed_texts), pre_buffer=False) as opened:
             table = opened.read(columns=list(columns))
     except (pa.ArrowException, OSError) as error:
         raise broken(file, "Parquet", error) from error

@@ -20,6 +20,9 @@ from audit.load.digest import files_of, unreadable
 from audit.load.kinds import KINDS
 from audit.load.readers import Asked, Select, chosen, kind_of, reader_of
 
+AT_ONCE = 64
+"""Columns of Arrow that become columns of pandas before their memory is given back."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
@@ -77,14 +80,30 @@ def read_noted(
     try:
         asked = Asked(read, named, lost, opened, packed)
         table, names, notes = reader_of(kinds.pop()).table(files, columns, asked)
-        frame = table.to_pandas(ignore_metadata=True)
+        held = [table]
         del table
-        pa.default_memory_pool().release_unused()  # of a wide file half a gigabyte, which nobody asks for again
+        frame = _frame(held)
     except OSError as error:
         raise unreadable(files[0], error) from error
     except pa.ArrowException as error:
         raise columnar.broken(files[0], "a table", error) from error
     return Table(frame, names, notes)
+
+
+def _frame(held: list[pa.Table]) -> pd.DataFrame:
+    """The table that is taken out of `held`, some columns at a time, each given back once it is copied: of a wide file
+    half a gigabyte, which nobody asks for again."""
+    table, pool = held.pop(), pa.default_memory_pool()
+    parts: list[pd.DataFrame] = []
+    while table.num_columns > AT_ONCE:
+        part, table = (table.select(table.column_names[k]) for k in (slice(AT_ONCE), slice(AT_ONCE, None)))
+        parts.append(part.to_pandas(ignore_metadata=True))
+        del part
+        pool.release_unused()
+    parts.append(table.to_pandas(ignore_metadata=True))
+    del table
+    pool.release_unused()
+    return parts[0] if len(parts) == 1 else pd.concat(parts, axis=1)
 
 
 def _of_lake(path: Path, columns: Select) -> Table:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from audit import stats
 from audit.gaps import Settings, seed_of
-from audit.quality.codes import MISSING, Group, Levels, levels_of
+from audit.quality.codes import MISSING, Group, Ints, Levels, levels_of
 from audit.quality.draw import dealt, row_digest, sample
 from audit.stats.exact import two_groups
 from audit.values import UNKNOWN, to_json
@@ -48,10 +48,8 @@ def search(
         return {"measured": False, "reason": "no outcome is known", "found": []}
     digest = row_digest(frame, features, groups, [m for pair in asked.values() for m in pair])
     place = sample(digest, MOST_ROWS, seed_of(settings, "slices"))
-    part = frame.iloc[place]
-    columns = [Levels(g.attribute, g.codes[place], g.levels) for g in groups]
+    columns = _columns(frame, features, groups, place)
     named = {g.attribute for g in groups}
-    columns += [c for f in features if f not in named and (c := levels_of(part[f], bands=4, most=12)) is not None]
     conditions, left_out = _conditions(columns)
     half = dealt(digest[place], 2, seed_of(settings, "halves")) == 0
     considered = 0
@@ -100,14 +98,29 @@ class Tested:
     p_adjusted: float = 1.0
 
 
+def _columns(frame: pd.DataFrame, features: Sequence[str], groups: Sequence[Group], place: Ints) -> list[Levels]:
+    """The groups and the features of these rows. Of columns behind MOST_CONDITIONS conditions, which nobody asks about,
+    only the names of the levels."""
+    columns = [Levels(g.attribute, g.codes[place], g.levels) for g in groups]
+    named = {g.attribute for g in groups}
+    before = sum(len(_told(c)) for c in columns)
+    for feature in (f for f in features if f not in named):
+        found = levels_of(frame[feature].iloc[place], bands=4, most=12)
+        if found is not None:
+            columns.append(found if before < MOST_CONDITIONS else replace(found, codes=found.codes[:0]))
+            before += len(_told(found))
+    return columns
+
+
+def _told(column: Levels) -> list[int]:
+    """The levels that a condition may name."""
+    some = len(column.names) > 1
+    return [k for k, name in enumerate(column.names) if some and name not in (UNKNOWN, MISSING)]
+
+
 def _conditions(columns: Sequence[Levels]) -> tuple[list[tuple[int, int]], int]:
     """(column, level) of every condition, and how many more there were than are looked at."""
-    every = [
-        (i, level)
-        for i, c in enumerate(columns)
-        for level, name in enumerate(c.names)
-        if len(c.names) > 1 and name not in (UNKNOWN, MISSING)
-    ]
+    every = [(i, level) for i, c in enumerate(columns) for level in _told(c)]
     return every[:MOST_CONDITIONS], max(0, len(every) - MOST_CONDITIONS)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from audit.gaps import Settings
 from audit.quality.codes import Group
@@ -80,3 +82,20 @@ def test_nothing_known_is_said() -> None:
     assert search(frame, FEATURES, groups, {"error": (nobody, nobody)}, Settings())["measured"] is False
     everyone = np.ones(100, dtype=bool)
     assert search(frame, FEATURES, groups, {"error": (everyone, nobody)}, Settings())["found"] == []
+
+
+def test_of_more_conditions_than_are_looked_at_the_first_count_and_the_rest_are_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing of a column behind them is asked about; the column in which they end is whole."""
+    frame, groups, wrong = people(6000, 2, planted=0.35)
+    rest = [f for f in FEATURES if f != "c2"]
+    every = search(frame, ["c2", *rest], groups, wrong, Settings())
+    assert every["conditions_left_out"] == 0
+    monkeypatch.setattr(
+        import_module("audit.slices.search"), "MOST_CONDITIONS", 4
+    )  # two groups and two of the levels of c2
+    found = search(frame, ["c2", *rest], groups, wrong, Settings())
+    assert found["conditions_left_out"] == 2 + 4 * 6
+    assert found["found"][0]["where"] == every["found"][0]["where"]
+    assert found["found"][0]["people"] == every["found"][0]["people"]
