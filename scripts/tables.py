@@ -74,8 +74,11 @@ def _loaders() -> str:
 
 
 def _documents() -> str:
-    rows = [(f"`{d.name}`", d.words or "the loop's history", d.published.value) for d in DOCUMENTS.values()]
-    return _markdown(("document", "what is in it", "where a group is too small to be published"), rows)
+    rows = [
+        (f"`{d.name}`", d.words or "the loop's history", f"`assay {d.made_by}`", d.published.value)
+        for d in DOCUMENTS.values()
+    ]
+    return _markdown(("document", "what is in it", "made by", "where a group is too small to be published"), rows)
 
 
 TABLES: dict[str, tuple[str, Callable[[], str]]] = {
