@@ -106,8 +106,11 @@ def run_audit(
     more: dict[str, Any] = {}
     numbers = case.data.task == "regression"
     engine = _engine(case, large) if rows is None and held is None else "spark" if held is not None else "memory"
+    counted = None
     if engine != "memory" and not (numbers and case.data.engine is None):
-        cube, model, facts, model_notes, again, more = _counted(case, engine, held, allow, settings)
+        counted = _counted_or_read(case, engine, held, allow, settings, chosen=case.data.engine is not None)
+    if counted is not None:
+        cube, model, facts, model_notes, again, more = counted
     else:
         if rows is None:
             progress.stage("Reading the data")
@@ -302,9 +305,24 @@ def _engine(case: Case, large: bool | None) -> str:
     return "duckdb" if (is_large(case) if large is None else large) else "memory"
 
 
-def _counted(
-    case: Case, engine: str, held: Held | None, allow: Sequence[str], settings: Settings
-) -> tuple[Cube, ModelFacts, DataFacts, tuple[str, ...], tuple[int, int] | None, dict[str, Any]]:
+Counted = tuple[Cube, ModelFacts, DataFacts, tuple[str, ...], tuple[int, int] | None, dict[str, Any]]
+
+
+def _counted_or_read(
+    case: Case, engine: str, held: Held | None, allow: Sequence[str], settings: Settings, *, chosen: bool
+) -> Counted | None:
+    """`_counted`, or None where nobody chose the engine and the rows are read in memory after all."""
+    from audit.scale.source import Uncounted
+
+    try:
+        return _counted(case, engine, held, allow, settings)
+    except Uncounted:
+        if chosen:
+            raise
+        return None
+
+
+def _counted(case: Case, engine: str, held: Held | None, allow: Sequence[str], settings: Settings) -> Counted:
     """The cube of rows that stay where they are, and the keys of evidence.json that are of a part of them."""
     from audit.large import examined
     from audit.scale.beside import of_duckdb

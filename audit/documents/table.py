@@ -54,7 +54,8 @@ DOCUMENTS: dict[str, Document] = {
         Document("explain.json", Explanations, "Explanations", "the explanations", Published.BLURRED, "explain"),
         Document(
             "mitigation.json", Mitigation, "The mitigation that was tried, before and after",
-            "how many gained and lost within what the tables allow, and how wide the intervals of changes are", Published.BLURRED, "mitigate",
+            "how many gained and lost within what the tables allow, and how wide the intervals of changes are",
+            Published.BLURRED, "mitigate",
         ),
         Document(
             "search.json", Search, "The candidates that were tried in a search", "how the candidates were found",
