@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from audit.documents.table import DOCUMENTS
+from audit.engines import ENGINES
 from audit.load.kinds import KINDS as TABLE_KINDS
 from audit.models.formats import FORMATS
 from audit.models.own_loaders import WAYS
@@ -81,6 +82,11 @@ def _documents() -> str:
     return _markdown(("document", "what is in it", "made by", "where a group is too small to be published"), rows)
 
 
+def _engines() -> str:
+    rows = [(f'`"{e.name}"`', e.purpose, e.back) for e in ENGINES.values()]
+    return _markdown(("`engine` under `[data]`", "what it is for", "what comes back"), rows)
+
+
 TABLES: dict[str, tuple[str, Callable[[], str]]] = {
     "detectors": ("metrics.md", _detectors),
     "corruptions": ("stress.md", _corruptions),
@@ -89,6 +95,7 @@ TABLES: dict[str, tuple[str, Callable[[], str]]] = {
     "model formats": ("case-file.md", _model_formats),
     "loaders": ("case-file.md", _loaders),
     "documents": ("report.md", _documents),
+    "engines": ("scale.md", _engines),
 }
 """Name of the table -> the file that it stands in, and what writes it."""
 
