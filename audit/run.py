@@ -23,7 +23,7 @@ from audit.code import code_rows
 from audit.cube import CodedRows, Cube, Margin, cube_of, margins_of
 from audit.cube_json import margins_to_json
 from audit.decide import ModelFacts, decide, reads_note
-from audit.derived import derived, further_findings
+from audit.derived import derived
 from audit.documents import record_in
 from audit.documents.base import Record
 from audit.documents.evidence import LeftToCube
@@ -31,7 +31,8 @@ from audit.documents.rows import ByProxy, LikeWithLike
 from audit.engines import DUCKDB, ENGINES, MEMORY, SPARK
 from audit.evidence import SCHEMA, measures_to_json, sha256, tool
 from audit.files import canonical, write_whole
-from audit.findings import findings, judge, model_findings
+from audit.findings import judge
+from audit.found import found
 from audit.funnel import funnel
 from audit.gaps import Settings
 from audit.individual import flips as turned
@@ -126,7 +127,7 @@ def run_audit(
     left = left_to_cube(margins, measures.gaps, norms)
     made = derived(margins, settings, shares_of(case), norms, left)
     evidence = document(
-        case, facts, model, measures, settings, sha256(cube_bytes), norms, further_findings(made),
+        case, facts, model, measures, settings, sha256(cube_bytes), norms, made,
         (*model_notes, *notes), _notes_of(more), left,
     ) | made | more  # fmt: skip
     write_whole(out / "cube.json", cube_bytes)
@@ -339,12 +340,12 @@ def document(
     settings: Settings,
     cube_sha256: str,
     norms: Sequence[Mapping[str, Any]],
-    further: Sequence[str],
+    made: Mapping[str, Any],
     notes: Sequence[str],
     last_notes: Sequence[str],
     left: LeftToCube | None,
 ) -> dict[str, Any]:
-    """evidence.json as a dict, keys in the order of the contract. further: findings that stand behind the others."""
+    """evidence.json as a dict, keys in the order of the contract. made: what else follows from the cube."""
     data = case.data
     people = next((c.people for c in measures.counts if not c.attribute), None)
     model: dict[str, Any] = {"kind": asked.kind, "sha256": asked.sha256, "format": asked.format}
@@ -400,6 +401,6 @@ def document(
         **({"presets": listed(case.forms)} if case.forms else {}),
         "policy": case.policy.named(),
         "norms": list(norms),
-        "findings": [*model_findings(model), *findings(measures), *further],
+        "findings": found(model, measures, made),
         "notes": [*measures.notes, *notes, *asked.notes, *last_notes],
     }

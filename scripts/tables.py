@@ -9,6 +9,7 @@ from pathlib import Path
 
 from audit.documents.table import DOCUMENTS
 from audit.engines import ENGINES
+from audit.found import KINDS as FINDINGS
 from audit.load.kinds import KINDS as TABLE_KINDS
 from audit.models.formats import FORMATS
 from audit.models.own_loaders import WAYS
@@ -82,6 +83,10 @@ def _documents() -> str:
     return _markdown(("document", "what is in it", "made by", "where a group is too small to be published"), rows)
 
 
+def _findings() -> str:
+    return _markdown(("findings", "say where"), [(k.name, k.tells) for k in FINDINGS.values()])
+
+
 def _engines() -> str:
     rows = [(f'`"{e.name}"`', e.purpose, e.back) for e in ENGINES.values()]
     return _markdown(("`engine` under `[data]`", "what it is for", "what comes back"), rows)
@@ -95,6 +100,7 @@ TABLES: dict[str, tuple[str, Callable[[], str]]] = {
     "model formats": ("case-file.md", _model_formats),
     "loaders": ("case-file.md", _loaders),
     "documents": ("report.md", _documents),
+    "findings": ("metrics.md", _findings),
     "engines": ("scale.md", _engines),
 }
 """Name of the table -> the file that it stands in, and what writes it."""

@@ -53,9 +53,10 @@ def mitigation_pairs(made: Mitigation, evidence: Evidence, figures: Mapping[str,
         lost = {_asked(n) for n in evidence.norms} - {_asked(n) for n in arm.norms}
         yield f"how many of the audit's norms the arm {arm_named(name)} leaves out", len(lost), 0
     yield from _overall(made.arms)
-    if "original" in margins and "candidate" in margins:
-        yield from change_pairs(made, evidence, margins, figures)
-        yield from flip_pairs(made.flips, margins["original"], margins["candidate"])
+    original, candidate = margins.get("original"), margins.get("candidate")
+    if original is not None and candidate is not None:
+        yield from change_pairs(made, evidence, candidate, figures)
+        yield from flip_pairs(made.flips, original, candidate)
     yield from _aim(made)
 
 

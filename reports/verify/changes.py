@@ -26,20 +26,20 @@ Group = tuple[tuple[str, ...], tuple[str, ...]]
 def change_pairs(
     made: Mitigation,
     evidence: Evidence,
-    margins: Mapping[str, Sequence[Margin]],
+    margins: Sequence[Margin],
     figures: Mapping[str, tuple[Any, Any]],
 ) -> Iterator[tuple[str, Any, Any]]:
     """Before, matched and after of each change are figures of the arms, and each that both models have is told, the
-    worst first; its sign, its clearness and the least width of its interval follow."""
+    worst first; its sign, its clearness and the least width of its interval follow. margins: the candidate's."""
     from debias.paired import figures_of, is_worse, worst_first
 
     known: dict[str, dict[Any, Any]] = {name: {} for name in ARMS}
     for name, (rates, gaps) in figures.items():
         known[name] = {(r.metric, r.attribute, r.group, "rate"): r.value for r in rates}
         known[name] |= {(g.metric, g.attribute, None, g.kind): g.value for g in gaps}
-    due = figures_of(margins["candidate"], dict(evidence.settings.reference), evidence.settings.floor)
+    due = figures_of(margins, dict(evidence.settings.reference), evidence.settings.floor)
     told = [_key(c) for c in made.changes]
-    before, after = known["original"], known["candidate"]
+    before, after = (known.get(name, {}) for name in ("original", "candidate"))
     lacking = {key for key in due if before.get(key) is not None and after.get(key) is not None} - set(told)
     yield "how many changes are left out", len(lacking), 0
     yield "how many changes are told twice", len(told) - len(set(told)), 0

@@ -51,11 +51,10 @@ class Part:
 def parts_of(files: Mapping[str, bytes], manifest: Manifest | None, known: Known) -> tuple[Part, ...]:
     """What documents of one run say of themselves and of each other, in the order of the lines. The same parts are
     checked before a report is signed, where there is no manifest yet."""
-    from reports.compare import EARLIER
     from reports.verify.series import check_comparison, check_series
     from reports.verify.stress import check_stress, check_whatif
 
-    evidence, mitigation, earlier = "evidence.json", "mitigation.json", EARLIER["evidence.json"]
+    evidence, mitigation, earlier = "evidence.json", "mitigation.json", "earlier-evidence.json"
     found = (
         Part(
             "figures", "every figure of evidence.json with the embedded cube", evidence,
