@@ -124,3 +124,22 @@ def test_what_is_too_large_to_be_read_otherwise_is_refused_by_duckdb(
         assert code == 2
         assert words in message
         assert "take `engine` out" not in message
+
+
+@pytest.mark.parametrize("row", [NAMES, "a,1,1,caf\xe9"])
+def test_a_contract_is_held_against_it_too(
+    row: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What DuckDB would take for a row, or cannot read, far down."""
+    asked(tmp_path, lines(*BODY), "", capsys)
+    case = tmp_path / "case.toml"
+    assert cli.main(["contract", str(case), "--out", str(tmp_path / "contract.toml")]) == 0
+    case.write_text(f'contract = "contract.toml"\n{case.read_text()}')
+    (tmp_path / "rows.csv").write_bytes(far(row).decode().encode("latin-1"))
+    said = []
+    for _ in range(2):
+        capsys.readouterr()
+        said.append((cli.main(["contract", str(case), "--check"]), capsys.readouterr().out))
+        monkeypatch.setattr(sys.modules["audit.scale.source"], "LARGE_BYTES", 1)
+    assert said[0] == said[1]
+    assert said[0][1]
