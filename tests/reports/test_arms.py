@@ -117,6 +117,16 @@ def gained(d: Any) -> None:
     with_tests(d)
 
 
+def more_than_there_are(d: Any) -> None:
+    moved(d["flips"][0], d["flips"][0]["rows"], d["flips"][0]["rows"])
+    with_tests(d)
+
+
+def fewer_than_none(d: Any) -> None:
+    """Of a group where all moved one way one fewer did, and one fewer than nobody the other way."""
+    moved(next(f for f in d["flips"] if min(f["to_favourable"], f["to_unfavourable"]) == 0), -1, -1)
+
+
 def narrowed(d: Any) -> None:
     change = of(d, 1)
     change.update(low=change["delta"] - 1e-6, high=change["delta"] + 1e-6, clear=abs(change["delta"]) > 1e-6)
@@ -167,6 +177,8 @@ FORGED: dict[str, Callable[[Any], object]] = {
     "how many groups the flips tell twice": lambda d: d["flips"].append(d["flips"][0]),
     "the order of the flips": lambda d: d.update(flips=d["flips"][::-1]) or with_tests(d),
     "flips 1, counts": gained,
+    "flips 1, counts is": more_than_there_are,
+    ", counts": fewer_than_none,
     "how many groups have other flips than their parts": turned_to_and_fro,
     "the floor of small groups of the arm candidate": lambda d: d["cubes"]["candidate"].update(floor=3),
     "the floor of small groups of the arm original": lambda d: d["cubes"]["original"].update(floor=0),
