@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from assay._frames import Columns
+from audit.engines import SPARK
 from audit.errors import CaseError, InputError, nearest
 from audit.load.engines import FRAME
 
@@ -67,7 +68,7 @@ class SparkColumns(Columns):
     def place(self) -> dict[str, Any]:
         """What a case says of where the rows are."""
         floor = {"spark": {"floor": self.held.floor}} if self.held.floor is not None else {}
-        return {"engine": "spark", "table": FRAME, **floor}
+        return {"engine": SPARK, "table": FRAME, **floor}
 
     def sign(self, outcome: str | None, positive: object, favourable: object, *, scored: bool) -> dict[str, Any]:
         """As of a table in memory, from the values that the outcome has most often."""

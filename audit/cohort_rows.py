@@ -29,6 +29,7 @@ from audit.cube_json import margins_from_json
 from audit.decide import decide
 from audit.differencing import Before, Told, hidden_groups
 from audit.documents.evidence import Evidence
+from audit.engines import MEMORY
 from audit.errors import DataError
 from audit.evidence import sha256
 from audit.files import canonical, read_json, write_whole
@@ -121,7 +122,7 @@ def only(coded: CodedRows, stay: Mask) -> CodedRows:
 def kept_rows(case: Case, run: Path, evidence: Evidence, *, allow: Sequence[str] = ()) -> Kept:
     """Read the audited rows and ask for their decisions again. Raises DataError where the rows were not read by the
     audit, or where data or model are no longer those of the run, and what `load_rows` and `decide` raise."""
-    if evidence.data.engine != "memory":
+    if evidence.data.engine != MEMORY:
         raise DataError(
             "only sensitive columns can be asked for here", got=f"rows that {evidence.data.engine} counted, unread",
             expected="rows that the audit read", todo="name the column as sensitive, and audit again",

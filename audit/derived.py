@@ -12,34 +12,20 @@ from audit.alike import as_people
 from audit.bounds import bounds
 from audit.calibration import points_curves, reliability_curves
 from audit.classes.measures import class_measures
-from audit.classes.words import class_findings
 from audit.conform import conformance
 from audit.cube import Margin
 from audit.documents import record_in
 from audit.documents.base import Record
-from audit.documents.evidence import Classes, LeftToCube, Regression
+from audit.documents.evidence import LeftToCube
 from audit.gaps import Settings
 from audit.inequality import inequality
 from audit.quality.population import population_tables
 from audit.ranking import ranking
 from audit.regression.measures import regression_measures
-from audit.regression.words import regression_findings
 from audit.smooth import smoothed_rates
 
 FROM_ROWS = ("quality", "slices", "individual", "funnel", "like_with_like", "by_proxy", "contract")
 """Keys of evidence.json that need the rows: `verify --rerun` makes them again."""
-
-
-def further_findings(more: Mapping[str, Any]) -> list[str]:
-    """Findings about what `derived` made: they stand behind those about rates and gaps."""
-    found = record_in(_Further, more, "evidence.json")
-    out = [] if found.classes is None else [*class_findings(found.classes)]
-    return out if found.regression is None else [*out, *regression_findings(found.regression)]
-
-
-class _Further(Record, frozen=True):
-    classes: Classes | None = None
-    regression: Regression | None = None
 
 
 class _Shares(Record, frozen=True):

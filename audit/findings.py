@@ -146,14 +146,16 @@ def significance(gap: Gap, comparisons: str = "comparisons") -> str:
     return of_two if gap.pairs == 1 else f"{of_two}; all groups tested together: {together}"
 
 
-def model_findings(model: Mapping[str, Any]) -> tuple[str, ...]:
+def of_two_rules(model: Mapping[str, Any]) -> tuple[str, ...]:
     """What the model's own decision and the other rule at hand differ by; `model` is the entry of evidence.json."""
-    compared, served = model.get("compared"), model.get("served")
-    rules = from_json(Compared, compared) if compared else None
-    out = [words_of(rules)] if rules is not None and rules.differ else []
-    if served and (unlike := finding(served.get("alike"))) is not None:
-        out.append(unlike)
-    return tuple(out)
+    rules = from_json(Compared, compared) if (compared := model.get("compared")) else None
+    return () if rules is None or not rules.differ else (words_of(rules),)
+
+
+def of_serving(model: Mapping[str, Any]) -> tuple[str, ...]:
+    """Where a served model answers otherwise one by one than in a batch; `model` is the entry of evidence.json."""
+    unlike = finding(served.get("alike")) if (served := model.get("served")) else None
+    return () if unlike is None else (unlike,)
 
 
 TURNED_ROWS = 30
@@ -172,10 +174,20 @@ def turned_words(rates: Sequence[Rate]) -> str | None:
     return None
 
 
-def findings(measures: Measures) -> tuple[str, ...]:
-    """A few sentences, the widest gaps first: selection, then errors. Counts and intervals in each."""
+def of_ranks(measures: Measures) -> tuple[str, ...]:
+    """`turned_words`, where there are any."""
     turned = turned_words(measures.rates)
-    out: list[str] = [] if turned is None else [turned]
+    return () if turned is None else (turned,)
+
+
+def findings(measures: Measures) -> tuple[str, ...]:
+    """What rates and gaps of some people say."""
+    return *of_ranks(measures), *of_gaps(measures)
+
+
+def of_gaps(measures: Measures) -> tuple[str, ...]:
+    """A few sentences, the widest gaps first: selection, then errors. Counts and intervals in each."""
+    out: list[str] = []
     alone = [g for g in measures.gaps if len(g.attribute) == 1 and g.kind == "difference"]
     for metric in ASKED_FIRST:
         out += [_sentence(measures, g, METRICS[metric].finding) for g in alone if g.metric == metric]

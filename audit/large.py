@@ -5,9 +5,9 @@ sketch, and what needs rows from a sample, each said to be so.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,8 +28,50 @@ from audit.quality.proxies import proxies
 from audit.scale.beside import Beside, Counts, Kinds
 from audit.scale.typed import Counted
 
+if TYPE_CHECKING:
+    from audit.scale.frames import Held
+    from audit.scale.opened import Opened
+
 WIDE = 1.96
 """Standard errors of a 95 % interval."""
+
+
+Elsewhere = tuple[Counted, Mapping[str, str] | None, dict[str, Any], tuple[str, ...]]
+"""What was counted, what is known of its source, keys of evidence.json, and notes."""
+
+
+def in_duckdb(case: Case, held: Held | None, allow: Sequence[str], settings: Settings, name: str) -> Elsewhere:
+    """Files, counted where they lie. name: as notes call it."""
+    from audit.scale.beside import of_duckdb
+    from audit.scale.count import count
+    from audit.scale.opened import opened
+
+    with opened(case) as base:
+        found = count(case, base)
+        progress.stage(f"Looking at the data inside {name}")
+        looked = of_duckdb(case, found, settings.seed, base)
+        more, notes = examined(case, looked, found, name, settings, allow)
+        return found, None, more | _contracted(case, settings, base), notes
+
+
+def _contracted(case: Case, settings: Settings, base: Opened) -> dict[str, Any]:
+    if case.contract is None:
+        return {}
+    from audit.contract.check import to_document
+    from audit.contract.large import check_large
+
+    progress.stage("Holding the contract against the file")
+    return {"contract": to_document(check_large(case, settings, base))}
+
+
+def in_spark(case: Case, held: Held | None, allow: Sequence[str], settings: Settings, name: str) -> Elsewhere:
+    """A table that lies in Spark, or one that was handed over. name: as notes call it."""
+    from audit.scale.spark import count_in_spark
+
+    found, source, looked = count_in_spark(case, held, allow, settings.seed)
+    assert looked is not None
+    more, notes = examined(case, looked, found, name, settings, allow)
+    return found, source, more, notes
 
 
 def examined(

@@ -18,14 +18,15 @@ from msgspec.structs import asdict
 from audit.by_proxy import keep_published
 from audit.cube import Cube, Margin, order_levels
 from audit.cube_json import margins_from_json, margins_to_json
-from audit.derived import FROM_ROWS, derived, further_findings
+from audit.derived import FROM_ROWS, derived
 from audit.documents import Documents, record_in
 from audit.documents.base import Names, Record
 from audit.documents.evidence import Evidence
 from audit.documents.table import Published, published
 from audit.evidence import measures_to_json, sha256
 from audit.files import canonical
-from audit.findings import findings, judge, model_findings
+from audit.findings import judge
+from audit.found import found as found_in
 from audit.funnel import figures
 from audit.gaps import Settings
 from audit.measure import measure
@@ -168,7 +169,7 @@ def _measured_again(
         "family": measures.family,
         "cube": table,
         "norms": norms,
-        "findings": [*model_findings(model), *findings(measures), *further_findings(made)],
+        "findings": found_in(model, measures, made),
         **made,
     }
     return with_left(evidence, left, tuple(made))

@@ -23,14 +23,16 @@ from audit.code import code_rows
 from audit.cube import CodedRows, Cube, Margin, cube_of, margins_of
 from audit.cube_json import margins_to_json
 from audit.decide import ModelFacts, decide, reads_note
-from audit.derived import derived, further_findings
+from audit.derived import derived
 from audit.documents import record_in
 from audit.documents.base import Record
 from audit.documents.evidence import LeftToCube
 from audit.documents.rows import ByProxy, LikeWithLike
+from audit.engines import DUCKDB, ENGINES, MEMORY, SPARK
 from audit.evidence import SCHEMA, measures_to_json, sha256, tool
 from audit.files import canonical, write_whole
-from audit.findings import findings, judge, model_findings
+from audit.findings import judge
+from audit.found import found
 from audit.funnel import funnel
 from audit.gaps import Settings
 from audit.individual import flips as turned
@@ -55,7 +57,6 @@ from audit.wide import left_to_cube, told_of, with_left, written
 
 if TYPE_CHECKING:
     from audit.scale.frames import Held
-    from audit.scale.opened import Opened
 
 MANY_ROWS = 200_000
 """From here on the model's process ends once it has decided: what follows takes more memory than a new start time."""
@@ -81,7 +82,7 @@ class DataFacts:
     columns: tuple[str, ...]
     features: tuple[str, ...]
     sensitive_sha256: str | None = None
-    engine: str = "memory"
+    engine: str = MEMORY
     source: Mapping[str, str] | None = None
 
 
@@ -105,9 +106,12 @@ def run_audit(
     case = keeping_answers(case, out, renew=True)
     more: dict[str, Any] = {}
     numbers = case.data.task == "regression"
-    engine = _engine(case, large) if rows is None and held is None else "spark" if held is not None else "memory"
-    if engine != "memory" and not (numbers and case.data.engine is None):
-        cube, model, facts, model_notes, again, more = _counted(case, engine, held, allow, settings)
+    engine = _engine(case, large) if rows is None and held is None else SPARK if held is not None else MEMORY
+    counted = None
+    if engine != MEMORY and not (numbers and case.data.engine is None):
+        counted = _counted_or_read(case, engine, held, allow, settings, chosen=case.data.engine is not None)
+    if counted is not None:
+        cube, model, facts, model_notes, again, more = counted
     else:
         if rows is None:
             progress.stage("Reading the data")
@@ -123,7 +127,7 @@ def run_audit(
     left = left_to_cube(margins, measures.gaps, norms)
     made = derived(margins, settings, shares_of(case), norms, left)
     evidence = document(
-        case, facts, model, measures, settings, sha256(cube_bytes), norms, further_findings(made),
+        case, facts, model, measures, settings, sha256(cube_bytes), norms, made,
         (*model_notes, *notes), _notes_of(more), left,
     ) | made | more  # fmt: skip
     write_whole(out / "cube.json", cube_bytes)
@@ -242,16 +246,6 @@ def _contracted(case: Case, frame: pd.DataFrame, columns: Sequence[str], setting
     return {"contract": to_document(check(frame, case.contract, groups_of(case, frame), settings, columns=columns))}
 
 
-def _contracted_in_base(case: Case, settings: Settings, base: Opened) -> dict[str, Any]:
-    if case.contract is None:
-        return {}
-    from audit.contract.check import to_document
-    from audit.contract.large import check_large
-
-    progress.stage("Holding the contract against the file")
-    return {"contract": to_document(check_large(case, settings, base))}
-
-
 def _named_by_people(
     case: Case, frame: pd.DataFrame, groups: tuple[Group, ...], coded: CodedRows, settings: Settings
 ) -> dict[str, Any]:
@@ -294,38 +288,36 @@ def _predicted(
 def _engine(case: Case, large: bool | None) -> str:
     """Who counts the rows."""
     if case.data.engine is not None and large is None:
-        if case.data.engine != "memory":
+        if ENGINES[case.data.engine].counts:
             from audit.scale.frames import refuse
 
             refuse(case, case.data.engine)
         return case.data.engine
-    return "duckdb" if (is_large(case) if large is None else large) else "memory"
+    return DUCKDB if (is_large(case) if large is None else large) else MEMORY
 
 
-def _counted(
-    case: Case, engine: str, held: Held | None, allow: Sequence[str], settings: Settings
-) -> tuple[Cube, ModelFacts, DataFacts, tuple[str, ...], tuple[int, int] | None, dict[str, Any]]:
+Counted = tuple[Cube, ModelFacts, DataFacts, tuple[str, ...], tuple[int, int] | None, dict[str, Any]]
+
+
+def _counted_or_read(
+    case: Case, engine: str, held: Held | None, allow: Sequence[str], settings: Settings, *, chosen: bool
+) -> Counted | None:
+    """`_counted`, or None where nobody chose the engine and the rows are read in memory after all."""
+    from audit.scale.source import Uncounted
+
+    try:
+        return _counted(case, engine, held, allow, settings)
+    except Uncounted:
+        if chosen:
+            raise
+        return None
+
+
+def _counted(case: Case, engine: str, held: Held | None, allow: Sequence[str], settings: Settings) -> Counted:
     """The cube of rows that stay where they are, and the keys of evidence.json that are of a part of them."""
-    from audit.large import examined
-    from audit.scale.beside import of_duckdb
-    from audit.scale.count import count
-    from audit.scale.opened import opened
-    from audit.scale.spark import count_in_spark
-
-    name = {"duckdb": "DuckDB", "spark": "Spark"}[engine]
-    progress.stage(f"Counting inside {name}")
-    if engine == "spark":
-        found, source, looked = count_in_spark(case, held, allow, settings.seed)
-        assert looked is not None
-        more, notes = examined(case, looked, found, name, settings, allow)
-    else:
-        source = None
-        with opened(case) as base:
-            found = count(case, base)
-            progress.stage("Looking at the data inside DuckDB")
-            looked = of_duckdb(case, found, settings.seed, base)
-            more, notes = examined(case, looked, found, name, settings, allow)
-            more |= _contracted_in_base(case, settings, base)
+    row = ENGINES[engine]
+    progress.stage(f"Counting inside {row.title}")
+    found, source, more, notes = row.counting()(case, held, allow, settings, row.title)
     facts = DataFacts(
         found.sha256, found.rows, found.people, found.columns, found.features, engine=engine, source=source
     )
@@ -348,12 +340,12 @@ def document(
     settings: Settings,
     cube_sha256: str,
     norms: Sequence[Mapping[str, Any]],
-    further: Sequence[str],
+    made: Mapping[str, Any],
     notes: Sequence[str],
     last_notes: Sequence[str],
     left: LeftToCube | None,
 ) -> dict[str, Any]:
-    """evidence.json as a dict, keys in the order of the contract. further: findings that stand behind the others."""
+    """evidence.json as a dict, keys in the order of the contract. made: what else follows from the cube."""
     data = case.data
     people = next((c.people for c in measures.counts if not c.attribute), None)
     model: dict[str, Any] = {"kind": asked.kind, "sha256": asked.sha256, "format": asked.format}
@@ -409,6 +401,6 @@ def document(
         **({"presets": listed(case.forms)} if case.forms else {}),
         "policy": case.policy.named(),
         "norms": list(norms),
-        "findings": [*model_findings(model), *findings(measures), *further],
+        "findings": found(model, measures, made),
         "notes": [*measures.notes, *notes, *asked.notes, *last_notes],
     }

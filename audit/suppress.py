@@ -3,7 +3,8 @@
 Two rules (Hundepool et al. 2012, "Statistical Disclosure Control", ch. 4):
 
 1. A value of one attribute that fewer than `floor` people have: these people are taken out of every table, since
-   withholding only their own row would leave them as a total minus the rest.
+   withholding only their own row would leave them as a total minus the rest. Where fewer than `floor` of those who are
+   left have another value, they are taken out too, until none is left of whom that is true.
 2. A group of an intersection under the floor is withheld, and with it the next smallest of its line wherever the
    line's total would give it away; groups inside a withheld group are withheld too.
 
@@ -29,7 +30,8 @@ ROUNDED = f"Numbers of rows are rounded up to {FLOOR}s: people of rare values ar
 
 def publish(cube: Cube, floor: int = FLOOR, order: int = 3) -> tuple[tuple[Margin, ...], tuple[str, ...]]:
     """The margins that may be published, and a note for each thing left out. floor 0 withholds nothing."""
-    small = rare_values(cube, floor)
+    steps = _rare_steps(cube, floor)
+    small = {value for step in steps for value in step}
     margins, notes = margins_of(without(cube, small), order)
     hidden: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
     out: list[Margin] = []
@@ -42,8 +44,9 @@ def publish(cube: Cube, floor: int = FLOOR, order: int = 3) -> tuple[tuple[Margi
         out.append(blank(margin, hidden[margin.attribute]))
     out = _scores_of_the_rest(out) if small else out
     said = tuple(
-        f"Fewer than {floor} people have {a} = {v}; they are left out of every table that leaves this machine."
-        for a, v in sorted(small)
+        f"{few} {floor} people have {a} = {v}; they are left out of every table that leaves this machine."
+        for few, step in zip(("Fewer than", *["Without these, fewer than"] * len(steps)), steps, strict=False)
+        for a, v in sorted(step)
     )
     return tuple(out), (*notes, *said)
 
@@ -59,14 +62,25 @@ def publish_margins(margins: Sequence[Margin], floor: int = FLOOR) -> tuple[Marg
 
 
 def rare_values(cube: Cube, floor: int = FLOOR) -> set[tuple[str, str]]:
-    """(attribute, value) that some people have, and fewer than `floor`."""
-    found = set()
-    for attribute in cube.attributes:
-        margin = cube.margin((attribute,))
-        for group, people in zip(margin.groups, margin.people.tolist(), strict=True):
-            if 0 < people < floor:
-                found.add((attribute, group[0]))
-    return found
+    """(attribute, value) that some people have, and fewer than `floor`: of all people, or of those left without the
+    people of such values."""
+    return {value for step in _rare_steps(cube, floor) for value in step}
+
+
+def _rare_steps(cube: Cube, floor: int) -> list[set[tuple[str, str]]]:
+    """The rare values of all people, then those of the people who are left, until there are none."""
+    steps: list[set[tuple[str, str]]] = []
+    while True:
+        found = set()
+        for attribute in cube.attributes:
+            margin = cube.margin((attribute,))
+            for group, people in zip(margin.groups, margin.people.tolist(), strict=True):
+                if 0 < people < floor:
+                    found.add((attribute, group[0]))
+        if not found:
+            return steps
+        steps.append(found)
+        cube = without(cube, found)
 
 
 def without(cube: Cube, values: set[tuple[str, str]]) -> Cube:
@@ -95,14 +109,19 @@ def without(cube: Cube, values: set[tuple[str, str]]) -> Cube:
 
 
 def rare_people(coded: CodedRows, floor: int = FLOOR) -> npt.NDArray[np.bool_]:
-    """(n,) who has a value of a single attribute that fewer than `floor` people have: left out of what is published."""
+    """(n,) who has one of `rare_values`: left out of what is published."""
     out = np.zeros(len(coded.codes), dtype=bool)
-    for axis, levels in enumerate(coded.levels):
-        people = np.bincount(coded.codes[:, axis], minlength=len(levels))
-        if coded.cluster is not None:
-            people = people_per_value(coded.cluster, coded.codes[:, axis], len(levels))
-        out |= (people < floor)[coded.codes[:, axis]]
-    return out
+    while True:
+        more, left = out.copy(), np.flatnonzero(~out)
+        for axis, levels in enumerate(coded.levels):
+            codes = coded.codes[left, axis]
+            people = np.bincount(codes, minlength=len(levels))
+            if coded.cluster is not None:
+                people = people_per_value(coded.cluster[left], codes, len(levels))
+            more[left] |= (people < floor)[codes]
+        if (more == out).all():
+            return out
+        out = more
 
 
 def small_values(cube: Cube, floor: int = FLOOR) -> int:

@@ -33,7 +33,7 @@ from audit.gaps import Settings
 from audit.measure import measure
 from audit.metrics import ACCURACY, FALSE_POSITIVE_RATE, ROC_AUC, SELECTION_RATE, TRUE_POSITIVE_RATE
 from audit.numbers import percent
-from audit.suppress import publish
+from audit.suppress import publish, rare_people
 from audit.values import Measures, to_json
 from audit.wide import KEY, left_to_cube, told_of
 from debias.paired import Change, changes, joint_of, people_moved, take
@@ -164,7 +164,7 @@ def compare(
     moved = None if matched is None else measured("matched", matched)
     last = measured("candidate", candidate)
     margins = last.margins
-    keep = _published_rows(coded, margins)
+    keep = ~rare_people(coded, settings.floor)
     after = candidate[0].positive.astype(np.int64)
     joint = joint_of(take(coded, keep), after[keep])
     found = changes(
@@ -181,33 +181,31 @@ def compare(
         before,
         moved,
         last,
-        _with_matched(found, moved),
+        _told(found, before, moved, last),
         flips_of(take(coded, keep), after[keep], margins, favourable),
         last.notes,
     )
 
 
-def _published_rows(coded: CodedRows, margins: Sequence[Margin]) -> npt.NDArray[np.bool_]:
-    """The rows behind the published margins: without the people of values that are too rare to be shown."""
-    keep = np.ones(len(coded.label), dtype=bool)
-    for margin in margins:
-        if len(margin.attribute) == 1:
-            axis = coded.attributes.index(margin.attribute[0])
-            hidden = {g[0] for g, gone in zip(margin.groups, margin.withheld, strict=True) if gone}
-            codes = [i for i, level in enumerate(coded.levels[axis]) if level in hidden]
-            keep &= ~np.isin(coded.codes[:, axis], codes)
-    return keep
-
-
-def _with_matched(found: Sequence[Change], arm: Arm | None) -> tuple[Change, ...]:
+def _figures(arm: Arm | None) -> dict[tuple[object, ...], float | None]:
+    """The rates and gaps of an arm by metric, attribute, group and kind, as changes have them."""
     if arm is None:
-        return tuple(found)
-    value: dict[tuple[object, ...], float | None] = {}
-    for rate in arm.measures.rates:
-        value.setdefault(("rate", rate.metric, rate.attribute, rate.group), rate.value)
-    for gap in arm.measures.gaps:
-        value.setdefault((gap.kind, gap.metric, gap.attribute, None), gap.value)
-    return tuple(replace(c, matched=value.get((c.kind, c.metric, c.attribute, c.group))) for c in found)
+        return {}
+    m = arm.measures
+    found: dict[tuple[object, ...], float | None] = {(r.metric, r.attribute, r.group, "rate"): r.value for r in m.rates}
+    return found | {(g.metric, g.attribute, None, g.kind): g.value for g in m.gaps}
+
+
+def _told(found: Sequence[Change], before: Arm, moved: Arm | None, after: Arm) -> tuple[Change, ...]:
+    """The changes of figures that both arms have, beside the baseline's: of decisions that are (nearly) all alike they
+    have no ratio (audit.gaps)."""
+    first, between, last = (_figures(arm) for arm in (before, moved, after))
+    keys = [(c.metric, c.attribute, c.group, c.kind) for c in found]
+    return tuple(
+        replace(c, matched=between.get(key))
+        for c, key in zip(found, keys, strict=True)
+        if first.get(key) is not None and last.get(key) is not None
+    )
 
 
 def flips_of(coded: CodedRows, after: Ints, margins: Sequence[Margin], favourable: int) -> tuple[Flip, ...]:

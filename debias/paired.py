@@ -18,6 +18,7 @@ from scipy import sparse
 
 from audit.alike import worth
 from audit.cube import CodedRows, Floats, Ints, Margin
+from audit.documents.mitigation import Change as Told
 from audit.gaps import comparable
 from audit.metrics import (
     BASE_RATE,
@@ -230,20 +231,20 @@ def changes(
         moved.append(_figures(cells, plan, 1) - _figures(cells, plan, 0))
     delta = (after - before)[0]
     half = _band(np.concatenate(moved)[:, known], alpha)
-    half = np.maximum(half, np.minimum(3.0 / np.maximum(np.array(plan.least)[known], 1.0), 1.0))
+    half = np.maximum(half, at_least(np.array(plan.least)[known]))
     out = []
     for f, h in zip(np.flatnonzero(known).tolist(), half.tolist(), strict=True):
         metric, attribute, group, kind = plan.names[f]
         d = float(delta[f])
         low, high = max(-1.0, d - h), min(1.0, d + h)
-        worse = _worse(metric, kind, d)
+        worse = is_worse(metric, kind, d)
         out.append(
             Change(
                 metric, attribute, group, kind, float(before[0, f]), None, float(after[0, f]), d, low, high,
                 worse, low > 0 or high < 0,
             )
         )  # fmt: skip
-    return sorted(out, key=_first)
+    return sorted(out, key=worst_first)
 
 
 def _band(moved: Floats, alpha: float) -> Floats:
@@ -271,15 +272,30 @@ class _Plan:
     least: list[float]
 
 
-def _plan(joint: Joint, margins: Sequence[Margin], reference: dict[str, str], floor: int) -> _Plan:
+def figures_of(
+    margins: Sequence[Margin], reference: dict[str, str], floor: int
+) -> dict[tuple[str, tuple[str, ...], tuple[str, ...] | None, str], float]:
+    """Every figure of which `changes` gives the change, by (metric, attribute, group, kind) and in its order; with the
+    least number of people that it is a share of."""
+    plan = _plan(None, margins, reference, floor)
+    return dict(zip(plan.names, plan.least, strict=True))
+
+
+def at_least(people: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Half the width that no interval of a change goes below: the rule of three, 3 / n (Hanley & Lippman-Hand 1983)."""
+    half: npt.NDArray[np.float64] = np.minimum(3.0 / np.maximum(people, 1.0), 1.0)
+    return half
+
+
+def _plan(joint: Joint | None, margins: Sequence[Margin], reference: dict[str, str], floor: int) -> _Plan:
     plan = _Plan([], [], [], [])
-    for margin in margins:
+    for m, margin in enumerate(margins):
         metrics = metrics_for(margin.meaning)
         chosen = distinct(metrics)
         shown = np.flatnonzero(~margin.withheld & (margin.rows > 0))
         members = comparable(margin, floor) if margin.attribute else np.zeros(0, dtype=np.int64)
-        plan.sums.append(_sums(joint, margin))
-        m = len(plan.sums) - 1
+        if joint is not None:
+            plan.sums.append(_sums(joint, margin))
         n = {x.name: (margin.n * x.denominator).sum(axis=(1, 2)) * worth(margin) for x in metrics}
         for metric in chosen:
             plan.steps.append((m, (metric,), shown, "rate", None))
@@ -356,7 +372,7 @@ def gap_of(shares: Sequence[Floats], kind: str, reference: int | None) -> Floats
     return out
 
 
-def _worse(metric: str, kind: str, delta: float) -> bool:
+def is_worse(metric: str, kind: str, delta: float) -> bool:
     """Which way is worse. A rate of errors rising is worse; so is any group being favoured or found less often."""
     if kind == "difference":
         return delta > 0
@@ -365,8 +381,9 @@ def _worse(metric: str, kind: str, delta: float) -> bool:
     return delta < 0
 
 
-def _first(change: Change) -> tuple[object, ...]:
-    """What clearly got worse, then what did by estimate, then the rest; gaps before rates, the largest first."""
+def worst_first(change: Change | Told) -> tuple[object, ...]:
+    """The order of changes: what clearly got worse, then what did by estimate, then the rest; gaps before rates, the
+    largest first."""
     return (
         not (change.worse and change.clear),
         not change.worse,

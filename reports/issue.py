@@ -41,6 +41,7 @@ from reports.series import SERIES, WATCH, series_bytes, watch_in
 from reports.sign import Signed, SignedLevel, Validation, certify, timestamp_authority
 from reports.signing_key import SigningKey
 from reports.undrawn import ENTRY
+from reports.verify.contents import refused
 
 if TYPE_CHECKING:
     from reports.log import Log, LogView
@@ -95,9 +96,10 @@ def issue_report(
     annex: "full", "short" or "none"; "summary" makes the page for the public alone. conditions: what the board is asked
     to tick, in place of what the figures ask for; open ones of the case in the log stand before them.
     compare: an earlier run folder or report. allow_difference: why it may go out although its counts and those of an
-    earlier report differ by a few people; printed. Raises PublicationError without it (reports.log.ledger), DataError
-    where the run folder is incomplete, OutputError where `out` or the log cannot be written. printing: called with the
-    files that are embedded, the manifest among them, before the pages are set.
+    earlier report differ by a few people; printed. printing: called with the files that are embedded, the manifest
+    among them, before the pages are set. Raises PublicationError without a reason (reports.log.ledger), DataError where
+    the run folder is incomplete or its documents do not belong together, OutputError where `out` or the log cannot be
+    written.
     """
     run, out = Path(run), Path(out)
     book, before = _opened(log, out)
@@ -108,6 +110,7 @@ def issue_report(
 
         earlier, unchecked = earlier_files(compare)
         plain = plain.plus(earlier)
+    demand_consistent(plain)
     if lacking := setting.without_font(plain):
         progress.say(
             f"No font on this machine draws {', '.join(lacking)} letters: such names are printed as numbers (group 3 "
@@ -161,6 +164,31 @@ def issue_report(
         # A report signed again takes the place of the one before: the log has both, and both stay this folder's.
         remember_issued(Path(run), signed.pdf)
     return _write(out, signed, manifest, book, held.check)
+
+
+def demand_consistent(files: Documents) -> None:
+    """Refuse to sign what `assay verify` would refuse of these documents: one that is older than the case, the data or
+    the policy of the others, or whose figures do not follow from its counts. Raises DataError naming it."""
+    found = refused(files)
+    if found is None:
+        return
+    part, broken = found
+    name = broken.document or part.document
+    raise DataError(
+        f"{name} does not belong with the rest of the run, and `assay verify` would refuse the report: "
+        f"{broken.problem}",
+        got=broken.got or name, expected=broken.expected or part.compared, todo=_again(name),
+    )  # fmt: skip
+
+
+def _again(name: str) -> str:
+    """What to do where a document does not belong with the others."""
+    row = DOCUMENTS.get(name)
+    if row is None:
+        return "compare with another run, or with none"
+    if row.needed:
+        return f"run `assay {row.made_by}` again into the same folder"
+    return f"run `assay audit` and then `assay {row.made_by}` again into the same folder, or take {name} out of it"
 
 
 def asked_of_board(

@@ -12,6 +12,7 @@ from audit.case import Case
 from audit.cohort import Looked, cohort
 from audit.cohort_rows import Condition, Kept, cohort_of_rows, kept_rows, outcome_columns, ranged, values_to_ask
 from audit.documents.evidence import Evidence
+from audit.engines import MEMORY
 from audit.errors import AssayError
 from audit.findings import findings, judge, percent
 from audit.numbers import many
@@ -125,7 +126,7 @@ def _ask(folder: CaseFolder, evidence: Evidence, before: tuple[Condition, ...]) 
 
 def _columns(case: Case, evidence: Evidence) -> list[str]:
     """What can be asked by, beside groups: any column of the data but outcomes; where the audit read no rows, none."""
-    if evidence.data.engine != "memory":
+    if evidence.data.engine != MEMORY:
         return []
     banded = set(case.data.bins)
     groups = set(evidence.data.sensitive) - banded

@@ -66,7 +66,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "tests/reports/test_identity.py", "tests/reports/test_verdict.py", "tests/reports/test_seal.py",
         "tests/reports/test_told.py", "tests/reports/test_register.py", "tests/reports/test_kinds.py",
         "tests/reports/test_pages_beside.py", "tests/reports/test_series_counts.py",
-        "tests/reports/test_pages_looks.py",
+        "tests/reports/test_pages_looks.py", "tests/reports/test_arms.py", "tests/reports/test_belongs.py",
     ),
 }  # fmt: skip
 """What is changed -> the tests that should notice."""

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from audit.documents.table import DOCUMENTS
+from audit.engines import ENGINES
+from audit.found import KINDS as FINDINGS
 from audit.load.kinds import KINDS as TABLE_KINDS
 from audit.models.formats import FORMATS
 from audit.models.own_loaders import WAYS
@@ -74,8 +76,20 @@ def _loaders() -> str:
 
 
 def _documents() -> str:
-    rows = [(f"`{d.name}`", d.words or "the loop's history", d.published.value) for d in DOCUMENTS.values()]
-    return _markdown(("document", "what is in it", "where a group is too small to be published"), rows)
+    rows = [
+        (f"`{d.name}`", d.words or "the loop's history", f"`assay {d.made_by}`", d.published.value)
+        for d in DOCUMENTS.values()
+    ]
+    return _markdown(("document", "what is in it", "made by", "where a group is too small to be published"), rows)
+
+
+def _findings() -> str:
+    return _markdown(("findings", "say where"), [(k.name, k.tells) for k in FINDINGS.values()])
+
+
+def _engines() -> str:
+    rows = [(f'`"{e.name}"`', e.purpose, e.back) for e in ENGINES.values()]
+    return _markdown(("`engine` under `[data]`", "what it is for", "what comes back"), rows)
 
 
 TABLES: dict[str, tuple[str, Callable[[], str]]] = {
@@ -86,6 +100,8 @@ TABLES: dict[str, tuple[str, Callable[[], str]]] = {
     "model formats": ("case-file.md", _model_formats),
     "loaders": ("case-file.md", _loaders),
     "documents": ("report.md", _documents),
+    "findings": ("metrics.md", _findings),
+    "engines": ("scale.md", _engines),
 }
 """Name of the table -> the file that it stands in, and what writes it."""
 

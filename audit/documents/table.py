@@ -27,13 +27,15 @@ class Published(Enum):
 @dataclass(frozen=True, slots=True)
 class Document:
     """One document. record: what it is read into. words: what is in it. word: what of it rests on the auditor's word.
-    in_run: written into the run folder, from which a report takes it. needed: no report without it."""
+    made_by: the command that writes it. in_run: written into the run folder, from which a report takes it. needed: no
+    report without it."""
 
     name: str
     record: Any
     words: str
     word: str
     published: Published
+    made_by: str = ""
     in_run: bool = True
     needed: bool = False
 
@@ -42,30 +44,32 @@ DOCUMENTS: dict[str, Document] = {
     d.name: d
     for d in (
         Document(
-            "cube.json", CubeHead, "The counts that the evidence follows from", "", Published.AGAIN, needed=True
+            "cube.json", CubeHead, "The counts that the evidence follows from", "", Published.AGAIN, "audit",
+            needed=True,
         ),
         Document(
             "evidence.json", Evidence, "Every rate, gap, interval and test of the audit", "", Published.AGAIN,
-            needed=True,
+            "audit", needed=True,
         ),
-        Document("explain.json", Explanations, "Explanations", "the explanations", Published.BLURRED),
+        Document("explain.json", Explanations, "Explanations", "the explanations", Published.BLURRED, "explain"),
         Document(
             "mitigation.json", Mitigation, "The mitigation that was tried, before and after",
-            "what the mitigation did to single people", Published.BLURRED,
+            "how many gained and lost within what the tables allow, and how wide the intervals of changes are",
+            Published.BLURRED, "mitigate",
         ),
         Document(
             "search.json", Search, "The candidates that were tried in a search", "how the candidates were found",
-            Published.BLURRED,
+            Published.BLURRED, "mitigate",
         ),
         Document(
             "stress.json", Stress, "The worst corruptions of the data that were found",
-            "how corruptions were searched", Published.WITHHELD,
+            "how corruptions were searched", Published.WITHHELD, "stress",
         ),
         Document(
             "whatif.json", Whatif, "Variants of the pipeline, each measured on the same people",
-            "how variants were fitted", Published.WITHHELD,
+            "how variants were fitted", Published.WITHHELD, "whatif",
         ),
-        Document("series.json", Series, "", "what the loop did", Published.APART, in_run=False),
+        Document("series.json", Series, "", "what the loop did", Published.APART, "watch", in_run=False),
     )
 }  # fmt: skip
 

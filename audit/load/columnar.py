@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from audit.errors import DataError
 from audit.load import limits
-from audit.load.delimited import check_duplicates, too_large, too_wide
+from audit.load.delimited import check_duplicates, nameless, too_large, too_wide
 from audit.numbers import many
 from audit.printable import first_line
 from audit.sentences import FEWER_VALUES
@@ -123,16 +123,6 @@ def _names(file: Path, schema: pa.Schema) -> tuple[str, ...]:
     if any(not n.strip() for n in names):
         raise nameless(file.name, [i + 1 for i, n in enumerate(names) if not n.strip()])
     return names
-
-
-def nameless(name: str, places: Sequence[int]) -> DataError:
-    """The refusal for columns without a name."""
-    return DataError(
-        f"{name!r} has a column without a name",
-        got=f"an empty name for column {', '.join(str(p) for p in places[:5])}",
-        expected="a name for each column",
-        todo="name it, or remove it if it only numbers the rows",
-    )
 
 
 def no_rows(name: str, count: int) -> DataError:

@@ -69,12 +69,7 @@ def open_text(file: Path, *, gz: bool, read: ReadSpec = PLAIN) -> Text:
         raise unreadable(file, error) from error
     content, note = _utf8(file.name, content)
     if not content[:_SAMPLE].strip() and not content.strip():
-        raise DataError(
-            f"the file {file.name!r} is empty",
-            got="no text at all" if not content else "only spaces and line ends",
-            expected="a header line with column names, and rows",
-            todo="export the table again",
-        )
+        raise _empty(file.name, content)
     if b"\n" not in content and b"\r" not in content:
         content += b"\n"  # a header alone is still a line
     hint = _EXCEL_HINT.match(content[:16])
@@ -95,14 +90,60 @@ def open_text(file: Path, *, gz: bool, read: ReadSpec = PLAIN) -> Text:
     return Text(file.name, content, delimiter, header, tuple(notes), twins)
 
 
+def _empty(name: str, content: bytes) -> DataError:
+    return DataError(
+        f"the file {name!r} is empty",
+        got="no text at all" if not content else "only spaces and line ends",
+        expected="a header line with column names, and rows",
+        todo="export the table again",
+    )
+
+
 def header_of(name: str, head: bytes) -> tuple[tuple[str, ...], str]:
-    """The column names and the delimiter, from the beginning of a file in UTF-8. Raises DataError."""
+    """The column names and the delimiter, from the beginning of a file that is read as it stands: UTF-8, names in its
+    first line, each a name of its own. Raises DataError."""
+    head = head.removeprefix(codecs.BOM_UTF8)
+    if not head.strip():
+        raise _empty(name, head)
+    if (wide := _utf16(head)) is not None or _EXCEL_HINT.match(head[:16]):
+        raise DataError(
+            f"{name!r} is not read as it stands",
+            got="UTF-16" if wide else "a line that names the delimiter above the column names",
+            expected="UTF-8, with the column names in the first line",
+            todo="take `engine` out (it is then read in memory), or save it again as CSV UTF-8",
+        )
+    no_zero_byte(name, head)
     sample = _sample(head)
     delimiter = _delimiter(sample)
     header = tuple(_records(sample, delimiter, 1)[0])
     _check_header(name, header)
     check_duplicates(name, header)
+    if blank := [i + 1 for i, n in enumerate(header) if not n.strip()]:
+        raise nameless(name, blank)
+    if not head.partition(b"\n")[2].strip() and b"\r" not in head.strip():
+        raise _no_rows(name, header)
     return header, delimiter
+
+
+def _no_rows(name: str, header: Sequence[str]) -> DataError:
+    return DataError(
+        f"the file {name!r} has a header and no rows",
+        got=f"{many(len(header), 'column name')}, 0 rows",
+        expected="at least one row",
+        todo="export the table again, with its rows",
+    )
+
+
+def no_zero_byte(name: str, content: bytes, start: int = 0) -> None:
+    """Raises DataError where there is one: this is no text, and readers cut a value there or take it into a name.
+    start: how many bytes of the file come before."""
+    if (place := content.find(b"\0")) >= 0:
+        raise DataError(
+            f"{name!r} is no text",
+            got=f"zero bytes, the first at byte {start + place:,}",
+            expected="a CSV file in UTF-8 or UTF-16, or a Parquet or Feather file with that ending",
+            todo="export the table as CSV UTF-8 or Parquet",
+        )
 
 
 def texts_of(
@@ -116,7 +157,9 @@ def texts_of(
     wanted = None if columns is None else [*columns, *(t for c in columns for t in text.twins.get(c, ()))]
     if text.content.count(b'"') % 2:
         return heading.one_of_twins(text.name, text.twins, _odd_quotes(text, wanted))
-    if guess and (types := {n: t for n, t in _plain_numbers(text).items() if n not in named}):
+    # Columns of one name are compared as they are written: of two, one may be read as numbers and the other not.
+    twins = {*text.twins, *(t for others in text.twins.values() for t in others)}
+    if guess and (types := {n: t for n, t in _plain_numbers(text).items() if n not in named and n not in twins}):
         try:
             return heading.one_of_twins(text.name, text.twins, _read(text, wanted, types))
         except pa.ArrowInvalid:
@@ -194,12 +237,7 @@ def _read(text: Text, columns: Sequence[str] | None, types: dict[str, pa.DataTyp
             todo="correct these lines; a text that holds the delimiter needs quotation marks around it",
         )
     if table.num_rows == 0:
-        raise DataError(
-            f"the file {text.name!r} has a header and no rows",
-            got=f"{many(len(text.header), 'column name')}, 0 rows",
-            expected="at least one row",
-            todo="export the table again, with its rows",
-        )
+        raise _no_rows(text.name, text.header)
     return table
 
 
@@ -289,7 +327,7 @@ def _utf8(name: str, content: bytes) -> tuple[bytes, str | None]:
     wide = _utf16(content)
     if wide is not None:
         try:
-            return content.decode(wide).lstrip("\ufeff").encode(), None
+            text = content.decode(wide).lstrip("\ufeff").encode()
         except UnicodeError as error:
             raise DataError(
                 f"{name!r} looks like UTF-16 but is broken",
@@ -297,13 +335,9 @@ def _utf8(name: str, content: bytes) -> tuple[bytes, str | None]:
                 expected="whole UTF-16 or UTF-8 text",
                 todo="save it again as CSV UTF-8",
             ) from error
-    if b"\0" in content[:_SAMPLE]:
-        raise DataError(
-            f"{name!r} is no text",
-            got="zero bytes near its beginning",
-            expected="a CSV file in UTF-8 or UTF-16, or a Parquet or Feather file with that ending",
-            todo="export the table as CSV UTF-8 or Parquet",
-        )
+        no_zero_byte(name, text)
+        return text, None
+    no_zero_byte(name, content)
     if content.isascii():
         return content, None
     try:
@@ -424,6 +458,16 @@ def check_duplicates(name: str, header: Sequence[str]) -> None:
             expected="a different name for each column",
             todo="rename or remove the columns that are there twice",
         )
+
+
+def nameless(name: str, places: Sequence[int]) -> DataError:
+    """The refusal for columns without a name."""
+    return DataError(
+        f"{name!r} has a column without a name",
+        got=f"an empty name for column {', '.join(str(p) for p in places[:5])}",
+        expected="a name for each column",
+        todo="name it, or remove it if it only numbers the rows",
+    )
 
 
 def _shortened(text: str) -> str:

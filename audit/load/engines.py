@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from audit.case import DataSpec, SparkSpec
+from audit.engines import SPARK
 from audit.errors import CaseError, DataError
 from audit.load.toml import Reader, beside, relative
 from audit.load.written import DataSection, SparkSection
@@ -16,7 +17,7 @@ FRAME = "(a DataFrame of a notebook)"
 
 def made(given: DataSection) -> SparkSpec | None:
     """What a case says of Spark. Raises CaseError where its keys contradict each other."""
-    if given.engine != "spark":
+    if given.engine != SPARK:
         for key, value in (("table", given.table), ("spark", given.spark)):
             if value is not None:
                 raise CaseError(
@@ -90,7 +91,7 @@ def to_table(data: DataSpec, folder: Path) -> dict[str, Any]:
 
 def in_reach(data: DataSpec) -> None:
     """Raises DataError where rows are asked for that stay in Spark."""
-    if data.engine == "spark":
+    if data.engine == SPARK:
         raise DataError(
             "this needs the rows, and they stay in Spark",
             got=f'engine = "spark" for {data.path.name}',

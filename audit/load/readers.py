@@ -188,7 +188,7 @@ def _delimited(files: Sequence[Path], columns: Select, asked: Asked) -> Parts:
             same_columns(file, files[0], text.header, header)
         blank = [n for n in text.header if not n.strip()]
         if len(blank) > 1:
-            raise columnar.nameless(file.name, [i + 1 for i, n in enumerate(text.header) if not n.strip()])
+            raise delimited.nameless(file.name, [i + 1 for i, n in enumerate(text.header) if not n.strip()])
         table = delimited.texts_of(text, [*wanted, *blank], guess=len(files) == 1, named=_names(names, named))
         if blank:
             notes += _nameless(file, text.header, table.column(blank[0]))
@@ -213,7 +213,7 @@ def _nameless(file: Path, header: Sequence[str], column: pa.ChunkedArray) -> lis
     for start in (0, 1):
         if values == [str(i) for i in range(start, start + len(values))]:
             return [f"The first column of {file.name} has no name and only numbers the rows; it was left out."]
-    raise columnar.nameless(file.name, [place + 1])
+    raise delimited.nameless(file.name, [place + 1])
 
 
 def _columnar(

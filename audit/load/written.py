@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, field
 
+from audit.engines import ENGINES
 from audit.errors import CaseError
 from audit.load.schema import Flag, Names, Number, Section, Text, Value, choice, number
 from audit.load.toml import Reader
@@ -48,6 +49,8 @@ class About(Section, frozen=True):
 
 
 # -- [data] -------------------------------------------------------------------------------------------------------
+
+Counting = Annotated[str, choice(lambda: ENGINES)]
 
 
 def _edges(at: Reader, key: str) -> None:
@@ -167,7 +170,7 @@ class DataSection(Section, frozen=True, kw_only=True):
         | None
     ) = None
     dates: Literal["day-first", "month-first"] | None = None
-    engine: Literal["memory", "duckdb", "spark"] | None = None
+    engine: Counting | None = None
     table: Text | None = None
     spark: Annotated[SparkSection | None, Meta(extra={"where": "[data.spark]"})] = None
 

@@ -30,6 +30,7 @@ from audit.case import Case
 from audit.classes.code import decided_among, refuse_threshold
 from audit.code import Decisions
 from audit.decide import ModelFacts, facts_of, source_name
+from audit.engines import SPARK
 from audit.errors import AssayError, DataError, ModelError
 from audit.load import check
 from audit.load.rows import without_missing_words
@@ -196,7 +197,7 @@ def _labels(case: Case, frame: Any, columns: Sequence[str], name: str) -> tuple[
     if label is None:
         return ()
     found = kinds(frame, [f"c{columns.index(label)}"], most=base.MOST_GROUPS).drop_columns([PEOPLE])
-    frame = base.typed_values(case, Source((Path(name),), "spark", tuple(columns), ()), found, [label], False)[0]
+    frame = base.typed_values(case, Source((Path(name),), SPARK, tuple(columns), ()), found, [label], False)[0]
     return tuple(sorted(coded(without_missing_words(frame, [label])[label])[1]))
 
 

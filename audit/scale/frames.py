@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from audit.case import Case, ReadSpec
+from audit.engines import ENGINES
 from audit.errors import CaseError, DataError
 from audit.load import check
 from audit.load.roles import check_roles
@@ -77,8 +78,8 @@ class _Hash:
 def refuse(case: Case, engine: str) -> None:
     """Raises CaseError for what needs rows, or a reader of our own, and so cannot be had of another engine."""
     data, model = case.data, case.model
-    rows = engine != "duckdb"  # it reads files by our own rules, and people with several rows
-    here = engine == "spark" and can_ask(case)
+    rows = not ENGINES[engine].own_rules
+    here = ENGINES[engine].asks and can_ask(case)
     needs = {
         "a model that is asked": model.is_asked and not here,
         '`task = "regression"`': data.task != "classification",
@@ -191,7 +192,7 @@ def _counted(case: Case, held: Held, asked: Asked | None, repeated: tuple[int, i
         notes = (
             *notes,
             f"Combinations of {', '.join(case.data.sensitive)} with fewer than {many(held.floor, 'row')}, if there "
-            f"are any, stayed in {held.engine.capitalize()}: they are in no count here.",
+            f"are any, stayed in {ENGINES[held.engine].title}: they are in no count here.",
         )
     again = repeated if asked is not None else _repeated(case, held, frame)
     extra = base.Extra(notes, bins, repeated=again, asked=asked)

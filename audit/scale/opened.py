@@ -26,7 +26,7 @@ from audit.load.digest import sha256_of
 from audit.load.roles import check_roles
 from audit.numbers import many
 from audit.printable import first_line
-from audit.scale.source import Source, literal, source_of, unpacked
+from audit.scale.source import Source, Uncounted, literal, look_through, read_otherwise, source_of, unpacked
 from audit.scale.typed import roles_of
 
 MEMORY, WIDE, A_COLUMN, COPYING = 1000, 500, 2, 300
@@ -107,6 +107,7 @@ def opened(case: Case) -> Iterator[Opened]:
     check_roles(case)
     source = source_of(case)
     check.columns(case, source.columns, ())
+    look_through(source)
     digest = Digest(case.data.path)
     with tempfile.TemporaryDirectory(prefix="assay-") as folder:
         database = duckdb.connect(config={**SAFE, "memory_limit": _memory(source), "temp_directory": folder})
@@ -166,9 +167,11 @@ def broken(source: Source, error: Exception) -> DataError:
             expected="columns that fit",
             todo="name those that the case is about in `[data] features`",
         )
-    return DataError(
+    otherwise = read_otherwise(source)
+    return (Uncounted if otherwise else DataError)(
         f"{source.files[0].name!r} cannot be counted",
         got=first_line(error),
         expected="a whole " + ("Parquet file" if source.kind == "parquet" else "CSV file in UTF-8, rows alike"),
-        todo="export the table again, or as Parquet",
+        todo=("take `engine` out (it is then read in memory), or " if otherwise else "")
+        + "export the table again, or as Parquet",
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import glob
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from audit.case import Case, ReadSpec
 from audit.errors import DataError
@@ -23,6 +25,8 @@ LARGE_VALUES = 60_000_000
 LARGE_BYTES = 300_000_000
 """Of CSV, unpacked."""
 HEAD = 1 << 20
+MOST_READ = 1 << 30
+"""Bytes of CSV, unpacked, that are read in memory where DuckDB cannot read them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,7 @@ def is_large(case: Case) -> bool:
             rows += whole * lines / len(head) if head else 0
             first = head[: head.find(b"\n")]
             columns = max(columns, 1 + max(first.count(d) for d in (b",", b";", b"\t", b"|")))
-        return (size >= LARGE_BYTES or _many(rows, columns)) and all(_clean_utf8(f) for f in files)
+        return (size >= LARGE_BYTES or _many(rows, columns)) and all(_as_it_stands(f) for f in files)
     return False
 
 
@@ -150,23 +154,67 @@ def _begun(file: Path) -> tuple[bytes, int]:
     return head, int(size * len(head) / used) if used else 0
 
 
-def _clean_utf8(file: Path) -> bool:
-    """Whether the beginning of a CSV is UTF-8 without Excel's hint line: what DuckDB reads as we do."""
+def _as_it_stands(file: Path) -> bool:
+    """Whether the beginning of a CSV is what DuckDB reads as we do: UTF-8, and column names in the first line, each a
+    name of its own. Of others the reader of tables knows more, or says what is wrong."""
     head = _head(file)
-    if head.startswith((b"sep=", b"\xff\xfe", b"\xfe\xff")) or b"\0" in head:
-        return False
     try:
+        delimited.header_of(file.name, head)
         head.decode()
     except UnicodeDecodeError as error:
         return error.start > len(head) - 4  # a letter cut in two by the end of the sample
+    except DataError:
+        return False
+    return True
+
+
+class Uncounted(DataError):
+    """DuckDB cannot count a file that the reader of tables reads."""
+
+
+def look_through(source: Source) -> None:
+    """Of CSV, of the whole of it, what DuckDB passes over and the reader of tables does not. Raises DataError as that
+    does where there are zero bytes, and Uncounted where a line repeats the column names: it would be a row."""
+    for file in source.files if source.kind == "csv" else ():
+        head, done, tail = _head(file), 0, b""
+        again = b"\n" + head[: head.find(b"\n") + 1].removeprefix(codecs.BOM_UTF8).lower()
+        with _stream(file) as stream:
+            while chunk := stream.read(HEAD):
+                delimited.no_zero_byte(file.name, chunk, done)
+                if len(again) > 1 and (place := (tail + chunk).lower().find(again)) >= 0:
+                    raise _repeated(source, file, done - len(tail) + place)
+                done, tail = done + len(chunk), chunk[1 - len(again) :]
+
+
+def _repeated(source: Source, file: Path, place: int) -> DataError:
+    read = unpacked(source.files) <= MOST_READ
+    return (Uncounted if read else DataError)(
+        f"{file.name!r} repeats its column names",
+        got=f"once more, after byte {place:,}",
+        expected="them in the first line alone",
+        todo="take that line out" + (", or take `engine` out: it is then left out as the file is read" if read else ""),
+    )
+
+
+def read_otherwise(source: Source) -> bool:
+    """Whether the reader of tables reads what DuckDB could not. False for CSV beyond MOST_READ, which is not tried;
+    raises DataError where it refuses it too, in its words."""
+    if source.kind != "csv" or unpacked(source.files) > MOST_READ:
+        return False
+    for file in source.files:
+        delimited.texts_of(delimited.open_text(file, gz=kind_of(file) == "csv.gz"))
     return True
 
 
 def _head(file: Path) -> bytes:
+    with _stream(file) as stream:
+        return bytes(stream.read(HEAD))
+
+
+def _stream(file: Path) -> Any:
     import gzip
 
-    with gzip.open(file, "rb") if kind_of(file) == "csv.gz" else file.open("rb") as stream:
-        return bytes(stream.read(HEAD))
+    return gzip.open(file, "rb") if kind_of(file) == "csv.gz" else file.open("rb")
 
 
 def source_of(case: Case) -> Source:
@@ -200,4 +248,4 @@ def source_of(case: Case) -> Source:
 
 
 def _header(file: Path) -> tuple[tuple[str, ...], str]:
-    return delimited.header_of(file.name, _head(file).removeprefix(b"\xef\xbb\xbf"))
+    return delimited.header_of(file.name, _head(file))

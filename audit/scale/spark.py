@@ -23,6 +23,7 @@ import pyarrow as pa
 
 from audit import progress
 from audit.case import Case, SparkSpec
+from audit.engines import SPARK
 from audit.errors import CaseError, DataError
 from audit.load.columnar import parquet_names
 from audit.load.digest import files_of, sha256_of
@@ -54,7 +55,7 @@ def count_in_spark(
 ) -> tuple[Counted, Mapping[str, str], Beside | None]:
     """The combinations of values that Spark counted, what is known of the source, and what stands beside them
     (audit/scale/beside.py), drawn by `seed`; None without one. Raises CaseError, DataError, ModelError."""
-    refuse(case, "spark")
+    refuse(case, SPARK)
     if held is not None:
         return _counted(case, held, allow, seed)
     spec = case.data.spark or SparkSpec()
@@ -86,7 +87,7 @@ def held_of(frame: Any, *, name: str = FRAME, floor: int | None = None) -> Held:
             expected="a different name for each column",
             todo="rename or drop one",
         )
-    return Held(own, columns, "spark", name, floor, said)
+    return Held(own, columns, SPARK, name, floor, said)
 
 
 def _counted(

@@ -46,9 +46,10 @@ measured from it again takes many times its size (a report of 1,000 groups is 4 
 attributes 7.5 MB)."""
 
 
-def limits_for(pdf: bytes) -> Limits:
-    """LIMITS, with the memory that a report of this size may need; a file that is padded gets MOST_MEMORY."""
-    return replace(LIMITS, memory_bytes=min(LIMITS.memory_bytes + A_BYTE * len(pdf), MOST_MEMORY))
+def limits_for(*content: bytes) -> Limits:
+    """LIMITS, with the memory that a report of this size may need, or one that embeds these files; what is padded gets
+    MOST_MEMORY."""
+    return replace(LIMITS, memory_bytes=min(LIMITS.memory_bytes + A_BYTE * sum(map(len, content)), MOST_MEMORY))
 
 
 FILE = "file/"
@@ -89,7 +90,7 @@ class Ready:
         self._pool = self._stack.enter_context(ThreadPoolExecutor(2))
         for elsewhere in (True, False):
             try:
-                child = self._stack.enter_context(_enclosed(LIMITS))
+                child = self._stack.enter_context(_enclosed(limits_for(*files.values())))
             except OutputError:
                 return
             self._begun.append((child, self._pool.submit(_ahead, child, elsewhere, files if elsewhere else {})))

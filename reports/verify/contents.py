@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reports.attest import MODEL_CARD, STATEMENTS
 from reports.manifest import Manifest
@@ -34,7 +34,74 @@ def ahead(files: Mapping[str, bytes], known: Known) -> None:
         import_module(name)
     figures.check_figures(files, known)
     if "mitigation.json" in files:
-        figures.check_mitigation(files, figures.load(files, "evidence.json").get("settings", {}), known)
+        figures.check_mitigation(files, _settings(files), known)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A check of what is embedded: its line, and the document that it is of. figured: made only where figures hold."""
+
+    name: str
+    compared: str
+    document: str
+    work: Callable[[], str]
+    figured: bool = False
+
+
+def parts_of(files: Mapping[str, bytes], manifest: Manifest | None, known: Known) -> tuple[Part, ...]:
+    """What documents of one run say of themselves and of each other, in the order of the lines. The same parts are
+    checked before a report is signed, where there is no manifest yet."""
+    from reports.verify.series import check_comparison, check_series
+    from reports.verify.stress import check_stress, check_whatif
+
+    evidence, mitigation, earlier = "evidence.json", "mitigation.json", "earlier-evidence.json"
+    found = (
+        Part(
+            "figures", "every figure of evidence.json with the embedded cube", evidence,
+            lambda: figures.check_figures(files, known),
+        ),
+        Part(
+            "totals", "people measured, names and what is told twice with the cube and each other", evidence,
+            lambda: check_told(files, manifest, known), figured=True,
+        ),
+        Part(
+            "mitigation", "the figures of each arm with the embedded cubes", mitigation,
+            lambda: figures.check_mitigation(files, _settings(files), known),
+        ),
+        Part(
+            "search", "the figures of each candidate of the search with its embedded counts", "search.json",
+            lambda: figures.check_search(files),
+        ),
+        Part("stress", "what could go wrong with its embedded counts", "stress.json", lambda: check_stress(files)),
+        Part(
+            "what if", "the variants of the pipeline with their embedded counts", "whatif.json",
+            lambda: check_whatif(files),
+        ),
+        Part("series", "the loop's events with its trail", "series.json", lambda: check_series(files)),
+        Part(
+            "comparison", "the earlier audit's figures with its embedded cube", earlier,
+            lambda: check_comparison(files),
+        ),
+    )  # fmt: skip
+    return tuple(p for p in found if p.document in files or p.document == evidence)
+
+
+def _settings(files: Mapping[str, bytes]) -> Any:
+    try:
+        return figures.load(files, "evidence.json").get("settings", {})
+    except Broken:
+        return {}  # the line of the figures says so
+
+
+def refused(files: Mapping[str, bytes]) -> tuple[Part, Broken] | None:
+    """The first of the parts that a verification would refuse, and why; None where it would refuse none."""
+    known = Known()
+    for part in parts_of(files, None, known):
+        try:
+            part.work()
+        except Broken as broken:
+            return part, broken
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,43 +130,12 @@ class Contents:
 
     def check(self, run: Lines) -> bool:
         """Every line on figures. False where the figures fail: what rests on them, the pages too, is not checked."""
-        figured = run.check(
-            "figures",
-            "every figure of evidence.json with the embedded cube",
-            lambda: self._same_version(lambda: figures.check_figures(self.files, self.known)),
-        )
-        if figured:
-            run.check(
-                "totals",
-                "people measured, names and what is told twice with the cube and each other",
-                lambda: self._same_version(lambda: check_told(self.files, self.manifest, self.known)),
-            )
-        if "mitigation.json" in self.files:
-            settings = figures.load(self.files, "evidence.json").get("settings", {}) if figured else {}
-            run.check(
-                "mitigation",
-                "the figures of each arm with the embedded cubes",
-                lambda: self._same_version(lambda: figures.check_mitigation(self.files, settings, self.known)),
-            )
-        if "search.json" in self.files:
-            run.check(
-                "search",
-                "the figures of each candidate of the search with its embedded counts",
-                lambda: self._same_version(lambda: figures.check_search(self.files)),
-            )
-        self._stressed(run)
-        if "series.json" in self.files:
-            from reports.verify.series import check_series
-
-            run.check("series", "the loop's events with its trail", lambda: check_series(self.files))
-        if "earlier-evidence.json" in self.files:
-            from reports.verify.series import check_comparison
-
-            run.check(
-                "comparison",
-                "the earlier audit's figures with its embedded cube",
-                lambda: self._same_version(lambda: check_comparison(self.files)),
-            )
+        figured = True
+        for part in parts_of(self.files, self.manifest, self.known):
+            if part.figured and not figured:
+                continue
+            held = run.check(part.name, part.compared, lambda part=part: self._same_version(part.work))  # type: ignore[misc]
+            figured = figured and (held or part.name != "figures")
         self._attested(run, figured)
         if not figured:
             run.skip(PAGES, SHOWN, "not checked, because the figures behind them failed")
@@ -113,17 +149,6 @@ class Contents:
         run.check(
             PAGES, SHOWN, lambda: self._same_version(lambda: check_printed(self.certified, self.files, self.printer))
         )
-
-    def _stressed(self, run: Lines) -> None:
-        from reports.verify.stress import check_stress, check_whatif
-
-        works = (
-            ("stress", "stress.json", "what could go wrong with its embedded counts", check_stress),
-            ("what if", "whatif.json", "the variants of the pipeline with their embedded counts", check_whatif),
-        )
-        for name, file, compared, work in works:
-            if file in self.files:
-                run.check(name, compared, lambda work=work: self._same_version(lambda: work(self.files)))  # type: ignore[misc]
 
     def _attested(self, run: Lines, figured: bool) -> None:
         from reports.attest.check import check_model_card, check_statements

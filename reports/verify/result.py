@@ -60,10 +60,14 @@ def _told(value: object) -> str:
 
 
 class Broken(Exception):
-    """A check failed: what was wrong, got, expected, what to do. Caught by `verify`, never seen outside."""
+    """A check failed: what was wrong, got, expected, what to do; document: of which embedded one, where it is of one.
+    Caught by `verify` and before a report is signed, never seen outside."""
 
-    def __init__(self, problem: str, *, got: object = "", expected: object = "", todo: str = "") -> None:
+    def __init__(
+        self, problem: str, *, got: object = "", expected: object = "", todo: str = "", document: str = ""
+    ) -> None:
         self.problem, self.got, self.expected, self.todo = problem, _told(got), _told(expected), todo
+        self.document = document
         super().__init__(problem)
 
 

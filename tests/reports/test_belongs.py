@@ -1,0 +1,127 @@
+"""A document of a run that does not belong with the others is not signed: what `assay verify` would refuse is refused
+before, in its words, by the command, the job that a screen starts, and the facade."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import assay
+import cli
+from audit.documents.table import DOCUMENTS
+from audit.errors import AssayError, DataError
+from audit.files import canonical
+from audit.publish import publish_files
+from debias import jobs
+from reports.verify import verify
+from tests.reports import kit
+from tests.reports.pki import Pki
+from tests.reports.test_stress_section import STRESS, WHATIF
+from tests.shared import german
+
+ROOT = Path(__file__).resolve().parents[2]
+SECRET = "a long password"
+
+
+def told(name: str, change: Callable[[Any], object]) -> tuple[str, Callable[[Any], object]]:
+    return name, change
+
+
+OLDER = {
+    "the policy of the mitigation": told("mitigation.json", lambda d: d["policy"].update(sha256="0" * 64)),
+    "the sha256 of the mitigation's data": told("mitigation.json", lambda d: d["data"].update(sha256="0" * 64)),
+    "the sha256 of the model mitigated": told("mitigation.json", lambda d: d["base"].update(sha256="0" * 64)),
+    "the data of the explanations": told("explain.json", lambda d: d["data"].update(sha256="0" * 64)),
+    "the sha256 of the model explained": told("explain.json", lambda d: d["model"].update(sha256="0" * 64)),
+    "measured on another cube": told("evidence.json", lambda d: d["cube"].update(sha256="0" * 64)),
+    "the data of what could go wrong": told("stress.json", lambda d: d["data"].update(sha256="0" * 64)),
+    "the case of the variants": told("whatif.json", lambda d: d["case"].update(name="Other")),
+}
+"""What is refused -> the document that is older than the others, and in what."""
+
+
+@pytest.fixture
+def run(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = Path(shutil.copytree(german(tmp_path_factory), tmp_path / "run"))
+    evidence = json.loads((folder / "evidence.json").read_bytes())
+    for name, document in (("stress.json", STRESS), ("whatif.json", WHATIF)):
+        about = {"case": evidence["case"], "data": evidence["data"] | document.get("data", {})}
+        (folder / name).write_bytes(canonical(document | about))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("key") / "ada.p12"
+    assay.new_key("Ada", file, SECRET)
+    return file
+
+
+def report(run: Path, key: Path) -> list[str]:
+    file = key.with_name("password")
+    file.write_text(SECRET)
+    return ["report", str(run), "--key", str(key), "--password-file", str(file), "--annex", "none",
+            "--out", str(run / "report.pdf")]  # fmt: skip
+
+
+@pytest.mark.usefixtures("measured_once")
+@pytest.mark.parametrize("where", OLDER)
+def test_what_would_be_refused_is_not_signed(
+    where: str, run: Path, key: Path, pki: Pki, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, change = OLDER[where]
+    document = json.loads((run / name).read_bytes())
+    change(document)
+    (run / name).write_bytes(canonical(document))
+    assert cli.main(report(run, key)) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"{name} does not belong with the rest of the run, and `assay verify` would refuse the report" in said
+    assert f"`assay {DOCUMENTS[name].made_by}` again into the same folder" in said
+    assert (f"or take {name} out of it" in said) is not DOCUMENTS[name].needed
+    assert "Got: " in said
+    assert "Expected: " in said
+    assert where in said
+    assert not (run / "report.pdf").exists()
+    files = publish_files({n: (run / n).read_bytes() for n in DOCUMENTS if (run / n).exists()})
+    refused = verify(kit.report(files, pki.auditor), printer=kit.page).failed
+    assert refused is not None
+    assert refused.detail in said, "the verification says the same"
+
+
+def test_a_mitigation_that_is_older_than_the_policy(run: Path, key: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Audited again under another policy, whose norms are the same: by the command, as a job, and by the facade."""
+    for name in ("stress.json", "whatif.json"):
+        (run / name).unlink()
+    policy = (ROOT / "audit" / "policy.toml").read_text()
+    (run / "policy.toml").write_text(f"# read again in May\n{policy}")
+    case = (ROOT / "sample_data" / "german_credit.toml").read_text()
+    for file in (ROOT / "sample_data").glob("german_credit*"):
+        shutil.copy(file, run / file.name)
+    (run / "case.toml").write_text(f'{case}\n[policy]\nfile = "policy.toml"\n')
+    assert cli.main(["audit", str(run / "case.toml"), "--out", str(run), "--draws", "200", "--seed", "3"]) == 0
+    capsys.readouterr()
+    assert cli.main(report(run, key)) == 2
+    said = capsys.readouterr().err
+    assert "mitigation.json does not belong with the rest of the run" in said
+    assert "the policy of the mitigation is told otherwise than it is" in said
+    job = jobs.start(report(run, key), run / "jobs")
+    for _ in range(600):
+        if (found := jobs.state(run / "jobs", job.id)).over:
+            break
+        time.sleep(0.1)
+    assert (found.status, found.exit_code) == ("failed", 2)
+    assert found.error is not None
+    assert found.error in " ".join(said.split())
+    with pytest.raises(DataError, match=r"mitigation\.json does not belong") as refused:
+        assay.open_run(run).report(run / "report.pdf", key=key, password=SECRET)
+    assert isinstance(refused.value, AssayError)
+    assert refused.value.todo in " ".join(said.split())
+    assert not (run / "report.pdf").exists()
+    (run / "mitigation.json").unlink()
+    assert cli.main(report(run, key)) == 0
