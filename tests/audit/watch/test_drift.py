@@ -223,10 +223,10 @@ def test_within_a_batch_p_values_are_adjusted_together():
 
 
 def test_a_long_quiet_feed_is_not_suspect_by_its_length():
-    """40 batches of the same people, 20 such feeds: some feed alarms in 5 % at most; 4 sigma more are 4 of 20."""
+    """40 batches of the same people, 40 such feeds: some feed alarms in 5 % at most; 4 sigma more are 7 of 40."""
     rng = np.random.default_rng(0)
     fired = 0
-    for _ in range(20):
+    for _ in range(40):
         reference = reference_of(
             pd.DataFrame({"x": rng.normal(size=4000), "y": rng.choice(list("abc"), 4000)}), ["x", "y"], {}
         )
@@ -235,7 +235,7 @@ def test_a_long_quiet_feed_is_not_suspect_by_its_length():
             if any(d.shifted for d in drifted(reference, batch, {}, alpha=spend(0.05, j))):
                 fired += 1
                 break
-    assert fired <= 4
+    assert fired <= 7
 
 
 def census(rng: np.random.Generator, n: int, abroad: float = 0.1, longer: float = 0.0):
