@@ -18,10 +18,12 @@ import hypothesis
 import pytest
 from cryptography.hazmat.primitives.serialization import pkcs12
 
-from audit.models import process
-from audit.stats import kept
 from tests import forkserver
 
+os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"))
+"""A thread that waits for another one spins: on cores that two workers share, a gradient boosting of .3 s took 20 s of
+processor time. The libraries read it when they are loaded, which is why nothing of Assay is imported above; processes
+that tests start inherit it."""
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("STREAMLIT_BROWSER_GATHER_USAGE_STATS", "false")
 os.environ.setdefault("STREAMLIT_RUNNER_POST_SCRIPT_GC", "false")
@@ -133,6 +135,8 @@ def forked(request: pytest.FixtureRequest) -> Iterator[None]:
     if request.node.nodeid.startswith(REAL) or platform.machine() not in forkserver.CLONE:
         yield
         return
+    from audit.models import process
+
     with pytest.MonkeyPatch.context() as patch:
         names = {name: getattr(subprocess, name) for name in subprocess.__all__}
         patch.setattr(process, "subprocess", SimpleNamespace(**names | {"Popen": forkserver.Forked}))
@@ -144,6 +148,8 @@ def forked(request: pytest.FixtureRequest) -> Iterator[None]:
 def coarse_calibration() -> Iterator[None]:
     """Limits of the calibration error from 40 draws and not 400, which are two fifths of an audit with scores. For
     files that are not about them, and in which no other process makes them again."""
+    from audit.stats import kept
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("audit.stats.calibrated.DRAWS", 40)
         kept.forget()
@@ -162,6 +168,8 @@ def what_stays_is_not_searched_again() -> None:
 @pytest.fixture(scope="module", autouse=True)
 def nothing_is_drawn_already() -> None:
     """A file finds nothing kept that another drew, perhaps with something changed."""
+    from audit.stats import kept
+
     kept.forget()
 
 

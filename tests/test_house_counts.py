@@ -48,7 +48,7 @@ def six_words(text: str) -> Iterator[str]:
     """Every six words in a row; what is filled in parts them."""
     for piece in text.split("|"):
         found = re.findall(r"[A-Za-z][A-Za-z'’-]*", piece.lower())
-        yield from (" ".join(found[i : i + 6]) for i in range(len(found) - 5))
+        yield from map(" ".join, zip(*(found[i:] for i in range(6)), strict=False))
 
 
 def fragments(room: str) -> dict[str, str]:

@@ -53,7 +53,10 @@ def test_a_first_stage_that_takes_long_is_told_while_it_runs(capsys: pytest.Capt
     wait_for(words, "Reading the data (1 of 6) ...\n")
 
 
-def test_before_the_first_stage_a_person_is_told_that_it_works(capsys: pytest.CaptureFixture[str]) -> None:
+def test_before_the_first_stage_a_person_is_told_that_it_works(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "SILENT_SECONDS", 0.1)
     progress.begin("letter")
     wait_for(lambda: capsys.readouterr().err, "Working ...\n")
 
@@ -102,7 +105,7 @@ def test_batches_are_counted_and_what_comes_between_does_not_stop_the_count() ->
 def test_what_goes_on_for_long_says_what_is_left(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(progress, "AGAIN_SECONDS", 1.0)
+    monkeypatch.setattr(progress, "AGAIN_SECONDS", 0.3)
     progress.begin("audit")
     progress.stage("Examining the data")
     progress.step(1, 400)
@@ -116,11 +119,14 @@ def test_what_goes_on_for_long_says_what_is_left(
     assert re.search(r"^Examining the data \(5 of 6\), 1 of 400, about [\d,]+ s left \.\.\.$", said, re.MULTILINE)
 
 
-def test_work_that_is_over_says_nothing_more(capsys: pytest.CaptureFixture[str]) -> None:
+def test_work_that_is_over_says_nothing_more(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "SILENT_SECONDS", 0.2)
     progress.begin("audit")
     progress.stage("Reading the data")
     progress.end()
-    time.sleep(progress.SILENT_SECONDS + 0.4)
+    time.sleep(0.6)
     assert capsys.readouterr().err == ""
 
 

@@ -10,9 +10,9 @@ import json
 
 import numpy as np
 import pytest
-import statsmodels.api as sm
 from hypothesis import given
 from hypothesis import strategies as st
+from statsmodels.regression.linear_model import WLS
 
 from audit.cube import CodedRows, Cube, Margin, Meaning, cube_of, margins_of
 from audit.cube_json import margins_from_json, margins_to_json
@@ -179,7 +179,7 @@ def regression(rows: CodedRows, metric: Metric, cluster: bool) -> tuple[np.ndarr
     kind = {"cov_type": "HC0"}
     if cluster:
         kind = {"cov_type": "cluster", "cov_kwds": {"groups": rows.cluster[use], "use_correction": False}}  # type: ignore[dict-item, index]
-    fit = sm.WLS(y[use], x, weights=w).fit(**kind)
+    fit = WLS(y[use], x, weights=w).fit(**kind)
     return np.asarray(fit.params), np.asarray(fit.cov_params())
 
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import statsmodels.api as sm
 from scipy.optimize import brentq
 from scipy.stats import t
+from statsmodels.genmod.families import Binomial
+from statsmodels.genmod.generalized_linear_model import GLM
 
 from audit.likewise import mantel_haenszel
 from audit.marginal_gap import regression_adjusted
@@ -44,7 +45,7 @@ def test_limits_of_small_groups_hold(weights: bool, rows: int) -> None:
 
 
 def fitted(design: np.ndarray, outcome: np.ndarray, weight: np.ndarray, all_of: np.ndarray, mass: np.ndarray) -> float:
-    fit = sm.GLM(outcome, design, family=sm.families.Binomial(), var_weights=weight).fit(maxiter=100)
+    fit = GLM(outcome, design, family=Binomial(), var_weights=weight).fit(maxiter=100)
     one, two = all_of.copy(), all_of.copy()
     one[:, 1], two[:, 1] = 0, 1
     return float(np.average(fit.predict(one) - fit.predict(two), weights=mass))
@@ -64,7 +65,7 @@ def test_the_error_is_that_of_leaving_one_person_out_in_turn(each: int) -> None:
     assert found.value == pytest.approx(whole, abs=1e-6)
     moved = [fitted(design[who != i], outcome[who != i], weight[who != i], design, weight) for i in range(40)]
     error = np.sqrt(((np.array(moved) - whole) ** 2).sum())
-    fit = sm.GLM(outcome, design, family=sm.families.Binomial(), var_weights=weight).fit(maxiter=100)
+    fit = GLM(outcome, design, family=Binomial(), var_weights=weight).fit(maxiter=100)
     step = 1e-5
     slope = np.array([(_gap(fit.params + step * e, design, weight) - _gap(fit.params, design, weight)) / step
                       for e in np.eye(3)])  # fmt: skip

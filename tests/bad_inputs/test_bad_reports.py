@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import errno
 import os
-import subprocess
-import sys
+import resource
+import signal
 from hashlib import sha256
 from pathlib import Path
 
@@ -20,7 +20,6 @@ from reports.issue import issue_report
 from reports.keys import load_key, new_key
 from tests.reports import kit
 
-ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "a long password"
 
 
@@ -101,24 +100,22 @@ def test_approving_a_file_that_is_no_report_is_refused(
     assert path.read_bytes() == b"%PDF-1.7\nhello"
 
 
-def test_a_full_disk_leaves_the_earlier_report(place: Path, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_earlier_report(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A real limit of the system: no file of the process may pass 20,000 bytes, so the write itself fails half way."""
     out = tmp_path / "report.pdf"
     out.write_bytes(b"the earlier report")
-    code = (
-        "import resource, signal, sys, weasyprint, cli\n"
-        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
-        "sys.exit(cli.main(sys.argv[1:]))\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, report_args(place, out))],
-        cwd=ROOT, env=os.environ | {"ASSAY_KEY_PASSWORD": PASSWORD}, capture_output=True, text=True, timeout=120,
-        check=False,
-    )  # fmt: skip
-    assert done.returncode == 2, done.stderr
-    assert "report.pdf could not be written" in done.stderr
-    assert "Traceback" not in done.stderr
+    monkeypatch.setenv("ASSAY_KEY_PASSWORD", PASSWORD)
+    limit, before = resource.RLIMIT_FSIZE, resource.getrlimit(resource.RLIMIT_FSIZE)
+    assert signal.getsignal(signal.SIGXFSZ) == signal.SIG_IGN, "as Python begins"
+    resource.setrlimit(limit, (20_000, before[1]))
+    try:
+        code, said = run(capsys, *report_args(place, out))
+    finally:
+        resource.setrlimit(limit, before)
+    assert code == 2
+    assert "report.pdf could not be written" in said
     assert out.read_bytes() == b"the earlier report"
     assert [p.name for p in tmp_path.iterdir()] == ["report.pdf"]
 

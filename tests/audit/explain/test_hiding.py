@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -43,6 +44,7 @@ def fitted(model: Any, columns: list[str]) -> Predict:
     return lambda f: np.asarray(model.predict_proba(f[columns].to_numpy())[:, 1], dtype=np.float64)
 
 
+@functools.cache
 def honest() -> dict[str, Predict]:
     from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
     from sklearn.linear_model import LogisticRegression

@@ -120,12 +120,12 @@ def test_the_processor_time_of_one_life_is_not_all_that_a_long_command_has(
     sample_data: Path, rows: pd.DataFrame, started: list[int]
 ) -> None:
     """Each use takes less than the limit; together they take more."""
-    path, limits = sample_data / "german_credit.skops", process.Limits(cpu_seconds=2)
+    path, limits = sample_data / "german_credit.skops", process.Limits(cpu_seconds=1)
     with job():
         for _ in range(4):
             with Worker(path, limits=limits, kept=True) as worker:
                 worker.info  # noqa: B018
-                until = spent(started[-1]) + 0.6
+                until = spent(started[-1]) + 0.3
                 while spent(started[-1]) < until:
                     assert len(worker.scores(rows, "1")) == 20
     assert 1 < len(started) < 4
