@@ -7,7 +7,6 @@ Results go to stdout (with --json: one document and nothing else), progress and 
 from __future__ import annotations
 
 import atexit
-import gc
 import json
 import os
 import sys
@@ -17,7 +16,7 @@ from contextlib import suppress
 
 from assay._commands import COMMANDS
 from assay._commands.parsing import Call, parsed
-from audit import progress
+from audit import progress, starts
 from audit.errors import AssayError
 from audit.models.held import job
 from audit.printable import printable
@@ -77,8 +76,8 @@ def _finished(call: Call, name: str) -> int:
 
 
 def start() -> None:
-    """What an installed `assay` starts: a process that ends with its command, and looks for garbage less often."""
-    gc.set_threshold(50_000, 20, 20)
+    """What an installed `assay` starts: a process that ends with its command."""
+    starts.command()
     typesetter.ends = True
     code: list[int] = []
     atexit.register(_end_at_once, code)  # the first that is registered, so that it is the last that is called

@@ -8,7 +8,6 @@ on HANDLE is its turn, the end of it means that there is nothing to do. It measu
 from __future__ import annotations
 
 import contextlib
-import gc
 import importlib
 import os
 import runpy
@@ -17,6 +16,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+
+from audit import starts
 
 LOADED = {
     "audit": ("assay._commands.audit", "audit.run", "audit.models", "reports.presets"),
@@ -95,9 +96,9 @@ def prepare(args: Sequence[str]) -> None:
 
 def main(argv: Sequence[str]) -> None:
     turn, args = int(argv[0]), list(argv[1:])
+    starts.command()  # as `cli.start`
     from audit.models.held import job
 
-    gc.set_threshold(50_000, 20, 20)  # as `cli.start`
     with job():
         with contextlib.suppress(Exception):  # the command itself says what is wrong
             prepare(args)

@@ -6,7 +6,7 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 sys.argv[0] = "assay"
 
-from cli import main  # noqa: E402 - the path above comes first
+from cli import start  # noqa: E402 - the path above comes first
 
 if __name__ == "__main__":
-    sys.exit(main())
+    start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 
 import cli
 from assay._commands import COMMANDS
+from audit import starts
 from audit.errors import AssayError, GateBroken, InputError, VerificationError
 from tests.reports import kit
 
@@ -289,3 +291,26 @@ def test_a_command_ends_at_once_with_its_code_after_threads_and_what_libraries_r
     assert done.returncode == int(code)
     assert done.stdout.split("\n") == ["a thread ended", "registered was called", ""]
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("user", [{}, {"OMP_NUM_THREADS": "3"}])
+def test_numeric_libraries_of_a_command_use_one_thread_unless_the_user_says_otherwise(user: dict[str, str]) -> None:
+    """By the launcher that the set-up writes, as the libraries themselves say it."""
+    root = Path(cli.__file__).parent
+    code = (
+        "import runpy, sys, cli\n"
+        "def run():\n"
+        "    import numpy, sklearn.utils._openmp_helpers, threadpoolctl\n"
+        "    print([p['num_threads'] for p in threadpoolctl.threadpool_info()])\n"
+        "    return 0\n"
+        "assert 'numpy' not in sys.modules\n"
+        "cli.main = run\n"
+        "runpy.run_path('scripts/assay.py', run_name='__main__')"
+    )
+    env = {k: v for k, v in os.environ.items() if k not in starts.THREADS} | user
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, env=env, capture_output=True, text=True, timeout=60, check=True
+    )
+    threads = ast.literal_eval(done.stdout)
+    assert len(threads) >= 2
+    assert set(threads) == ({1} if not user else {1, 3}), done.stdout
