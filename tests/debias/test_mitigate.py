@@ -214,7 +214,8 @@ def test_trap_4_an_estimator_that_takes_no_weights_is_resampled_and_it_is_said(f
 
 
 @pytest.mark.usefixtures("here")
-def test_trap_5_one_person_gets_one_answer(case: Case, folder: Path) -> None:
+def test_trap_5_one_person_gets_one_answer(case: Case, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("debias.fit_reductions.RUNS", 10)
     found = run_mitigate(
         scored(case), "exponentiated_gradient", folder / "eg", draws=DRAWS, tolerance=0.05, attributes=["sex"]
     )
@@ -280,9 +281,12 @@ def test_constrained_boosting_and_the_gate(case: Case, folder: Path) -> None:
 
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("method", ["constrained_boosting", "group_thresholds", "grid_search"])
-def test_positive_need_be_neither_favourable_nor_last(method: str, tmp_path: Path) -> None:
+def test_positive_need_be_neither_favourable_nor_last(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The model predicts who is late, "late" sorts before "paid", and "paid" is the favourable decision."""
-    case = scored(case_in(tmp_path, people(4000), positive="late", favourable="paid"))
+    monkeypatch.setattr("debias.fit_reductions.GRID", 9)
+    case = scored(case_in(tmp_path, people(2400), positive="late", favourable="paid"))
     found = run_mitigate(
         case, method, tmp_path / "run", draws=DRAWS, tolerance=0.02, attributes=["sex"], constraint="equal_opportunity"
     )

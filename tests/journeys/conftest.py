@@ -63,7 +63,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
                     break
             assert process.poll() is None, (home / "served.txt").read_text()
             assert time.monotonic() < deadline, "the app did not start"
-            time.sleep(0.2)
+            time.sleep(0.05)
         yield Served(f"http://127.0.0.1:{port}", home)
     finally:
         process.terminate()

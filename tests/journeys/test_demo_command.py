@@ -16,7 +16,7 @@ def test_the_demonstration_is_printed_signed_and_verified(tmp_path: Path) -> Non
     assert "intact and consistent; who signed is not established" in done.stdout
     told = json.loads((out / "demo.json").read_bytes())
     assert {"audit, explain and mitigate", "report", "verify"} == set(told["seconds"])
-    # That what was made ahead gives the lines of processes that knew nothing before: tests/reports/test_pages_beside.py.
+    # What was made ahead gives the lines of processes that knew nothing before: tests/reports/test_pages_beside.py.
     assert told["verified"]["failed"] is None
     found = {c["check"]: c["status"] for c in told["verified"]["checks"]}
     assert {"structure", "signatures", "faces", "figures", "mitigation", "printed pages"} <= set(found)

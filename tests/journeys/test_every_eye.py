@@ -37,6 +37,9 @@ SHOWN = """([background, width]) => {
   const app = document.querySelector("[data-testid=stApp]");
   return !app || (getComputedStyle(app).backgroundColor === background && innerWidth === width);
 }"""
+MENDED = """() => [...document.querySelectorAll('[data-testid="stTable"] table')].map(table => table.parentElement)
+  .every(place => place.scrollWidth <= place.clientWidth + 1 || place.tabIndex === 0)"""
+"""Each table that is wider than its place can be scrolled by the keyboard; a tenth of a second after it was drawn."""
 SCREENS = {
     "Who is in the data": ("Measures of the data", "How good the data are"),
     "What the model does": ("Question by question", "Beyond groups", "Why", "Move the threshold", "Beside another run"),
@@ -83,6 +86,7 @@ def see_as(tab: Page, kind: str) -> None:
 def look(tab: Page, where: str, tall: float) -> list[str]:
     if not tab.evaluate("'axe' in window"):
         tab.evaluate(AXE)
+    tab.wait_for_function(MENDED, timeout=10_000)
     found: list[str] = [f"{where}: {v}" for v in tab.evaluate(FOUND)]
     size: dict[str, Any] = tab.evaluate(
         "() => { const m = document.querySelector('[data-testid=stMain]');"

@@ -48,7 +48,7 @@ def waiting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Pat
                 Visitor(port).get("/_stcore/health")
                 break
             except OSError:
-                time.sleep(0.2)
+                time.sleep(0.05)
         yield port, work, lives
     finally:
         for process in (server, lives):
@@ -94,11 +94,11 @@ def test_a_job_that_waits_sends_nothing_and_one_that_moves_sends_its_line(
         timer = BackMsg()
         timer.rerun_script.CopyFrom(page.rerun_script)
         timer.rerun_script.fragment_id, timer.rerun_script.is_auto_rerun = found.auto_rerun.fragment_id, True
-        received(socket, 2)  # screens that are loaded behind the first
+        received(socket, 0.5)
 
         for _ in range(10):
             socket.send(timer.SerializeToString())
-        still = received(socket, 2)
+        still = received(socket, 0.5)  # what comes later is before the line of the one that moved, and is seen there
         assert sum(len(d) for kind, d in still if kind != "heartbeat_ack") == 0, [kind for kind, _ in still]
 
         progress(work, 2)
