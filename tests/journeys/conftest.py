@@ -118,7 +118,7 @@ def tab_of(browser: Browser, served: Served, **how: Any) -> Iterator[Watched]:
 def desktop(browser: Browser, served: Served) -> Iterator[Watched]:
     """One tab for the journeys of a file, as a person has it: a browser that has seen the app's scripts reads them
     in a third of the time."""
-    with tab_of(browser, served, viewport={"width": 1280, "height": 1800}) as watched:
+    with tab_of(browser, served, viewport={"width": 1280, "height": 900}) as watched:
         yield watched
 
 
