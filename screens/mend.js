@@ -15,6 +15,7 @@
     const phone = matchMedia("(max-width: 640px)").matches;
     for (const table of document.querySelectorAll('[data-testid="stTable"] table')) {
       const place = table.parentElement;
+      sized.observe(place);
       stack(table, place, phone);
       const wide = place.scrollWidth > place.clientWidth + 1;
       if (wide && place.tabIndex !== 0) {
@@ -58,6 +59,8 @@
     waiting = true;
     setTimeout(() => { waiting = false; mend(); }, 100);
   }
+  // The list of pages that opens or closes makes a table's place narrower or wider, and no element comes or goes.
+  const sized = new ResizeObserver(soon);
   new MutationObserver(soon).observe(document, { childList: true, subtree: true });
   addEventListener("resize", soon);
   soon();

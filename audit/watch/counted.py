@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
@@ -64,11 +65,11 @@ def _least(x1: float, n1: float, x2: float, n2: float, r: float, d: float, low: 
     """The least of -log likelihood at (r p + d, p) over p: convex, by Newton's steps within a bracket that halves."""
     a, b = low, high
     p = min(max(x2 / n2 if n2 else 0.5, a + 0.01 * (b - a)), b - 0.01 * (b - a))
+    f1, f2 = n1 - x1, n2 - x2
     for _ in range(_NEWTON):
         q = r * p + d
         if not (0.0 < p < 1.0 and 0.0 < q < 1.0):
             break
-        f1, f2 = n1 - x1, n2 - x2
         slope = r * (f1 / (1 - q) - x1 / q) + f2 / (1 - p) - x2 / p
         bend = r * r * (f1 / (1 - q) ** 2 + x1 / q**2) + f2 / (1 - p) ** 2 + x2 / p**2
         if slope > 0:
@@ -95,11 +96,20 @@ def _edge(log_e: Callable[[float], float], bar: float, inside: float, outside: f
 
 def difference_sequence(x1: float, n1: float, x2: float, n2: float, alpha: float) -> tuple[float, float]:
     """The confidence sequence of p1 - p2."""
+    return _difference_end(x1, n1, x2, n2, alpha, -1.0), _difference_end(x1, n1, x2, n2, alpha, 1.0)
+
+
+@lru_cache(maxsize=4096)
+def _difference_end(x1: float, n1: float, x2: float, n2: float, alpha: float, end: float) -> float:
+    """The limit of that sequence on the side of `end`. A loop asks for the same one several times a batch."""
     if n1 == 0 or n2 == 0:
-        return -1.0, 1.0
-    bar, seen = math.log(1 / alpha), x1 / n1 - x2 / n2
-    low, high = (_edge(lambda d: log_e_difference(x1, n1, x2, n2, d), bar, seen, end) for end in (-1.0, 1.0))
-    return low, high
+        return end
+    mixtures = _mixture(x1, n1) + _mixture(x2, n2)
+
+    def log_e(d: float) -> float:
+        return mixtures + _least(x1, n1, x2, n2, 1.0, d, max(0.0, -d), min(1.0, 1.0 - d))
+
+    return _edge(log_e, math.log(1 / alpha), x1 / n1 - x2 / n2, end)
 
 
 def log_e_paired(a: float, b: float, n: float, d: float) -> float:
@@ -153,11 +163,16 @@ def paired_sequence(a: float, b: float, n: float, alpha: float) -> tuple[float, 
 
 def ratio_sequence(x1: float, n1: float, x2: float, n2: float, alpha: float) -> tuple[float, float]:
     """The confidence sequence of p1 / p2 within 0 and 1, for p1 <= p2."""
+    return _ratio_end(x1, n1, x2, n2, alpha, 0.0), _ratio_end(x1, n1, x2, n2, alpha, 1.0)
+
+
+@lru_cache(maxsize=4096)
+def _ratio_end(x1: float, n1: float, x2: float, n2: float, alpha: float, end: float) -> float:
+    """The limit of that sequence on the side of `end`."""
     if n1 == 0 or n2 == 0 or x2 == 0:
-        return 0.0, 1.0
-    bar, seen = math.log(1 / alpha), min((x1 / n1) / (x2 / n2), 1.0)
-    low, high = (_edge(lambda r: log_e_ratio(x1, n1, x2, n2, r), bar, seen, end) for end in (0.0, 1.0))
-    return low, high
+        return end
+    seen = min((x1 / n1) / (x2 / n2), 1.0)
+    return _edge(lambda r: log_e_ratio(x1, n1, x2, n2, r), math.log(1 / alpha), seen, end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,14 +257,14 @@ def _judged(
         if difference:
             value = up[0] / up[1] - down[0] / down[1]
             # Each end is a limit of one pair: the widest gap is at least every pair's, so that side pays for all pairs.
-            low, _ = difference_sequence(*up, *down, alpha / len(pairs))
-            _, high = difference_sequence(*up, *down, alpha)
+            low = _difference_end(*up, *down, alpha / len(pairs), -1.0)
+            high = _difference_end(*up, *down, alpha, 1.0)
             log_e = log_e_difference(*up, *down, max(min(value, norm.limit), -1.0))
             worse = best is None or value > best[0]
         else:
             value = 1.0 if up[0] == 0 else (down[0] / down[1]) / (up[0] / up[1])
-            low, _ = ratio_sequence(*down, *up, alpha)
-            _, high = ratio_sequence(*down, *up, alpha / len(pairs))
+            low = _ratio_end(*down, *up, alpha, 0.0)
+            high = _ratio_end(*down, *up, alpha / len(pairs), 1.0)
             log_e = log_e_ratio(*down, *up, max(value, norm.limit))
             worse = best is None or value < best[0]
         lows.append(low)

@@ -214,7 +214,8 @@ def test_trap_4_an_estimator_that_takes_no_weights_is_resampled_and_it_is_said(f
 
 
 @pytest.mark.usefixtures("here")
-def test_trap_5_one_person_gets_one_answer(case: Case, folder: Path) -> None:
+def test_trap_5_one_person_gets_one_answer(case: Case, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("debias.fit_reductions.RUNS", 10)
     found = run_mitigate(
         scored(case), "exponentiated_gradient", folder / "eg", draws=DRAWS, tolerance=0.05, attributes=["sex"]
     )

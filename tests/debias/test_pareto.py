@@ -367,12 +367,12 @@ def test_what_fails_is_recorded_and_not_tried_again(
         return real(task, original, method, *args, **more)
 
     monkeypatch.setattr(pareto, "fit_candidate", fit)
-    found = run_search(case, tmp_path / "some", trials=8)
+    found = run_search(case, tmp_path / "some", trials=3)
     failed = [t for t in found["trials"] if t["failed"]]
     assert [(t["trial"], t["method"]) for t in failed] == [(1, "reweighing")]
     assert "the model broke" in failed[0]["failed"]
     assert failed[0]["front"] is False
-    assert any("1 of 8 candidates failed" in n for n in found["notes"])
+    assert any("1 of 3 candidates failed" in n for n in found["notes"])
     with pytest.raises(InputError, match="which failed: the model broke"):
         pick(case, tmp_path / "some", 1, reason="narrow", by="Bo", now=NOW)
     with pytest.raises(InputError, match="every candidate of the search failed"):

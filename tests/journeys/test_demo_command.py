@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from reports.verify import verify
-
 
 def test_the_demonstration_is_printed_signed_and_verified(tmp_path: Path) -> None:
     out = tmp_path / "out"
@@ -18,6 +16,8 @@ def test_the_demonstration_is_printed_signed_and_verified(tmp_path: Path) -> Non
     assert "intact and consistent; who signed is not established" in done.stdout
     told = json.loads((out / "demo.json").read_bytes())
     assert {"audit, explain and mitigate", "report", "verify"} == set(told["seconds"])
-    found = verify((out / "report.pdf").read_bytes())
-    assert found.failed is None
-    assert [c["check"] for c in told["verified"]["checks"]] == [c.name for c in found.checks]
+    # What was made ahead gives the lines of processes that knew nothing before: tests/reports/test_pages_beside.py.
+    assert told["verified"]["failed"] is None
+    found = {c["check"]: c["status"] for c in told["verified"]["checks"]}
+    assert {"structure", "signatures", "faces", "figures", "mitigation", "printed pages"} <= set(found)
+    assert {name for name, status in found.items() if status != "ok"} == {"continuation", "log", "identity", "rerun"}

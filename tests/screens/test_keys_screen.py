@@ -66,7 +66,7 @@ def nothing_of(key: bytes, home: Path) -> None:
 def wait(app: AppTest) -> None:
     job = app.session_state["job"]
     while not jobs.state(jobs_home(), job).over:
-        time.sleep(0.2)
+        time.sleep(0.05)
     state = jobs.state(jobs_home(), job)
     assert state.status == "done", state.error
 

@@ -11,8 +11,23 @@ import pytest
 
 from audit.case import Case
 from audit.load import load_case
-from debias.loop import file_ready
+from debias.loop import database, file_ready
 from tests.debias.loop.feeding import Make, people
+
+
+@pytest.fixture(scope="module", autouse=True)
+def trails_need_not_outlive_a_loss_of_power() -> Iterator[None]:
+    """A commit of SQLite waits for the disk as `os.fsync` does (tests/conftest.py): of a test's own process it need
+    not. Processes that tests start and kill do wait for it."""
+    settings = database._sqlite_settings
+
+    def soon(connection: Any, record: Any) -> None:
+        settings(connection, record)
+        connection.execute("PRAGMA synchronous=OFF").close()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "_sqlite_settings", soon)
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

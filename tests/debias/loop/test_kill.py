@@ -21,16 +21,16 @@ WANTED = 26
 """Days of the feed: enough for an alarm, a challenger in shadow, its promotion and the probation."""
 
 
-def nursed(case: Path, out: Path, seed: int, kills: int, longest: float) -> tuple[int, int]:
-    """How many children were killed, and how the last one ended."""
+def nursed(case: Path, folder: Path) -> list[tuple[int, int]]:
+    """Of each run, how many children were killed, and how the last one ended."""
     env = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, str(NURSERY), str(case), str(out), str(seed), str(kills), str(longest)],
+        [sys.executable, str(NURSERY), str(case), str(folder), str(KILLS)],
         capture_output=True, text=True, env=env, check=False, timeout=250,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    killed, code = map(int, done.stdout.split())
-    return killed, code
+    found = [line.split() for line in done.stdout.splitlines()]
+    return [(int(killed), int(code)) for killed, code in found]
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +46,10 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[st
 
 def test_after_fifty_kills_the_trail_is_that_of_an_undisturbed_run(undisturbed: tuple[Path, list[str]]) -> None:
     folder, chain = undisturbed
-    killed, runs = 0, 0
-    while killed < KILLS:
-        out = folder / f"killed-{runs}"
-        # Short lives first, so that beginnings are hit too; later ones get as far as the challenger.
-        found, code = nursed(folder / "case.toml", out, runs, min(17, KILLS - killed), (0.1, 0.25, 0.5)[runs % 3])
-        assert code == 0
+    runs = nursed(folder / "case.toml", folder)
+    assert sum(killed for killed, _ in runs) == KILLS
+    assert {code for _, code in runs} == {0}
+    for out in (folder / f"killed-{number}" for number in range(len(runs))):
         assert hashes(out) == chain
         one, other = (json.loads((p / "watch.json").read_bytes()) for p in (out, folder / "whole"))
         for document in (one, other):
@@ -62,8 +60,6 @@ def test_after_fifty_kills_the_trail_is_that_of_an_undisturbed_run(undisturbed: 
         names = {p.name for p in (folder / "whole" / "models").iterdir()}
         assert {p.name for p in (out / "models").iterdir() if not p.name.startswith(".")} == names
         assert (out / "running.json").read_bytes() == (folder / "whole" / "running.json").read_bytes()
-        killed, runs = killed + found, runs + 1
-    assert killed == KILLS
 
 
 def test_a_disk_that_is_full_in_earnest_ends_with_one_message_and_loses_nothing(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import secrets
@@ -295,17 +296,20 @@ def test_a_table_that_grows_is_followed_and_a_server_that_is_away_is_waited_for(
     with pytest.raises(OutputError, match="cannot be read now") as caught:
         run_watch(case, tmp_path / "out")
     assert server.password not in caught.value.message
-    later = [
-        threading.Timer(0.6, server.start),
-        threading.Timer(
-            4.0, lambda: frame[200:].to_sql("served", engine, schema="shop", index=False, if_exists="append")
-        ),
-    ]
-    for timer in later:
-        timer.start()
+
+    def come() -> None:
+        """The server is there; when the first two batches were taken, the others come."""
+        server.start()
+        shown = tmp_path / "out" / "watch.json"
+        while not shown.exists() or json.loads(shown.read_bytes())["batches"] < 2:
+            time.sleep(0.02)
+        frame[200:].to_sql("served", engine, schema="shop", index=False, if_exists="append")
+
+    later = threading.Timer(0.6, come)
+    later.daemon = True
+    later.start()
     summary = run_watch(case, tmp_path / "out", follow=True, max_batches=4)
-    for timer in later:
-        timer.join()
+    later.join()
     engine.dispose()
     assert (summary["taken"], summary["rows"]) == (4, 400)
     assert "cannot be read now" in capsys.readouterr().err
