@@ -167,7 +167,7 @@ def signed_update(
     from pyhanko.sign import fields
     from pyhanko.sign.signers import PdfSignatureMetadata, PdfSigner
 
-    from reports.sign import _signer
+    from reports.sign import _room, _signer
     from reports.stamp import CERTIFIED, DECIDED, face_lines, stamp_style
 
     class Quiet(IncrementalPdfFileWriter):
@@ -196,7 +196,7 @@ def signed_update(
         stamp_style=stamp_style(lines, width, height),
     )
     out = io.BytesIO()
-    signer.sign_pdf(writer, output=out)
+    signer.sign_pdf(writer, bytes_reserved=_room(key), output=out)
     return out.getvalue()
 
 
