@@ -52,9 +52,9 @@ def _recomputed(read: str) -> figures.Recomputed:
     return _recompute(*json.loads(read))
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What follows from equal counts and settings is computed once, for tables of forgeries that leave them alone."""
+    """What follows from equal counts and settings is computed once: most forgeries leave them alone."""
     monkeypatch.setattr(figures, "recompute", lambda *given: _recomputed(json.dumps(given)))
 
 
@@ -95,7 +95,7 @@ def real(small: Reports, pki: Pki) -> Real:
 
 
 @pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, measured_once: None) -> None:
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """The judge in this process, which keeps the pages that it made last: a table of forgeries takes a minute, not
     ten."""
     kit.judge_here(monkeypatch)

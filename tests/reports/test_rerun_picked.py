@@ -52,8 +52,6 @@ threshold = 0.5
 NUMBER = 2
 REVIEWED = "sklearn.preprocessing._data.scale"
 
-pytestmark = pytest.mark.usefixtures("measured_once")
-
 
 def loans(n: int = 700) -> pd.DataFrame:
     rng = np.random.default_rng(5)
