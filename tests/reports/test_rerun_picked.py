@@ -53,7 +53,7 @@ NUMBER = 2
 REVIEWED = "sklearn.preprocessing._data.scale"
 
 
-def loans(n: int = 700) -> pd.DataFrame:
+def loans(n: int = 450) -> pd.DataFrame:
     rng = np.random.default_rng(5)
     sex = rng.choice(["f", "m"], n)
     merit = rng.normal(size=n)
@@ -90,7 +90,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     made.case.write_text(CASE)
     (place / "password").write_text("a long password\n")
     search = ("--search", "--trials", 2, "--method", "constrained_boosting", "--attribute", "sex")
-    say("audit", made.case, "--out", made.run, "--draws", 200)
+    say("audit", made.case, "--out", made.run, "--draws", 60)
     say("mitigate", made.case, "--out", made.run, *search)
     say("mitigate", made.case, "--out", made.run, "--pick", NUMBER, "--reason", "narrow", "--by", "Bo")
     say("keys", "new", "--name", "Ada", "--out", made.key, "--password-file", place / "password")
@@ -214,7 +214,7 @@ def test_no_refusal_quotes_what_was_made(name: str, made: Made, pki: Pki) -> Non
     """As in test_no_quotes: a marker for a text or a key, by the whole verification and by a new run."""
     honest = collect(made.run)
     seen = 0
-    for number, path in enumerate(places(json.loads(honest[name]), 40, name)):
+    for number, path in enumerate(places(json.loads(honest[name]), 24, name)):
         if "attribute" in path or "attributes" in path:
             continue
         change = (put, renamed)[number % 2](path, (LOUD, QUIET)[number // 2 % 2])
