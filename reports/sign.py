@@ -259,13 +259,13 @@ def _signer(key: SigningKey) -> Signer:
 
 def _room(key: SigningKey) -> int:
     """Hex digits that hold a signature of this key; pyHanko would sign twice to know. It holds every certificate, the
-    issuer and serial number twice, the raw signature, and less than 400 bytes of attributes. One that does not fit is
-    refused."""
+    issuer and serial number twice, the raw signature, and less than 400 bytes of attributes; more than as much is to
+    spare. One that does not fit is refused."""
     from cryptography.hazmat.primitives.serialization import Encoding
 
     certificates = sum(len(c.public_bytes(Encoding.DER)) for c in (key.certificate, *key.chain))
     named = len(key.certificate.issuer.public_bytes()) + 32
-    return 2 * (certificates + 2 * named + key.private_key.key_size // 8 + 512)
+    return 2 * (certificates + 2 * named + key.private_key.key_size // 8 + 1024)
 
 
 def _reader(pdf: bytes) -> Any:
