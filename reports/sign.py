@@ -212,7 +212,8 @@ def _sign(
     )
     out = io.BytesIO()
     try:
-        signer.sign_pdf(_writer(reader), existing_fields_only=True, output=out)
+        reserved = _room(key) if timestamper is None else None  # how long an authority's answer is nobody knows before
+        signer.sign_pdf(_writer(reader), existing_fields_only=True, bytes_reserved=reserved, output=out)
     except AssayError:
         raise
     except Exception as error:
@@ -254,6 +255,17 @@ def _signer(key: SigningKey) -> Signer:
         store.register(asn1_x509.Certificate.load(certificate.public_bytes(Encoding.DER)))
     own = asn1_x509.Certificate.load(key.certificate.public_bytes(Encoding.DER))
     return KeySigner(signing_cert=own, cert_registry=store, embed_roots=True)
+
+
+def _room(key: SigningKey) -> int:
+    """Hex digits that hold a signature of this key; pyHanko would sign twice to know. It holds every certificate, the
+    issuer and serial number twice, the raw signature, and less than 400 bytes of attributes; more than as much is to
+    spare. One that does not fit is refused."""
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    certificates = sum(len(c.public_bytes(Encoding.DER)) for c in (key.certificate, *key.chain))
+    named = len(key.certificate.issuer.public_bytes()) + 32
+    return 2 * (certificates + 2 * named + key.private_key.key_size // 8 + 1024)
 
 
 def _reader(pdf: bytes) -> Any:

@@ -123,8 +123,8 @@ REAL = (
 )  # fmt: skip
 """Tests whose isolated processes start for real; elsewhere they are forked (forkserver.py)."""
 SET_ANEW = (
-    "tests/reports/test_pages_command", "tests/reports/test_other_scripts", "tests/reports/test_standards",
-    "tests/reports/test_offline", "tests/reports/test_document",
+    "tests/reports/test_other_scripts", "tests/reports/test_standards", "tests/reports/test_offline",
+    "tests/reports/test_document",
 )  # fmt: skip
 """Tests in which each process sets its pages itself; elsewhere one that is forked begins with those that are set."""
 

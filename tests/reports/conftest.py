@@ -10,7 +10,7 @@ import pytest
 
 from audit.models.process import Limits
 from reports.approve import approve
-from reports.verify import apart, figures
+from reports.verify import apart, figures, printed, said
 from tests.reports import kit
 from tests.reports.forge import Real, real_report
 from tests.reports.pki import Pki
@@ -52,10 +52,29 @@ def _recomputed(read: str) -> figures.Recomputed:
     return _recompute(*json.loads(read))
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What follows from equal counts and settings is computed once, for tables of forgeries that leave them alone."""
+    """What follows from equal counts and settings is computed once: most forgeries leave them alone."""
     monkeypatch.setattr(figures, "recompute", lambda *given: _recomputed(json.dumps(given)))
+
+
+_print_again, _said = printed.print_again, said.said
+
+
+@lru_cache(maxsize=4)
+def _printed_again(files: tuple[tuple[str, bytes], ...]) -> bytes:
+    return _print_again(dict(files))
+
+
+_said_once = lru_cache(maxsize=4)(_said)
+
+
+@pytest.fixture
+def printed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is printed of equal files is printed once, and read once where a forgery is held against it. For tables of
+    forgeries, in which nothing that prints is changed."""
+    monkeypatch.setattr(printed, "print_again", lambda files, _: _printed_again(tuple(sorted(files.items()))))
+    monkeypatch.setattr(said, "said", _said_once)
 
 
 @pytest.fixture
@@ -76,7 +95,7 @@ def real(small: Reports, pki: Pki) -> Real:
 
 
 @pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, measured_once: None) -> None:
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """The judge in this process, which keeps the pages that it made last: a table of forgeries takes a minute, not
     ten."""
     kit.judge_here(monkeypatch)

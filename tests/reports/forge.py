@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import pikepdf
@@ -52,7 +53,7 @@ class Page:
     pictures: tuple[Picture, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Real:
     """A report with its real pages, before it is signed."""
 
@@ -203,8 +204,9 @@ def reembedded(real: Real, files: Mapping[str, bytes], manifest: Manifest) -> by
         return certified(real, Forge(real, pdf).saved())
 
 
+@lru_cache(maxsize=4)
 def certified(real: Real, pdf: bytes) -> bytes:
-    """The file with the forger's valid certification."""
+    """The file with the forger's valid certification; many forgeries begin with the honest one."""
     return certify(pdf, real.pki.auditor, field="Auditor", reason="I issued this report").pdf
 
 

@@ -67,10 +67,12 @@ def document(files: dict[str, bytes]) -> Document:
 
 
 @pytest.fixture(scope="module")
-def pdf(files: dict[str, bytes], document: Document) -> bytes:
-    m = manifest(files)
+def pdf(files: dict[str, bytes]) -> bytes:
+    """Without its annex: what stands on which page is asked of its first pages and its last."""
+    m = manifest(files, extra={"annex": "none"})
+    html = render_html(build_document(files, manifest=m))
     return write_pdf(
-        render_html(document), attachments={}, title=m.title, author=m.author, language="en", created=WHEN,
+        html, attachments={}, title=m.title, author=m.author, language="en", created=WHEN,
         signers=m.signers,
     )  # fmt: skip
 

@@ -12,7 +12,6 @@ import pytest
 from audit.gaps import Settings
 from audit.load import load_case
 from audit.run import run_audit
-from debias.mitigate import run_mitigate
 from reports import fit, render
 from reports.blocks import Table
 from reports.document import Document, build_document
@@ -21,6 +20,7 @@ from reports.manifest import ARCHIVE, SignerSlot
 from tests.reports import kit, layout
 from tests.reports.pki import Pki
 from tests.reports.test_page_one import MOST, grade, sentences_of
+from tests.shared import german
 
 LEAST_FILLED = 0.5
 BODY = 12
@@ -59,15 +59,6 @@ def printed(files: Mapping[str, bytes], folder: Path, pki: Pki, annex: str, give
 
 
 @pytest.fixture(scope="module")
-def german(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("german")
-    case = load_case(root / "sample_data" / "german_credit.toml")
-    run_audit(case, out, Settings(draws=60))
-    run_mitigate(case, "reweighing", out, draws=20)
-    return out
-
-
-@pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Many groups with long names, a file's name among them, and some whose group is not known."""
     folder = tmp_path_factory.mktemp("many")
@@ -86,11 +77,13 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def all_of_them(german: Path, many: Path, pki: Pki) -> dict[str, Printed]:
+def all_of_them(tmp_path_factory: pytest.TempPathFactory, many: Path, pki: Pki) -> dict[str, Printed]:
+    folder = german(tmp_path_factory)
     asked = tuple(f"Condition {n}: {'ask each head of a department in writing ' * 4}"[:190] for n in range(5))
-    of_german, of_many = collect(german), collect(many)
+    of_german, of_many = collect(folder), collect(many)
+    del of_german["explain.json"]
     return {
-        "none": printed(of_german, german, pki, "none"),
+        "none": printed(of_german, folder, pki, "none"),
         "many": printed(of_many, many, pki, "full", asked),
         "summary": printed(of_many, many, pki, "summary"),
     }

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from audit.explain.prepare import Settings
 from audit.load import load_case
 from cli import main
 from reports.letter import letter_of
@@ -79,8 +80,12 @@ def test_no_way_to_turn_it_is_said(case: Path) -> None:
     assert "nobody has said yet which facts" in text_of(case, recourse=None).text
 
 
-def test_through_the_door(case: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_through_the_door(
+    case: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A person whom the model refuses gets a letter; one whom it grants the loan is refused one."""
+    monkeypatch.setattr("audit.explain.run.Settings", lambda **given: Settings(**given).bounded())
+    monkeypatch.setattr("reports.letter.ROWS", 20)
     place = [str(case), "--run", str(tmp_path)]
     codes = {}
     for row in range(4):

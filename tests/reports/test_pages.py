@@ -15,6 +15,8 @@ from tests.reports.forge import FORGERIES, SIGNED, Real, check_refused, made
 TABLES = (forged_more, forged_other, forged_pages, forged_signed, forged_words)
 """Each enters its own where it is loaded."""
 
+pytestmark = pytest.mark.usefixtures("printed_once")
+
 
 @pytest.mark.parametrize("name", FORGERIES)
 def test_no_forgery_is_verified(name: str, real: Real, here: None) -> None:

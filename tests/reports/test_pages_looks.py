@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -29,11 +30,24 @@ TABLES = (forged_more, forged_pages)
 # --- other versions ---
 
 
+_render = printing._render
+_kept: dict[str, Any] = {}
+
+
+def laid_out(html: str, attachments: Mapping[str, bytes], *rest: Any) -> Any:
+    """Equal pages are laid out once; how the file is written is what some tests change."""
+    key = hashlib.sha256(repr((html, sorted(attachments.items()), rest)).encode()).hexdigest()
+    if key not in _kept:
+        _kept[key] = _render(html, attachments, *rest)
+    return _kept[key]
+
+
 @pytest.fixture
 def elsewhere(monkeypatch: pytest.MonkeyPatch, here: None) -> Iterator[None]:
     """A machine whose WeasyPrint is another one; what it sets differently is patched beside."""
     there = {**setting.versions(), "weasyprint": "71.0"}
     monkeypatch.setattr(setting, "versions", lambda: there)
+    monkeypatch.setattr(printing, "_render", laid_out)
     printing.forget()
     yield
     printing.forget()

@@ -23,6 +23,8 @@ from tests.reports.forge import (
 
 STEPS = forged_signed.STEPS
 
+pytestmark = pytest.mark.usefixtures("printed_once")
+
 
 @pytest.mark.parametrize("name", SIGNED)
 def test_no_signed_forgery_is_verified(name: str, real: Real, here: None) -> None:

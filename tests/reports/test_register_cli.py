@@ -49,7 +49,7 @@ def test_the_whole_way(place: Path, capsys: pytest.CaptureFixture[str], monkeypa
     code, document = run(capsys, "register", log, "--protocol", place / "protocol.md")
     assert (code, document["added"]) == (0, 1)
     report = ["report", place / "run", "--key", place / "ada.p12", "--out", pdf, "--member", "Bo Board", "--log", log]
-    report += ["--protocol", place / "protocol.md", "--deviation", "Two months were left out.", "--annex", "short"]
+    report += ["--protocol", place / "protocol.md", "--deviation", "Two months were left out.", "--annex", "none"]
     code, document = run(capsys, *report)
     assert code == 0
     issued = pdf.read_bytes()

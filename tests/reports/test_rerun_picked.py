@@ -52,10 +52,8 @@ threshold = 0.5
 NUMBER = 2
 REVIEWED = "sklearn.preprocessing._data.scale"
 
-pytestmark = pytest.mark.usefixtures("measured_once")
 
-
-def loans(n: int = 700) -> pd.DataFrame:
+def loans(n: int = 450) -> pd.DataFrame:
     rng = np.random.default_rng(5)
     sex = rng.choice(["f", "m"], n)
     merit = rng.normal(size=n)
@@ -92,7 +90,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     made.case.write_text(CASE)
     (place / "password").write_text("a long password\n")
     search = ("--search", "--trials", 2, "--method", "constrained_boosting", "--attribute", "sex")
-    say("audit", made.case, "--out", made.run, "--draws", 200)
+    say("audit", made.case, "--out", made.run, "--draws", 60)
     say("mitigate", made.case, "--out", made.run, *search)
     say("mitigate", made.case, "--out", made.run, "--pick", NUMBER, "--reason", "narrow", "--by", "Bo")
     say("keys", "new", "--name", "Ada", "--out", made.key, "--password-file", place / "password")
@@ -218,13 +216,13 @@ def test_no_refusal_quotes_what_was_made(name: str, made: Made, pki: Pki) -> Non
     """As in test_no_quotes: a marker for a text or a key, by the whole verification and by a new run."""
     honest = collect(made.run)
     seen = 0
-    for number, path in enumerate(places(json.loads(honest[name]), 40, name)):
+    for number, path in enumerate(places(json.loads(honest[name]), 24, name)):
         if "attribute" in path or "attributes" in path:
             continue
         change = (put, renamed)[number % 2](path, (LOUD, QUIET)[number // 2 % 2])
         files = kit.edited(honest, name, change)
         assert "zqx" not in refusal(files, honest, name).lower(), path
-        if number < 16 and number % 4 in (1, 2):
+        if number < 8 and number % 4 in (1, 2):
             seen += assert_silent(verify(kit.report(files, pki.auditor), printer=kit.page), path)
     assert seen >= 1
 

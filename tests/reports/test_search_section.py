@@ -38,10 +38,10 @@ def files(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Files:
     """German credit, searched, and the narrowest of the front picked."""
     out = tmp_path_factory.mktemp("german")
     case = load_case(root / "sample_data" / "german_credit.toml")
-    run_audit(case, out, Settings(draws=200))
-    found = run_search(case, out, trials=5, methods=["constrained_boosting"], draws=200)
+    run_audit(case, out, Settings(draws=60))
+    found = run_search(case, out, trials=5, methods=["constrained_boosting"], draws=60)
     narrow = min((t for t in found["trials"] if t["front"]), key=lambda t: float(t["gap"]["high"]))
-    pick(case, out, narrow["trial"], reason="<narrow> & bearable", by="Bo", now=WHEN, draws=200)
+    pick(case, out, narrow["trial"], reason="<narrow> & bearable", by="Bo", now=WHEN, draws=60)
     return collect(out)
 
 

@@ -21,8 +21,6 @@ from tests.shared import german
 
 Files = dict[str, bytes]
 
-pytestmark = pytest.mark.usefixtures("measured_once")
-
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
