@@ -45,11 +45,11 @@ hypothesis.settings.load_profile("assay")
 
 ROOT = Path(__file__).resolve().parents[1]
 LONG = (
-    "tests/reports/test_pages_signed.py", "tests/journeys/test_bad_is_one.py", "tests/journeys/test_journey.py",
+    "tests/reports/test_pages_signed.py", "tests/journeys/test_journey.py",
     "tests/reports/test_pages.py", "tests/journeys/test_every_eye.py", "tests/audit/models/test_models_decide.py",
-    "tests/reports/test_rerun_picked.py", "tests/journeys/test_watch_journey.py", "tests/reports/test_ledger.py",
+    "tests/reports/test_rerun_picked.py", "tests/reports/test_ledger.py",
     "tests/journeys/test_demo_command.py",
-    "tests/journeys/test_search_journey.py", "tests/audit/test_wide.py", "tests/reports/test_pages_beside.py",
+    "tests/audit/test_wide.py", "tests/reports/test_pages_beside.py",
     "tests/reports/test_pages_command.py", "tests/reports/test_rerun.py", "tests/debias/loop/test_run.py",
     "tests/reports/test_hostile.py", "tests/screens/test_keys_screen.py", "tests/debias/loop/test_kill.py",
     "tests/debias/loop/test_postgres.py", "tests/audit/scale/test_scale.py", "tests/reports/test_no_quotes.py",
@@ -68,7 +68,7 @@ LONG = (
     "tests/debias/test_search.py", "tests/test_house.py", "tests/reports/test_lda.py", "tests/audit/test_likewise.py",
     "tests/test_tables.py", "tests/debias/test_methods_table.py", "tests/audit/scale/test_frames.py",
     "tests/debias/loop/test_rows_aside.py", "tests/reports/test_asked_for.py", "tests/reports/test_refusals_beside.py",
-    "tests/screens/test_quiet.py", "tests/audit/served/test_bad_answers.py", "tests/debias/loop/test_safe.py",
+    "tests/audit/served/test_bad_answers.py", "tests/debias/loop/test_safe.py",
 )  # fmt: skip
 """Files that take longest, longest first: two workers then end at the same time (`--no-loadscope-reorder`)."""
 
@@ -119,7 +119,7 @@ def sample_data() -> Path:
 REAL = (
     "tests/audit/models/test_model_bounds", "tests/audit/models/test_model_types", "tests/audit/models/test_model_w",
     "tests/audit/models/test_models_environments", "tests/audit/models/test_own", "tests/audit/models/test_sandbox",
-    "tests/audit/models/test_skops_write", "tests/journeys/", "tests/reports/test_doors", "tests/reports/test_hostile",
+    "tests/audit/models/test_skops_write", "tests/reports/test_doors", "tests/reports/test_hostile",
 )  # fmt: skip
 """Tests whose isolated processes start for real; elsewhere they are forked (forkserver.py)."""
 SET_ANEW = (
