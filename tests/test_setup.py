@@ -139,7 +139,7 @@ def test_port_that_is_none_is_refused(clone: Path, port: str) -> None:
 
 def test_launcher_works_from_anywhere_through_a_link(clone: Path, tmp_path: Path) -> None:
     assert run(clone, "bash", "scripts/setup.sh", "run").returncode == 0
-    (clone / "cli.py").write_text("import sys\n\n\ndef main():\n    print(sys.argv)\n    return 3\n")
+    (clone / "cli.py").write_text("import sys\n\n\ndef start():\n    print(sys.argv)\n    sys.exit(3)\n")
     python = clone / ".venv" / "bin" / "python"
     python.unlink()
     python.symlink_to(sys.executable)

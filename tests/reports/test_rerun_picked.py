@@ -222,7 +222,7 @@ def test_no_refusal_quotes_what_was_made(name: str, made: Made, pki: Pki) -> Non
         change = (put, renamed)[number % 2](path, (LOUD, QUIET)[number // 2 % 2])
         files = kit.edited(honest, name, change)
         assert "zqx" not in refusal(files, honest, name).lower(), path
-        if number < 8 and number % 4 in (1, 2):
+        if seen < 2 and number % 2:
             seen += assert_silent(verify(kit.report(files, pki.auditor), printer=kit.page), path)
     assert seen >= 1
 

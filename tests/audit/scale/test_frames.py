@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import cli
+from audit import engines
 from audit.classes.code import classes_of
 from audit.code import code_rows
 from audit.cube import Cube, cube_of
@@ -105,7 +106,7 @@ def placed(folder: Path, table: pa.Table, own: str, more: str = "") -> Path:
 def held(table: pa.Table, engine: str, floor: int | None = None) -> Held:
     columns = tuple(table.column_names)
     frame = nw.from_native(ENGINES[engine](table.rename_columns([f"c{i}" for i in range(len(columns))])))
-    return Held(frame, columns, engine, "people", floor)
+    return Held(frame, columns, engine if engine == engines.DUCKDB else engines.SPARK, "people", floor)
 
 
 def in_memory(case_file: Path) -> Cube:
