@@ -45,7 +45,7 @@ hypothesis.settings.load_profile("assay")
 
 ROOT = Path(__file__).resolve().parents[1]
 LONG = (
-    "tests/journeys/test_journey.py", "tests/journeys/test_every_eye.py", "tests/reports/test_pages_signed.py",
+    "tests/journeys/test_journey.py", "tests/reports/test_pages_signed.py", "tests/journeys/test_every_eye.py",
     "tests/audit/models/test_models_decide.py", "tests/journeys/test_demo_command.py", "tests/reports/test_pages.py",
     "tests/screens/test_login.py", "tests/debias/loop/test_postgres.py", "tests/audit/test_wide.py",
     "tests/reports/test_ledger.py", "tests/reports/test_rerun_picked.py", "tests/debias/loop/test_run.py",
@@ -72,7 +72,8 @@ LONG = (
     "tests/audit/regression/test_regression.py", "tests/audit/test_same_numbers.py", "tests/debias/test_held.py",
     "tests/test_house_counts.py", "tests/reports/test_lda.py", "tests/debias/test_jobs.py",
 )  # fmt: skip
-"""Files that take longest, longest first: two workers then end at the same time (`--no-loadscope-reorder`)."""
+"""Files that take longest, longest first: two workers then end at the same time (`--no-loadscope-reorder`). A journey
+waits for its browser: one goes beside files that compute, and each worker is given two files at the start."""
 
 
 def _is_loopback(host: object) -> bool:
