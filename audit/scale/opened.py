@@ -107,7 +107,6 @@ def opened(case: Case) -> Iterator[Opened]:
     check_roles(case)
     source = source_of(case)
     check.columns(case, source.columns, ())
-    look_through(source)
     digest = Digest(case.data.path)
     with tempfile.TemporaryDirectory(prefix="assay-") as folder:
         database = duckdb.connect(config={**SAFE, "memory_limit": _memory(source), "temp_directory": folder})
@@ -115,7 +114,10 @@ def opened(case: Case) -> Iterator[Opened]:
             database.execute("SET enable_progress_bar = false")  # it would write to stdout
             # What was begun ends before the copies go, and the database is closed.
             with ExitStack() as copies, ThreadPoolExecutor(1) as pool:
-                yield Opened(_copied(case, source, database, Path(folder), copies), database, digest, pool)
+                looked = pool.submit(look_through, source)  # while the file is copied
+                copied = _copied(case, source, database, Path(folder), copies)
+                looked.result()
+                yield Opened(copied, database, digest, pool)
         except duckdb.Error as error:
             raise broken(source, error) from error
         finally:
