@@ -39,7 +39,8 @@ from audit.numbers import are, many
 
 __all__ = ["CHUNK_ROWS", "Answer", "Limits", "ModelInfo", "Worker"]
 
-CHUNK_ROWS = 25_000
+CHUNK_ROWS = 10_000
+"""Both processes hold one part at a time: with 25,000 a million rows took 35 MiB more, and 7 % less time."""
 Rows: TypeAlias = "pd.DataFrame | MadeRows"
 """What may be asked about; the second only where `builds_rows`."""
 _START_SECONDS = 120.0
@@ -164,7 +165,7 @@ class Worker:
 
         The score is a probability; for a model without probabilities its decision, 1 or 0; for a regression its value;
         or log-odds (see `info.output`). Columns are chosen and ordered by the model's own names; others are not sent.
-        `progress(done, total)` is called after each chunk of 25,000 rows.
+        `progress(done, total)` is called after each chunk of `CHUNK_ROWS`.
 
         Raises ModelError for missing columns, an unknown `positive`, a model that fails, or scores that are not finite.
         """
