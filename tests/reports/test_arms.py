@@ -89,6 +89,20 @@ def test_an_honest_report_passes_and_tells_nothing_of_the_withheld(files: Files,
     assert "Without these, fewer than 10 people have team = c" in notes
 
 
+def test_the_test_of_flips_of_people_in_several_rows_is_of_people(pki: Pki, tmp_path: Path) -> None:
+    frame = rows()
+    frame["who"] = np.arange(len(frame)) // 2
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    (tmp_path / "case.toml").write_text(CASE.replace("[model]", 'cluster = "who"\n[model]'))
+    asked = [str(tmp_path / "case.toml"), "--out", str(tmp_path / "run")]
+    assert cli.main(["audit", *asked, "--draws", "100"]) == 0
+    assert cli.main(["mitigate", *asked, "--method", "group_thresholds", "--attribute", "sex"]) == 0
+    flip = json.loads((tmp_path / "run" / "mitigation.json").read_bytes())["flips"][0]
+    moved_rows = flip["to_favourable"], flip["to_unfavourable"]
+    assert flip["p_value"] > 2 * binomtest(moved_rows[0], sum(moved_rows), 0.5).pvalue, "rows are not independent"
+    assert failed(collect(tmp_path / "run"), pki) == []
+
+
 def of(d: Any, attributes: int) -> Any:
     """A change of a rate by so many columns, of the last: it is none that stands first."""
     return next(c for c in reversed(d["changes"]) if len(c["attribute"]) == attributes and c["kind"] == "rate")
@@ -110,6 +124,19 @@ def turned_to_and_fro(d: Any) -> None:
     """One more of team a is said to have gained, and one to have lost; nobody more of everyone."""
     moved(next(f for f in d["flips"] if f["group"] == ["a"]), 1, 1)
     with_tests(d)
+
+
+def elsewhere(*cell: str) -> Callable[[Any], None]:
+    """One more of the women, of team a, of the old and so of everyone gained, and one lost; of the pairs of sex and
+    team it is told of another cell: right in the sum of the one, wrong in that of the other."""
+
+    def change(d: Any) -> None:
+        for flip in d["flips"]:
+            if flip["group"] in ([], ["f"], ["a"], ["old"], list(cell)):
+                moved(flip, 1, 1)
+        with_tests(d)
+
+    return change
 
 
 def gained(d: Any) -> None:
@@ -180,6 +207,8 @@ FORGED: dict[str, Callable[[Any], object]] = {
     "flips 1, counts is": more_than_there_are,
     ", counts": fewer_than_none,
     "how many groups have other flips than their parts": turned_to_and_fro,
+    "how many groups have other flips": elsewhere("m", "a"),
+    "groups have other flips than their parts": elsewhere("f", "b"),
     "the floor of small groups of the arm candidate": lambda d: d["cubes"]["candidate"].update(floor=3),
     "the floor of small groups of the arm original": lambda d: d["cubes"]["original"].update(floor=0),
     "how many small groups of the arm candidate are shown": made_small,
