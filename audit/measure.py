@@ -219,8 +219,8 @@ def same_outcomes(margin: Margin) -> str | None:
 
 
 def same_scores(margin: Margin) -> str | None:
-    """Why gaps in scores say nothing: every person has the same one."""
-    if margin.scores is None or not margin.scores.exact:
+    """Why gaps in scores say nothing: every person has the same one. None where nobody is left who has one."""
+    if margin.scores is None or not margin.scores.exact or not len(margin.scores.at):
         return None
     used = margin.scores.n.reshape(-1, len(margin.scores.at)).any(axis=0)
     if used.sum() != 1:
