@@ -111,6 +111,8 @@ class FourFifths(Record, frozen=True):
 
 class DataNamed(Record, frozen=True):
     sha256: str
+    audited_rows: int | None = None
+    measured_rows: int | None = None
 
 
 class Subject(Record, frozen=True):

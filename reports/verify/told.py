@@ -19,6 +19,14 @@ from audit.errors import AssayError
 from reports.manifest import NAME, Manifest
 from reports.verify.arms import Pairs, arms_of, mitigation_pairs
 from reports.verify.figures import alike, load
+from reports.verify.groups import (
+    named_in,
+    named_in_cube,
+    named_in_explanations,
+    named_in_mitigation,
+    of_the_same,
+    people_pairs,
+)
 from reports.verify.hidden import given_away
 from reports.verify.known import Known
 from reports.verify.result import Broken, digest
@@ -57,20 +65,26 @@ def _pairs(files: Mapping[str, bytes], manifest: Manifest | None, known: Known) 
     for name in ("evidence.json", "cube.json"):
         load(files, name)
     documents = Documents.of(files)
-    evidence = documents.evidence
+    evidence, shown = documents.evidence, named_in_cube(documents.plain("cube.json"))
     if manifest is not None:
         yield NAME, _manifest(manifest, evidence)
     yield "evidence.json", _evidence(documents, evidence)
     if documents.mitigation is not None:
         arms = arms_of(files, documents.mitigation, known)
+        yield "mitigation.json", of_the_same(named_in_mitigation(documents.mitigation), shown, "the mitigation")
         yield "mitigation.json", mitigation_pairs(documents.mitigation, evidence, arms)
+        yield "mitigation.json", people_pairs(documents.mitigation, documents.plain("cube.json"), evidence)
     if documents.explanations is not None and documents.explanations.explained:
         yield "explain.json", _explained(documents.explanations, evidence)
+        named = named_in_explanations(documents.explanations)
+        yield "explain.json", of_the_same(named, shown, "the explanations")
     if documents.search is not None:
         yield "search.json", _searched(documents.search, evidence)
     for name, words in (("stress.json", "what could go wrong"), ("whatif.json", "the variants")):
         if name in files:
-            yield name, _about(record_in(About, load(files, name), name), words, evidence)
+            document = load(files, name)
+            yield name, _about(record_in(About, document, name), words, evidence)
+            yield name, of_the_same(named_in(document), shown, words)
 
 
 def _manifest(manifest: Manifest, evidence: Evidence) -> Pairs:
@@ -122,6 +136,11 @@ def _searched(search: Search, evidence: Evidence) -> Pairs:
 
 def _about(found: About, words: str, evidence: Evidence) -> Pairs:
     yield f"the data of {words}", found.data.sha256, evidence.data.sha256
+    if found.data.audited_rows is not None and not evidence.data.rows_at_most:
+        yield f"the people of {words}", found.data.audited_rows, evidence.data.audited_rows
+    if found.data.measured_rows is not None and not evidence.data.rows_at_most:
+        most = evidence.data.audited_rows  # fewer where it is a part of the rows that are audited
+        yield f"the people of {words}", found.data.measured_rows, min(found.data.measured_rows, most)
     yield f"the case of {words}", found.case, evidence.case
 
 

@@ -22,7 +22,7 @@ from debias import jobs
 from reports.verify import verify
 from tests.reports import kit
 from tests.reports.pki import Pki
-from tests.reports.test_stress_section import STRESS, WHATIF
+from tests.reports.test_stress_section import STRESS, WHATIF, named_as
 from tests.shared import german
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,6 +33,15 @@ def told(name: str, change: Callable[[Any], object]) -> tuple[str, Callable[[Any
     return name, change
 
 
+def other_bands(cubes: Any) -> None:
+    """Ages in two other bands, in every arm."""
+    for cube in filter(None, cubes.values()):
+        for margin in cube["margins"]:
+            if "age" in margin["attribute"]:
+                at = margin["attribute"].index("age")
+                margin["groups"] = [[*g[:at], g[at].replace("25", "30"), *g[at + 1 :]] for g in margin["groups"]]
+
+
 OLDER = {
     "the policy of the mitigation": told("mitigation.json", lambda d: d["policy"].update(sha256="0" * 64)),
     "the sha256 of the mitigation's data": told("mitigation.json", lambda d: d["data"].update(sha256="0" * 64)),
@@ -41,6 +50,16 @@ OLDER = {
     "the sha256 of the model explained": told("explain.json", lambda d: d["model"].update(sha256="0" * 64)),
     "measured on another cube": told("evidence.json", lambda d: d["cube"].update(sha256="0" * 64)),
     "the data of what could go wrong": told("stress.json", lambda d: d["data"].update(sha256="0" * 64)),
+    "how many groups of the mitigation are none": told("mitigation.json", lambda d: other_bands(d["cubes"])),
+    "how many groups of the explanations are none": told(
+        "explain.json", lambda d: d["groups"][0].update(group=["<30"])
+    ),
+    "how many groups of what could go wrong are none": told(
+        "stress.json", lambda d: d["serving"]["entries"][0]["counts"].update(groups=["<30", ">=30"])
+    ),
+    "how many groups of the variants are none": told("whatif.json", lambda d: d["aims"][0].update(groups=["<30"])),
+    "the people of what could go wrong": told("stress.json", lambda d: d["data"].update(audited_rows=600)),
+    "the people of the variants": told("whatif.json", lambda d: d["data"].update(measured_rows=600)),
     "the case of the variants": told("whatif.json", lambda d: d["case"].update(name="Other")),
 }
 """What is refused -> the document that is older than the others, and in what."""
@@ -52,7 +71,7 @@ def run(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     evidence = json.loads((folder / "evidence.json").read_bytes())
     for name, document in (("stress.json", STRESS), ("whatif.json", WHATIF)):
         about = {"case": evidence["case"], "data": evidence["data"] | document.get("data", {})}
-        (folder / name).write_bytes(canonical(document | about))
+        (folder / name).write_bytes(canonical(named_as(document, (folder / "cube.json").read_bytes()) | about))
     return folder
 
 
@@ -125,3 +144,29 @@ def test_a_mitigation_that_is_older_than_the_policy(run: Path, key: Path, capsys
     assert not (run / "report.pdf").exists()
     (run / "mitigation.json").unlink()
     assert cli.main(report(run, key)) == 0
+
+
+@pytest.mark.parametrize(
+    ("now", "where"),
+    [
+        ("bins = { age = [30] }", "how many groups of the mitigation are none"),
+        ("bins = { age = [25] }", "the people of the mitigation"),
+    ],
+)
+def test_a_mitigation_of_an_earlier_case_on_the_same_file_is_not_signed(
+    now: str, where: str, run: Path, key: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Audited again in other bands of age, or on the other part of the rows, of the same file in the same case."""
+    samples = ROOT / "sample_data"
+    text = (samples / "german_credit.toml").read_text().replace('path = "', f'path = "{samples}/')
+    text = text.replace("bins = { age = [25] }", now)
+    if "25" in now:
+        text = text.replace('train = "train"', 'train = "test"').replace('audit = "test"', 'audit = "train"')
+    (tmp_path / "case.toml").write_text(text)
+    for name in ("explain.json", "stress.json", "whatif.json"):
+        (run / name).unlink(missing_ok=True)
+    assert cli.main(["audit", str(tmp_path / "case.toml"), "--out", str(run), "--draws", "100"]) == 0
+    capsys.readouterr()
+    assert cli.main(report(run, key)) == 2
+    assert where in capsys.readouterr().err
+    assert not (run / "report.pdf").exists()

@@ -108,14 +108,26 @@ def test_a_variant_that_does_not_follow_is_refused(change: Any, sentence: str) -
     assert refused.value.problem == sentence
 
 
+def named_as(document: dict[str, Any], cube: bytes) -> dict[str, Any]:
+    """The document about two groups of this cube in place of F and M by sex."""
+    margin = next(m for m in json.loads(cube)["margins"] if len(m["attribute"]) == 1 and len(m["groups"]) > 1)
+    attribute, groups = json.dumps(margin["attribute"]), json.dumps([g[0] for g in margin["groups"][:2]])
+    renamed = (
+        json.dumps(document).replace('["F", "M"]', groups).replace('"attribute": ["sex"]', f'"attribute": {attribute}')
+    )
+    found: dict[str, Any] = json.loads(renamed)
+    return found
+
+
 def test_a_whole_report_with_a_lie_in_it_fails_by_name(small: Reports, pki: Pki) -> None:
     evidence = json.loads(small.files["evidence.json"])
     about = {"case": evidence["case"], "data": {"sha256": evidence["data"]["sha256"]}}
-    right = {**small.files, "stress.json": canonical(STRESS | about)}
+    honest = named_as(STRESS, small.files["cube.json"]) | about
+    right = {**small.files, "stress.json": canonical(honest)}
     lines = {c.name: c.status for c in verify(kit.report(right, pki.auditor), printer=kit.page).checks}
     assert lines["stress"] == "ok"
     assert "failed" not in lines.values()
-    wrong = {**right, "stress.json": canonical(changed(STRESS | about, lambda d: first(d).update(change=0.0)))}
+    wrong = {**right, "stress.json": canonical(changed(honest, lambda d: first(d).update(change=0.0)))}
     found = {
         c.name: c.detail
         for c in verify(kit.report(wrong, pki.auditor), printer=kit.page).checks
