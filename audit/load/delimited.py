@@ -112,7 +112,8 @@ def header_of(name: str, head: bytes) -> tuple[tuple[str, ...], str]:
             f"{name!r} is not read as it stands",
             got=otherwise,
             expected="UTF-8, with the column names in the first line",
-            todo="take `engine` out (it is then read in memory), or save it again as CSV UTF-8",
+            todo="take `engine` out (it is then read in memory), or "
+            + ("save it again as CSV UTF-8" if otherwise == "UTF-16" else "take that line out"),
         )
     no_zero_byte(name, head)
     sample = _sample(head)

@@ -133,7 +133,7 @@ def test_duckdb_takes_no_blank_line_for_the_names(
     code, _, message = asked(tmp_path, content, 'engine = "duckdb"\n', capsys)
     assert code == 2
     assert "a blank line above the column names" in message
-    assert "with the column names in the first line" in message
+    assert "or take that line out." in message
     _, counts, _ = asked(tmp_path, content, "", capsys)
     assert counts == asked(tmp_path, lines(*BODY), "", capsys)[1]
 
