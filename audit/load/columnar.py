@@ -50,12 +50,11 @@ def read_parquet(file: Path, columns: Sequence[str]) -> pa.Table:
                 part = meta.row_group(group)
                 for i in range(part.num_columns):
                     chunk = part.column(i)
-                    top = _top(chunk.path_in_schema, wanted)
-                    if top is None:
+                    if not _within(chunk.path_in_schema, wanted):
                         continue
                     size += chunk.total_uncompressed_size
                     if chunk.physical_type == "BYTE_ARRAY" and "RLE_DICTIONARY" in chunk.encodings:
-                        packed_texts.add(top)
+                        packed_texts.add(chunk.path_in_schema)  # within a list too: the reader knows no other name
             if size > limits.MAX_BYTES:
                 raise too_large(file.name, size)
             if meta.num_rows * max(1, len(columns)) > limits.MAX_CELLS:
@@ -72,10 +71,8 @@ def read_parquet(file: Path, columns: Sequence[str]) -> pa.Table:
     return table
 
 
-def _top(path: str, wanted: set[str]) -> str | None:
-    if path in wanted:
-        return path
-    return next((w for w in wanted if path.startswith(w + ".")), None) if "." in path else None
+def _within(path: str, wanted: set[str]) -> bool:
+    return path in wanted or ("." in path and any(path.startswith(w + ".") for w in wanted))
 
 
 def feather_names(file: Path) -> tuple[str, ...]:

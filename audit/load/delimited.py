@@ -31,6 +31,7 @@ PLAIN = ReadSpec()
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _SAMPLE = 256 * 1024
 _EXCEL_HINT = re.compile(rb"sep=([,;\t|])\r?\n")
+_BLANK = re.compile(rb"\s*[\r\n]")
 _WHOLE = re.compile(r"-?(0|[1-9]\d{0,14})")
 _POINT = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d*)?([eE][+-]?\d+)?")
 _CHUNK = 1 << 20
@@ -79,6 +80,7 @@ def open_text(file: Path, *, gz: bool, read: ReadSpec = PLAIN) -> Text:
     notes = [] if note is None else [note]
     content, said = heading.without_titles(file.name, content, delimiter, read.skip_lines)
     notes += said
+    content = content.lstrip(b"\r\n")  # what comes below takes the first line for the names
     content, again = heading.with_names(file.name, content, delimiter, read.header)
     notes += again
     if read.header is None:
@@ -105,12 +107,13 @@ def header_of(name: str, head: bytes) -> tuple[tuple[str, ...], str]:
     head = head.removeprefix(codecs.BOM_UTF8)
     if not head.strip():
         raise _empty(name, head)
-    if (wide := _utf16(head)) is not None or _EXCEL_HINT.match(head[:16]):
+    if otherwise := _not_as_it_stands(head):
         raise DataError(
             f"{name!r} is not read as it stands",
-            got="UTF-16" if wide else "a line that names the delimiter above the column names",
+            got=otherwise,
             expected="UTF-8, with the column names in the first line",
-            todo="take `engine` out (it is then read in memory), or save it again as CSV UTF-8",
+            todo="take `engine` out (it is then read in memory), or "
+            + ("save it again as CSV UTF-8" if otherwise == "UTF-16" else "take that line out"),
         )
     no_zero_byte(name, head)
     sample = _sample(head)
@@ -123,6 +126,16 @@ def header_of(name: str, head: bytes) -> tuple[tuple[str, ...], str]:
     if not head.partition(b"\n")[2].strip() and b"\r" not in head.strip():
         raise _no_rows(name, header)
     return header, delimiter
+
+
+def _not_as_it_stands(head: bytes) -> str:
+    """What has to be mended above the column names before they are the first line; "" where they are."""
+    if _utf16(head) is not None:
+        return "UTF-16"
+    if _EXCEL_HINT.match(head[:16]):
+        return "a line that names the delimiter above the column names"
+    # A database takes a blank line for the names, and then the names for a person.
+    return "a blank line above the column names" if _BLANK.match(head) else ""
 
 
 def _no_rows(name: str, header: Sequence[str]) -> DataError:

@@ -44,7 +44,7 @@ PEOPLE, WEIGHT, SQUARES, OWN, BIN, TOTAL, SCORE = (f"\x1f{i}" for i in range(7))
 """Names of what is computed; no column of a table begins with this character."""
 
 
-NO_VALUES = (nw.List, nw.Struct, nw.Array, nw.Binary, nw.Unknown)
+NO_VALUES = (nw.List, nw.Map, nw.Struct, nw.Array, nw.Binary, nw.Unknown)
 """Kinds of columns that hold no single value."""
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import audit.run
@@ -82,3 +84,38 @@ def test_a_column_with_a_role_stays_as_it_is(tmp_path: Path) -> None:
     read = load_rows(load_case(tmp_path / "case.toml"), everything=True, packed=True).frame
     for name in ("sex", "label", "decision"):
         assert isinstance(read[name].dtype, pd.StringDtype), name
+
+
+NESTED: dict[str, tuple[Callable[[int], object], pa.DataType]] = {
+    "texts": (lambda i: [f"n{i % 3}", "sex"], pa.list_(pa.string())),
+    "numbers": (lambda i: [i], pa.list_(pa.int64())),
+    "map": (lambda i: [("sex", f"v{i % 3}")], pa.map_(pa.string(), pa.string())),
+    "parts": (lambda i: {"sex": f"p{i % 3}", "n": i}, pa.struct({"sex": pa.string(), "n": pa.int64()})),
+    "deep": (lambda i: [{"a.b": [f"d{i % 3}"]}], pa.list_(pa.struct({"a.b": pa.list_(pa.string())}))),
+}
+
+
+@pytest.mark.parametrize("engine", ["", 'engine = "duckdb"\n'])
+@pytest.mark.parametrize("files", [1, 2])
+def test_lists_in_parquet_are_left_out(engine: str, files: int, tmp_path: Path) -> None:
+    """Texts within them are packed in the file as other texts are."""
+    whole = pa.Table.from_pandas(table().rename(columns={"sex": "the.sex"}), preserve_index=False)
+    (tmp_path / "rows").mkdir()
+    case = tmp_path / "case.toml"
+    case.write_text(
+        '[case]\nname = "a"\npurpose = "b"\n[data]\npath = "rows/*.parquet"\nlabel = "label"\npositive = "yes"\n'
+        f'sensitive = ["the.sex"]\n{engine}[model]\ndecision = "decision"\n'
+    )
+    found = []
+    for nested in (False, True):
+        data = whole
+        for name, (value, kind) in NESTED.items() if nested else ():
+            data = data.append_column(name, pa.array([value(i) for i in range(ROWS)], kind))
+        for i in range(files):
+            part = data.slice(i * ROWS // files, ROWS // files)
+            # In the second file no text is packed.
+            pq.write_table(part, tmp_path / "rows" / f"{i}.parquet", use_dictionary=i == 0)
+        run_audit(load_case(case), tmp_path / f"out{nested}", FAST)
+        evidence = json.loads((tmp_path / f"out{nested}" / "evidence.json").read_text())
+        found.append({k: v for k, v in evidence.items() if k not in ("data", "notes")})
+    assert found[0] == found[1]

@@ -71,6 +71,15 @@ FILES: dict[str, tuple[bytes, str]] = {
     "the names again": (within(NAMES), ""),
     "the names again far down": (far(NAMES.upper()), ""),
     "a title above the names": (b"My export\n\n" + lines(*BODY), ""),
+    "a blank line above the names": (b"\n" + lines(*BODY), ""),
+    "blank lines above the names": (b"\n\n" + lines(*BODY, "", "", *BODY), ""),
+    "a blank line above the names, CR LF": (b"\r\n" + lines(*BODY).replace(b"\n", b"\r\n"), ""),
+    "a blank line above the names, CR": (b"\r" + lines(*BODY).replace(b"\n", b"\r"), ""),
+    "a mark of UTF-8 and a blank line": (b"\xef\xbb\xbf\n" + lines(*BODY), ""),
+    "a line of spaces above the names": (b"  \n" + lines(*BODY), ""),
+    "a blank line, and the names again": (b"\n" + far(NAMES), ""),
+    "a blank line above a name that is a number": (b"\n" + lines(*BODY[:9], "g,y,d,1", *BODY[9:], names="g,y,d,1"), ""),
+    "a blank line above two columns of one name": (b"\n" + lines(*(f"{r},n" for r in BODY), names="g,y,d,1,1"), ""),
     "a line that names the delimiter": (b"sep=,\n" + lines(*BODY), ""),
     "no line end at the end": (lines(*BODY)[:-1], ""),
 }
@@ -111,6 +120,22 @@ def test_below_the_limit_and_above_it(
     else:
         assert code == 2
         assert "What to do: " in message
+
+
+@pytest.mark.parametrize("blank", ["\n", "\n\n", "\r\n", "\r", "\ufeff\n", "  \n"])
+@pytest.mark.parametrize("limit", [1, 1 << 30])
+def test_duckdb_takes_no_blank_line_for_the_names(
+    blank: str, limit: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They would be one more person; and two blank lines are no names that come again."""
+    monkeypatch.setattr(sys.modules["audit.scale.source"], "MOST_READ", limit)
+    content = blank.encode() + lines(*BODY[:40], "", "", *BODY[40:])
+    code, _, message = asked(tmp_path, content, 'engine = "duckdb"\n', capsys)
+    assert code == 2
+    assert "a blank line above the column names" in message
+    assert "or take that line out." in message
+    _, counts, _ = asked(tmp_path, content, "", capsys)
+    assert counts == asked(tmp_path, lines(*BODY), "", capsys)[1]
 
 
 def test_what_is_too_large_to_be_read_otherwise_is_refused_by_duckdb(
