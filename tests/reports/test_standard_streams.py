@@ -130,3 +130,18 @@ def test_progress_and_errors_that_nobody_can_read_stop_nothing(case: Path, tmp_p
     assert done.returncode == 0
     json.loads(done.stdout)
     assert assay("audit", tmp_path / "none.toml", "--out", tmp_path / "x", streams=stderr).returncode == 2
+
+
+CHILD = """
+import subprocess, sys, cli
+look = "import os; [os.fstat(n) for n in range(3)]"
+cli.main = lambda: subprocess.run([sys.executable, "-c", look]).returncode
+cli.start()
+"""
+
+
+def test_the_children_of_a_command_have_streams_where_it_has_none() -> None:
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-c", CHILD], cwd=ROOT, timeout=60, check=False
+    )
+    assert done.returncode == 0
