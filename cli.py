@@ -30,30 +30,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     name, as_json = f"assay {words[0]}" if words and words[0] in COMMANDS else "assay", "--json" in words
     progress.begin(*words)
     try:
-        call = parsed(words)
+        try:
+            call = parsed(words)  # which prints help itself
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise _lost(error) from error
         if call is None:
             raise SystemExit(0)
         as_json = call.json
         return _finished(call, name)
     except AssayError as error:
-        print(printable(f"{name}: {error.message}"), file=sys.stderr)
+        progress.say(f"{name}: {error.message}")
         if as_json:
-            print(json.dumps(error.to_json(), ensure_ascii=False, indent=1))
+            _told(name, _printed(json.dumps(error.to_json(), ensure_ascii=False, indent=1)))
         return error.exit_code
     except KeyboardInterrupt:
-        print(f"{name}: stopped after {time.monotonic() - started:.0f} s.", file=sys.stderr)
+        progress.say(f"{name}: stopped after {time.monotonic() - started:.0f} s.")
         return 1
     except BrokenPipeError:
-        # Whoever read our output has stopped reading; nothing was lost.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_stdout()
         return 0
     except Exception as error:
         if os.environ.get("ASSAY_DEBUG"):
             raise
-        print(
+        progress.say(
             f"{name}: a fault of ours, not of your input ({type(error).__name__}: {error}). What was on "
-            "disk before is unchanged. Set ASSAY_DEBUG=1 and run it again for the whole trace.",
-            file=sys.stderr,
+            "disk before is unchanged. Set ASSAY_DEBUG=1 and run it again for the whole trace."
         )
         return 1
 
@@ -65,14 +68,43 @@ def _finished(call: Call, name: str) -> int:
             result = call.run()
     finally:
         progress.end()
-    print(
-        json.dumps(result.document, ensure_ascii=False, indent=1) if call.json else printable(result.words),
-        flush=True,
+    lost = _printed(json.dumps(result.document, ensure_ascii=False, indent=1) if call.json else printable(result.words))
+    _told(name, lost, result.failure)
+    ended = result.failure or lost
+    return ended.exit_code if ended else 0
+
+
+def _told(name: str, *errors: AssayError | None) -> None:
+    for error in errors:
+        if error is not None:
+            progress.say(f"{name}: {error.message}")
+
+
+def _printed(words: str) -> AssayError | None:
+    """Print it on stdout; where that cannot be written, the error that says so."""
+    try:
+        print(words, flush=True)
+    except BrokenPipeError:
+        _leave_stdout()
+    except OSError as error:
+        return _lost(error)
+    return None
+
+
+def _lost(error: OSError) -> AssayError:
+    """What was printed did not arrive, which is the place's fault and not the command's."""
+    _leave_stdout()
+    return AssayError(
+        "what was to be printed could not be written to standard output; files that the command wrote are whole",
+        got=error.strerror or str(error),
+        todo="make room there, or send the output elsewhere, and run it again",
     )
-    if result.failure is None:
-        return 0
-    print(printable(f"{name}: {result.failure.message}"), file=sys.stderr)
-    return result.failure.exit_code
+
+
+def _leave_stdout() -> None:
+    """What is still printed goes nowhere, at the end of the process too: whoever read it has stopped reading, or it is
+    full."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def start() -> None:

@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -148,7 +149,7 @@ class Progress:
         self._told = self._stage
         while self._next <= time.monotonic():
             self._next = self._since + 2 * (self._next - self._since)
-        print(printable(f"{words} ..."), file=sys.stderr, flush=True)
+        say(f"{words} ...")
 
     def _write(self) -> None:
         if self._file is None:
@@ -208,8 +209,10 @@ def part(name: str, done: int, total: int) -> None:
 
 
 def say(words: str) -> None:
-    """A sentence that a person should read before the work goes on: on stderr, at once."""
-    print(printable(words), file=sys.stderr, flush=True)
+    """A sentence that a person should read before the work goes on: on stderr, at once.
+    Where that cannot be written, the work goes on."""
+    with suppress(OSError):
+        print(printable(words), file=sys.stderr, flush=True)
 
 
 def hush() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from assay._commands.given import case_of
 from assay._commands.options import ALLOW, CASE, FOR_PROGRAMS, FROM_DATA, GATE, OFFLINE, OUT, SEED
 from assay._commands.parsing import WHOLE, Option, Result, command
+from audit import progress
 from audit.errors import GateBroken, InputError
 from audit.numbers import are, brief, fixed, many
 
@@ -98,10 +98,10 @@ def _case_file(path: Path, out: Path, options: dict[str, Any]) -> Path:
     text = from_options(path, Given(**options | {"bins": bins_of(options["bins"])}), out)
     written = out / "case.toml"
     write_whole(written, text.encode())
-    print(f"assay audit: the case that was used is {written}", file=sys.stderr)
+    progress.say(f"assay audit: the case that was used is {written}")
     for line in text.splitlines():
         if line.startswith("# Note: "):
-            print(f"assay audit: {line[8:]}", file=sys.stderr)
+            progress.say(f"assay audit: {line[8:]}")
     return written
 
 

@@ -11,7 +11,6 @@ is said to be so, with the reason, and keeps none of the others; it is tried aga
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -21,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from audit import progress
 from audit.case import Case
 from audit.documents.watch import Watch
 from audit.errors import AssayError, CaseError, InputError, OutputError
@@ -196,7 +196,7 @@ class _Member:
     def _fails(self, error: AssayError) -> None:
         message = getattr(error, "message", str(error))
         if self.problem != message:
-            print(f"assay watch: {self.loop.name}: {message}", file=sys.stderr, flush=True)
+            progress.say(f"assay watch: {self.loop.name}: {message}")
         self.problem, self.watcher = message, None
         self.health.trouble(message)
 
@@ -265,5 +265,5 @@ def run_fleet(
                             member.open()
                 time.sleep(POLL_SECONDS)
         except KeyboardInterrupt:
-            print(STOPPED, file=sys.stderr, flush=True)
+            progress.say(STOPPED)
     return page_of(loops, {m.loop.name: m.problem for m in members if m.problem})

@@ -7,13 +7,12 @@ once and into watch.json, where a later run finds them again.
 from __future__ import annotations
 
 import contextlib
-import sys
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from audit.printable import printable
+from audit import progress
 from debias.loop import database
 
 KEPT = 50
@@ -47,7 +46,7 @@ class Notices:
 
     def add(self, words: str) -> None:
         """One sentence, without anybody's data. The same words again are counted."""
-        print(printable(f"assay watch: {words}"), file=sys.stderr, flush=True)
+        progress.say(f"assay watch: {words}")
         now = database.now()
         known = self._found.pop(words, Notice(words, now, now, 0))
         self._found[words] = Notice(words, known.first, now, known.times + 1)

@@ -8,12 +8,12 @@ OUT/decisions/      a person's word that waits for the watcher that holds the tr
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from audit import progress
 from audit.case import Case
 from audit.errors import CaseError, OutputError
 from audit.sentences import STOPPED
@@ -78,7 +78,7 @@ def run_watch(
                 elif not watcher.more():
                     break
         except KeyboardInterrupt:
-            print(STOPPED, file=sys.stderr, flush=True)
+            progress.say(STOPPED)
         watcher.show()
         return watcher.summary(taken)
 
@@ -104,7 +104,7 @@ def _opened(url: str, *, follow: bool) -> Trail:
             if not follow or url.startswith("sqlite") or error.problem.startswith("another watcher"):
                 raise
             if not said:
-                print(f"assay watch: {error.message} It is tried again.", file=sys.stderr, flush=True)
+                progress.say(f"assay watch: {error.message} It is tried again.")
             said = True
             time.sleep(POLL_SECONDS)
 
