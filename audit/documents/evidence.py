@@ -111,8 +111,6 @@ class FourFifths(Record, frozen=True):
 
 class DataNamed(Record, frozen=True):
     sha256: str
-    audited_rows: int | None = None
-    measured_rows: int | None = None
 
 
 class Subject(Record, frozen=True):
@@ -120,13 +118,6 @@ class Subject(Record, frozen=True):
 
     model: Model
     data: DataNamed
-
-
-class About(Record, frozen=True):
-    """Of which data and which case a document is, whatever else it holds."""
-
-    data: DataNamed
-    case: CaseNamed
 
 
 class Columns(Record, frozen=True):

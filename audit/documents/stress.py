@@ -21,6 +21,13 @@ class DataRead(Record, frozen=True):
     measured_rows: int | None = None
 
 
+class About(Record, frozen=True):
+    """Of which data and which case a document is, whatever else it holds."""
+
+    data: DataRead
+    case: CaseNamed
+
+
 class Asked(Record, frozen=True):
     """How it was searched. budget: the largest share of rows; depth: conditions of a predicate; fits: at most."""
 

@@ -11,9 +11,10 @@ from typing import Any
 
 from audit.derived import FROM_ROWS
 from audit.documents import Documents, FormError, record_in
-from audit.documents.evidence import About, DataNamed, Evidence
+from audit.documents.evidence import DataNamed, Evidence
 from audit.documents.explanations import ExplainedData, ExplainedModel, Explanations
 from audit.documents.search import Search
+from audit.documents.stress import About
 from audit.documents.table import DOCUMENTS
 from audit.errors import AssayError
 from reports.manifest import NAME, Manifest
