@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 
 import cli
+from audit.documents import Documents
 from reports.issue import collect
+from reports.sections.board.said import opening
 from reports.verify import verify
 from tests.reports import kit
 from tests.reports.pki import Pki
@@ -58,5 +60,6 @@ def test_nobody_is_left_who_may_be_shown(kind: str, tmp_path: Path, pki: Pki) ->
         assert cli.main(["mitigate", *asked, "--method", "group_thresholds"]) == 0
     files = collect(tmp_path / "run")
     assert b"ewer than 10 people have town = t0" in files["evidence.json"]
+    assert opening(Documents.of(files).evidence).endswith("so that nobody is in a figure of this report.")
     found = verify(kit.report(files, pki.auditor), printer=kit.page)
     assert [c.detail for c in found.checks if c.status == "failed"] == []

@@ -48,7 +48,10 @@ def named(evidence: Evidence, attribute: Names) -> str:
 def opening(evidence: Evidence) -> str:
     """What is decided, about how many, and how many get it."""
     data = evidence.data
-    text = f"{words.short(evidence.case.purpose, 150).rstrip('.')}. {measured(data)} were looked at."
+    purpose = words.short(evidence.case.purpose, 150).rstrip(".")
+    if not data.audited_rows:
+        return f"{purpose}. Every group has too few people to be shown, so that nobody is in a figure of this report."
+    text = f"{purpose}. {measured(data)} were looked at."
     everyone = find.rate(evidence, SELECTION_RATE, (), ())
     if everyone and everyone.estimable:
         text += (
