@@ -23,7 +23,7 @@
 #   PYTHON=/path/to/python   choose the interpreter for the set-up (3.11 or newer)
 
 PORT ?= 8501
-WORKERS ?= 2
+WORKERS ?= 3
 PY := .venv/bin/python
 CODE := assay audit debias reports screens sample_data scripts bench tests $(wildcard app.py cli.py)
 UPGRADE :=

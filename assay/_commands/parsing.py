@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import click
 
 from assay._commands import COMMANDS
+from audit.about import VERSION
 from audit.errors import AssayError, InputError, nearest
 
 _OPTION = re.compile(r"--[A-Za-z][\w-]*(=.*)?|-h", re.DOTALL)
@@ -229,13 +230,17 @@ def command(*params: click.Parameter, more: str = "") -> Callable[[Callable[...,
 
 
 def parsed(argv: Sequence[str]) -> Call | None:
-    """What the words of a command line ask for; None where they asked for help, which has been printed.
+    """What the words of a command line ask for; None where they asked for help or the version, which has been printed.
 
-    Raises InputError.
+    Raises InputError, and BrokenPipeError where nobody reads what is printed.
     """
+    version = Option(
+        "--version", is_flag=True, is_eager=True, expose_value=False, callback=_say_version, help="Print the version."
+    )
     group = Commands(
         "assay",
         help="Audit decisions about people; sign what was found. `assay COMMAND --help` says more of each.",
+        params=[version],
         context_settings=_SETTINGS,
         subcommand_metavar="COMMAND",
         no_args_is_help=False,
@@ -246,7 +251,17 @@ def parsed(argv: Sequence[str]) -> Call | None:
         raise _in_our_words(error) from error
     except click.Abort as error:
         raise KeyboardInterrupt from error
+    except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):  # click ends with 1 where nobody reads its help any more
+            raise error.__context__ from error
+        raise
     return call if isinstance(call, Call) else None
+
+
+def _say_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+    if asked:
+        click.echo(f"assay {VERSION}")
+        ctx.exit()
 
 
 def _in_our_words(error: click.UsageError) -> InputError:

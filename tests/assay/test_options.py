@@ -16,6 +16,7 @@ import pytest
 import cli
 from assay._commands import COMMANDS
 from assay._commands.parsing import Commands, parsed
+from audit.evidence import tool
 
 ROOT = Path(__file__).resolve().parents[2]
 GROUP = Commands("assay")
@@ -144,6 +145,7 @@ def test_help_of_all_needs_no_command_and_no_facade() -> None:
     assert set(done.stderr.split()) == {
         "assay._commands",
         "assay._commands.parsing",
+        "audit.about",
         "audit.errors",
         "audit.models",
         "audit.models.held",
@@ -153,6 +155,23 @@ def test_help_of_all_needs_no_command_and_no_facade() -> None:
         "audit.starts",
     }
     assert "audit" in done.stdout
+
+
+@pytest.mark.parametrize("words", [["--version"], ["--vers"]])
+def test_the_version_is_that_of_the_evidence(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(words)
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"assay {tool()['version']}\n"
+
+
+@pytest.mark.parametrize("words", [["--help"], ["audit", "--help"], ["--version"]])
+def test_help_that_nobody_reads_is_no_error(words: list[str]) -> None:
+    here, there = os.pipe()
+    os.close(here)
+    with open(there, "wb") as nobody:
+        done = subprocess.run([sys.executable, "-m", "cli", *words], cwd=ROOT, stdout=nobody, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 @pytest.mark.parametrize(
