@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -245,16 +246,18 @@ def parsed(argv: Sequence[str]) -> Call | None:
         subcommand_metavar="COMMAND",
         no_args_is_help=False,
     )
+    if "_ASSAY_COMPLETE" in os.environ:  # a shell asks how a word may go on, and the process ends with the answer
+        group.main(prog_name="assay")
     try:
-        call = group.main(list(argv), prog_name="assay", standalone_mode=False)
+        # Not `group.main`, which ends the process with 1 where nobody reads the help any more.
+        with group.make_context("assay", list(argv)) as context:
+            call = group.invoke(context)
+    except click.exceptions.Exit:
+        return None
     except click.UsageError as error:
         raise _in_our_words(error) from error
     except click.Abort as error:
         raise KeyboardInterrupt from error
-    except SystemExit as error:
-        if isinstance(error.__context__, BrokenPipeError):  # click ends with 1 where nobody reads its help any more
-            raise error.__context__ from error
-        raise
     return call if isinstance(call, Call) else None
 
 
