@@ -24,7 +24,7 @@ def fixed(value: float | None, digits: int) -> str:
 
 
 def signed(value: float | None, digits: int) -> str:
-    """So many decimals, with a plus sign from nought on: +0.321."""
+    """So many decimals, with a plus sign from zero on: +0.321."""
     return DASH if value is None else f"{value:+.{digits}f}"
 
 
@@ -34,8 +34,8 @@ def grouped(value: float | None, digits: int = 0) -> str:
 
 
 def brief(value: float | None, digits: int = 6, *, commas: bool = False, plus: bool = False) -> str:
-    """At most so many significant digits, and no nought behind: 0.1, 12, 1e-07; commas: at the thousands;
-    plus: a sign from nought on."""
+    """At most so many significant digits, and no zero behind: 0.1, 12, 1e-07; commas: at the thousands;
+    plus: a sign from zero on."""
     return DASH if value is None else f"{value:{'+' if plus else ''}{',' if commas else ''}.{digits}g}"
 
 

@@ -100,7 +100,7 @@ def starts_of(at: Floats, people: Ints) -> npt.NDArray[np.bool_]:
 
 def bins_of(score: Floats) -> tuple[Floats, Floats, Ints, bool]:
     """at, top (S,), the place of each of the rows, and whether every score has a place of its own."""
-    score = score + 0.0  # there is one nought
+    score = score + 0.0  # there is one zero
     at, place, people = np.unique(score, return_inverse=True, return_counts=True)
     if len(at) <= EXACT_SCORES:
         return at, at, place.astype(np.int64), True

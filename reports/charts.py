@@ -84,7 +84,7 @@ def dots(
 def bars(
     names: Sequence[str], values: Sequence[float], errors: Sequence[tuple[float, float]] = (), *, percent: bool = False
 ) -> str:
-    """Horizontal bars from nought; values below it are hatched and point left. `percent`: the values are points."""
+    """Horizontal bars from zero; values below it are hatched and point left. `percent`: the values are points."""
     low = min([*values, *(a for a, _ in errors), 0.0])
     high = max([*values, *(b for _, b in errors), 1e-9])
     low, high, ticks = scale_of(low, high)

@@ -2,7 +2,7 @@
 
 Rates: Newcombe's hybrid score interval (1998, method 10) of the difference of independent proportions, pooled z test.
 Gaps (differences): MOVER (Zou & Donner 2008) from the two intervals; the p-value is that of the interval's side towards
-nought. Holm over all that is compared. On the same data file the people are the same: then neither is given, since both
+zero. Holm over all that is compared. On the same data file the people are the same: then neither is given, since both
 suppose independent people.
 """
 

@@ -102,7 +102,7 @@ def _line(text: str) -> str:
     line = " ".join(text.split())
     if not line.isprintable() or len(line) > LONGEST:
         raise InputError(
-            "a text cannot be printed", got=repr(text[:60]), expected=f"a line of at most {LONGEST} letters"
+            "a text cannot be printed", got=repr(text[:60]), expected=f"a line of at most {LONGEST} characters"
         )
     return line
 
@@ -131,7 +131,7 @@ def _said(text: str) -> str:
     line = " ".join(text.split())
     if not line or not line.isprintable() or len(line) > LONGEST:
         raise InputError(
-            "a condition cannot be printed", got=repr(text[:60]), expected=f"a sentence of at most {LONGEST} letters"
+            "a condition cannot be printed", got=repr(text[:60]), expected=f"a sentence of at most {LONGEST} characters"
         )
     return line
 

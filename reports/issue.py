@@ -265,7 +265,9 @@ def _reason(text: str | None) -> str:
     why = " ".join(text.split())
     if not why or not why.isprintable() or len(why) > MOST_REASON:
         raise InputError(
-            "the reason cannot be printed", got=repr(text[:60]), expected=f"a sentence of at most {MOST_REASON} letters"
+            "the reason cannot be printed",
+            got=repr(text[:60]),
+            expected=f"a sentence of at most {MOST_REASON} characters",
         )
     return why
 

@@ -125,7 +125,7 @@ def share(value: float | None) -> str:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """0.321; a real minus sign before what is below nought."""
+    """0.321; a real minus sign before what is below zero."""
     return _minus(numbers.fixed(value, digits))
 
 
@@ -135,9 +135,9 @@ def signed(value: float | None, digits: int = 3) -> str:
 
 
 def _minus(text: str) -> str:
-    """A real minus sign, and none before nought."""
-    nought = not text.strip("+-0.")
-    return text.lstrip("+-") if nought else text.replace("-", MINUS)
+    """A real minus sign, and none before zero."""
+    zero = not text.strip("+-0.")
+    return text.lstrip("+-") if zero else text.replace("-", MINUS)
 
 
 def interval(low: float | None, high: float | None) -> str:

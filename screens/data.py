@@ -123,9 +123,7 @@ def measures_table(evidence: Evidence, attribute: tuple[str, ...]) -> None:
     if not records and evidence.left_to_cube is not None:
         st.write(state.plain(evidence.left_to_cube.why))
         return
-    st.write(
-        "Each group against everyone else. Nought means no difference; hover over a column's name for the formula."
-    )
+    st.write("Each group against everyone else. Zero means no difference; hover over a column's name for the formula.")
     groups = list(dict.fromkeys(d.group for d in records))
     table = pd.DataFrame({"Group": [name_of(g) for g in groups]})
     config = {}

@@ -114,7 +114,7 @@ KINDS: dict[str, Kind] = {
             Takes.PATTERN, rows=compute.not_matches,
         ),
         Kind(
-            "length", 1, "{column} is {value} letters long",
+            "length", 1, "{column} is {value} characters long",
             ("expect_column_value_lengths_to_be_between", "expect_column_value_lengths_to_equal"),
             Takes.LIMITS, rows=compute.length,
         ),

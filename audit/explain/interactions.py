@@ -3,7 +3,7 @@
 H (Friedman & Popescu 2008) is computed for any model and output. For a pair: the partial dependence on both, less that
 on each, centred; its root mean square over the rows, in units of the output (`strength`), and as a share of the root
 mean square of the pair's own (`h`: 0 for none, about 1 for nothing else). The rows are at once the places looked at and
-the background, so an additive model gives exactly nought.
+the background, so an additive model gives exactly zero.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ def _by_column(trees: Sequence[Tree], matrix: Floats) -> list[tuple[int, Ints]]:
     feature = np.concatenate([t.feature[n] for t, n in zip(trees, inside, strict=True)])
     threshold = np.concatenate([t.threshold[n] for t, n in zip(trees, inside, strict=True)])
     listed = {int(t.feature[node]) for t in trees for node in t.listed}
-    noughts = any(t.zero_missing is not None and bool(t.zero_missing.any()) for t in trees)
+    zeros = any(t.zero_missing is not None and bool(t.zero_missing.any()) for t in trees)
     order = np.lexsort((threshold, feature))
     feature, threshold = feature[order], threshold[order]
     out = []
@@ -111,7 +111,7 @@ def _by_column(trees: Sequence[Tree], matrix: Floats) -> list[tuple[int, Ints]]:
             own = threshold[slice(*np.searchsorted(feature, [column, column + 1]))]
             codes = np.searchsorted(own, x, side="left")  # how many thresholds it lies above
             codes = np.where(np.isnan(x), len(own) + 1, codes)
-            codes = np.where(np.abs(x) <= TINY, len(own) + 2, codes) if noughts else codes
+            codes = np.where(np.abs(x) <= TINY, len(own) + 2, codes) if zeros else codes
         out.append((column, codes.astype(np.int64)))
     return out
 

@@ -20,7 +20,7 @@ from audit.explain.kinds import Bools, Floats, Ints, RefusedError
 
 LINED = "its leaves hold lines in place of numbers"
 TINY = 1e-35
-"""LightGBM's nought: what is nearer to 0 counts as missing where zeros do."""
+"""LightGBM's zero: what is nearer to 0 counts as missing where zeros do."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

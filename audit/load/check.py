@@ -58,7 +58,7 @@ def columns(case: Case, main: Sequence[str], side: Sequence[str]) -> None:
 
 
 def no_header(names: Sequence[str]) -> str:
-    """Where the names look like a row, the file may have no line of names."""
+    """Where the names look like a row, the file may have no header."""
     numbers = sum(1 for n in names if n.strip().replace(".", "", 1).lstrip("-").isdigit())
     if numbers <= len(names) / 3:
         return ""

@@ -75,7 +75,7 @@ def _own(file: Path) -> FormSpec:
         raise CaseError(
             f"the preset {file.name!r} lacks the key 'name'",
             got=repr(name) if name is not None else "no name",
-            expected=f"name = a short name of at most {NAME} letters, by which [answers.NAME] answers it",
+            expected=f"name = a short name of at most {NAME} characters, by which [answers.NAME] answers it",
             todo="add it at the top of the file",
         )
     return FormSpec(name, file, content.decode("utf-8-sig"))
@@ -88,7 +88,7 @@ def _answer(at: Reader, key: str) -> str:
         return value.isoformat()
     text = " ".join(value.split()) if isinstance(value, str) else ""
     if not text or not text.isprintable() or len(text) > 2000:
-        raise at.wrong(key, "text in quotation marks (at most 2,000 letters) or a day, such as 2026-03-01")
+        raise at.wrong(key, "text in quotation marks (at most 2,000 characters) or a day, such as 2026-03-01")
     return text
 
 

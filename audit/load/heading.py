@@ -25,7 +25,7 @@ _LINE = re.compile(rb"\r\n|\n|\r")
 def without_titles(name: str, content: bytes, delimiter: str, skip: int | None) -> tuple[bytes, list[str]]:
     """`content` from the line of column names on, and a note where lines above it were left out.
 
-    skip: how many lines; None to find them: lines at most half as wide as most rows, above a line of names as wide as
+    skip: how many lines; None to find them: lines at most half as wide as most rows, above a header as wide as
     the rows. Raises DataError where `skip` leaves nothing.
     """
     if skip is None:
@@ -84,7 +84,7 @@ def is_number(text: str) -> bool:
 def with_names(
     name: str, content: bytes, delimiter: str, header: Sequence[str] | bool | None
 ) -> tuple[bytes, list[str]]:
-    """`content` with a line of names above its first row, where the case says that the file has none."""
+    """`content` with a header above its first row, where the case says that the file has none."""
     if header is None or header is True:
         return content, []
     end = _LINE.search(content)
@@ -97,7 +97,7 @@ def with_names(
             expected=f"{many(len(first), 'name')} in `header`",
             todo="name every column, in the order of the file",
         )
-    notes = [f"{name} has no line of names; its columns are called {names[0]} to {names[-1]}."] if not header else []
+    notes = [f"{name} has no header; its columns are called {names[0]} to {names[-1]}."] if not header else []
     return _line(names, delimiter) + content, notes
 
 
@@ -108,7 +108,7 @@ def _line(names: Sequence[str], delimiter: str) -> bytes:
 
 
 def without_repeats(name: str, content: bytes, delimiter: str) -> tuple[bytes, list[str]]:
-    """`content` without later lines that are the line of names: exports put one after the other.
+    """`content` without later lines that repeat the header: exports put one after the other.
 
     Capitals, spaces and quotation marks make no difference: a name would be counted as a value.
     """

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 class TableKind:
     """One kind of file.
 
-    name: as refusals have it. words: as in a list of what is read. endings: of names, in small letters. begins: first
+    name: as refusals have it. words: as in a list of what is read. endings: of names, in lower case. begins: first
     bytes, any of them; none: what is no other kind. reader: which of audit/load/readers.py reads it. like: kinds that
     share it may stand side by side in one data set. strict: a name that ends so and is of another kind is refused.
     """

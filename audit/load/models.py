@@ -112,7 +112,7 @@ def _other(python: str | None, load: str | None, consent: str | None) -> None:
         raise CaseError(
             "`consent` in [model] is no digest",
             got=repr(consent),
-            expected="sha256: and 64 hexadecimal digits in small letters",
+            expected="sha256: and 64 hexadecimal digits in lower case",
             todo="leave it out; the refusal prints the line to add",
         )
     if load is not None and load not in WAYS and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", load):

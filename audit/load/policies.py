@@ -47,7 +47,7 @@ def _methods(at: Reader, key: str) -> None:
 
 
 def fingerprint(text: str) -> str:
-    """A sha256 as `keys` prints it, without colons and in small letters."""
+    """A sha256 as `keys` prints it, without colons and in lower case."""
     return text.lower().replace(":", "")
 
 

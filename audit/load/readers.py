@@ -198,7 +198,7 @@ def _delimited(files: Sequence[Path], columns: Select, asked: Asked) -> Parts:
     if sum(heading.is_number(n) for n in named) > len(named) / 3:
         notes.append(
             f"The first line of {files[0].name} was read as column names ({', '.join(named[:3])}, ...): if it is a "
-            "row of data, say header = false under [data], or add a line of names above it."
+            "row of data, say header = false under [data], or add a header above it."
         )
     typed, said = infer(pa.concat_tables(parts), delimiter, _names(names, named))
     return typed, named, (*notes, *said)

@@ -28,7 +28,7 @@ from audit.stress.spec import LEARNERS, StressSpec
 def _line(at: Reader, key: str) -> None:
     text = at.text(key) or ""
     if not " ".join(text.split()).isprintable() or len(text) > 300:
-        raise at.wrong(key, "a line of at most 300 letters")
+        raise at.wrong(key, "a line of at most 300 characters")
 
 
 Line = Annotated[str, Meta(pattern=r"\S", max_length=300, extra={"read": _line})]
@@ -192,7 +192,7 @@ def _variable(at: Reader, key: str) -> None:
         # What stands there may be the token itself: it is not shown.
         raise CaseError(
             f"`token_env` in {at.where} is no name of a variable",
-            got="text with other signs than letters, digits and _",
+            got="text with other characters than letters, digits and _",
             expected='the name of an environment variable that holds the token, such as "ASSAY_ENDPOINT_TOKEN"',
             todo="put the token into a variable and write the variable's name; a token never stands in a case file",
         )

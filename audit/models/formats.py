@@ -27,7 +27,7 @@ Damage = tuple[str, str] | None
 class ModelFormat:
     """One format.
 
-    words: in a list of what is read; empty: made by Assay alone. endings: of names, in small letters. loader, check:
+    words: in a list of what is read; empty: made by Assay alone. endings: of names, in lower case. loader, check:
     "file:name" of audit/models: the class that is built of the bytes, and what looks at them before. known: whether
     bytes are of it; signed: from how they begin, so that they are no other format's. damage: of bytes that are. types:
     whether a person allows types in it. onnx: what writes it as ONNX, each tried (audit/models/onnx_export.py).

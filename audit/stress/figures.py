@@ -74,7 +74,7 @@ def is_gap(kind: str, value: float) -> bool:
 
 
 def is_worse(kind: str, low: float, high: float, after: float, random_worst: float | None) -> bool:
-    """The rule by which a finding is named: the interval of its change leaves out nought, and random rows do not do as
+    """The rule by which a finding is named: the interval of its change leaves out zero, and random rows do not do as
     much (what they do as well is no weakness of one kind of people)."""
     sign = 1 if kind == "difference" else -1
     clear = low > 0 if sign > 0 else high < 0

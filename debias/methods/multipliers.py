@@ -29,7 +29,7 @@ class Multipliers(ABC):
         """The weight in each group (groups,) on the rows learned from (part True) or on the others."""
         place = self.place[part]
         if weight.dtype == np.bool_:
-            # Counting what is true is twice as fast as adding noughts and ones.
+            # Counting what is true is twice as fast as adding zeros and ones.
             return np.bincount(place[weight], minlength=self.groups + 1)[1:].astype(np.float64)
         out: Floats = np.bincount(place, weight, minlength=self.groups + 1)[1:].astype(np.float64)
         return out

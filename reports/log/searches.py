@@ -38,7 +38,7 @@ def entered_in(folder: Path) -> Callable[[dict[str, Any], int], None]:
         need = known.asked.need
         if not need.isprintable() or len(need) > LONGEST:
             raise InputError(
-                "the need cannot be printed", got=repr(need[:60]), expected=f"a line of at most {LONGEST} letters"
+                "the need cannot be printed", got=repr(need[:60]), expected=f"a line of at most {LONGEST} characters"
             )
         enter_search(Log(folder), known.case.name, digest_of(asked), tried)
 

@@ -95,7 +95,7 @@ def _text(at: Reader, key: str) -> str:
     """A text that says no verdict. Raises CaseError."""
     text = " ".join(str(at.text(key, required=True)).split())
     if not text.isprintable() or len(text) > LONGEST:
-        raise at.wrong(key, f"printable text of at most {LONGEST} letters")
+        raise at.wrong(key, f"printable text of at most {LONGEST} characters")
     if found := _VERDICT.search(text):
         raise CaseError(
             f"{key!r} in {at.where} gives a verdict",
@@ -158,7 +158,7 @@ def _field(table: Mapping[str, Any], where: str, number: int) -> Field:
         _maybe(at, "proof"),
     )
     if not _ID.fullmatch(made.id):
-        raise at.wrong("id", "small letters, digits and _, beginning with a letter")
+        raise at.wrong("id", "lower-case letters, digits and _, beginning with a letter")
     given = [k for k in ("ask", "from", "say") if k in table]
     if len(given) != 1:
         raise _refused(

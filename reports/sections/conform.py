@@ -50,7 +50,7 @@ def blocks(evidence: Evidence) -> list[Block]:
     return [
         Heading("In the words of other tools"),
         Paragraph(
-            "Tools differ in sign, in who is compared with whom, and in what nought over nought is. These figures are "
+            "Tools differ in sign, in who is compared with whom, and in what zero over zero is. These figures are "
             "for comparing with one made elsewhere; the report's own stand above."
         ),
         Table(

@@ -125,7 +125,7 @@ def _measures(evidence: Evidence, attribute: Names) -> Table | None:
         f"Measures of the data by {words.by(attribute)}, each group against everyone else",
         ("Group", *(row.short for row in MEASURES.values())),
         tuple(rows),
-        "Descriptions of these rows, without interval. Nought means no difference. A dash means not estimable; the "
+        "Descriptions of these rows, without interval. Zero means no difference. A dash means not estimable; the "
         "evidence says why, and names each formula. Class imbalance runs from −1 (everyone) to 1 (no one). Label "
         "difference: the others' share of favourable outcomes minus the group's. KL, JS: Kullback-Leibler and "
         "Jensen-Shannon divergence in nats; L2: Euclidean distance; TVD: total variation distance; KS: "

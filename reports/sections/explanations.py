@@ -118,7 +118,7 @@ def means(e: Explanations, features: list[str]) -> list[Block]:
                 f"Mean attribution of the leading columns by {words.by(attribute)}",
                 ("Group", *features, "People"),
                 tuple(rows),
-                "Above nought the column raises the output for the group, below it lowers it; with 95 % intervals.",
+                "Above zero the column raises the output for the group, below it lowers it; with 95 % intervals.",
                 (20, *([70 // max(len(features), 1)] * len(features)), 10),
             )
         )

@@ -289,7 +289,7 @@ def _individual(evidence: Evidence) -> list[Block]:
                 ("Group", words.capital(what), "Consistency [95 %]", "Better off outside, in points [95 %]"),
                 rows,
                 "Better off outside: the share whose nearest people in other groups receive the favourable decision "
-                "while they do not, less the share the other way round. Above nought is to the group's disadvantage. "
+                "while they do not, less the share the other way round. Above zero is to the group's disadvantage. "
                 "“Like” means the features read, no more.",
                 (34, 12, 24, 30),
             )
@@ -377,7 +377,7 @@ def _inequality(evidence: Evidence) -> list[Block]:
             ("By", "Theil", "Generalized entropy (2)", "Of it between groups"),
             tuple(rows),
             "Benefit is 1 for a right decision, 2 for one better than the outcome, 0 for one worse (Speicher et al. "
-            "2018). Nought means that all benefit alike. Descriptions of these rows, without interval.",
+            "2018). Zero means that all benefit alike. Descriptions of these rows, without interval.",
             (34, 20, 24, 22),
         ),
     ]

@@ -220,7 +220,7 @@ def worse_of(m: Mitigation, most: int = MOST_CHANGES) -> list[Block]:
     return [
         Paragraph(
             f"{many(len(worse), 'figure')} got worse, {clear} of them by more than chance explains: the interval "
-            "of their change leaves out nought. Gaps are in points; a wider one is worse."
+            "of their change leaves out zero. Gaps are in points; a wider one is worse."
         ),
         Table(
             "Figures that got worse, the worst first",

@@ -78,7 +78,7 @@ def _row(p: Pair) -> tuple[str, ...]:
 
 
 def short_of(p: Pair) -> str:
-    """12 of 340 [3, 20]: people; below nought, the lower group may be no worse off."""
+    """12 of 340 [3, 20]: people; below zero, the lower group may be no worse off."""
     if p.shortfall is None:
         return "–"
     ends = f"[{grouped(p.shortfall_low)}, {grouped(p.shortfall_high)}]".replace("-", words.MINUS)

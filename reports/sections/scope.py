@@ -143,7 +143,7 @@ def protocol(sources: Sources) -> Section:
         *_rests_on(evidence),
         "The interval of a rate is Wilson's. The interval of the widest gap holds for all pairs of groups at once. It "
         "is made of Newcombe's limits, with a critical value that allows for the search. A percentile bootstrap is not "
-        "used: it never covers a gap of nought.",
+        "used: it never covers a gap of zero.",
         "Where two groups are named, the interval is of these two and holds for all pairs at once; the p-value is of "
         "these two alone, adjusted for all pairs in the audit. The p-value of all groups together comes from permuting "
         "people over the groups: how often would so wide a gap appear if all groups were alike? It does not say who "

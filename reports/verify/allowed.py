@@ -333,7 +333,7 @@ def _is_name(obj: Any) -> bool:
 
 
 _PLAIN: Mapping[str, Callable[[Any], bool]] = {
-    "nought": lambda obj: isinstance(obj, int) and not isinstance(obj, bool) and obj == 0,
+    "zero": lambda obj: isinstance(obj, int) and not isinstance(obj, bool) and obj == 0,
     "int": lambda obj: isinstance(obj, int) and not isinstance(obj, bool),
     "number": _is_number,
     "bool": lambda obj: isinstance(obj, bool),

@@ -1,7 +1,7 @@
 """The kinds of object that a report is made of: for each its keys, and for each key what may stand there.
 
 A rule is a name (`/Page`), a kind (`page`), a list (`[page]`), a map from any key (`{font}`), or one of the words
-int, nought, number, bool, text, name, null; `|` stands between alternatives. `!` marks a key that has to be there. A
+int, zero, number, bool, text, name, null; `|` stands between alternatives. `!` marks a key that has to be there. A
 kind that begins with `stream:` is a stream.
 """
 
@@ -85,7 +85,7 @@ KINDS: Mapping[str, Kind] = {
         "/Type": "/Annot!", "/Subtype": "/Link!", "/Rect": "[number]", "/BS": "border!", "/Dest": "text|dest",
         "/F": "int", "/Contents": "text", "/StructParent": "int",
     },
-    "border": {"/W": "nought!"},  # without it a viewer draws one; PDFium, which looks at pages here, draws none
+    "border": {"/W": "zero!"},  # without it a viewer draws one; PDFium, which looks at pages here, draws none
     "dest": {},  # an array: see _dest
     "outlines": {"/First": "bookmark", "/Last": "bookmark", "/Count": "int"},
     "bookmark": {

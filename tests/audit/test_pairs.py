@@ -181,7 +181,7 @@ def test_the_board_reads_how_sure_and_how_many_people(tmp_path: Path, capsys: py
     assert "It may be chance." in _compared(evidence, ("team",), gap)
     most = most_people(evidence, ("team",))
     assert most is not None
-    # Not the widest gap, whose interval holds nought, but the one that most people pay for.
+    # Not the widest gap, whose interval holds zero, but the one that most people pay for.
     assert {*most.higher, *most.lower} != {*gap.highest, *gap.lowest}
     evidence, gap = known(groups={"A": (310, 500), "B": (190, 500), "C": (70, 100)})
     pair = next(p for p in evidence.pairs if p.higher == ("C",) and p.lower == ("B",))

@@ -16,7 +16,8 @@ def test_the_demonstration_is_printed_signed_and_verified(tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr[-2000:]
     # Each stage beside the others of its plan, as a person sees them; those that take under a second may be silent.
     places = [int(n) for n in re.findall(r"\((\d+) of \d+\)[^\n]* \.\.\.$", done.stderr, re.MULTILINE)]
-    assert places == sorted(places) and len(set(places)) > 3, done.stderr
+    assert places == sorted(places), done.stderr
+    assert len(set(places)) > 3, done.stderr
     assert "intact and consistent; who signed is not established" in done.stdout
     told = json.loads((out / "demo.json").read_bytes())
     assert {"audit, explain and mitigate", "report", "verify"} == set(told["seconds"])

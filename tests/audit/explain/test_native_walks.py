@@ -47,7 +47,7 @@ KINDS = (
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_of_tree_answers_to_the_bit_as_all_rows_do(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Missing values, noughts, categories and one-hot columns; columns that matter to no tree among them."""
+    """Missing values, zeros, categories and one-hot columns; columns that matter to no tree among them."""
     monkeypatch.setattr("audit.explain.native_walks.LEAST_SAVED", 10.0)
     model, output = made(kind)
     output = output if output == VALUE else PROBABILITY

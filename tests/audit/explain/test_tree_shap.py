@@ -24,7 +24,7 @@ ROWS, BACK = 2, 14
 
 
 def table(rows: int = 300, seed: int = 0) -> pd.DataFrame:
-    """Numbers (one with missing values, one with many noughts), a text and a category."""
+    """Numbers (one with missing values, one with many zeros), a text and a category."""
     rng = np.random.default_rng(seed)
     age = rng.integers(18, 80, rows).astype(float)
     age[rng.random(rows) < 0.2] = np.nan

@@ -165,7 +165,7 @@ def test_line_ends_and_blank_lines(tmp_path: Path, line_end: str) -> None:
 def test_a_first_line_of_numbers_is_doubted(tmp_path: Path) -> None:
     file = tmp_path / "t.csv"
     file.write_text("39,Male,40\n50,Female,13\n")
-    assert any("add a line of names" in n for n in read_noted(file).notes)
+    assert any("add a header" in n for n in read_noted(file).notes)
 
 
 def test_categories_of_arrow_become_plain(tmp_path: Path) -> None:

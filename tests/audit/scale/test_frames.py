@@ -50,7 +50,7 @@ def at(year: int, hour: int = 0, zone: dt.timezone | None = None) -> dt.datetime
 TRAPS: dict[str, pa.Array] = {
     "texts like numbers": pa.array(["1", "1.0", "01", "1e0"]),
     "numbers that are written in many ways": pa.array([1e7, 1e-05, 2.0, -0.0]),
-    "nought and minus nought": pa.array([0.0, -0.0, 1.0, 2.0]),
+    "zero and minus zero": pa.array([0.0, -0.0, 1.0, 2.0]),
     "not a number and nothing": pa.array([float("nan"), None, 1.5, 2.5]),
     "whole numbers": pa.array([1, 2, 3, None], pa.int8()),
     "narrow floats": pa.array([0.1, 0.2, 0.3, None], pa.float32()),

@@ -179,7 +179,7 @@ def test_each_harmed_group_may_spend_its_share() -> None:
 def test_a_harmed_group_has_to_be_better_off_surely_and_not_in_the_mean_alone(
     only_running: int, only_challenger: int, holds: bool | None
 ) -> None:
-    """20 against 30 of 3,000: wrong less often so far, and the interval is on both sides of nought."""
+    """20 against 30 of 3,000: wrong less often so far, and the interval is on both sides of zero."""
     (found,) = harm(paired(F=(2500, only_running, only_challenger, 500 - only_running - only_challenger)), "F")
     assert found.holds is holds
     if holds is None:
