@@ -9,6 +9,7 @@ import json
 import re
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -214,3 +215,39 @@ def test_a_file_has_one_subject() -> None:
     long = {name: count for name, count in lines.items() if count > 500}
     assert set(long) <= set(LONG), long
     assert all(name in lines for name in LONG)
+
+
+EVERYDAY = re.compile(r"_{0,2}(said|given|found|told|made)")
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def named_so(node: ast.AST, within: bool = False) -> Iterator[tuple[int, str]]:
+    """(line, name) of what is defined and bound below `node`; within: inside a function, and not in a class's body."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, (*FUNCTIONS, ast.ClassDef)):
+            name = child.name
+        elif isinstance(child, ast.arg):
+            name = child.arg
+        else:
+            stored = isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store)
+            name = child.id if within and stored else getattr(child, "name", None) or ""
+        if EVERYDAY.fullmatch(name.lower()):
+            yield getattr(child, "lineno", 0), name
+        inner = isinstance(child, (*FUNCTIONS, ast.Lambda, ast.comprehension))
+        yield from named_so(child, inner or (within and not isinstance(child, ast.ClassDef)))
+
+
+def test_no_name_is_an_everyday_word() -> None:
+    """A variable, a function or a class says what it holds. Fields of records are keys of documents."""
+    text = """
+        def _told(given): pass
+        class A:
+            made: int = 0
+            def f(self):
+                for said, (x, _found) in []: pass
+                return [told for told in []], lambda made: 0, self.found
+        class Said: pass
+    """
+    seen = {name for _, name in named_so(ast.parse(textwrap.dedent(text)))}
+    assert seen == {"_told", "given", "said", "_found", "told", "made", "Said"}
+    assert {f"{m}:{line} {name}" for m, path in MODULES.items() for line, name in named_so(tree_of(path))} == set()
