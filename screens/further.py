@@ -10,7 +10,7 @@ import streamlit as st
 
 from audit.case import Population, Recourse
 from audit.errors import CaseError
-from screens.said import Change, Said
+from screens.said import Change, SetupAnswers
 
 if TYPE_CHECKING:
     from audit.load.glance import Glance
@@ -23,7 +23,7 @@ class Asked(Protocol):
     def seen(self) -> Glance: ...
 
     @property
-    def said(self) -> Said: ...
+    def said(self) -> SetupAnswers: ...
 
     @property
     def columns(self) -> list[str]: ...
@@ -132,7 +132,7 @@ def recourse_of(change: Mapping[str, Change]) -> Recourse | None:
     return Recourse(tuple(change), ranges, {}, direction)
 
 
-def short(v: Said) -> str:
+def short(v: SetupAnswers) -> str:
     """The answer in a line."""
     said = [f"forms: {', '.join(v.forms)}"] if v.forms else []
     said += [f"population by {' and '.join(v.shares)}"] if v.shares else []

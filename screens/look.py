@@ -149,7 +149,7 @@ def _short(value: float) -> str:
     return brief(value, 4)
 
 
-def beside(folder: CaseFolder, evidence: Evidence) -> None:
+def compare_runs(folder: CaseFolder, evidence: Evidence) -> None:
     """This run beside that of another case: other data, another model, another policy."""
     st.header("Beside another run")
     others: dict[str, CaseFolder] = {}

@@ -13,7 +13,7 @@ from audit.numbers import are, brief, many
 from screens import answers as made
 from screens import further, served, state
 from screens import said as answered
-from screens.said import UNSET, Endpoint, Said
+from screens.said import UNSET, Endpoint, SetupAnswers
 from screens.workspace import CaseFolder, apart, keep_upload
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Asked:
     folder: CaseFolder
     files: made.Files
     seen: Glance
-    said: Said = field(default_factory=Said)
+    said: SetupAnswers = field(default_factory=SetupAnswers)
 
     @property
     def columns(self) -> list[str]:
@@ -222,7 +222,7 @@ def _norms(a: Asked) -> Values:
     return {"norms": kind, "policy": policy, "adopted_by": (adopted or "").strip() or None}
 
 
-def _lacks_norms(v: Said) -> str:
+def _lacks_norms(v: SetupAnswers) -> str:
     if v.norms == ADOPTED and not v.adopted_by:
         return "who adopts the policy"
     return "the policy file" if v.norms == OWN and not v.policy else ""
@@ -244,10 +244,10 @@ def _rows(a: Asked) -> Values:
         audit = st.selectbox("Its value for rows to measure", values, key="role-audit",
                              index=made.place(values, a.get("audit", r.audit)))  # fmt: skip
     return {"cluster": cluster, "id": row_id, "weight": weight, "time": time, "split": split,
-            "train": made.given(train), "audit": made.given(audit)}  # fmt: skip
+            "train": made.none_if_empty(train), "audit": made.none_if_empty(audit)}  # fmt: skip
 
 
-def _lacks_good(v: Said) -> str:
+def _lacks_good(v: SetupAnswers) -> str:
     if v.favourable is None and v.side is None:
         return "which value is good for the person; every finding's direction rests on it"
     return f"which decision of {v.not_granted} is good for the person" if v.not_granted else ""
@@ -260,8 +260,8 @@ class Question:
     key: str
     title: str
     draw: Callable[[Asked], Values]
-    lacks: Callable[[Said], str]
-    short: Callable[[Said], str]
+    lacks: Callable[[SetupAnswers], str]
+    short: Callable[[SetupAnswers], str]
 
 
 def _listed(names: Any) -> str:
@@ -314,7 +314,7 @@ def ask(a: Asked) -> bool:
     st.header(f"{at + 1} of {len(QUESTIONS)}. {question.title}")
     values = question.draw(a)
     if st.button("Next", key=f"next-{question.key}", type="primary"):
-        if lacks := question.lacks(Said(**values)):
+        if lacks := question.lacks(SetupAnswers(**values)):
             st.warning(state.plain(f"Still missing: {lacks}."))
         else:
             # What rests on an answer that was changed is asked again, with what was said as the proposal.
