@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from audit.errors import InputError
 from audit.numbers import many
-from reports.verify.result import Check, SignerFound, Verification
+from reports.verify.result import Check, SignatureInfo, Verification
 
 if TYPE_CHECKING:
     from reports.log.proof import Proof

@@ -25,9 +25,9 @@ from audit.wide import KEY, left_to_cube, thinned, told_of
 from reports.verify.forms import (
     Aimed,
     Candidate,
-    MadeOf,
     NormAsked,
     Picked,
+    PickedMitigation,
     SearchAsked,
     Searched,
     Stages,
@@ -229,7 +229,7 @@ def _picked(files: Mapping[str, bytes], asked: SearchAsked, trials: Sequence[Tri
     entry = next((t for t in trials if t.trial == choice.trial), None)
     if entry is None or entry.failed is not None:
         raise Broken("the candidate picked is not in the search", got=shown(choice.trial))
-    made = record_in(MadeOf, plain, "mitigation.json")
+    made = record_in(PickedMitigation, plain, "mitigation.json")
     aim, told = made.parameters, made.choice
     hyper = {k: v for k, v in entry.parameters.items() if k != "tolerance"} or None
     pairs = (

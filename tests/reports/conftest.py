@@ -58,7 +58,7 @@ def measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(figures, "recompute", lambda *given: _recomputed(json.dumps(given)))
 
 
-_print_again, _said = printed.print_again, said.said
+_print_again, _said = printed.print_again, said.pdf_structure
 
 
 @lru_cache(maxsize=4)
