@@ -143,7 +143,7 @@ class _Run(Record, frozen=True):
     info: _RunInfo
 
 
-class _RunMade(Record, frozen=True):
+class _CreatedRun(Record, frozen=True):
     """MLflow's answer where a run was made."""
 
     run: _Run
@@ -157,13 +157,13 @@ class _RunOf(Record, frozen=True):
     info: _Experiment
 
 
-class _RunFound(Record, frozen=True):
+class _ExistingRun(Record, frozen=True):
     """MLflow's answer about a run that is there."""
 
     run: _RunOf
 
 
-class _ExperimentFound(Record, frozen=True):
+class _ExistingExperiment(Record, frozen=True):
     experiment: _Experiment
 
 
@@ -213,7 +213,7 @@ def _to_mlflow(
             "runs/create", once=True, experiment_id=experiment, start_time=millis, run_name=case,
             tags=[{"key": k, "value": v} for k, v in tags.items()],
         )  # fmt: skip
-        info = _answer(_RunMade, made).run.info
+        info = _answer(_CreatedRun, made).run.info
         run, where = info.run_id, urlsplit(info.artifact_uri)
         status = "FAILED"
         try:
@@ -246,10 +246,10 @@ def _to_mlflow(
 def _experiment(server: Registry, run: str | None) -> str:
     """Where the model was trained, or the experiment called assay, made where it is not there."""
     if run:
-        return _answer(_RunFound, server.get("runs/get", run_id=run)).run.info.experiment_id
+        return _answer(_ExistingRun, server.get("runs/get", run_id=run)).run.info.experiment_id
     try:
         found = server.get("experiments/get-by-name", experiment_name=EXPERIMENT)
-        return _answer(_ExperimentFound, found).experiment.experiment_id
+        return _answer(_ExistingExperiment, found).experiment.experiment_id
     except ModelError as error:
         if "HTTP 404" not in error.got:
             raise
