@@ -38,7 +38,7 @@ class Without(Through):
         return replace(arrival, frame=arrival.frame[keep].reset_index(drop=True))
 
 
-def told(frame: pd.DataFrame, features: Sequence[str]) -> list[str]:
+def row_hashes(frame: pd.DataFrame, features: Sequence[str]) -> list[str]:
     """The rows of a frame as they are found again: 64 bits of each one's features, in hexadecimal."""
     return sorted({f"{v:016x}" for v in _features(frame, features).tolist()})
 
