@@ -13,7 +13,7 @@ from audit.contract.functions import limits
 from audit.contract.kinds import KINDS, Kind, Takes
 from audit.contract.records import SEVERITIES, Check, Contract, Parameters
 from audit.errors import CaseError, DataError, nearest
-from audit.load.toml import Reader, beside, parse, write
+from audit.load.toml import Reader, parse, resolve_path, write
 from audit.load.written import ContractSection
 from audit.numbers import brief, many
 
@@ -172,7 +172,7 @@ def from_case(section: ContractSection, folder: Path) -> Contract:
             todo="keep one of the two",
         )
     if section.file is not None:
-        return read_contract(beside(folder, section.file))
+        return read_contract(resolve_path(folder, section.file))
     digest = hashlib.sha256(json.dumps(section.check, sort_keys=True, default=str).encode()).hexdigest()
     return contract_of(section.check, "the case file", digest)
 
