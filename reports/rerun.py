@@ -13,7 +13,7 @@ from audit import progress
 from audit.answers import never
 from audit.case import Case, offline
 from audit.documents import Documents, record_in
-from audit.documents.base import SettingsSaid
+from audit.documents.base import SettingsRecord
 from audit.documents.evidence import SettingsPlain
 from audit.documents.explanations import Explanations
 from audit.documents.mitigation import AimAsked, Mitigation
@@ -123,7 +123,7 @@ def _picked(
     return True
 
 
-def _settings(stated: SettingsSaid | None) -> SettingsSaid:
+def _settings(stated: SettingsRecord | None) -> SettingsRecord:
     if stated is None:
         raise DataError("the report does not say how it was measured", expected="settings: seed, draws, floor")
     return stated

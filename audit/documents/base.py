@@ -96,7 +96,7 @@ class Compared(Record, frozen=True):
     audited: str | None = None
 
 
-class SettingsSaid(Record, frozen=True):
+class SettingsRecord(Record, frozen=True):
     """How it was measured: audit.gaps.Settings as written."""
 
     seed: int
