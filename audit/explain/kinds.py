@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from audit.models.hybrids import MadeRows
+from audit.models.hybrids import HybridRows
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -71,7 +71,7 @@ class Attributions:
         return replace(self, rerouted=rerouted)
 
 
-def ask(predict: Predict, rows: MadeRows) -> Floats:
+def ask(predict: Predict, rows: HybridRows) -> Floats:
     """(E,): the answers, to rows that are built here unless the model's process can."""
     given: Any = rows if getattr(predict, "takes_hybrids", False) else rows.frame()
     return np.asarray(predict(given), dtype=np.float64)

@@ -31,7 +31,7 @@ from audit.models import table as tables
 from audit.models import wire
 from audit.models.files import describe_bytes, read_bytes
 from audit.models.held import Held, take
-from audit.models.hybrids import Base, MadeRows
+from audit.models.hybrids import Base, HybridRows
 from audit.models.loaded import one_line
 from audit.models.process import Child, Limits
 from audit.models.trust import forbidden
@@ -172,12 +172,12 @@ class Worker:
         return self._chunks("answer", frame, positive, progress)
 
     def _chunks(self, what: str, frame: Rows, positive: str, progress: Callable[[int, int], None] | None) -> Answer:
-        chosen: Rows = self._select_made(frame) if isinstance(frame, MadeRows) else self._select(frame)
+        chosen: Rows = self._select_made(frame) if isinstance(frame, HybridRows) else self._select(frame)
         parts: list[np.ndarray] = []
         places: list[np.ndarray | None] = []
         for start in range(0, len(chosen), CHUNK_ROWS):
             stop = start + CHUNK_ROWS
-            chunk = chosen.part(start, stop) if isinstance(chosen, MadeRows) else chosen.iloc[start:stop]
+            chunk = chosen.part(start, stop) if isinstance(chosen, HybridRows) else chosen.iloc[start:stop]
             if what == "scores":
                 found = self._ask({"do": "scores", "positive": str(positive)}, table=chunk)
             else:
@@ -335,7 +335,7 @@ class Worker:
             chosen = chosen.set_axis(list(info.features), axis=1)
         return chosen
 
-    def _select_made(self, rows: MadeRows) -> MadeRows:
+    def _select_made(self, rows: HybridRows) -> HybridRows:
         """The model's columns of all that the rows are made of, chosen once for one base."""
         base, chosen, places = self._base
         if base is not rows.base:
@@ -369,7 +369,7 @@ class Worker:
     def _blocks(self, fields: dict[str, Any], table: Rows | None, arrays: dict[str, np.ndarray] | None) -> list[Any]:
         """A question as it crosses: the table as Arrow."""
         stream: Any = b""
-        if isinstance(table, MadeRows):
+        if isinstance(table, HybridRows):
             held = self._held
             arrays = {**(arrays or {}), **table.arrays()}
             fields |= {"hybrids": table.base.digest}
@@ -396,7 +396,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(repr(n) for n in names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
 
-class _Told(msgspec.Struct, frozen=True):
+class _ModelReply(msgspec.Struct, frozen=True):
     """What the process says of its model, before it is believed to be text or numbers."""
 
     estimator: Any
@@ -412,7 +412,7 @@ class _Told(msgspec.Struct, frozen=True):
 
 
 def _info(kind: str, sha256: str, fields: dict[str, Any]) -> ModelInfo:
-    told = msgspec.convert(fields, _Told)
+    told = msgspec.convert(fields, _ModelReply)
     return ModelInfo(
         format=kind,
         sha256=sha256,
