@@ -86,7 +86,7 @@ def _check(entry: Mapping[str, Any], number: int) -> Check:
     columns = _columns(at, kind.name, kind.columns, value)
     mostly = at.number("mostly", low=0, high=1)
     severity = "error" if "severity" not in entry else at.choice("severity", SEVERITIES)
-    parameters = _given(at, kind, value)
+    parameters = _parameters(at, kind, value)
     if kind.takes is Takes.SHARE:
         mostly = 1 - float(at.number(kind.name, low=0, high=1) or 0)
     return Check(kind.name, columns, parameters, 1.0 if mostly is None else mostly, severity, at.text("because") or "")
@@ -104,7 +104,7 @@ def _columns(at: Reader, name: str, wanted: int, value: Any) -> tuple[str, ...]:
     return (column,) if wanted == 1 else (column, str(at.text(name)))
 
 
-def _given(at: Reader, kind: Kind, value: Any) -> dict[str, Any]:
+def _parameters(at: Reader, kind: Kind, value: Any) -> dict[str, Any]:
     if kind.takes in _READ:
         return _READ[kind.takes](at, kind.name, value)
     if value is not True:
