@@ -27,7 +27,7 @@ from audit.cohort import Looked, withheld
 from audit.cube import CodedRows, Floats, cube_of, margins_of
 from audit.cube_json import margins_from_json
 from audit.decide import decide
-from audit.differencing import Before, Told, hidden_groups
+from audit.differencing import Before, PublishedCohort, hidden_groups
 from audit.documents.evidence import Evidence
 from audit.engines import MEMORY
 from audit.errors import DataError
@@ -232,7 +232,7 @@ def cohort_of_rows(kept: Kept, conditions: Sequence[Condition], settings: Settin
                 same = entry  # the same people are told the same as before
                 break
             shown = {a: frozenset(groups) for a, groups in entry.shown} if entry.people == kept.people else {}
-            told.append(Told(then, shown))
+            told.append(PublishedCohort(then, shown))
         before = Before(kept.coded, kept.everyone, told)
         tables = margins_of(cube_of(only(kept.coded, inside)), settings.order)[0]
         hidden = hidden_groups(before, inside, tables)

@@ -26,7 +26,7 @@ from audit.documents.table import Published, published
 from audit.evidence import measures_to_json, sha256
 from audit.files import canonical
 from audit.findings import judge
-from audit.found import found as found_in
+from audit.found import finding_sentences as found_in
 from audit.funnel import figures
 from audit.gaps import Settings
 from audit.measure import measure

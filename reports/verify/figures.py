@@ -72,7 +72,7 @@ def _measuring() -> Iterator[None]:
 def check_figures(files: Mapping[str, bytes], known: Known | None = None) -> str:
     """evidence.json against cube.json. Raises Broken naming the first figure that differs."""
     from audit.derived import derived
-    from audit.found import found as found_in
+    from audit.found import finding_sentences as found_in
 
     evidence, cube_bytes = load(files, "evidence.json"), files.get("cube.json")
     if cube_bytes is None:

@@ -18,7 +18,7 @@ from audit.derived import derived
 from audit.evidence import measures_to_json
 from audit.files import canonical
 from audit.findings import judge
-from audit.found import found as found_in
+from audit.found import finding_sentences as found_in
 from audit.gaps import Settings
 from audit.measure import measure
 from audit.policy import Norm, Policy
