@@ -62,7 +62,7 @@ class Condition(msgspec.Struct, frozen=True, omit_defaults=True):
     high: float | None = None
     date: bool = False
 
-    def said(self) -> str:
+    def words(self) -> str:
         """In words."""
         if self.values or self.groups:
             return f"{self.column}: {', '.join(self.groups or self.values)}"
@@ -176,7 +176,7 @@ def who_is_in(kept: Kept, conditions: Sequence[Condition]) -> Mask:
     inside = np.ones(len(kept.frame), dtype=bool)
     for c in conditions:
         if not _known(kept, c):
-            raise DataError("there is no such column or group", got=c.said(), expected="one of the data")
+            raise DataError("there is no such column or group", got=c.words(), expected="one of the data")
         if c.groups:
             axis = kept.coded.attributes.index(c.column)
             inside &= np.array([v in c.groups for v in kept.coded.levels[axis]])[kept.coded.codes[:, axis]]
@@ -214,12 +214,12 @@ def cohort_of_rows(kept: Kept, conditions: Sequence[Condition], settings: Settin
     """
     if any(c.column in kept.outcomes for c in conditions):
         raise DataError(
-            "a cohort cannot be chosen by what became of people", got=", ".join(c.said() for c in conditions),
+            "a cohort cannot be chosen by what became of people", got=", ".join(c.words() for c in conditions),
             expected="columns other than outcomes, decisions and scores",
             todo="choose by what was known before; the rates of the cohort tell the rest",
         )  # fmt: skip
     if not all(v is None or math.isfinite(v) for c in conditions for v in (c.low, c.high)):
-        raise DataError("a range ends at no number", got="; ".join(c.said() for c in conditions), expected="numbers")
+        raise DataError("a range ends at no number", got="; ".join(c.words() for c in conditions), expected="numbers")
     inside = who_is_in(kept, conditions)
     with FileLock(place / f"{LEDGER}.lock"):
         entries = _read(place)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from audit import errors
 from audit.errors import AssayError, OutputError
 
-Result = TypeVar("Found")
+Result = TypeVar("Result")
 ROOT = Path(__file__).resolve().parents[1]
 
 

@@ -176,7 +176,7 @@ class _Registered(Record, frozen=True):
     run_id: str | None = None
 
     @property
-    def said(self) -> str:
+    def label(self) -> str:
         return f"{self.name}/{self.version}"
 
 
@@ -204,7 +204,7 @@ def _to_mlflow(
         "assay.case": case,
         # Also where there is none: that of an earlier audit must not stand beside this one's evidence.
         "assay.report.sha256": "none" if pdf is None else sha256(pdf),
-        **({} if known is None else {"assay.model": known.said}),
+        **({} if known is None else {"assay.model": known.label}),
     }
     millis = int(now.timestamp() * 1000)
     with Registry(uri or (known.uri if known else None), ca=ca, plain_text=plain, what="the tracking server") as server:
@@ -240,7 +240,7 @@ def _to_mlflow(
             with contextlib.suppress(ModelError) if status == "FAILED" else contextlib.nullcontext():
                 server.post("runs/update", run_id=run, status=status, end_time=millis)
         files = ("assay/evidence.json", *(("assay/report.pdf",) if pdf is not None else ()))
-        return Written(server.uri, run, len(found), tags, known.said if known else None, files)
+        return Written(server.uri, run, len(found), tags, known.label if known else None, files)
 
 
 def _experiment(server: Registry, run: str | None) -> str:

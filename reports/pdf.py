@@ -75,11 +75,11 @@ def write_pdf(
     created = _in_utc(created)
     html = _with_boxes(html, signers)
     key = _key(html, attachments, title, author, language, created, signers)
-    if (known := _made.get(key)) is not None:
+    if (known := _page_cache.get(key)) is not None:
         return known
     with collector_paused():
         rendered, places = _render(html, attachments, created, signers)
-        return _made.put(key, _finish(rendered, places, title, author, language, created, signers))
+        return _page_cache.put(key, _finish(rendered, places, title, author, language, created, signers))
 
 
 def _in_utc(created: dt.datetime) -> dt.datetime:
@@ -120,8 +120,8 @@ class _PageCache:
             self.kept.clear()
 
 
-_made = _PageCache()
-forget = _made.forget
+_page_cache = _PageCache()
+forget = _page_cache.forget
 
 
 def _key(html: str, attachments: Mapping[str, bytes], *rest: object) -> bytes:

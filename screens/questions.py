@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from audit.preview import Preview
 
 Values = dict[str, Any]
-"""Answers of one question, by the names of `Said`."""
+"""Answers of one question, by the names of `SetupAnswers`."""
 MODEL, DECISIONS, SCORES = "The uploaded model", "A column of decisions", "A column of scores"
 NUMBERS = "A column of predicted numbers"
 
@@ -34,7 +34,7 @@ class Asked:
     folder: CaseFolder
     files: made.Files
     seen: Glance
-    said: SetupAnswers = field(default_factory=SetupAnswers)
+    answers: SetupAnswers = field(default_factory=SetupAnswers)
 
     @property
     def columns(self) -> list[str]:
@@ -47,7 +47,7 @@ class Asked:
 
     def get(self, name: str, proposed: Any) -> Any:
         """What was answered, or else what is proposed."""
-        return self.said.get(name, proposed)
+        return self.answers.get(name, proposed)
 
     def why(self, role: str, column: str | None) -> None:
         """Three values of the proposed column, and the reason for it."""
@@ -83,7 +83,7 @@ def _outcome(a: Asked) -> Values:
 
 
 def _source(a: Asked) -> Values:
-    number = a.said.number
+    number = a.answers.number
     kinds = [NUMBERS] if number else [DECISIONS, SCORES]
     kinds += [MODEL] if a.files.model else []
     kinds += [served.KIND]
@@ -94,14 +94,14 @@ def _source(a: Asked) -> Values:
     )  # fmt: skip
     column, threshold, remote = None, a.get("threshold", 0.5), None
     if kind == served.KIND:
-        free = [c for c in a.columns if c != a.said.label]
+        free = [c for c in a.columns if c != a.answers.label]
         remote = served.ask(free, a.get("served", None) or Endpoint())
     elif kind == MODEL:
         st.caption("The model's own decision is audited, unless a threshold is given here.")
     else:
         role = "decision" if kind == DECISIONS else "score"
         proposed = getattr(a.roles, role)
-        free = [c for c in a.columns if c != a.said.label]
+        free = [c for c in a.columns if c != a.answers.label]
         column = made.choose(kind.removeprefix("A ").capitalize(), free, a.get("column", proposed), "role-column")
         a.why(role, proposed)
     if not number and kind not in (DECISIONS, served.KIND):
@@ -110,19 +110,19 @@ def _source(a: Asked) -> Values:
 
 
 def _good(a: Asked) -> Values:
-    label, column, kind = a.said.label, a.said.column, a.said.kind
-    if a.said.number:
+    label, column, kind = a.answers.label, a.answers.column, a.answers.kind
+    if a.answers.number:
         sides = list(made.SIDES)
         side = st.radio(
             "Good for the person is", sides, key="role-side", horizontal=True,
-            index=sides.index(a.said.side) if a.said.side in sides else None,
+            index=sides.index(a.answers.side) if a.answers.side in sides else None,
         )  # fmt: skip
         return {"side": side, "positive": None, "favourable": made.SIDES.get(str(side)), "granted": None}
     source = label or (column if kind == DECISIONS else None)
     values = made.values_of(a.seen, source) or ["positive", "not positive"]
     favourable = st.radio(
         made.good_question(source), values, key="role-favourable", horizontal=True,
-        index=values.index(a.said.favourable) if a.said.favourable in values else None,
+        index=values.index(a.answers.favourable) if a.answers.favourable in values else None,
         help=a.roles.reasons.get("positive"),
     )  # fmt: skip
     positive = a.get("positive", a.roles.positive)
@@ -135,7 +135,7 @@ def _good(a: Asked) -> Values:
     if own:
         granted = st.radio(
             made.good_question(column), own, key="role-granted", horizontal=True,
-            index=own.index(a.said.granted) if a.said.granted in own else None,
+            index=own.index(a.answers.granted) if a.answers.granted in own else None,
             help="The decisions are written in other words than the outcomes: this says which goes with which",
         )  # fmt: skip
     asked = column if own and granted is None else None
@@ -143,7 +143,7 @@ def _good(a: Asked) -> Values:
 
 
 def _who(a: Asked) -> Values:
-    taken = (a.said.label, a.said.column)
+    taken = (a.answers.label, a.answers.column)
     options = [*a.roles.indicators, *(c for c in a.columns if c not in taken)]
     proposed = [c for c in a.roles.sensitive if c not in taken]
     sensitive = st.multiselect(
@@ -172,7 +172,7 @@ def _who(a: Asked) -> Values:
 
 
 def _hidden(a: Asked) -> Values:
-    free = [c for c in a.columns if c != a.said.label]
+    free = [c for c in a.columns if c != a.answers.label]
     hidden = st.multiselect(
         "Columns that the model must not see", free, default=[c for c in a.get("exclude", []) if c in free],
         key="role-exclude",
@@ -293,18 +293,18 @@ QUESTIONS = (
              lambda v: (v.adopted_by and f"{v.norms}: {v.adopted_by}") or v.policy or v.norms),
     Question("rows", "What is one row?", _rows, lambda v: "",
              lambda v: "; ".join(f"{k} {c}" for k in ROWS if (c := v.get(k, None))) or "one person"),
-    Question("further", "Anything more to say?", lambda a: further.ask(a, a.said.kind == MODEL),
+    Question("further", "Anything more to say?", lambda a: further.ask(a, a.answers.kind == MODEL),
              lambda v: v.wrong, further.short),
 )  # fmt: skip
 
 
 def ask(a: Asked) -> bool:
     """Answered questions as lines with a way back, then the one that is open. True where none is left."""
-    a.said = answered.kept(a.folder.place)
+    a.answers = answered.kept(a.folder.place)
     at = _at(a)
     for n, question in enumerate(QUESTIONS[:at]):
         with st.container(horizontal=True, vertical_alignment="center", key=f"answered-{question.key}"):
-            st.markdown(f"**{n + 1}. {question.title}** {state.plain(question.short(a.said))}", width="stretch")
+            st.markdown(f"**{n + 1}. {question.title}** {state.plain(question.short(a.answers))}", width="stretch")
             if st.button("Change", key=f"change-{question.key}", help=question.title, type="tertiary"):
                 _keep(a, {"at": n})
                 st.rerun()
@@ -318,7 +318,7 @@ def ask(a: Asked) -> bool:
             st.warning(state.plain(f"Still missing: {lacks}."))
         else:
             # What rests on an answer that was changed is asked again, with what was said as the proposal.
-            furthest = at + 1 if question.key in OTHERS_REST_ON else max(at + 1, a.said.reached)
+            furthest = at + 1 if question.key in OTHERS_REST_ON else max(at + 1, a.answers.reached)
             _keep(a, {**values, "at": furthest, "reached": furthest, "model": _model(a)})
             st.rerun()
     return False
@@ -327,9 +327,9 @@ def ask(a: Asked) -> bool:
 def _at(a: Asked) -> int:
     """Which question is open. A model that came after the question was answered opens it again: the choice follows."""
     source = next(n for n, q in enumerate(QUESTIONS) if q.key == "source")
-    if a.said.kind is not UNSET and a.said.model != _model(a):
-        _keep(a, {"kind": UNSET, "at": min(a.said.at, source), "reached": source, "model": _model(a)})
-    return min(a.said.at, len(QUESTIONS))
+    if a.answers.kind is not UNSET and a.answers.model != _model(a):
+        _keep(a, {"kind": UNSET, "at": min(a.answers.at, source), "reached": source, "model": _model(a)})
+    return min(a.answers.at, len(QUESTIONS))
 
 
 def _model(a: Asked) -> str:
@@ -337,13 +337,13 @@ def _model(a: Asked) -> str:
 
 
 def _keep(a: Asked, values: Mapping[str, Any]) -> None:
-    a.said.take(values)
-    answered.keep(a.folder.place, a.said)
+    a.answers.take(values)
+    answered.keep(a.folder.place, a.answers)
 
 
 def answers(a: Asked) -> made.Answers:
     """Everything that was said, as what `made.save` writes."""
-    v = a.said
+    v = a.answers
     own = made.own_words(a.seen, v.label, v.column) if v.kind == DECISIONS else []
     return made.Answers(
         name=v.name, purpose=v.purpose, label=v.label, positive=v.positive, favourable=v.favourable,
@@ -393,7 +393,9 @@ FEW = 30
 def remarks(a: Asked, found: Preview) -> None:
     """What should be looked at first, each with the button that does the sensible thing."""
     for leak in found.leaks:
-        _offer(a, leak.sentence, f"Take {leak.column} away from the model", {"exclude": [*a.said.exclude, leak.column]})
+        _offer(
+            a, leak.sentence, f"Take {leak.column} away from the model", {"exclude": [*a.answers.exclude, leak.column]}
+        )
     small = [g for g in found.groups if g.rows < FEW]
     if small:
         named = ", ".join(f"{g.group} ({g.attribute}, {g.rows})" for g in small[:6])
@@ -403,7 +405,7 @@ def remarks(a: Asked, found: Preview) -> None:
                 "Only very large gaps can be told from chance there; the audit says for each group how large."
             )
         )
-    if a.said.cluster is None:
+    if a.answers.cluster is None:
         for column in _repeated(a):
             _offer(a, f"{column} holds each value several times: rows of one person are no independent evidence.",
                    f"Rows of one {column} belong together", {"cluster": column, "id": None})  # fmt: skip
@@ -413,7 +415,7 @@ def remarks(a: Asked, found: Preview) -> None:
 
 
 def _repeated(a: Asked) -> list[str]:
-    named = [c for c in (a.said.id, a.roles.id, a.roles.cluster) if c is not None]
+    named = [c for c in (a.answers.id, a.roles.id, a.roles.cluster) if c is not None]
     return [c for c in dict.fromkeys(named) if a.seen.columns[c].repeats]
 
 

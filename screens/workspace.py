@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from reports.forget import Forgotten
     from reports.log.store import Entry
 
-Result = TypeVar("Found")
+Result = TypeVar("Result")
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "sample_data"
 _ID = re.compile(r"[0-9a-f]{32}")

@@ -110,5 +110,5 @@ class SettingsRecord(Record, frozen=True):
 
 __all__ = [
     "CaseNamed", "Compared", "Gap", "Interval", "Model", "Names", "NormResult", "PolicyNamed", "Record",
-    "Served", "SettingsSaid", "Tool",
+    "Served", "SettingsRecord", "Tool",
 ]  # fmt: skip

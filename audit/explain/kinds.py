@@ -18,7 +18,7 @@ Bools = npt.NDArray[np.bool_]
 
 Predict = Callable[[pd.DataFrame], Floats]
 """Rows in, one number a row out: the probability of the positive value, a 0/1 decision or a regression's value. One
-with a true attribute `takes_hybrids` takes `audit.models.hybrids.MadeRows` too."""
+with a true attribute `takes_hybrids` takes `audit.models.hybrids.HybridRows` too."""
 
 Step = Callable[[int, int], None]
 """Told (done, total) while work goes on. May raise Cancelled."""

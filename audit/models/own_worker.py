@@ -342,7 +342,7 @@ class Served:
             return {}, self.convert(rows, arrays)
         raise Refused("this is not done by a model in its own environment", what)
 
-    def _given(self, rows):
+    def _predict_arguments(self, rows):
         """(rows, keywords) as the model's `predict` takes them."""
         if self.groups:
             groups = rows[list(self.groups)]
@@ -362,7 +362,7 @@ class Served:
     def predicted(self, rows):
         import numpy
 
-        rows, more = self._given(rows)
+        rows, more = self._predict_arguments(rows)
         if "random_state" in _parameters(self.model.predict):
             more["random_state"] = 0
         found = numpy.asarray(self.model.predict(self._rows(rows), **more))

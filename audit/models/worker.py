@@ -41,7 +41,7 @@ __all__ = ["CHUNK_ROWS", "Answer", "Limits", "ModelInfo", "Worker"]
 
 CHUNK_ROWS = 10_000
 """Both processes hold one part at a time: with 25,000 a million rows took 35 MiB more, and 7 % less time."""
-Rows: TypeAlias = "pd.DataFrame | MadeRows"
+Rows: TypeAlias = "pd.DataFrame | HybridRows"
 """What may be asked about; the second only where `builds_rows`."""
 _START_SECONDS = 120.0
 
@@ -96,7 +96,7 @@ class Worker:
     """
 
     builds_rows = True
-    """Whether `scores` and `answer` take `audit.models.hybrids.MadeRows` too, which the process builds."""
+    """Whether `scores` and `answer` take `audit.models.hybrids.HybridRows` too, which the process builds."""
 
     def __init__(
         self,
@@ -153,7 +153,7 @@ class Worker:
             self._last.loaded()
             if self._last.error is not None:
                 self._raise_loading(self._last.error)
-            self._info = self._told(self._last.told)
+            self._info = self._model_info(self._last.told)
         return self._info
 
     def scores(self, frame: Rows, positive: str, *, progress: Callable[[int, int], None] | None = None) -> np.ndarray:
@@ -286,10 +286,10 @@ class Worker:
         fields = {"do": "load", "format": self._file.format, "allow": list(self._allow)}
         block = np.frombuffer(content, dtype=np.uint8)
         told = child.ask(wire.pack(fields, {"model": block}), _START_SECONDS + self._limits.wall_seconds)
-        self._told(told.fields)  # what is no answer is seen here
+        self._model_info(told.fields)  # what is no answer is seen here
         return told.fields
 
-    def _told(self, fields: dict[str, Any]) -> ModelInfo:
+    def _model_info(self, fields: dict[str, Any]) -> ModelInfo:
         return _info(self._file.format, self._file.sha256, fields)
 
     def _raise_loading(self, error: Exception) -> NoReturn:

@@ -59,7 +59,7 @@ def says(worker: Worker) -> tuple[str, ...]:
 def scored(text: str, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Each batch with what the model decides and says of its rows, and what held around the process that it ran in.
 
-    text: `Told` as JSON. Raises RuntimeError with the message of an AssayError.
+    text: `TaskSpec` as JSON. Raises RuntimeError with the message of an AssayError.
     """
     try:
         yield from _scored(msgspec.json.decode(text, type=TaskSpec), batches)

@@ -77,7 +77,7 @@ def state_of(case: Case, out: Path, trail_url: str | None = None) -> dict[str, A
         "case": case.name,
         **{k: document[k] for k in SUMMED},
         "taken": 0,
-        "said": board.said(),
+        "said": board.sentences(),
         "trail": {"entries": head.seq, "head": head.hash},
     }
 

@@ -19,7 +19,7 @@ _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Without(Through):
-    """A source without the rows that were put aside. kept: batch number (as text) -> their features, as of `told`."""
+    """A source without the rows that were put aside. kept: batch number (as text) -> `row_hashes` of them."""
 
     def __init__(self, source: Source, kept: Mapping[str, Sequence[str]]) -> None:
         super().__init__(source)

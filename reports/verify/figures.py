@@ -72,7 +72,7 @@ def _measuring() -> Iterator[None]:
 def check_figures(files: Mapping[str, bytes], known: Known | None = None) -> str:
     """evidence.json against cube.json. Raises Broken naming the first figure that differs."""
     from audit.derived import derived
-    from audit.found import finding_sentences as found_in
+    from audit.found import finding_sentences
 
     evidence, cube_bytes = load(files, "evidence.json"), files.get("cube.json")
     if cube_bytes is None:
@@ -90,7 +90,7 @@ def check_figures(files: Mapping[str, bytes], known: Known | None = None) -> str
         _alike("what is left to the cube", evidence.get(KEY), None if left is None else msgspec.to_builtins(left))
     again = measures_to_json(told_of(measures, left))
     made = derived(margins, how, evidence.get("population"), norms, left)
-    found = found_in(evidence.get("model") or {}, measures, made)
+    found = finding_sentences(evidence.get("model") or {}, measures, made)
     more = thinned(made, left)
     compared = sum(compare(name, evidence.get(name), again[name]) for name in LISTS)
     compared += differ("family", evidence.get("family", 0), measures.family, "family")
