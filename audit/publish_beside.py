@@ -182,9 +182,9 @@ def _groups(columns: Names, a: _Cells, b: _Cells, facts: tuple[Facts, Facts], fl
             yield Apart(where, by)
             continue
         if d.any():
-            yield from _beside(where, group, a, b, facts, floor, True)
+            yield from _apart_beyond_cells(where, group, a, b, facts, floor, True)
             continue
-        yield from _beside(where, group, a, b, facts, floor, False)
+        yield from _apart_beyond_cells(where, group, a, b, facts, floor, False)
         yield columns, group
 
 
@@ -199,7 +199,7 @@ def _small(d: npt.NDArray[Any], floor: int) -> int | None:
     return int(small.min()) if len(small) else None
 
 
-def _beside(
+def _apart_beyond_cells(
     where: str, group: Names, a: _Cells, b: _Cells, facts: tuple[Facts, Facts], floor: int, changed: bool
 ) -> Iterator[Apart]:
     """What is published of the group besides its cells."""

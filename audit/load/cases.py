@@ -37,7 +37,7 @@ def load_case(path: Path, *, fetch: bool = True) -> Case:
     given = read(Reader(document, "the case file", CaseError), CaseFile)
     top = Reader(document, "the case file", CaseError)
     data = _data(given.data, top.section("data"), file.parent)
-    model = models.spec_of(given.model, Reader(top.section("model"), "[model]", CaseError), file.parent)
+    model = models.from_section(given.model, Reader(top.section("model"), "[model]", CaseError), file.parent)
     if model.outcomes:
         if data.label is None or data.task != "classification":
             raise CaseError(
@@ -55,12 +55,12 @@ def load_case(path: Path, *, fetch: bool = True) -> Case:
         model,
         replace(policy, adopted_by=given.policy.adopted_by),
         file,
-        None if given.population is None else population.population_of(given.population),
-        None if given.recourse is None else recourse.recourse_of(given.recourse),
+        None if given.population is None else population.from_section(given.population),
+        None if given.recourse is None else recourse.from_section(given.recourse),
         _watch(given.watch, file.parent),
         forms.about(given.case),
-        forms.specs_of(given.policy, given.answers, file.parent),
-        **contracts.contract_fields(given, file.parent),
+        forms.from_sections(given.policy, given.answers, file.parent),
+        **contracts.fields_of(given, file.parent),
     )
     check_roles(case)
     if fetch and model.registry is not None:
@@ -108,7 +108,7 @@ def _data(given: DataSection, table: Mapping[str, Any], folder: Path) -> DataSpe
     if given.positive is None and given.task != "regression":
         raise at.missing("positive")
     positive = _name(given.positive)
-    spark = engines.spec_of(given)
+    spark = engines.from_section(given)
     return DataSpec(
         path=engines.place(given, at, folder, spark),
         label=given.label,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from audit.case import Case
 
 
-def contract_fields(given: CaseFile, folder: Path) -> dict[str, Any]:
+def fields_of(given: CaseFile, folder: Path) -> dict[str, Any]:
     """The fields of `Case`. Raises CaseError, DataError."""
     out: dict[str, Any] = {}
     if given.contract is not None:

@@ -23,10 +23,10 @@ def read(table: Any, folder: Path) -> EndpointSpec:
     if not isinstance(table, dict):
         raise endpoint_refused(Reader({"endpoint": table}, "[model]", CaseError), "endpoint")
     at = Reader(table, ENDPOINT, CaseError)
-    return spec_of(schema.read(at, EndpointSection), at, folder)
+    return from_section(schema.read(at, EndpointSection), at, folder)
 
 
-def spec_of(given: EndpointSection, at: Reader, folder: Path) -> EndpointSpec:
+def from_section(given: EndpointSection, at: Reader, folder: Path) -> EndpointSpec:
     """The section as it was read by `at`, for what a refusal shows. Raises CaseError."""
     check_address(given.url, PROTOCOLS[given.protocol].schemes, given.plain_text, at.where)
     return EndpointSpec(

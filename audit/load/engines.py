@@ -15,7 +15,7 @@ FRAME = "(a DataFrame of a notebook)"
 """What is written as the table of a Spark DataFrame that was handed over; no engine can find it again."""
 
 
-def spec_of(given: DataSection) -> SparkSpec | None:
+def from_section(given: DataSection) -> SparkSpec | None:
     """What a case says of Spark. Raises CaseError where its keys contradict each other."""
     if given.engine != SPARK:
         for key, value in (("table", given.table), ("spark", given.spark)):

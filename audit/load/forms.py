@@ -43,7 +43,9 @@ def stated(case: Case) -> dict[str, str]:
     return {**case.about, **{k: v for k, v in answers.items() if v}}
 
 
-def specs_of(policy: PolicySection, answers: Mapping[str, Mapping[str, Any]], folder: Path) -> tuple[FormSpec, ...]:
+def from_sections(
+    policy: PolicySection, answers: Mapping[str, Mapping[str, Any]], folder: Path
+) -> tuple[FormSpec, ...]:
     """The forms in the order of the case, each with its answers. Raises CaseError."""
     specs: dict[str, FormSpec] = {}
     for entry in policy.presets:

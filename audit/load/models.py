@@ -26,10 +26,10 @@ _ALSO = {("classes", "decision"), ("classes", "endpoint"), ("link", "endpoint")}
 
 def read(at: Reader, folder: Path) -> ModelSpec:
     """Raises CaseError for an unknown key, no or two kinds of model, and keys that do not go together."""
-    return spec_of(schema.read(at, ModelSection), at, folder)
+    return from_section(schema.read(at, ModelSection), at, folder)
 
 
-def spec_of(given: ModelSection, at: Reader, folder: Path) -> ModelSpec:
+def from_section(given: ModelSection, at: Reader, folder: Path) -> ModelSpec:
     """The section as it was read by `at`, for what a refusal shows. Raises CaseError."""
     if given.outcomes:
         return ModelSpec("decision", outcomes=True)
@@ -46,7 +46,7 @@ def spec_of(given: ModelSection, at: Reader, folder: Path) -> ModelSpec:
     kind = kinds[0]
     served = None
     if given.endpoint is not None:
-        served = endpoints.spec_of(given.endpoint, Reader(at.section("endpoint"), ENDPOINT, at.error), folder)
+        served = endpoints.from_section(given.endpoint, Reader(at.section("endpoint"), ENDPOINT, at.error), folder)
     value = served.url if served is not None else str(at.table[kind])
     if given.threshold is not None and kind == "decision":
         raise CaseError(

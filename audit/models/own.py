@@ -23,7 +23,7 @@ from audit.errors import DataError, ModelError
 from audit.models import advice, wire
 from audit.models.files import SIZE_LIMIT, ModelFile, read_bytes
 from audit.models.held import Held
-from audit.models.hybrids import HybridRows
+from audit.models.hybrids import LazyRows
 from audit.models.loaded import one_line
 from audit.models.process import Child, Limits
 from audit.models.worker import _START_SECONDS, ModelInfo, Rows, Worker, _info
@@ -282,7 +282,7 @@ class OwnWorker(Worker):
         return self._ask({"do": "call", "op": op}, table=table, arrays={k: np.asarray(v) for k, v in arrays.items()})
 
     def _blocks(self, fields: dict[str, Any], table: Rows | None, arrays: dict[str, np.ndarray] | None) -> list[Any]:
-        assert not isinstance(table, HybridRows)
+        assert not isinstance(table, LazyRows)
         more: dict[str, np.ndarray] = {k: v if v.ndim or v.dtype.kind not in "UO" else v.reshape(1)
                                        for k, v in (arrays or {}).items()}  # fmt: skip
         fields |= {"groups": list(self._groups)}

@@ -18,7 +18,7 @@ import pandas as pd
 from audit import progress
 from audit.case import Case, EndpointSpec
 from audit.errors import ModelError
-from audit.models.hybrids import HybridRows
+from audit.models.hybrids import LazyRows
 from audit.models.loaded import DECISION, PROBABILITY, RAW, VALUE, class_index, one_class, same_class
 from audit.models.served import measured
 from audit.models.served.addresses import place_of
@@ -209,7 +209,7 @@ class EndpointWorker(Worker):
     def _ask(
         self, fields: dict[str, Any], table: Rows | None = None, arrays: dict[str, np.ndarray] | None = None
     ) -> dict[str, np.ndarray]:
-        assert not isinstance(table, HybridRows)
+        assert not isinstance(table, LazyRows)
         op = fields.get("op", fields.get("do"))
         if op not in ("scores", "answer", "class_scores") or table is None:
             raise ModelError(
