@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 from audit.errors import ModelError
 from audit.models import Worker, child, wire
-from audit.models.hybrids import Base, LazyRows, Hybrids, Walks, blocks_of, of_arrays, still
+from audit.models.hybrids import Base, Hybrids, LazyRows, Walks, blocks_of, of_arrays, still
 from audit.models.table import receive, send
 
 ROWS, MADE = 40, 300
