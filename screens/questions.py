@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from audit.numbers import are, brief, many
-from screens import answers as made
+from screens import answers as setup
 from screens import further, served, state
 from screens import said as answered
 from screens.said import UNSET, Endpoint, SetupAnswers
@@ -32,7 +32,7 @@ class Asked:
     """What the questions are about: the files, the table, what its columns seem to be, and what was answered so far."""
 
     folder: CaseFolder
-    files: made.Files
+    files: setup.Files
     seen: Glance
     answers: SetupAnswers = field(default_factory=SetupAnswers)
 
@@ -73,9 +73,9 @@ def _purpose(a: Asked) -> Values:
 
 def _outcome(a: Asked) -> Values:
     st.caption("An outcome is what really happened (repaid, or not); a decision is what was done. Data may lack one.")
-    label = made.choose("Outcome column", a.columns, a.get("label", a.roles.label), "role-label")
+    label = setup.choose("Outcome column", a.columns, a.get("label", a.roles.label), "role-label")
     a.why("label", a.roles.label)
-    number = made.is_number(a.seen, label) and st.toggle(
+    number = setup.is_number(a.seen, label) and st.toggle(
         "A number is predicted, not a class", value=a.get("number", False), key="role-task",
         help="Errors are measured in its units",
     )  # fmt: skip
@@ -87,7 +87,7 @@ def _source(a: Asked) -> Values:
     kinds = [NUMBERS] if number else [DECISIONS, SCORES]
     kinds += [MODEL] if a.files.model else []
     kinds += [served.KIND]
-    guessed = a.get("kind", made.guess_kind(a.roles, a.files))
+    guessed = a.get("kind", setup.guess_kind(a.roles, a.files))
     kind = st.radio(
         "Where do predictions come from?" if number else "Where do decisions come from?", kinds,
         index=kinds.index(guessed) if guessed in kinds else 0, key="role-kind", horizontal=True,
@@ -102,7 +102,7 @@ def _source(a: Asked) -> Values:
         role = "decision" if kind == DECISIONS else "score"
         proposed = getattr(a.roles, role)
         free = [c for c in a.columns if c != a.answers.label]
-        column = made.choose(kind.removeprefix("A ").capitalize(), free, a.get("column", proposed), "role-column")
+        column = setup.choose(kind.removeprefix("A ").capitalize(), free, a.get("column", proposed), "role-column")
         a.why(role, proposed)
     if not number and kind not in (DECISIONS, served.KIND):
         threshold = st.number_input("Threshold: positive from this score on", value=threshold, key="role-threshold")
@@ -112,16 +112,16 @@ def _source(a: Asked) -> Values:
 def _good(a: Asked) -> Values:
     label, column, kind = a.answers.label, a.answers.column, a.answers.kind
     if a.answers.number:
-        sides = list(made.SIDES)
+        sides = list(setup.SIDES)
         side = st.radio(
             "Good for the person is", sides, key="role-side", horizontal=True,
             index=sides.index(a.answers.side) if a.answers.side in sides else None,
         )  # fmt: skip
-        return {"side": side, "positive": None, "favourable": made.SIDES.get(str(side)), "granted": None}
+        return {"side": side, "positive": None, "favourable": setup.SIDES.get(str(side)), "granted": None}
     source = label or (column if kind == DECISIONS else None)
-    values = made.values_of(a.seen, source) or ["positive", "not positive"]
+    values = setup.values_of(a.seen, source) or ["positive", "not positive"]
     favourable = st.radio(
-        made.good_question(source), values, key="role-favourable", horizontal=True,
+        setup.good_question(source), values, key="role-favourable", horizontal=True,
         index=values.index(a.answers.favourable) if a.answers.favourable in values else None,
         help=a.roles.reasons.get("positive"),
     )  # fmt: skip
@@ -130,11 +130,11 @@ def _good(a: Asked) -> Values:
         "Which value does the model predict or score?", values, key="role-positive",
         index=values.index(positive) if positive in values else max(len(values) - 1, 0),
     )  # fmt: skip
-    own = made.own_words(a.seen, label, column) if kind == DECISIONS else []
+    own = setup.own_words(a.seen, label, column) if kind == DECISIONS else []
     granted = None
     if own:
         granted = st.radio(
-            made.good_question(column), own, key="role-granted", horizontal=True,
+            setup.good_question(column), own, key="role-granted", horizontal=True,
             index=own.index(a.answers.granted) if a.answers.granted in own else None,
             help="The decisions are written in other words than the outcomes: this says which goes with which",
         )  # fmt: skip
@@ -156,16 +156,16 @@ def _who(a: Asked) -> Values:
             chosen = "" if column in proposed else " Not chosen; you may add it."
             st.caption(state.plain(f"{column} ({values}): {reason}.{chosen}"))
     bins = st.text_input(
-        "Bands for a numeric sensitive column, as column: edges", a.get("bins", made.default_bins(a.roles.bins)),
+        "Bands for a numeric sensitive column, as column: edges", a.get("bins", setup.default_bins(a.roles.bins)),
         key="role-bins", help="age: 25, 40, 60 gives <25, 25-39, 40-59 and >=60",
     )  # fmt: skip
     reference = {}
     for column in sensitive:
         values = (
-            [] if column in a.roles.indicators or made.is_number(a.seen, column) else made.values_of(a.seen, column)
+            [] if column in a.roles.indicators or setup.is_number(a.seen, column) else setup.values_of(a.seen, column)
         )
         if len(values) > 2:
-            said = made.choose(f"Compare the groups of {column} with (optional)", values,
+            said = setup.choose(f"Compare the groups of {column} with (optional)", values,
                                a.get("reference", {}).get(column), f"role-reference-{column}")  # fmt: skip
             reference |= {column: said} if said else {}
     return {"sensitive": sensitive, "bins": bins, "reference": reference}
@@ -230,21 +230,21 @@ def _lacks_norms(v: SetupAnswers) -> str:
 
 def _rows(a: Asked) -> Values:
     r = a.roles
-    cluster = made.choose("Id of a person with several rows", a.columns, a.get("cluster", r.cluster), "role-cluster")
+    cluster = setup.choose("Id of a person with several rows", a.columns, a.get("cluster", r.cluster), "role-cluster")
     a.why("cluster", r.cluster)
-    row_id = made.choose("Id of a person with one row", a.columns, a.get("id", r.id), "role-id")
-    weight = made.choose("Survey weight", a.columns, a.get("weight", r.weight), "role-weight")
-    time = made.choose("Time", a.columns, a.get("time", r.time), "role-time")
-    split = made.choose("Column that says which rows are for what", a.columns, a.get("split", r.split), "role-split")
+    row_id = setup.choose("Id of a person with one row", a.columns, a.get("id", r.id), "role-id")
+    weight = setup.choose("Survey weight", a.columns, a.get("weight", r.weight), "role-weight")
+    time = setup.choose("Time", a.columns, a.get("time", r.time), "role-time")
+    split = setup.choose("Column that says which rows are for what", a.columns, a.get("split", r.split), "role-split")
     train = audit = None
     if split is not None:
-        values = [made.NONE, *made.values_of(a.seen, split)]
+        values = [setup.NONE, *setup.values_of(a.seen, split)]
         train = st.selectbox("Its value for rows to learn from", values, key="role-train",
-                             index=made.place(values, a.get("train", r.train)))  # fmt: skip
+                             index=setup.place(values, a.get("train", r.train)))  # fmt: skip
         audit = st.selectbox("Its value for rows to measure", values, key="role-audit",
-                             index=made.place(values, a.get("audit", r.audit)))  # fmt: skip
+                             index=setup.place(values, a.get("audit", r.audit)))  # fmt: skip
     return {"cluster": cluster, "id": row_id, "weight": weight, "time": time, "split": split,
-            "train": made.none_if_empty(train), "audit": made.none_if_empty(audit)}  # fmt: skip
+            "train": setup.none_if_empty(train), "audit": setup.none_if_empty(audit)}  # fmt: skip
 
 
 def _lacks_good(v: SetupAnswers) -> str:
@@ -341,17 +341,17 @@ def _keep(a: Asked, values: Mapping[str, Any]) -> None:
     answered.keep(a.folder.place, a.answers)
 
 
-def answers(a: Asked) -> made.Answers:
-    """Everything that was said, as what `made.save` writes."""
+def answers(a: Asked) -> setup.Answers:
+    """Everything that was said, as what `setup.write` writes."""
     v = a.answers
-    own = made.own_words(a.seen, v.label, v.column) if v.kind == DECISIONS else []
-    return made.Answers(
+    own = setup.own_words(a.seen, v.label, v.column) if v.kind == DECISIONS else []
+    return setup.Answers(
         name=v.name, purpose=v.purpose, label=v.label, positive=v.positive, favourable=v.favourable,
         sensitive=tuple(v.sensitive), bins=v.bins, kind=v.kind, column=v.column, threshold=v.threshold,
         exclude=tuple(v.exclude), split=v.split, train=v.train, audit=v.audit, weight=v.weight,
         id=v.id, cluster=v.cluster, time=v.time, number=v.number,
         indicators={k: c for k, c in a.roles.indicators.items() if k in v.sensitive},
-        classes=made.in_label_words(own, v.granted, made.values_of(a.seen, v.label), v.favourable),
+        classes=setup.in_label_words(own, v.granted, setup.values_of(a.seen, v.label), v.favourable),
         legitimate=v.legitimate, reference=v.get("reference", {}), adopted_by=v.get("adopted_by", None),
         served=v.get("served", None), forms=tuple(v.get("forms", ())),
         population=further.population_of(v.get("shares", {}), v.get("source", ""), v.sensitive),
@@ -360,7 +360,7 @@ def answers(a: Asked) -> made.Answers:
     )  # fmt: skip
 
 
-def look_over(a: Asked) -> made.Answers | None:
+def look_over(a: Asked) -> setup.Answers | None:
     """Before measuring: what would be read, what is odd about it, and the case file. The answers, once the
     audit shall run."""
     from audit.load import load_case
@@ -368,9 +368,9 @@ def look_over(a: Asked) -> made.Answers | None:
 
     st.header("Look it over")
     said = answers(a)
-    made.complete(said)
+    setup.complete(said)
     draft = a.folder.place / "draft.toml"
-    made.write(a.folder, a.files, said, draft)
+    setup.write(a.folder, a.files, said, draft)
     case = load_case(draft)
     with st.spinner("Reading what would be measured"):
         found = apart(preview, case, size=0 if a.files.data is None else a.files.data.stat().st_size)
