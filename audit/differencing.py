@@ -37,7 +37,7 @@ _NEAR = 1e-7
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PublishedCohort:
-    """A cohort whose counts were shown: inside (n,) who is in it; shown: set of columns -> its groups that were shown."""
+    """A cohort whose counts were shown. inside: (n,) who is in it; shown: set of columns -> its groups that were."""
 
     inside: Mask
     shown: Mapping[Names, frozenset[Names]]
