@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AssayError as error:
         progress.say(f"{name}: {error.message}")
         if as_json:
-            _told(name, _printed(json.dumps(error.to_json(), ensure_ascii=False, indent=1)))
+            _report_errors(name, _printed(json.dumps(error.to_json(), ensure_ascii=False, indent=1)))
         return error.exit_code
     except KeyboardInterrupt:
         progress.say(f"{name}: stopped after {time.monotonic() - started:.0f} s.")
@@ -69,12 +69,12 @@ def _finished(call: Call, name: str) -> int:
     finally:
         progress.end()
     lost = _printed(json.dumps(result.document, ensure_ascii=False, indent=1) if call.json else printable(result.words))
-    _told(name, lost, result.failure)
+    _report_errors(name, lost, result.failure)
     ended = result.failure or lost
     return ended.exit_code if ended else 0
 
 
-def _told(name: str, *errors: AssayError | None) -> None:
+def _report_errors(name: str, *errors: AssayError | None) -> None:
     for error in errors:
         if error is not None:
             progress.say(f"{name}: {error.message}")

@@ -318,7 +318,7 @@ def predictor(worker: Worker, rule: Rule, own: Answered) -> Callable[[pd.DataFra
 
 @dataclass(frozen=True, slots=True)
 class _Predictor:
-    """takes_hybrids: whether `audit.models.hybrids.MadeRows` may be given in place of a frame."""
+    """takes_hybrids: whether `audit.models.hybrids.LazyRows` may be given in place of a frame."""
 
     ask: Callable[[pd.DataFrame], Floats]
     takes_hybrids: bool

@@ -27,7 +27,7 @@ from audit.cohort import Looked, withheld
 from audit.cube import CodedRows, Floats, cube_of, margins_of
 from audit.cube_json import margins_from_json
 from audit.decide import decide
-from audit.differencing import Before, Told, hidden_groups
+from audit.differencing import Before, PublishedCohort, hidden_groups
 from audit.documents.evidence import Evidence
 from audit.engines import MEMORY
 from audit.errors import DataError
@@ -62,7 +62,7 @@ class Condition(msgspec.Struct, frozen=True, omit_defaults=True):
     high: float | None = None
     date: bool = False
 
-    def said(self) -> str:
+    def words(self) -> str:
         """In words."""
         if self.values or self.groups:
             return f"{self.column}: {', '.join(self.groups or self.values)}"
@@ -176,7 +176,7 @@ def who_is_in(kept: Kept, conditions: Sequence[Condition]) -> Mask:
     inside = np.ones(len(kept.frame), dtype=bool)
     for c in conditions:
         if not _known(kept, c):
-            raise DataError("there is no such column or group", got=c.said(), expected="one of the data")
+            raise DataError("there is no such column or group", got=c.words(), expected="one of the data")
         if c.groups:
             axis = kept.coded.attributes.index(c.column)
             inside &= np.array([v in c.groups for v in kept.coded.levels[axis]])[kept.coded.codes[:, axis]]
@@ -214,12 +214,12 @@ def cohort_of_rows(kept: Kept, conditions: Sequence[Condition], settings: Settin
     """
     if any(c.column in kept.outcomes for c in conditions):
         raise DataError(
-            "a cohort cannot be chosen by what became of people", got=", ".join(c.said() for c in conditions),
+            "a cohort cannot be chosen by what became of people", got=", ".join(c.words() for c in conditions),
             expected="columns other than outcomes, decisions and scores",
             todo="choose by what was known before; the rates of the cohort tell the rest",
         )  # fmt: skip
     if not all(v is None or math.isfinite(v) for c in conditions for v in (c.low, c.high)):
-        raise DataError("a range ends at no number", got="; ".join(c.said() for c in conditions), expected="numbers")
+        raise DataError("a range ends at no number", got="; ".join(c.words() for c in conditions), expected="numbers")
     inside = who_is_in(kept, conditions)
     with FileLock(place / f"{LEDGER}.lock"):
         entries = _read(place)
@@ -232,7 +232,7 @@ def cohort_of_rows(kept: Kept, conditions: Sequence[Condition], settings: Settin
                 same = entry  # the same people are told the same as before
                 break
             shown = {a: frozenset(groups) for a, groups in entry.shown} if entry.people == kept.people else {}
-            told.append(Told(then, shown))
+            told.append(PublishedCohort(then, shown))
         before = Before(kept.coded, kept.everyone, told)
         tables = margins_of(cube_of(only(kept.coded, inside)), settings.order)[0]
         hidden = hidden_groups(before, inside, tables)

@@ -36,8 +36,8 @@ _NEAR = 1e-7
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Told:
-    """A cohort that was told: inside (n,) who is in it; shown: set of columns -> its groups that were told."""
+class PublishedCohort:
+    """A cohort whose counts were shown. inside: (n,) who is in it; shown: set of columns -> its groups that were."""
 
     inside: Mask
     shown: Mapping[Names, frozenset[Names]]
@@ -50,7 +50,9 @@ class Before:
     cohorts, in the order in which they were told.
     """
 
-    def __init__(self, coded: CodedRows, everyone: Sequence[Margin], told: Sequence[Told], floor: int = FLOOR) -> None:
+    def __init__(
+        self, coded: CodedRows, everyone: Sequence[Margin], told: Sequence[PublishedCohort], floor: int = FLOOR
+    ) -> None:
         self.coded, self.floor = coded, floor
         self.everyone = {m.attribute: m for m in everyone}
         flat = np.zeros(len(coded.label), dtype=np.int64)
@@ -76,7 +78,7 @@ class Before:
             self._groups[attribute] = np.array([place.get(n, -1) for n in names], dtype=np.int64)[which.ravel()]
         return self._groups[attribute]
 
-    def _known(self, told: Sequence[Told]) -> Floats:
+    def _known(self, told: Sequence[PublishedCohort]) -> Floats:
         """(atoms, rank) an orthonormal basis of what was told, as sums over atoms."""
         found: dict[bytes, Mask] = {}
 

@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 from audit import errors
 from audit.errors import AssayError, OutputError
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def elsewhere(function: Callable[..., Found], *args: Any) -> Found:
+def elsewhere(function: Callable[..., Result], *args: Any) -> Result:
     """`function(*args)` in a process of its own: a function of ours by its name, what goes in and comes out pickled.
 
     Raises what the function raises of ours, and OutputError where the process ended without an answer.
@@ -36,7 +36,7 @@ def elsewhere(function: Callable[..., Found], *args: Any) -> Found:
     if not good:
         name, parts = found
         raise getattr(errors, name).of(parts)
-    answer: Found = found
+    answer: Result = found
     return answer
 
 

@@ -59,7 +59,7 @@ KINDS: dict[str, Kind] = {
 }  # fmt: skip
 
 
-def found(model: Mapping[str, Any], measures: Measures, derived: Mapping[str, Any]) -> list[str]:
+def finding_sentences(model: Mapping[str, Any], measures: Measures, derived: Mapping[str, Any]) -> list[str]:
     """The findings of an audit, in sentences. derived: what `audit.derived` made."""
     known = Known(model, measures, record_in(Derived, derived, "evidence.json"))
     return [sentence for kind in KINDS.values() for sentence in kind.say(known)]

@@ -53,7 +53,7 @@ class ImpactTable:
 
 
 @dataclass(frozen=True, slots=True)
-class BesideHighest:
+class ImpactRatio:
     """One group's rate over the highest one, and the test of the pair; below: the limit."""
 
     attribute: tuple[str, ...]
@@ -177,7 +177,7 @@ def _above(margin: Margin, median: float | None) -> tuple[Floats, Floats]:
     return above, per_score.sum(axis=1).astype(np.float64)
 
 
-def rule_of_thumb(margin: Margin, limit: float) -> list[BesideHighest]:
+def rule_of_thumb(margin: Margin, limit: float) -> list[ImpactRatio]:
     """Each group's rate over the highest one beside `limit`, with an exact test of the pair; whether people are few."""
     x, n = _selected(margin)
     usable = np.array([UNKNOWN not in g for g in margin.groups]) & ~margin.withheld & (n > 0)
@@ -199,7 +199,7 @@ def rule_of_thumb(margin: Margin, limit: float) -> list[BesideHighest]:
         pair = stats.largest_gap(((x[[top, g]] * part[[top, g]], e[[top, g]]),))
         ratio = float((x[g] / n[g]) / (x[top] / n[top]))
         out.append(
-            BesideHighest(
+            ImpactRatio(
                 attribute=tuple(margin.attribute),
                 group=tuple(margin.groups[g]),
                 highest=tuple(margin.groups[top]),

@@ -25,7 +25,7 @@ from audit.quality import groups_of
 from audit.quality.leaks import leaks_of
 from audit.quality.missing import missing_of
 from audit.quality.proxies import proxies
-from audit.scale.beside import Beside, Counts, Kinds
+from audit.scale.beside import Counts, DataProfile, Kinds
 from audit.scale.typed import Counted
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def in_spark(case: Case, held: Held | None, allow: Sequence[str], settings: Sett
 
 
 def examined(
-    case: Case, looked: Beside, found: Counted, engine: str, settings: Settings, allow: Sequence[str] = ()
+    case: Case, looked: DataProfile, found: Counted, engine: str, settings: Settings, allow: Sequence[str] = ()
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Keys of evidence.json, and notes."""
     notes = [f"The rows were counted by {engine}, and stayed there."]
@@ -143,7 +143,7 @@ def _within(kinds: int, part: int) -> int:
 
 
 def _of_sample(
-    case: Case, looked: Beside, found: Counted, settings: Settings, allow: Sequence[str]
+    case: Case, looked: DataProfile, found: Counted, settings: Settings, allow: Sequence[str]
 ) -> tuple[dict[str, Any] | None, dict[str, Any], tuple[str, ...]]:
     """What needs rows, of those drawn: the entry `proxies` of `quality`, further keys of evidence.json, notes."""
     frame = looked.sample

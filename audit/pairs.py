@@ -238,9 +238,9 @@ def _filled(
         return gap
     if gap.metric == EQUALIZED_ODDS:
         of = key[1].removesuffix("odds")  # "", or the class that it is about
-        found = [_found(gap, (gap.attribute, of + h), metric, tables) for metric, h in ODDS]
+        found = [_pair_gap(gap, (gap.attribute, of + h), metric, tables) for metric, h in ODDS]
     else:
-        found = [_found(gap, key, gap.metric, tables)]
+        found = [_pair_gap(gap, key, gap.metric, tables)]
     # Of equalized odds' two rates, the one whose gap is the wider.
     value = gap.value
     best = min((f for f in found if f is not None), key=lambda f: abs(f[2][0] - value), default=None)
@@ -253,7 +253,7 @@ def _filled(
     )  # fmt: skip
 
 
-def _found(
+def _pair_gap(
     gap: Gap, key: Key, metric: str, tables: Mapping[Key, PairTable]
 ) -> tuple[Key, int, tuple[float, float, float]] | None:
     """Where the gap's pair stands, and value, low and high of this kind of gap."""

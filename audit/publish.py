@@ -26,7 +26,7 @@ from audit.documents.table import Published, published
 from audit.evidence import measures_to_json, sha256
 from audit.files import canonical
 from audit.findings import judge
-from audit.found import found as found_in
+from audit.found import finding_sentences
 from audit.funnel import figures
 from audit.gaps import Settings
 from audit.measure import measure
@@ -169,7 +169,7 @@ def _measured_again(
         "family": measures.family,
         "cube": table,
         "norms": norms,
-        "findings": found_in(model, measures, made),
+        "findings": finding_sentences(model, measures, made),
         **made,
     }
     return with_left(evidence, left, tuple(made))

@@ -121,7 +121,7 @@ def sides_apart(new: Any, old: Any, unchanged: set[tuple[Names, Names]], *, floo
         by = abs(yours[key] - theirs[key])
         own = _group_of(key) if {"missing", "by_group"} <= {k for k in key if isinstance(k, str)} else ((), ())
         if 0 < by < floor and own in unchanged:
-            yield Apart(" ".join(_said(k) for k in key), by)
+            yield Apart(" ".join(_part_name(k) for k in key), by)
 
 
 def _by_columns(margins: Sequence[Margin]) -> dict[Names, _Cells]:
@@ -182,9 +182,9 @@ def _groups(columns: Names, a: _Cells, b: _Cells, facts: tuple[Facts, Facts], fl
             yield Apart(where, by)
             continue
         if d.any():
-            yield from _beside(where, group, a, b, facts, floor, True)
+            yield from _apart_beyond_cells(where, group, a, b, facts, floor, True)
             continue
-        yield from _beside(where, group, a, b, facts, floor, False)
+        yield from _apart_beyond_cells(where, group, a, b, facts, floor, False)
         yield columns, group
 
 
@@ -199,7 +199,7 @@ def _small(d: npt.NDArray[Any], floor: int) -> int | None:
     return int(small.min()) if len(small) else None
 
 
-def _beside(
+def _apart_beyond_cells(
     where: str, group: Names, a: _Cells, b: _Cells, facts: tuple[Facts, Facts], floor: int, changed: bool
 ) -> Iterator[Apart]:
     """What is published of the group besides its cells."""
@@ -262,11 +262,11 @@ def _moments(where: str, group: Names, a: _Cells, b: _Cells, floor: int) -> Iter
             yield Apart(f"{where}, residuals:", came)
         if came:
             return
-    if not _near(_told(x, a, group), _told(y, b, group)):
+    if not _near(_raw_sums(x, a, group), _raw_sums(y, b, group)):
         yield Apart(f"{where}: the sums of predictions differ and the people do not", None)
 
 
-def _told(moments: Moments, cells: _Cells, group: Names) -> npt.NDArray[np.float64]:
+def _raw_sums(moments: Moments, cells: _Cells, group: Names) -> npt.NDArray[np.float64]:
     """What the sums of one group say, from wherever they are centred: predictions, outcomes, residuals."""
     sums, w = cells.at(group, moments.sums), cells.at(group, moments.w)
     whole = [sums[P] + moments.centre * w[0], sums[Y] + moments.centre * w[1]]
@@ -376,7 +376,7 @@ def _group_of(key: tuple[Any, ...]) -> tuple[Names, Names]:
     return tuple(attribute[i] for i in order), tuple(group[i] for i in order)
 
 
-def _said(part: Any) -> str:
+def _part_name(part: Any) -> str:
     if isinstance(part, tuple):
         return " ".join(part[1])
     return str(part).replace("_", " ")

@@ -32,7 +32,7 @@ from audit.engines import DUCKDB, ENGINES, MEMORY, SPARK
 from audit.evidence import SCHEMA, measures_to_json, sha256, tool
 from audit.files import canonical, write_whole
 from audit.findings import judge
-from audit.found import found
+from audit.found import finding_sentences
 from audit.funnel import funnel
 from audit.gaps import Settings
 from audit.individual import flips as turned
@@ -401,6 +401,6 @@ def document(
         **({"presets": listed(case.forms)} if case.forms else {}),
         "policy": case.policy.named(),
         "norms": list(norms),
-        "findings": found(model, measures, made),
+        "findings": finding_sentences(model, measures, made),
         "notes": [*measures.notes, *notes, *asked.notes, *last_notes],
     }

@@ -169,7 +169,7 @@ def vectorised_whole(frame: pd.DataFrame) -> list[np.ndarray]:
     return out
 
 
-def beside(rows: int, repeats: int) -> str:
+def compare(rows: int, repeats: int) -> str:
     """Medians of processor seconds, in turn, and ratios. Other people each time: what was drawn is remembered."""
     seconds: dict[str, list[float]] = {"ours": [], "four": [], "whole": []}
     for repeat in range(repeats + 1):
@@ -236,7 +236,7 @@ def main() -> None:
     print("| rows | ours, CPU s | vectorised, the same figures | ratio | vectorised, four rates and gaps | ratio |")
     print("|---|---|---|---|---|---|")
     for rows in args.rows:
-        print(beside(rows, args.repeats), flush=True)
+        print(compare(rows, args.repeats), flush=True)
     if args.only_vectorised:
         return
     print()

@@ -131,7 +131,7 @@ def put(text: str, new: dict[str, str]) -> str:
     return "\n".join([TITLE, summary(of), *of.values()])
 
 
-def made(name: str, runs: int | None) -> str:
+def run_part(name: str, runs: int | None) -> str:
     make, usual, _ = PARTS[name]
     runs = usual if runs is None else runs
     return make(runs, f"python bench/coverage.py --only {name}" + (f" --runs {runs}" if usual else ""))
@@ -152,7 +152,7 @@ def main() -> None:
         _write(args.to, {name: found[name] for name in args.only})
         return
     with ProcessPoolExecutor(args.workers) as pool:
-        for name, text in zip(args.only, pool.map(made, args.only, [args.runs] * len(args.only)), strict=True):
+        for name, text in zip(args.only, pool.map(run_part, args.only, [args.runs] * len(args.only)), strict=True):
             _write(args.to, {name: text})
 
 

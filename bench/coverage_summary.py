@@ -44,7 +44,7 @@ class Seen:
     low: int
     high: int
 
-    def said(self) -> str:
+    def cells(self) -> str:
         if not self.shares:
             return " | | |"
         return f" {len(self.shares)} | {min(self.shares):.1f} | {max(self.shares):.1f} |"
@@ -113,10 +113,10 @@ def summary(sections: Mapping[str, str]) -> str:
         if not large.shares and not small.shares:
             continue
         if kind.test:
-            tests.append(f"| {kind.said} | {kind.level:g} |{large.said()} {large.high or ''} |")
+            tests.append(f"| {kind.said} | {kind.level:g} |{large.cells()} {large.high or ''} |")
         else:
-            ends = f"{large.low or ''} | {large.high or ''} |{small.said()} {small.low or ''} |"
-            held.append(f"| {kind.said} |{large.said()} {ends}")
+            ends = f"{large.low or ''} | {large.high or ''} |{small.cells()} {small.low or ''} |"
+            held.append(f"| {kind.said} |{large.cells()} {ends}")
         for side, cells, reason in _outside(kind, large, small):
             why.setdefault((side, reason), []).append(f"{kind.said} ({cells})")
     reasons = [f"- **{side}**: {'; '.join(of)}. {reason}." for (side, reason), of in why.items()]

@@ -105,7 +105,7 @@ def whole(part: str, runs: int) -> str:
         shares.append(found / made)
         errors.append(error_of(float(shares[-1].max()), made))
         audits += made
-        out.append(_line(str(len(sizes)), said(sizes), made, shares[-1], errors[-1]))
+        out.append(_line(str(len(sizes)), sizes_text(sizes), made, shares[-1], errors[-1]))
         print(out[-1], f"{time.process_time() - began:.0f} s", file=sys.stderr, flush=True)
     out.append(_line("**mean**", "", audits, np.mean(shares, axis=0), float(np.hypot.reduce(errors)) / len(errors)))
     return "\n".join(out)
@@ -115,7 +115,7 @@ def error_of(share: float, runs: int) -> float:
     return float(np.sqrt(max(share, AIM) * (1 - share) / runs))
 
 
-def said(sizes: Sequence[int]) -> str:
+def sizes_text(sizes: Sequence[int]) -> str:
     if len(set(sizes)) == 1:
         return f"{sizes[0]:,}"
     return ", ".join(f"{n:,}" for n in sizes) if len(sizes) < 6 else f"{min(sizes)} to {max(sizes):,}"

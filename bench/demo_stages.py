@@ -119,7 +119,7 @@ def setting(run: Run) -> float:
     return reading[1] if len(reading) > 1 else 0.0
 
 
-def told(runs: list[Run]) -> str:
+def stage_table(runs: list[Run]) -> str:
     middle = statistics.median
     lines = ["| stage | s | CPU s, the command | CPU s, its processes |", "|---|---|---|---|"]
     for name in runs[0].stages:
@@ -155,7 +155,7 @@ def main() -> None:
                 }[options.what]
                 runs[side].append(looked([sys.executable, "-m", "cli", *what], side))
         for side in sides:
-            print(f"\n{side if len(sides) > 1 else 'assay ' + options.what}\n\n{told(runs[side])}")
+            print(f"\n{side if len(sides) > 1 else 'assay ' + options.what}\n\n{stage_table(runs[side])}")
             if options.what == "verify":
                 rest = statistics.median(run.cpu - setting(run) for run in runs[side])
                 print(f"Without the process that sets the pages: {rest:.1f} CPU s.")

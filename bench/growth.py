@@ -62,7 +62,7 @@ def table(rows: int, groups: tuple[int, ...], rng: np.random.Generator) -> dict[
     return out
 
 
-def made(axis: str, size: int, folder: Path) -> Path:
+def make_case(axis: str, size: int, folder: Path) -> Path:
     """The case of one point of an axis."""
     rng = np.random.default_rng(size)
     rows, groups = 100_000, (3,)
@@ -157,7 +157,7 @@ def tables(attributes: int) -> int:
     return sum(math.comb(attributes, k) for k in (1, 2, 3))
 
 
-def walk(axis: str, most: int, make: Callable[[str, int, Path], Path] = made) -> str:
+def walk(axis: str, most: int, make: Callable[[str, int, Path], Path] = make_case) -> str:
     """The table of an axis, printed line by line and given back."""
     lines: list[str] = []
 

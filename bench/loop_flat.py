@@ -37,7 +37,7 @@ def batches(folder: Path, count: int, rows: int) -> None:
     """A loop over `count` batches; over the last hundred, a fresh loop beside it takes batches in turn with it, so that
     what else the machine does weighs on both alike."""
     url = f"sqlite:///{folder}"
-    long, fresh = (made(folder / name) for name in ("long", "fresh"))
+    long, fresh = (make_case(folder / name) for name in ("long", "fresh"))
     each: dict[str, list[float]] = {"long": [], "fresh": []}
     with (
         Trail.open(f"{url}/long.db") as old, Watcher(long, folder / "long/out", old) as first,
@@ -61,7 +61,7 @@ def batches(folder: Path, count: int, rows: int) -> None:
     print(f"{after * 1e3:.1f} ms after {count - 100:,} batches, {before * 1e3:.1f} ms after 10: {after / before:.3f}")
 
 
-def made(folder: Path) -> Case:
+def make_case(folder: Path) -> Case:
     """A case over the files of a folder."""
     write_case(folder, people(2, gap=0.0), more='source = "in/*.parquet"', delay=1)
     (folder / "in").mkdir()

@@ -34,7 +34,7 @@ from audit.models.write import skops_bytes  # noqa: E402
 from tests.debias.loop.fed import bodies, hashes, people, write_case  # noqa: E402
 
 
-def made(folder: Path, days: int, method: str) -> Path:
+def make_case(folder: Path, days: int, method: str) -> Path:
     learn = people(4, seed=9)
     towns = ("towns", OneHotEncoder(handle_unknown="ignore"), ["town"])
     model = make_pipeline(
@@ -143,7 +143,7 @@ def main() -> int:
     rng = random.Random(18)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        case = made(folder, given.days, given.method)
+        case = make_case(folder, given.days, given.method)
         whole, out = folder / "whole", folder / "killed"
         assert Child(case, whole).end() == 0
         told: list[dict[str, Any]] = bodies(whole)

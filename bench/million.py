@@ -36,7 +36,7 @@ model.predict_proba(frame)
 """
 
 
-def made(rows: int, folder: Path) -> Path:
+def make_case(rows: int, folder: Path) -> Path:
     rng = np.random.default_rng(0)
     frame = pd.read_parquet(ROOT / "sample_data" / "adult.parquet")
     frame = frame.iloc[rng.integers(0, len(frame), rows)].reset_index(drop=True)
@@ -84,7 +84,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as held:
         folder = Path(held)
-        case = made(options.rows, folder)
+        case = make_case(options.rows, folder)
         bare = [sys.executable, "-c", BARE, str(folder / "adult.parquet"), str(folder / "adult.skops")]
         ours = [sys.executable, str(ROOT / "cli.py"), "audit", str(case), "--out", str(folder / "run")]
         found: dict[str, list[tuple[float, float, float]]] = {"bare": [], "ours": []}

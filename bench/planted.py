@@ -137,7 +137,7 @@ def searched(
             yield entry
 
 
-def found(weakness: Weakness, ahead: bool, seed: int, n: int) -> bool:
+def is_found(weakness: Weakness, ahead: bool, seed: int, n: int) -> bool:
     """Whether one of the gap's findings is the planted one."""
     frame = people(seed, n, weakness.depth > 2)
     ask = decisions(weakness, ahead, frame)
@@ -169,7 +169,7 @@ def main() -> None:
     print(f"{'weakness':20}{'behind before':>16}{'ahead before':>16}{'null: named':>14}")
     for w in WEAKNESSES:
         if args.only in (None, w.name):
-            behind, ahead = (sum(found(w, side, s, args.people) for s in seeds) for side in (False, True))
+            behind, ahead = (sum(is_found(w, side, s, args.people) for s in seeds) for side in (False, True))
             print(f"{w.name:20}{behind:>16}{ahead:>16}{sum(named_of_nothing(w, s, args.people) for s in seeds):>14}")
             sys.stdout.flush()
 

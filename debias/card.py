@@ -40,7 +40,7 @@ def write_cards(out: Path, document: Mapping[str, Any]) -> None:
     write_whole(out / BOM, ml_bom(None, document))
 
 
-class _Made(Record, frozen=True):
+class _Provenance(Record, frozen=True):
     """What mitigation.json says of how the candidate was made, as it stands there."""
 
     case: dict[str, Any]
@@ -60,7 +60,7 @@ class _Made(Record, frozen=True):
 
 def provenance(document: Mapping[str, Any]) -> dict[str, Any]:
     """From what the candidate was made, with what and by what: schema assay/provenance/1."""
-    m = record_in(_Made, document, "mitigation.json")
+    m = record_in(_Provenance, document, "mitigation.json")
     packages = dict(m.tool.packages)
     if m.onnx and m.onnx.get("file"):
         for name in ("onnx", "onnxruntime", "skl2onnx", "onnxmltools"):
@@ -98,7 +98,7 @@ def model_card(document: Mapping[str, Any]) -> str:
         f"{_escaped(m.data.favourable)}. Any other use has not been measured.",
         *([f"**Notice.** {m.notice}"] if m.notice else []),
         "## How it was made",
-        _made(m),
+        _provenance_text(m),
         "## Data",
         _data(m),
         "## Figures",
@@ -148,7 +148,7 @@ def _standing(m: Mitigation) -> str:
     )
 
 
-def _made(m: Mitigation) -> str:
+def _provenance_text(m: Mitigation) -> str:
     asked, c = record_in(AimAsked, m.parameters, "mitigation.json"), m.constraint
     reads = "reads" if m.needs_sensitive_at_decision else "reads nothing of"
     base = m.base

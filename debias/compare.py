@@ -181,7 +181,7 @@ def compare(
         before,
         moved,
         last,
-        _told(found, before, moved, last),
+        _comparable(found, before, moved, last),
         flips_of(take(coded, keep), after[keep], margins, favourable),
         last.notes,
     )
@@ -196,7 +196,7 @@ def _figures(arm: Arm | None) -> dict[tuple[object, ...], float | None]:
     return found | {(g.metric, g.attribute, None, g.kind): g.value for g in m.gaps}
 
 
-def _told(found: Sequence[Change], before: Arm, moved: Arm | None, after: Arm) -> tuple[Change, ...]:
+def _comparable(found: Sequence[Change], before: Arm, moved: Arm | None, after: Arm) -> tuple[Change, ...]:
     """The changes of figures that both arms have, beside the baseline's: of decisions that are (nearly) all alike they
     have no ratio (audit.gaps)."""
     first, between, last = (_figures(arm) for arm in (before, moved, after))

@@ -489,7 +489,7 @@ def main(argv: Sequence[str]) -> int:
             save(case)
     if slot is not None:
         slot.release()
-    made = {} if code else same_work.made(args, key)
+    made = {} if code else same_work.output_digests(args, key)
     write_whole(Path(place) / "exit.json", canonical({"exit_code": code, "ended": time.time(), **made}))
     return 0
 

@@ -17,7 +17,7 @@ from audit.code import Decisions
 from audit.documents import record_in
 from audit.documents.base import Record
 from audit.documents.evidence import LeftToCube
-from audit.documents.mitigation import Arm, MadeModel, Mitigation
+from audit.documents.mitigation import Arm, CandidateModel, Mitigation
 from audit.errors import DataError, GateBroken, InputError
 from audit.evidence import pick, sha256, tool
 from audit.files import canonical, read_json, write_whole
@@ -360,7 +360,7 @@ def _gap(arm: Arm, metric: str, attribute: Sequence[str]) -> float | None:
 
 
 class _Compared(Record, frozen=True):
-    model: MadeModel
+    model: CandidateModel
 
 
 def record_decision(out: Path, accepted: bool, reason: str, by: str, now: dt.datetime) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from scipy import sparse
 
 from audit.alike import worth
 from audit.cube import CodedRows, Floats, Ints, Margin
-from audit.documents.mitigation import Change as Told
+from audit.documents.mitigation import Change as ChangeRecord
 from audit.gaps import comparable
 from audit.metrics import (
     BASE_RATE,
@@ -381,7 +381,7 @@ def is_worse(metric: str, kind: str, delta: float) -> bool:
     return delta < 0
 
 
-def worst_first(change: Change | Told) -> tuple[object, ...]:
+def worst_first(change: Change | ChangeRecord) -> tuple[object, ...]:
     """The order of changes: what clearly got worse, then what did by estimate, then the rest; gaps before rates, the
     largest first."""
     return (

@@ -24,7 +24,7 @@ Choice = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ChoiceReason:
     """What a person says of a choice, and when."""
 
     reason: str
@@ -73,14 +73,14 @@ def pick(
     search = record_in(Search, document, FILE)
     entry = _entry(search, trial)
     _same_case(case, search)
-    statement = Said(reason.strip(), by.strip(), now.astimezone(dt.UTC).isoformat(timespec="seconds"))
+    statement = ChoiceReason(reason.strip(), by.strip(), now.astimezone(dt.UTC).isoformat(timespec="seconds"))
     choice = choice_of(search, sha256((out / FILE).read_bytes()), entry, statement)
     return make_again(
         case, out, search, entry, choice, tolerance=tolerance, draws=draws, gate=gate, allow=allow, onnx=onnx
     )
 
 
-def choice_of(search: Search, digest: str, entry: Trial, said: Said) -> Choice:
+def choice_of(search: Search, digest: str, entry: Trial, said: ChoiceReason) -> Choice:
     """The record of a choice: from which search (its document and sha256) which candidate, and what a person said."""
     return {
         "trial": entry.trial,

@@ -34,7 +34,7 @@ Answered = tuple[Ints, Floats]
 
 
 @dataclass(frozen=True, slots=True)
-class _Given:
+class _KnownAnswers:
     """Stands for a worker whose answers are there already."""
 
     info: Any
@@ -107,7 +107,7 @@ class Cloned(Refits):
         finally:
             self._free.put(worker)
         own = arrays_in(_Answers, found)
-        answered = _Given(worker.info, Answer(own.scores, own.decided))
+        answered = _KnownAnswers(worker.info, Answer(own.scores, own.decided))
         done = answer(answered, self._rule, asked)  # type: ignore[arg-type]
         score = done.score if done.score is not None else done.positive.astype(np.float64)
         return done.positive, score

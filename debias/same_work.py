@@ -100,7 +100,7 @@ def _digest(path: Path) -> str:
     return found.hexdigest()
 
 
-def made(args: Sequence[str], key: str | None) -> dict[str, Any]:
+def output_digests(args: Sequence[str], key: str | None) -> dict[str, Any]:
     """What to keep beside the exit code of work that went well: the digests of what it wrote. Empty where the inputs
     changed while it ran."""
     if key is None or key_of(args) != key:
@@ -111,7 +111,7 @@ def made(args: Sequence[str], key: str | None) -> dict[str, Any]:
         return {}
 
 
-class _Made(msgspec.Struct, frozen=True):
+class _Outputs(msgspec.Struct, frozen=True):
     """Into which folder, and the digests of what was written there by name."""
 
     out: str
@@ -121,7 +121,7 @@ class _Made(msgspec.Struct, frozen=True):
 class _Ended(msgspec.Struct, frozen=True):
     """exit.json of work that went well."""
 
-    made: _Made
+    made: _Outputs
 
 
 def others(place: Path, key: str) -> Iterator[Path]:
@@ -159,7 +159,7 @@ def taken_over(place: Path, args: Sequence[str], key: str) -> bool:
     return False
 
 
-def _made_by(places: Iterable[Path]) -> Iterator[_Made]:
+def _made_by(places: Iterable[Path]) -> Iterator[_Outputs]:
     for place in places:
         try:
             yield msgspec.json.decode((place / "exit.json").read_bytes(), type=_Ended).made

@@ -120,14 +120,14 @@ def asked(
     number = max((c.number for c in earlier), default=0)
     out = list(still)
     known = {c.text for c in still}
-    for text in (_said(t) for t in given) if given else proposed(evidence, mitigation, watched=watched):
+    for text in (_printable_line(t) for t in given) if given else proposed(evidence, mitigation, watched=watched):
         if text not in known:
             number += 1
             out.append(Condition(number, text))
     return tuple(out)
 
 
-def _said(text: str) -> str:
+def _printable_line(text: str) -> str:
     line = " ".join(text.split())
     if not line or not line.isprintable() or len(line) > LONGEST:
         raise InputError(

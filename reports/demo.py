@@ -147,7 +147,7 @@ def _folder(case: Case) -> str:
 
 
 def _stressed(case: Case, out: Path, lap: Callable[[str], None]) -> list[str]:
-    from debias.stress.run import lines as said
+    from debias.stress.run import lines as stress_lines
     from debias.stress.run import run_stress
     from debias.whatif.run import lines, run_whatif
 
@@ -155,4 +155,4 @@ def _stressed(case: Case, out: Path, lap: Callable[[str], None]) -> list[str]:
     lap("stress")
     variants = run_whatif(case, out, learner="logistic")
     lap("what if")
-    return [*said(stress), "", *lines(variants), ""]
+    return [*stress_lines(stress), "", *lines(variants), ""]

@@ -86,7 +86,7 @@ def letter_of(case: Case, explained: Mapping[str, Any], row: int, preset: Preset
         [_filled(text, preset, answers, lacking) for text in part]
         for part in (preset.letter.before, preset.letter.after)
     )
-    decision = said(case, case.data.label or "", str(person.decision))
+    decision = value_label(case, case.data.label or "", str(person.decision))
     lines = [*(f"[HOLD THIS LETTER. {f}]" for f in findings), preset.letter.title, "", *before, ""]
     lines += [f"The decision: {decision}.", "", "What counted most against you:"]
     lines += [f"  {n}. {r}." for n, r in enumerate(told, 1)] or ["  No single fact about you counted against you."]
@@ -101,7 +101,7 @@ def _reasons(case: Case, person: Refused, most: int) -> tuple[list[str], list[st
     ranked = [name for name, share in sorted(against, key=lambda a: -a[1]) if share > 0]
     sensitive = [name for name in ranked[:most] if name in case.data.sensitive]
     told = [n for n in ranked if n not in case.data.sensitive][:most]
-    return [f"{column_words(case, n)}: {said(case, n, str(person.values[n]))}" for n in told], sensitive
+    return [f"{column_words(case, n)}: {value_label(case, n, str(person.values[n]))}" for n in told], sensitive
 
 
 def column_words(case: Case, column: str) -> str:
@@ -109,7 +109,7 @@ def column_words(case: Case, column: str) -> str:
     return case.data.codes.get(column, {}).get(NAME, column.replace("_", " ").replace("-", " "))
 
 
-def said(case: Case, column: str, value: str) -> str:
+def value_label(case: Case, column: str, value: str) -> str:
     """The value as the code book says it, or as it is."""
     return case.data.codes.get(column, {}).get(value, value)
 
@@ -124,8 +124,8 @@ def _turns(case: Case, person: Refused) -> list[str]:
     out = ["The decision would have turned with one of these:"]
     for change in found.changes[:3]:
         steps = [
-            f"{column_words(case, s.feature)} from {said(case, s.feature, str(s.start))} to "
-            f"{said(case, s.feature, str(s.to))}"
+            f"{column_words(case, s.feature)} from {value_label(case, s.feature, str(s.start))} to "
+            f"{value_label(case, s.feature, str(s.to))}"
             for s in change.steps
         ]
         out.append(f"  - {' and '.join(steps)}.")

@@ -143,7 +143,7 @@ class _Run(Record, frozen=True):
     info: _RunInfo
 
 
-class _RunMade(Record, frozen=True):
+class _CreatedRun(Record, frozen=True):
     """MLflow's answer where a run was made."""
 
     run: _Run
@@ -157,13 +157,13 @@ class _RunOf(Record, frozen=True):
     info: _Experiment
 
 
-class _RunFound(Record, frozen=True):
+class _ExistingRun(Record, frozen=True):
     """MLflow's answer about a run that is there."""
 
     run: _RunOf
 
 
-class _ExperimentFound(Record, frozen=True):
+class _ExistingExperiment(Record, frozen=True):
     experiment: _Experiment
 
 
@@ -176,7 +176,7 @@ class _Registered(Record, frozen=True):
     run_id: str | None = None
 
     @property
-    def said(self) -> str:
+    def label(self) -> str:
         return f"{self.name}/{self.version}"
 
 
@@ -204,7 +204,7 @@ def _to_mlflow(
         "assay.case": case,
         # Also where there is none: that of an earlier audit must not stand beside this one's evidence.
         "assay.report.sha256": "none" if pdf is None else sha256(pdf),
-        **({} if known is None else {"assay.model": known.said}),
+        **({} if known is None else {"assay.model": known.label}),
     }
     millis = int(now.timestamp() * 1000)
     with Registry(uri or (known.uri if known else None), ca=ca, plain_text=plain, what="the tracking server") as server:
@@ -213,7 +213,7 @@ def _to_mlflow(
             "runs/create", once=True, experiment_id=experiment, start_time=millis, run_name=case,
             tags=[{"key": k, "value": v} for k, v in tags.items()],
         )  # fmt: skip
-        info = _answer(_RunMade, made).run.info
+        info = _answer(_CreatedRun, made).run.info
         run, where = info.run_id, urlsplit(info.artifact_uri)
         status = "FAILED"
         try:
@@ -240,16 +240,16 @@ def _to_mlflow(
             with contextlib.suppress(ModelError) if status == "FAILED" else contextlib.nullcontext():
                 server.post("runs/update", run_id=run, status=status, end_time=millis)
         files = ("assay/evidence.json", *(("assay/report.pdf",) if pdf is not None else ()))
-        return Written(server.uri, run, len(found), tags, known.said if known else None, files)
+        return Written(server.uri, run, len(found), tags, known.label if known else None, files)
 
 
 def _experiment(server: Registry, run: str | None) -> str:
     """Where the model was trained, or the experiment called assay, made where it is not there."""
     if run:
-        return _answer(_RunFound, server.get("runs/get", run_id=run)).run.info.experiment_id
+        return _answer(_ExistingRun, server.get("runs/get", run_id=run)).run.info.experiment_id
     try:
         found = server.get("experiments/get-by-name", experiment_name=EXPERIMENT)
-        return _answer(_ExperimentFound, found).experiment.experiment_id
+        return _answer(_ExistingExperiment, found).experiment.experiment_id
     except ModelError as error:
         if "HTTP 404" not in error.got:
             raise

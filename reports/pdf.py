@@ -75,11 +75,11 @@ def write_pdf(
     created = _in_utc(created)
     html = _with_boxes(html, signers)
     key = _key(html, attachments, title, author, language, created, signers)
-    if (known := _made.get(key)) is not None:
+    if (known := _page_cache.get(key)) is not None:
         return known
     with collector_paused():
         rendered, places = _render(html, attachments, created, signers)
-        return _made.put(key, _finish(rendered, places, title, author, language, created, signers))
+        return _page_cache.put(key, _finish(rendered, places, title, author, language, created, signers))
 
 
 def _in_utc(created: dt.datetime) -> dt.datetime:
@@ -89,7 +89,7 @@ def _in_utc(created: dt.datetime) -> dt.datetime:
 
 
 @dataclass(slots=True)
-class _Made:
+class _PageCache:
     """The last pages that this process set, by the digest of all they follow from.
 
     Whoever issues, verifies and decides in one process sets the same pages again each time; equal input gives equal
@@ -120,8 +120,8 @@ class _Made:
             self.kept.clear()
 
 
-_made = _Made()
-forget = _made.forget
+_page_cache = _PageCache()
+forget = _page_cache.forget
 
 
 def _key(html: str, attachments: Mapping[str, bytes], *rest: object) -> bytes:
@@ -198,7 +198,7 @@ def _render(
         for name, data in sorted(attachments.items())
     ]
     try:
-        with _told():
+        with _progress_steps():
             document = weasyprint.HTML(string=html, url_fetcher=DataOnly()).render(pdf_variant="pdf/a-3a")
         # `_finish` writes the file anew: it compresses (in C++, twice as fast) and makes the identifier of the content.
         data = written(document, pdf_variant="pdf/a-3a", attachments=files, pdf_identifier=False, uncompressed_pdf=True)
@@ -213,7 +213,7 @@ def _render(
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _progress_steps() -> Iterator[None]:
     """WeasyPrint's own notes on how far it is, one a page, passed on as steps; their number is not known before."""
 
     class Steps(logging.Handler):

@@ -13,7 +13,7 @@ from audit import progress
 from audit.answers import never
 from audit.case import Case, offline
 from audit.documents import Documents, record_in
-from audit.documents.base import SettingsSaid
+from audit.documents.base import SettingsRecord
 from audit.documents.evidence import SettingsPlain
 from audit.documents.explanations import Explanations
 from audit.documents.mitigation import AimAsked, Mitigation
@@ -100,7 +100,7 @@ def _picked(
     Method, parameters, seed, attributes and constraint are those of the search made again (found), not those that
     mitigation.json states: another candidate under the number of the one that was picked comes out otherwise.
     """
-    from debias.pick import Said, choice_of, make_again
+    from debias.pick import ChoiceReason, choice_of, make_again
 
     choice = stated.choice
     if choice is None or choice.search.sha256 != digest:
@@ -114,7 +114,7 @@ def _picked(
         out,
         found,
         entry,
-        choice_of(found, digest, entry, Said(choice.reason, choice.by, choice.time)),
+        choice_of(found, digest, entry, ChoiceReason(choice.reason, choice.by, choice.time)),
         tolerance=record_in(AimAsked, stated.parameters, "mitigation.json").tolerance,
         draws=_settings(stated.settings).draws,
         allow=allow,
@@ -123,7 +123,7 @@ def _picked(
     return True
 
 
-def _settings(stated: SettingsSaid | None) -> SettingsSaid:
+def _settings(stated: SettingsRecord | None) -> SettingsRecord:
     if stated is None:
         raise DataError("the report does not say how it was measured", expected="settings: seed, draws, floor")
     return stated

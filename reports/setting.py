@@ -146,7 +146,7 @@ def plain(text: str) -> str:
 
 def said_version(tool: Mapping[str, str]) -> str:
     """The version of Assay that a manifest names, or that it names none."""
-    return _told(plain, tool["assay"], "of a version not named") if "assay" in tool else "of a version not named"
+    return _checked_or(plain, tool["assay"], "of a version not named") if "assay" in tool else "of a version not named"
 
 
 def plain_font(name: str, digest: str) -> str:
@@ -164,7 +164,7 @@ def apart(tool: Mapping[str, str], fonts: Mapping[str, str], files: Mapping[str,
     """
     here = versions()
     found = [
-        f"{name} {_told(plain, said, 'another')} (here {here[name]})"
+        f"{name} {_checked_or(plain, said, 'another')} (here {here[name]})"
         for name, said in tool.items()
         if name in here and said != here[name]
     ]
@@ -176,7 +176,7 @@ def apart(tool: Mapping[str, str], fonts: Mapping[str, str], files: Mapping[str,
     ]
 
 
-def _told(check: Callable[[str], str], text: str, other: str) -> str:
+def _checked_or(check: Callable[[str], str], text: str, other: str) -> str:
     """The text where it is what it should be: other words of a file are not told."""
     try:
         return check(text)

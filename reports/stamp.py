@@ -66,13 +66,13 @@ def stamp_style(lines: Sequence[str], width: float, height: float) -> StaticStam
 def face_file(lines: Sequence[str], width: float, height: float) -> bytes:
     """A PDF with one page, and on it one field with the face that these lines give."""
     from pyhanko.pdf_utils import generic
-    from pyhanko.pdf_utils import writer as made
+    from pyhanko.pdf_utils import writer as pdf_writer
     from pyhanko.pdf_utils.generic import pdf_name
     from pyhanko.pdf_utils.layout import BoxConstraints
 
-    writer: Any = made.PdfFileWriter()  # type: ignore[no-untyped-call]
+    writer: Any = pdf_writer.PdfFileWriter()  # type: ignore[no-untyped-call]
     empty = writer.add_object(generic.StreamObject(stream_data=b""))
-    page: Any = made.PageObject(contents=empty, media_box=(0, 0, width, height))  # type: ignore[no-untyped-call]
+    page: Any = pdf_writer.PageObject(contents=empty, media_box=(0, 0, width, height))  # type: ignore[no-untyped-call]
     kind = {pdf_name("/Type"): pdf_name("/Annot"), pdf_name("/Subtype"): pdf_name("/Widget")}
     field = generic.DictionaryObject(kind)  # type: ignore[no-untyped-call]
     box = BoxConstraints(width=width, height=height)

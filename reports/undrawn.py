@@ -69,15 +69,15 @@ def _names(documents: Documents, scripts: Sequence[str]) -> dict[str, str]:
 
 def _walk(value: Any, names: Mapping[str, str], scripts: Sequence[str]) -> Any:
     if isinstance(value, str):
-        return told(value, names, scripts)
+        return substitute_names(value, names, scripts)
     if isinstance(value, list):
         return [_walk(v, names, scripts) for v in value]
     if isinstance(value, dict):
-        return {told(k, names, scripts): _walk(v, names, scripts) for k, v in value.items()}
+        return {substitute_names(k, names, scripts): _walk(v, names, scripts) for k, v in value.items()}
     return value
 
 
-def told(text: str, names: Mapping[str, str], scripts: Sequence[str]) -> str:
+def substitute_names(text: str, names: Mapping[str, str], scripts: Sequence[str]) -> str:
     """The text with each such name by its number; what is no name is told by its script, in brackets."""
     if not holds(text, scripts):
         return text
@@ -93,7 +93,7 @@ def _by_script(text: str, scripts: tuple[str, ...]) -> str:
     out: list[str] = []
     for word in re.split(r"( +)", text):
         for script, run in groupby(word, key=lambda c: found if (found := script_of(c)) in scripts else None):
-            told_now = "".join(run) if script is None else f"[{said(script)}]"
+            told_now = "".join(run) if script is None else f"[{script_label(script)}]"
             if script is not None and out and out[-1].isspace() and out[-2:-1] == [told_now]:
                 del out[-1]
             elif script is None or out[-1:] != [told_now]:
@@ -101,7 +101,7 @@ def _by_script(text: str, scripts: tuple[str, ...]) -> str:
     return "".join(out)
 
 
-def said(script: str | None) -> str:
+def script_label(script: str | None) -> str:
     """CJK text, Devanagari text."""
     script = str(script)
     return f"{script if script == 'CJK' else script.capitalize()} text"
@@ -110,7 +110,7 @@ def said(script: str | None) -> str:
 def on_page(block: Any, scripts: Sequence[str]) -> Any:
     """A block or section of the document with what is left of such text told by its script."""
     if isinstance(block, str):
-        return told(block, {}, scripts)
+        return substitute_names(block, {}, scripts)
     if isinstance(block, tuple):
         return tuple(on_page(b, scripts) for b in block)
     if is_dataclass(block) and not isinstance(block, type):
@@ -120,7 +120,7 @@ def on_page(block: Any, scripts: Sequence[str]) -> Any:
 
 def notice(scripts: Sequence[str]) -> str:
     """What page 1 says of it."""
-    each = [said(s).removesuffix(" text") for s in scripts]
+    each = [script_label(s).removesuffix(" text") for s in scripts]
     names = " or ".join([", ".join(each[:-1]), each[-1]] if len(each) > 1 else each)
     return (
         f"No font draws {names} letters where this report was printed. Names in them are told by number: “group 3 of "

@@ -185,7 +185,7 @@ def place(options: list[str], guess: str | None) -> int:
     return options.index(guess) if guess in options else 0
 
 
-def given(value: str | None) -> str | None:
+def none_if_empty(value: str | None) -> str | None:
     """None for the option that says none."""
     return None if value in (NONE, None) else value
 
@@ -193,7 +193,7 @@ def given(value: str | None) -> str | None:
 def choose(words: str, columns: list[str], guess: str | None, key: str) -> str | None:
     """One column or none."""
     options = [NONE, *columns]
-    return given(st.selectbox(words, options, index=place(options, guess), key=key))
+    return none_if_empty(st.selectbox(words, options, index=place(options, guess), key=key))
 
 
 def guess_kind(roles: object, files: Files) -> str:

@@ -108,7 +108,7 @@ class Entrance:
                 headers = MutableHeaders(raw=list(message["headers"]))
                 kept = [(k, v) for k, v in headers.raw if k != b"set-cookie"]
                 cookies = [v.decode("latin-1") for k, v in headers.raw if k == b"set-cookie"]
-                signed_in = any(_given(c) for c in cookies)
+                signed_in = any(_is_signed_in(c) for c in cookies)
                 if request.url.path == "/oauth2callback" and signed_in and (wanted := request.cookies.get(NEXT)):
                     from urllib.parse import unquote
 
@@ -128,7 +128,7 @@ class Entrance:
         return cookie if re.search(r"(?i);\s*secure\b", cookie) else f"{cookie}; Secure"
 
 
-def _given(cookie: str) -> bool:
+def _is_signed_in(cookie: str) -> bool:
     jar: SimpleCookie = SimpleCookie()
     jar.load(cookie)
     return USER in jar and jar[USER].value != ""

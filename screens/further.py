@@ -10,7 +10,7 @@ import streamlit as st
 
 from audit.case import Population, Recourse
 from audit.errors import CaseError
-from screens.said import Change, Said
+from screens.said import Change, SetupAnswers
 
 if TYPE_CHECKING:
     from audit.load.glance import Glance
@@ -23,7 +23,7 @@ class Asked(Protocol):
     def seen(self) -> Glance: ...
 
     @property
-    def said(self) -> Said: ...
+    def answers(self) -> SetupAnswers: ...
 
     @property
     def columns(self) -> list[str]: ...
@@ -47,7 +47,7 @@ def ask(a: Asked, kind_is_model: bool) -> dict[str, Any]:
     )  # fmt: skip
     wrong: list[str] = []
     shares: dict[str, str] = {}
-    columns = [c for c in a.said.sensitive if c in a.seen.columns and not a.seen.columns[c].numbers]
+    columns = [c for c in a.answers.sensitive if c in a.seen.columns and not a.seen.columns[c].numbers]
     if columns:
         st.caption("Whom should the data stand for? Numbers of people, or percent, of the population decided about.")
     for column in columns:
@@ -61,7 +61,7 @@ def ask(a: Asked, kind_is_model: bool) -> dict[str, Any]:
     if said:
         source = st.text_input("Where these numbers are from", a.get("source", ""), key="role-source", max_chars=300)
     try:
-        population_of(said, source, a.said.sensitive)
+        population_of(said, source, a.answers.sensitive)
     except CaseError as error:
         wrong.append(f"the population, as it can be read ({error.problem}: {error.expected})")
     change = _change(a) if kind_is_model else {}
@@ -74,7 +74,7 @@ def ask(a: Asked, kind_is_model: bool) -> dict[str, Any]:
 
 def _change(a: Asked) -> dict[str, Change]:
     """What a person could change, which way, and how far."""
-    v, before = a.said, a.get("change", {})
+    v, before = a.answers, a.get("change", {})
     never = {v.label, v.column, *v.sensitive, *v.exclude, v.id, v.cluster, v.weight, v.time, v.split}
     free = [c for c in a.columns if c not in never]
     picked = st.multiselect(
@@ -132,7 +132,7 @@ def recourse_of(change: Mapping[str, Change]) -> Recourse | None:
     return Recourse(tuple(change), ranges, {}, direction)
 
 
-def short(v: Said) -> str:
+def short(v: SetupAnswers) -> str:
     """The answer in a line."""
     said = [f"forms: {', '.join(v.forms)}"] if v.forms else []
     said += [f"population by {' and '.join(v.shares)}"] if v.shares else []

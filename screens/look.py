@@ -76,7 +76,7 @@ def threshold(folder: CaseFolder, evidence: Evidence) -> None:
         state.show_error(error)
         return
 
-    def said(cut: float) -> str:
+    def cut_label(cut: float) -> str:
         return "above all" if cut == above else _short(cut)
 
     positive = outcome_words(folder, evidence)
@@ -91,10 +91,14 @@ def threshold(folder: CaseFolder, evidence: Evidence) -> None:
         at = dict.fromkeys(margin.groups, now)
         for number, group in enumerate(groups):
             at[group] = columns[number % 2].select_slider(
-                f"{name_of(group)}: {positive} from", cuts, now, format_func=said, key=f"threshold-{name_of(group)}"
+                f"{name_of(group)}: {positive} from",
+                cuts,
+                now,
+                format_func=cut_label,
+                key=f"threshold-{name_of(group)}",
             )
     else:
-        at = st.select_slider(f"{positive} from this score on", cuts, now, format_func=said, key="threshold-all")
+        at = st.select_slider(f"{positive} from this score on", cuts, now, format_func=cut_label, key="threshold-all")
     how = settings_of(evidence, draws=DRAWS)
     found, before = at_threshold(counted, attribute, at, how), at_threshold(counted, attribute, now, how)
     _rates(found, attribute)
@@ -149,7 +153,7 @@ def _short(value: float) -> str:
     return brief(value, 4)
 
 
-def beside(folder: CaseFolder, evidence: Evidence) -> None:
+def compare_runs(folder: CaseFolder, evidence: Evidence) -> None:
     """This run beside that of another case: other data, another model, another policy."""
     st.header("Beside another run")
     others: dict[str, CaseFolder] = {}

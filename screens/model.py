@@ -45,7 +45,7 @@ def show() -> None:
     elif section == SECTIONS[4]:
         look.threshold(folder, evidence)
     elif section == SECTIONS[5]:
-        look.beside(folder, evidence)
+        look.compare_runs(folder, evidence)
     elif section == SECTIONS[1]:
         questions(folder, evidence)
     elif section == SECTIONS[2]:

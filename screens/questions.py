@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from audit.numbers import are, brief, many
-from screens import answers as made
+from screens import answers as setup
 from screens import further, served, state
 from screens import said as answered
-from screens.said import UNSET, Endpoint, Said
+from screens.said import UNSET, Endpoint, SetupAnswers
 from screens.workspace import CaseFolder, apart, keep_upload
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from audit.preview import Preview
 
 Values = dict[str, Any]
-"""Answers of one question, by the names of `Said`."""
+"""Answers of one question, by the names of `SetupAnswers`."""
 MODEL, DECISIONS, SCORES = "The uploaded model", "A column of decisions", "A column of scores"
 NUMBERS = "A column of predicted numbers"
 
@@ -32,9 +32,9 @@ class Asked:
     """What the questions are about: the files, the table, what its columns seem to be, and what was answered so far."""
 
     folder: CaseFolder
-    files: made.Files
+    files: setup.Files
     seen: Glance
-    said: Said = field(default_factory=Said)
+    answers: SetupAnswers = field(default_factory=SetupAnswers)
 
     @property
     def columns(self) -> list[str]:
@@ -47,7 +47,7 @@ class Asked:
 
     def get(self, name: str, proposed: Any) -> Any:
         """What was answered, or else what is proposed."""
-        return self.said.get(name, proposed)
+        return self.answers.get(name, proposed)
 
     def why(self, role: str, column: str | None) -> None:
         """Three values of the proposed column, and the reason for it."""
@@ -73,9 +73,9 @@ def _purpose(a: Asked) -> Values:
 
 def _outcome(a: Asked) -> Values:
     st.caption("An outcome is what really happened (repaid, or not); a decision is what was done. Data may lack one.")
-    label = made.choose("Outcome column", a.columns, a.get("label", a.roles.label), "role-label")
+    label = setup.choose("Outcome column", a.columns, a.get("label", a.roles.label), "role-label")
     a.why("label", a.roles.label)
-    number = made.is_number(a.seen, label) and st.toggle(
+    number = setup.is_number(a.seen, label) and st.toggle(
         "A number is predicted, not a class", value=a.get("number", False), key="role-task",
         help="Errors are measured in its units",
     )  # fmt: skip
@@ -83,26 +83,26 @@ def _outcome(a: Asked) -> Values:
 
 
 def _source(a: Asked) -> Values:
-    number = a.said.number
+    number = a.answers.number
     kinds = [NUMBERS] if number else [DECISIONS, SCORES]
     kinds += [MODEL] if a.files.model else []
     kinds += [served.KIND]
-    guessed = a.get("kind", made.guess_kind(a.roles, a.files))
+    guessed = a.get("kind", setup.guess_kind(a.roles, a.files))
     kind = st.radio(
         "Where do predictions come from?" if number else "Where do decisions come from?", kinds,
         index=kinds.index(guessed) if guessed in kinds else 0, key="role-kind", horizontal=True,
     )  # fmt: skip
     column, threshold, remote = None, a.get("threshold", 0.5), None
     if kind == served.KIND:
-        free = [c for c in a.columns if c != a.said.label]
+        free = [c for c in a.columns if c != a.answers.label]
         remote = served.ask(free, a.get("served", None) or Endpoint())
     elif kind == MODEL:
         st.caption("The model's own decision is audited, unless a threshold is given here.")
     else:
         role = "decision" if kind == DECISIONS else "score"
         proposed = getattr(a.roles, role)
-        free = [c for c in a.columns if c != a.said.label]
-        column = made.choose(kind.removeprefix("A ").capitalize(), free, a.get("column", proposed), "role-column")
+        free = [c for c in a.columns if c != a.answers.label]
+        column = setup.choose(kind.removeprefix("A ").capitalize(), free, a.get("column", proposed), "role-column")
         a.why(role, proposed)
     if not number and kind not in (DECISIONS, served.KIND):
         threshold = st.number_input("Threshold: positive from this score on", value=threshold, key="role-threshold")
@@ -110,19 +110,19 @@ def _source(a: Asked) -> Values:
 
 
 def _good(a: Asked) -> Values:
-    label, column, kind = a.said.label, a.said.column, a.said.kind
-    if a.said.number:
-        sides = list(made.SIDES)
+    label, column, kind = a.answers.label, a.answers.column, a.answers.kind
+    if a.answers.number:
+        sides = list(setup.SIDES)
         side = st.radio(
             "Good for the person is", sides, key="role-side", horizontal=True,
-            index=sides.index(a.said.side) if a.said.side in sides else None,
+            index=sides.index(a.answers.side) if a.answers.side in sides else None,
         )  # fmt: skip
-        return {"side": side, "positive": None, "favourable": made.SIDES.get(str(side)), "granted": None}
+        return {"side": side, "positive": None, "favourable": setup.SIDES.get(str(side)), "granted": None}
     source = label or (column if kind == DECISIONS else None)
-    values = made.values_of(a.seen, source) or ["positive", "not positive"]
+    values = setup.values_of(a.seen, source) or ["positive", "not positive"]
     favourable = st.radio(
-        made.good_question(source), values, key="role-favourable", horizontal=True,
-        index=values.index(a.said.favourable) if a.said.favourable in values else None,
+        setup.good_question(source), values, key="role-favourable", horizontal=True,
+        index=values.index(a.answers.favourable) if a.answers.favourable in values else None,
         help=a.roles.reasons.get("positive"),
     )  # fmt: skip
     positive = a.get("positive", a.roles.positive)
@@ -130,12 +130,12 @@ def _good(a: Asked) -> Values:
         "Which value does the model predict or score?", values, key="role-positive",
         index=values.index(positive) if positive in values else max(len(values) - 1, 0),
     )  # fmt: skip
-    own = made.own_words(a.seen, label, column) if kind == DECISIONS else []
+    own = setup.own_words(a.seen, label, column) if kind == DECISIONS else []
     granted = None
     if own:
         granted = st.radio(
-            made.good_question(column), own, key="role-granted", horizontal=True,
-            index=own.index(a.said.granted) if a.said.granted in own else None,
+            setup.good_question(column), own, key="role-granted", horizontal=True,
+            index=own.index(a.answers.granted) if a.answers.granted in own else None,
             help="The decisions are written in other words than the outcomes: this says which goes with which",
         )  # fmt: skip
     asked = column if own and granted is None else None
@@ -143,7 +143,7 @@ def _good(a: Asked) -> Values:
 
 
 def _who(a: Asked) -> Values:
-    taken = (a.said.label, a.said.column)
+    taken = (a.answers.label, a.answers.column)
     options = [*a.roles.indicators, *(c for c in a.columns if c not in taken)]
     proposed = [c for c in a.roles.sensitive if c not in taken]
     sensitive = st.multiselect(
@@ -156,23 +156,23 @@ def _who(a: Asked) -> Values:
             chosen = "" if column in proposed else " Not chosen; you may add it."
             st.caption(state.plain(f"{column} ({values}): {reason}.{chosen}"))
     bins = st.text_input(
-        "Bands for a numeric sensitive column, as column: edges", a.get("bins", made.default_bins(a.roles.bins)),
+        "Bands for a numeric sensitive column, as column: edges", a.get("bins", setup.default_bins(a.roles.bins)),
         key="role-bins", help="age: 25, 40, 60 gives <25, 25-39, 40-59 and >=60",
     )  # fmt: skip
     reference = {}
     for column in sensitive:
         values = (
-            [] if column in a.roles.indicators or made.is_number(a.seen, column) else made.values_of(a.seen, column)
+            [] if column in a.roles.indicators or setup.is_number(a.seen, column) else setup.values_of(a.seen, column)
         )
         if len(values) > 2:
-            said = made.choose(f"Compare the groups of {column} with (optional)", values,
+            said = setup.choose(f"Compare the groups of {column} with (optional)", values,
                                a.get("reference", {}).get(column), f"role-reference-{column}")  # fmt: skip
             reference |= {column: said} if said else {}
     return {"sensitive": sensitive, "bins": bins, "reference": reference}
 
 
 def _hidden(a: Asked) -> Values:
-    free = [c for c in a.columns if c != a.said.label]
+    free = [c for c in a.columns if c != a.answers.label]
     hidden = st.multiselect(
         "Columns that the model must not see", free, default=[c for c in a.get("exclude", []) if c in free],
         key="role-exclude",
@@ -222,7 +222,7 @@ def _norms(a: Asked) -> Values:
     return {"norms": kind, "policy": policy, "adopted_by": (adopted or "").strip() or None}
 
 
-def _lacks_norms(v: Said) -> str:
+def _lacks_norms(v: SetupAnswers) -> str:
     if v.norms == ADOPTED and not v.adopted_by:
         return "who adopts the policy"
     return "the policy file" if v.norms == OWN and not v.policy else ""
@@ -230,24 +230,24 @@ def _lacks_norms(v: Said) -> str:
 
 def _rows(a: Asked) -> Values:
     r = a.roles
-    cluster = made.choose("Id of a person with several rows", a.columns, a.get("cluster", r.cluster), "role-cluster")
+    cluster = setup.choose("Id of a person with several rows", a.columns, a.get("cluster", r.cluster), "role-cluster")
     a.why("cluster", r.cluster)
-    row_id = made.choose("Id of a person with one row", a.columns, a.get("id", r.id), "role-id")
-    weight = made.choose("Survey weight", a.columns, a.get("weight", r.weight), "role-weight")
-    time = made.choose("Time", a.columns, a.get("time", r.time), "role-time")
-    split = made.choose("Column that says which rows are for what", a.columns, a.get("split", r.split), "role-split")
+    row_id = setup.choose("Id of a person with one row", a.columns, a.get("id", r.id), "role-id")
+    weight = setup.choose("Survey weight", a.columns, a.get("weight", r.weight), "role-weight")
+    time = setup.choose("Time", a.columns, a.get("time", r.time), "role-time")
+    split = setup.choose("Column that says which rows are for what", a.columns, a.get("split", r.split), "role-split")
     train = audit = None
     if split is not None:
-        values = [made.NONE, *made.values_of(a.seen, split)]
+        values = [setup.NONE, *setup.values_of(a.seen, split)]
         train = st.selectbox("Its value for rows to learn from", values, key="role-train",
-                             index=made.place(values, a.get("train", r.train)))  # fmt: skip
+                             index=setup.place(values, a.get("train", r.train)))  # fmt: skip
         audit = st.selectbox("Its value for rows to measure", values, key="role-audit",
-                             index=made.place(values, a.get("audit", r.audit)))  # fmt: skip
+                             index=setup.place(values, a.get("audit", r.audit)))  # fmt: skip
     return {"cluster": cluster, "id": row_id, "weight": weight, "time": time, "split": split,
-            "train": made.given(train), "audit": made.given(audit)}  # fmt: skip
+            "train": setup.none_if_empty(train), "audit": setup.none_if_empty(audit)}  # fmt: skip
 
 
-def _lacks_good(v: Said) -> str:
+def _lacks_good(v: SetupAnswers) -> str:
     if v.favourable is None and v.side is None:
         return "which value is good for the person; every finding's direction rests on it"
     return f"which decision of {v.not_granted} is good for the person" if v.not_granted else ""
@@ -260,8 +260,8 @@ class Question:
     key: str
     title: str
     draw: Callable[[Asked], Values]
-    lacks: Callable[[Said], str]
-    short: Callable[[Said], str]
+    lacks: Callable[[SetupAnswers], str]
+    short: Callable[[SetupAnswers], str]
 
 
 def _listed(names: Any) -> str:
@@ -293,18 +293,18 @@ QUESTIONS = (
              lambda v: (v.adopted_by and f"{v.norms}: {v.adopted_by}") or v.policy or v.norms),
     Question("rows", "What is one row?", _rows, lambda v: "",
              lambda v: "; ".join(f"{k} {c}" for k in ROWS if (c := v.get(k, None))) or "one person"),
-    Question("further", "Anything more to say?", lambda a: further.ask(a, a.said.kind == MODEL),
+    Question("further", "Anything more to say?", lambda a: further.ask(a, a.answers.kind == MODEL),
              lambda v: v.wrong, further.short),
 )  # fmt: skip
 
 
 def ask(a: Asked) -> bool:
     """Answered questions as lines with a way back, then the one that is open. True where none is left."""
-    a.said = answered.kept(a.folder.place)
+    a.answers = answered.kept(a.folder.place)
     at = _at(a)
     for n, question in enumerate(QUESTIONS[:at]):
         with st.container(horizontal=True, vertical_alignment="center", key=f"answered-{question.key}"):
-            st.markdown(f"**{n + 1}. {question.title}** {state.plain(question.short(a.said))}", width="stretch")
+            st.markdown(f"**{n + 1}. {question.title}** {state.plain(question.short(a.answers))}", width="stretch")
             if st.button("Change", key=f"change-{question.key}", help=question.title, type="tertiary"):
                 _keep(a, {"at": n})
                 st.rerun()
@@ -314,11 +314,11 @@ def ask(a: Asked) -> bool:
     st.header(f"{at + 1} of {len(QUESTIONS)}. {question.title}")
     values = question.draw(a)
     if st.button("Next", key=f"next-{question.key}", type="primary"):
-        if lacks := question.lacks(Said(**values)):
+        if lacks := question.lacks(SetupAnswers(**values)):
             st.warning(state.plain(f"Still missing: {lacks}."))
         else:
             # What rests on an answer that was changed is asked again, with what was said as the proposal.
-            furthest = at + 1 if question.key in OTHERS_REST_ON else max(at + 1, a.said.reached)
+            furthest = at + 1 if question.key in OTHERS_REST_ON else max(at + 1, a.answers.reached)
             _keep(a, {**values, "at": furthest, "reached": furthest, "model": _model(a)})
             st.rerun()
     return False
@@ -327,9 +327,9 @@ def ask(a: Asked) -> bool:
 def _at(a: Asked) -> int:
     """Which question is open. A model that came after the question was answered opens it again: the choice follows."""
     source = next(n for n, q in enumerate(QUESTIONS) if q.key == "source")
-    if a.said.kind is not UNSET and a.said.model != _model(a):
-        _keep(a, {"kind": UNSET, "at": min(a.said.at, source), "reached": source, "model": _model(a)})
-    return min(a.said.at, len(QUESTIONS))
+    if a.answers.kind is not UNSET and a.answers.model != _model(a):
+        _keep(a, {"kind": UNSET, "at": min(a.answers.at, source), "reached": source, "model": _model(a)})
+    return min(a.answers.at, len(QUESTIONS))
 
 
 def _model(a: Asked) -> str:
@@ -337,21 +337,21 @@ def _model(a: Asked) -> str:
 
 
 def _keep(a: Asked, values: Mapping[str, Any]) -> None:
-    a.said.take(values)
-    answered.keep(a.folder.place, a.said)
+    a.answers.take(values)
+    answered.keep(a.folder.place, a.answers)
 
 
-def answers(a: Asked) -> made.Answers:
-    """Everything that was said, as what `made.save` writes."""
-    v = a.said
-    own = made.own_words(a.seen, v.label, v.column) if v.kind == DECISIONS else []
-    return made.Answers(
+def answers(a: Asked) -> setup.Answers:
+    """Everything that was said, as what `setup.write` writes."""
+    v = a.answers
+    own = setup.own_words(a.seen, v.label, v.column) if v.kind == DECISIONS else []
+    return setup.Answers(
         name=v.name, purpose=v.purpose, label=v.label, positive=v.positive, favourable=v.favourable,
         sensitive=tuple(v.sensitive), bins=v.bins, kind=v.kind, column=v.column, threshold=v.threshold,
         exclude=tuple(v.exclude), split=v.split, train=v.train, audit=v.audit, weight=v.weight,
         id=v.id, cluster=v.cluster, time=v.time, number=v.number,
         indicators={k: c for k, c in a.roles.indicators.items() if k in v.sensitive},
-        classes=made.in_label_words(own, v.granted, made.values_of(a.seen, v.label), v.favourable),
+        classes=setup.in_label_words(own, v.granted, setup.values_of(a.seen, v.label), v.favourable),
         legitimate=v.legitimate, reference=v.get("reference", {}), adopted_by=v.get("adopted_by", None),
         served=v.get("served", None), forms=tuple(v.get("forms", ())),
         population=further.population_of(v.get("shares", {}), v.get("source", ""), v.sensitive),
@@ -360,7 +360,7 @@ def answers(a: Asked) -> made.Answers:
     )  # fmt: skip
 
 
-def look_over(a: Asked) -> made.Answers | None:
+def look_over(a: Asked) -> setup.Answers | None:
     """Before measuring: what would be read, what is odd about it, and the case file. The answers, once the
     audit shall run."""
     from audit.load import load_case
@@ -368,9 +368,9 @@ def look_over(a: Asked) -> made.Answers | None:
 
     st.header("Look it over")
     said = answers(a)
-    made.complete(said)
+    setup.complete(said)
     draft = a.folder.place / "draft.toml"
-    made.write(a.folder, a.files, said, draft)
+    setup.write(a.folder, a.files, said, draft)
     case = load_case(draft)
     with st.spinner("Reading what would be measured"):
         found = apart(preview, case, size=0 if a.files.data is None else a.files.data.stat().st_size)
@@ -393,7 +393,9 @@ FEW = 30
 def remarks(a: Asked, found: Preview) -> None:
     """What should be looked at first, each with the button that does the sensible thing."""
     for leak in found.leaks:
-        _offer(a, leak.sentence, f"Take {leak.column} away from the model", {"exclude": [*a.said.exclude, leak.column]})
+        _offer(
+            a, leak.sentence, f"Take {leak.column} away from the model", {"exclude": [*a.answers.exclude, leak.column]}
+        )
     small = [g for g in found.groups if g.rows < FEW]
     if small:
         named = ", ".join(f"{g.group} ({g.attribute}, {g.rows})" for g in small[:6])
@@ -403,7 +405,7 @@ def remarks(a: Asked, found: Preview) -> None:
                 "Only very large gaps can be told from chance there; the audit says for each group how large."
             )
         )
-    if a.said.cluster is None:
+    if a.answers.cluster is None:
         for column in _repeated(a):
             _offer(a, f"{column} holds each value several times: rows of one person are no independent evidence.",
                    f"Rows of one {column} belong together", {"cluster": column, "id": None})  # fmt: skip
@@ -413,7 +415,7 @@ def remarks(a: Asked, found: Preview) -> None:
 
 
 def _repeated(a: Asked) -> list[str]:
-    named = [c for c in (a.said.id, a.roles.id, a.roles.cluster) if c is not None]
+    named = [c for c in (a.answers.id, a.roles.id, a.roles.cluster) if c is not None]
     return [c for c in dict.fromkeys(named) if a.seen.columns[c].repeats]
 
 

@@ -55,14 +55,14 @@ def _confirm(folder: CaseFolder, asked: str, keep: bool) -> None:
     st.cache_resource.clear()
     for key in (asked, "case", "job"):
         st.session_state.pop(key, None)
-    st.session_state.forgotten = said(done)
+    st.session_state.forgotten = deletion_summary(done)
     st.query_params.clear()
     if "setup" in parts.PAGES:
         st.switch_page(parts.page("setup"))
     st.rerun()
 
 
-def said(done: Forgotten) -> str:
+def deletion_summary(done: Forgotten) -> str:
     """One line on what went."""
     kept = f" Kept: {', '.join(Path(p).name for p, _ in done.kept)} in the folder reports." if done.kept else ""
     return f"The case was deleted: {many(len(done.deleted), 'file')}, {many(done.size, 'byte')}.{kept}"

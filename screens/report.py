@@ -30,7 +30,7 @@ def show() -> None:
     folder = parts.need_case("Report")
     if folder is not None:
         parts.job_panel("The report")
-        made(folder)
+        signed_report(folder)
         sign.issue(folder)
         people.panel(folder)
         if access.may("delete", folder.place):
@@ -41,7 +41,7 @@ def show() -> None:
     parts.help_on("report")
 
 
-def made(folder: CaseFolder) -> None:
+def signed_report(folder: CaseFolder) -> None:
     """The signed report: download, the key made for it, pages to look at."""
     report = folder.run / "report.pdf"
     if not report.exists():

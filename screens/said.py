@@ -32,7 +32,7 @@ class Change(msgspec.Struct, kw_only=True):
     range: str = ""
 
 
-class Said(msgspec.Struct, kw_only=True, omit_defaults=True):
+class SetupAnswers(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Every answer by name; UNSET until its question was answered. at, reached: the open question, and the furthest;
     model: the model file that was there when the question about it was answered."""
 
@@ -84,13 +84,13 @@ class Said(msgspec.Struct, kw_only=True, omit_defaults=True):
             setattr(self, name, value)
 
 
-def kept(place: Path) -> Said:
+def kept(place: Path) -> SetupAnswers:
     """What was answered so far in the case of this folder. Raises DataError where it cannot be read."""
     path = place / KEPT
     if not path.exists():
-        return Said()
+        return SetupAnswers()
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Said)
+        return msgspec.json.decode(path.read_bytes(), type=SetupAnswers)
     except msgspec.DecodeError as error:
         raise DataError(
             "the answers of this case cannot be read", got=str(error), expected="what set-up kept",
@@ -98,6 +98,6 @@ def kept(place: Path) -> Said:
         ) from error  # fmt: skip
 
 
-def keep(place: Path, said: Said) -> None:
+def keep(place: Path, said: SetupAnswers) -> None:
     """Write the answers beside the case's files."""
     write_whole(place / KEPT, msgspec.json.encode(said))

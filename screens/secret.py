@@ -73,16 +73,16 @@ def keep_made(folder: CaseFolder, fingerprint: str, content: bytes) -> None:
     """Keep a key made here, for its owner to take away. Raises OutputError."""
     from audit.files import private_folder, write_new
 
-    private_folder(_made(folder))
-    write_new(_made(folder) / f"{fingerprint}.p12", content)
+    private_folder(_keys_folder(folder))
+    write_new(_keys_folder(folder) / f"{fingerprint}.p12", content)
 
 
 def made_keys(folder: CaseFolder) -> list[Path]:
     """The keys made here for this case, the newest first. What people bring is never among them."""
-    place = _made(folder)
+    place = _keys_folder(folder)
     found = [p for p in place.glob("*.p12") if len(p.stem) == 64] if place.is_dir() else []
     return sorted(found, key=lambda p: p.stat().st_mtime_ns, reverse=True)
 
 
-def _made(folder: CaseFolder) -> Path:
+def _keys_folder(folder: CaseFolder) -> Path:
     return folder.place / "keys"

@@ -75,7 +75,7 @@ def chosen(folder: CaseFolder, evidence: Evidence) -> Evidence:
         return evidence
     finally:
         st.button("Everyone again", key="cohort-all", on_click=_everyone, args=(folder.id,))
-    named = "; ".join(c.said() for c in asked)
+    named = "; ".join(c.words() for c in asked)
     st.info(state.plain(f"{many(found.people, 'person')}: {named}. Every figure here is of them, and of nobody else."))
     for note in found.notes:
         st.caption(state.plain(note))

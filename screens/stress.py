@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from audit.documents.contract import ContractHeld
-from audit.documents.stress import Finding, VariantFound
+from audit.documents.stress import Finding, VariantResult
 from audit.findings import name_of, percent
 from audit.metrics import ACCURACY
 from audit.numbers import are, brief, fixed, many, signed
@@ -190,12 +190,12 @@ def pipelines(folder: CaseFolder) -> None:
             parts.table(pd.DataFrame(rows), alt="Variants that were not made, and why")
 
 
-def _point(v: VariantFound, accuracy: int, at: int) -> tuple[float, float, str, str, bool]:
+def _point(v: VariantResult, accuracy: int, at: int) -> tuple[float, float, str, str, bool]:
     p, step = v.figures[at].p_adjusted, KINDS[v.kind].step
     return v.figures[at].value, v.figures[accuracy].value, v.variant, step, p is not None and p <= 0.05
 
 
-def _row(v: VariantFound, accuracy: int, at: int) -> dict[str, Any]:
+def _row(v: VariantResult, accuracy: int, at: int) -> dict[str, Any]:
     f, a = v.figures[at], v.figures[accuracy]
     return {
         "Variant": v.variant,

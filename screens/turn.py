@@ -45,7 +45,7 @@ def show(folder: CaseFolder) -> None:
     except AssayError as error:
         state.show_error(error)
         return
-    told(found)
+    show_turn(found)
 
 
 def _asked(frame: pd.DataFrame, row: int, column: str) -> Any:
@@ -68,7 +68,7 @@ def _rows(path: str, digest: str) -> Rows:
     return load_rows(load_case(Path(path)), everything=True)
 
 
-def told(found: Turned) -> None:
+def show_turn(found: Turned) -> None:
     """Before and after, in words and numbers."""
     before, after = found.decision
     if found.turns:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from reports.forget import Forgotten
     from reports.log.store import Entry
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "sample_data"
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -184,7 +184,7 @@ def _free(path: Path) -> Path:
 LARGE_BYTES = 8 << 20
 
 
-def apart(function: Callable[..., Found], *args: Any, size: int) -> Found:
+def apart(function: Callable[..., Result], *args: Any, size: int) -> Result:
     """`function(*args)`; where the file of `size` bytes is large, in a process that gives its memory back."""
     return function(*args) if size < LARGE_BYTES else elsewhere(function, *args)
 

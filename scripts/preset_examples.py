@@ -66,7 +66,7 @@ def case_of(sample: Sample) -> Case:
     return check_case(replace(case, forms=tuple(FormSpec(n, answers=answers.get(n, {})) for n in sample.forms)))
 
 
-def made(sample: Sample, folder: Path, *, trials: int = 6, draws: int = 200) -> tuple[Path, tuple[Filled, ...]]:
+def build_report(sample: Sample, folder: Path, *, trials: int = 6, draws: int = 200) -> tuple[Path, tuple[Filled, ...]]:
     """The signed report, verified, and its forms as they are filled in it. Raises VerificationError."""
     case, log, run = case_of(sample), folder / "log", folder / "run"
     run_audit(case, run, Settings(draws=draws))
@@ -124,7 +124,7 @@ def main(names: Sequence[str]) -> None:
     """Make the examples of these samples, or of every one."""
     for name in names or SAMPLES:
         with tempfile.TemporaryDirectory() as folder:
-            report, forms = made(SAMPLES[name], Path(folder))
+            report, forms = build_report(SAMPLES[name], Path(folder))
             (PLACE / f"{name}.pdf").write_bytes(report.read_bytes())
         print(f"docs/presets/{name}.pdf")
         for form in forms:

@@ -113,7 +113,7 @@ class Server:
 
     def _write_pages(self, to: IO[bytes]) -> None:
         """The keys of the pages that a child is to know, in order, and those pages that the server has not yet."""
-        made = getattr(sys.modules.get("reports.pdf"), "_made", None)
+        made = getattr(sys.modules.get("reports.pdf"), "_page_cache", None)
         if not self._pages or made is None:
             return
         with made.lock:
@@ -173,7 +173,7 @@ def _take_pages(handle: int) -> None:
         if not (data := file.read()):
             return
     keys, new = pickle.loads(data)
-    kept = sys.modules["reports.pdf"]._made.kept
+    kept = sys.modules["reports.pdf"]._page_cache.kept
     known = {**kept, **new}
     kept.clear()
     kept.update({key: known[key] for key in keys})

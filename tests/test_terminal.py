@@ -11,7 +11,7 @@ import pytest
 import cli
 from audit.errors import InputError
 from audit.printable import printable
-from reports.verify.result import Check, SignerFound, Verification
+from reports.verify.result import Check, SignatureInfo, Verification
 
 EVIL = "F\x1b[2K\x1b]0;mine\x07\u202e\u009b1m\nverified: every check held"
 
@@ -61,7 +61,7 @@ def test_what_stays() -> None:
 
 def test_a_received_report() -> None:
     """A signer writes what they like: each check, signer and the verdict stays one line."""
-    signer = SignerFound(
+    signer = SignatureInfo(
         "Member1", "member", EVIL, "0" * 64, "2026-01-01", "clock", "B-B", None, "approve", reason=EVIL, conditions=EVIL
     )
     lines = Verification((Check("figures", "one with another", "failed", EVIL),), (signer,)).lines()

@@ -83,7 +83,7 @@ def audit(
 def _case_file(path: Path, out: Path, options: dict[str, Any]) -> Path:
     """The case named, or the one that a data file and options make: written to the run folder before it is used."""
     from audit.files import write_whole
-    from audit.load.start import Given, bins_of, from_options
+    from audit.load.start import AuditOptions, bins_of, from_options
 
     options_given = sorted(k for k, v in options.items() if v not in (None, ()))
     if path.suffix == ".toml":
@@ -95,7 +95,7 @@ def _case_file(path: Path, out: Path, options: dict[str, Any]) -> Path:
                 todo="write them into the case file, or name the data file in place of it",
             )
         return path
-    text = from_options(path, Given(**options | {"bins": bins_of(options["bins"])}), out)
+    text = from_options(path, AuditOptions(**options | {"bins": bins_of(options["bins"])}), out)
     written = out / "case.toml"
     write_whole(written, text.encode())
     progress.say(f"assay audit: the case that was used is {written}")

@@ -58,7 +58,7 @@ def convert(
     consent: str | None, allow: Sequence[str],
 ) -> Result:  # fmt: skip
     from audit.load.tables import read_noted
-    from audit.models.convert import convert as made_of
+    from audit.models.convert import convert as convert_model
     from audit.models.own import Environment
 
     if (python is None) != (load is None):
@@ -70,7 +70,7 @@ def convert(
     if python is not None and load is not None:
         own = Environment(Path(os.path.abspath(python)), load, consent, model.resolve().parent, by_option=True)
     progress.stage("Reading the rows")
-    done = made_of(model, own, out, read_noted(data).frame, list(features), tuple(allow))
+    done = convert_model(model, own, out, read_noted(data).frame, list(features), tuple(allow))
     words = (
         f"Written: {done.path}, checked on {many(done.rows, 'row')}: the same decisions, scores at most "
         f"{brief(done.apart, 2)} apart. Its record: {done.path}.json"

@@ -216,7 +216,7 @@ class Commands(click.Group):
 def command(*params: click.Parameter, more: str = "") -> Callable[[Callable[..., Any]], Command]:
     """The decorator of a command's function, which takes each option by name and returns (document, words)."""
 
-    def made(function: Callable[..., Any]) -> Command:
+    def decorate(function: Callable[..., Any]) -> Command:
         def call(**given: Any) -> Call:
             as_json = given.pop("json")
             name = click.get_current_context().info_name or ""
@@ -227,7 +227,7 @@ def command(*params: click.Parameter, more: str = "") -> Callable[[Callable[...,
         done.more = more
         return done
 
-    return made
+    return decorate
 
 
 def parsed(argv: Sequence[str]) -> Call | None:

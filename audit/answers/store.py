@@ -46,7 +46,7 @@ SCHEMA = (
 )
 
 
-class Found(NamedTuple):
+class StoredAnswer(NamedTuple):
     """An answer, and when it was given (seconds)."""
 
     body: bytes
@@ -111,7 +111,7 @@ class Store:
                 with contextlib.suppress(sqlite3.Error):
                     base.close()
 
-    def get(self, key: bytes) -> Found | None:
+    def get(self, key: bytes) -> StoredAnswer | None:
         """What is kept under `key` (32 bytes), or None where nothing is, or it is not what was kept."""
         row = None
         with self._working() as base:
@@ -133,7 +133,7 @@ class Store:
             base.execute("INSERT OR IGNORE INTO owner VALUES (?, ?)", (self._run, number))
         self.found += 1
         self.oldest = made if self.oldest is None else min(self.oldest, made)
-        return Found(zlib.decompress(body), made)
+        return StoredAnswer(zlib.decompress(body), made)
 
     def put(self, key: bytes, kind: str, body: bytes) -> None:
         """Keep `body`, for as long as there is room. kind: "answer", "fit", "explanation" or "model"."""
@@ -368,13 +368,13 @@ def _to_remove_from(place: Path) -> sqlite3.Connection | None:
         return None
     base = connect(place)
     if base is None and not path.is_symlink() and path.exists() and path.stat().st_uid == os.getuid():
-        with _said():
+        with _sqlite_errors():
             raise sqlite3.OperationalError("the store cannot be opened")
     return base
 
 
 @contextlib.contextmanager
-def _said() -> Iterator[None]:
+def _sqlite_errors() -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
@@ -392,7 +392,7 @@ def _removed(
     also: str = "",
     given: tuple[Any, ...] = (),
 ) -> tuple[int, int]:
-    with contextlib.closing(base), _said():
+    with contextlib.closing(base), _sqlite_errors():
         base.execute("BEGIN IMMEDIATE")
         found = [number for (number,) in base.execute(which, values)]
         size = sum(base.execute("SELECT size FROM entry WHERE id = ?", (n,)).fetchone()[0] for n in found)

@@ -55,7 +55,7 @@ def keeping(out: Path) -> Iterator[Store | None]:
     token = _here.set(store)
     try:
         yield store
-        _told(store)
+        _report_reused(store)
     finally:
         _here.reset(token)
         store.close()
@@ -89,7 +89,7 @@ def day(when: float) -> str:
     return dt.datetime.fromtimestamp(when, dt.UTC).date().isoformat()
 
 
-def _told(store: Store) -> None:
+def _report_reused(store: Store) -> None:
     if store.found and store.oldest is not None:
         progress.say(
             f"{store.found:,} of {many(store.found + store.missed, 'answer')} {are(store.found, 'was', 'were')} "

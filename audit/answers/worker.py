@@ -18,7 +18,7 @@ from audit.answers.use import allowed_code, day, versions
 from audit.errors import ModelError
 from audit.files import canonical
 from audit.models import wire
-from audit.models.hybrids import MadeRows
+from audit.models.hybrids import LazyRows
 from audit.models.own import Environment, OwnWorker
 from audit.models.worker import ModelInfo, Rows, Worker
 
@@ -66,7 +66,7 @@ class Recalling(Worker):
             key = None
             if fields.get("op", fields.get("do")) in KEPT:
                 try:
-                    if isinstance(table, MadeRows):  # how they cross depends on what the process was sent before
+                    if isinstance(table, LazyRows):  # how they cross depends on what the process was sent before
                         key = self._key(*wire.pack(fields, arrays), table.digest())
                     else:
                         self._made = super()._blocks(fields, table, arrays)

@@ -248,7 +248,7 @@ def distinct_share(t: Table, columns: Sequence[str], given: Parameters) -> Any:
 
 
 def statistic(name: str) -> Callable[[Table, Sequence[str], Parameters], Any]:
-    def found(t: Table, columns: Sequence[str], given: Parameters) -> Any:
+    def compute(t: Table, columns: Sequence[str], given: Parameters) -> Any:
         t.series(columns[0])
         values = t.numbers(columns[0])
         known = np.isfinite(values)
@@ -267,4 +267,4 @@ def statistic(name: str) -> Callable[[Table, Sequence[str], Parameters], Any]:
             return [float(q) for q in np.quantile(values, given.at)]
         return float(functions[name](values))
 
-    return found
+    return compute

@@ -13,7 +13,7 @@ from audit.contract.functions import limits
 from audit.contract.kinds import KINDS, Kind, Takes
 from audit.contract.records import SEVERITIES, Check, Contract, Parameters
 from audit.errors import CaseError, DataError, nearest
-from audit.load.toml import Reader, beside, parse, write
+from audit.load.toml import Reader, parse, resolve_path, write
 from audit.load.written import ContractSection
 from audit.numbers import brief, many
 
@@ -86,7 +86,7 @@ def _check(entry: Mapping[str, Any], number: int) -> Check:
     columns = _columns(at, kind.name, kind.columns, value)
     mostly = at.number("mostly", low=0, high=1)
     severity = "error" if "severity" not in entry else at.choice("severity", SEVERITIES)
-    parameters = _given(at, kind, value)
+    parameters = _parameters(at, kind, value)
     if kind.takes is Takes.SHARE:
         mostly = 1 - float(at.number(kind.name, low=0, high=1) or 0)
     return Check(kind.name, columns, parameters, 1.0 if mostly is None else mostly, severity, at.text("because") or "")
@@ -104,7 +104,7 @@ def _columns(at: Reader, name: str, wanted: int, value: Any) -> tuple[str, ...]:
     return (column,) if wanted == 1 else (column, str(at.text(name)))
 
 
-def _given(at: Reader, kind: Kind, value: Any) -> dict[str, Any]:
+def _parameters(at: Reader, kind: Kind, value: Any) -> dict[str, Any]:
     if kind.takes in _READ:
         return _READ[kind.takes](at, kind.name, value)
     if value is not True:
@@ -172,7 +172,7 @@ def from_case(section: ContractSection, folder: Path) -> Contract:
             todo="keep one of the two",
         )
     if section.file is not None:
-        return read_contract(beside(folder, section.file))
+        return read_contract(resolve_path(folder, section.file))
     digest = hashlib.sha256(json.dumps(section.check, sort_keys=True, default=str).encode()).hexdigest()
     return contract_of(section.check, "the case file", digest)
 

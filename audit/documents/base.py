@@ -96,7 +96,7 @@ class Compared(Record, frozen=True):
     audited: str | None = None
 
 
-class SettingsSaid(Record, frozen=True):
+class SettingsRecord(Record, frozen=True):
     """How it was measured: audit.gaps.Settings as written."""
 
     seed: int
@@ -110,5 +110,5 @@ class SettingsSaid(Record, frozen=True):
 
 __all__ = [
     "CaseNamed", "Compared", "Gap", "Interval", "Model", "Names", "NormResult", "PolicyNamed", "Record",
-    "Served", "SettingsSaid", "Tool",
+    "Served", "SettingsRecord", "Tool",
 ]  # fmt: skip

@@ -14,7 +14,7 @@ from audit.documents.base import (
     NormResult,
     PolicyNamed,
     Record,
-    SettingsSaid,
+    SettingsRecord,
     Tool,
 )
 from audit.documents.contract import ContractHeld
@@ -396,7 +396,7 @@ class Evidence(Record, frozen=True):
     norms: tuple[NormResult, ...]
     findings: Names
     notes: Names
-    settings: SettingsSaid
+    settings: SettingsRecord
     family: int = 0
     pairs: tuple[Pair, ...] = ()
     power: tuple[Reach, ...] = ()

@@ -122,7 +122,7 @@ class StepTaken(Record, frozen=True):
     start: Any = field(name="from", default=None)
 
 
-class ChangeFound(Record, frozen=True):
+class CounterfactualSteps(Record, frozen=True):
     steps: tuple[StepTaken, ...]
 
 
@@ -130,7 +130,7 @@ class TurnedBy(Record, frozen=True):
     """Whether a change was found that turns the decision, and which, the least first."""
 
     found: bool = False
-    changes: tuple[ChangeFound, ...] = ()
+    changes: tuple[CounterfactualSteps, ...] = ()
 
 
 class Refused(Record, frozen=True):
@@ -212,7 +212,7 @@ class Interactions(Record, frozen=True):
     pairs: tuple[InteractingPair, ...] = ()
 
 
-class LimeMade(Record, frozen=True):
+class LimeSeeds(Record, frozen=True):
     seeds: tuple[int, ...] = ()
 
 
@@ -273,7 +273,7 @@ class Explanations(Record, frozen=True):
     rows: int = 0
     dependence: tuple[Dependence, ...] | None = None
     interactions: Interactions | None = None
-    lime: LimeMade | None = None
+    lime: LimeSeeds | None = None
     groups: tuple[GroupMean, ...] = ()
     decomposition: tuple[Decomposition, ...] = ()
     fidelity: tuple[Fidelity, ...] = ()

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType, field
 
-from audit.documents.base import CaseNamed, Model, Names, NormResult, PolicyNamed, Record, SettingsSaid, Tool
+from audit.documents.base import CaseNamed, Model, Names, NormResult, PolicyNamed, Record, SettingsRecord, Tool
 from audit.documents.evidence import LeftToCube
 from audit.values import Count, Gap, Rate
 
@@ -116,7 +116,7 @@ class DecisionOn(Record, frozen=True):
     time: str | None = None
 
 
-class MadeModel(Record, frozen=True):
+class CandidateModel(Record, frozen=True):
     file: str
     sha256: str
     format: str | None = None
@@ -200,7 +200,7 @@ class Mitigation(Record, frozen=True):
     case: CaseNamed
     parameters: dict[str, Any]
     seed: int
-    model: MadeModel
+    model: CandidateModel
     base: Model
     data: MitigatedData
     splits: Splits
@@ -210,7 +210,7 @@ class Mitigation(Record, frozen=True):
     changes: tuple[Change, ...]
     flips: tuple[Flip, ...]
     policy: PolicyNamed | None = None
-    settings: SettingsSaid | None = None
+    settings: SettingsRecord | None = None
     tool: Tool | None = None
     notes: Names = ()
     words: str = ""

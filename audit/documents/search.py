@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType, field
 
-from audit.documents.base import CaseNamed, Model, Names, Record, SettingsSaid, Tool
+from audit.documents.base import CaseNamed, Model, Names, Record, SettingsRecord, Tool
 
 
 class Loss(Record, frozen=True):
@@ -99,7 +99,7 @@ class Search(Record, frozen=True):
     objectives: Names = ()
     space: dict[str, dict[str, Any]] = field(default_factory=dict)
     sampler: str = ""
-    settings: SettingsSaid | None = None
+    settings: SettingsRecord | None = None
     tool: Tool | None = None
     counts: dict[str, Any] = field(default_factory=dict)
     trials_asked: int | None = None

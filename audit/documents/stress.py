@@ -162,7 +162,7 @@ class Variation(Record, frozen=True):
     counts: Counts
 
 
-class VariantFound(Record, frozen=True):
+class VariantResult(Record, frozen=True):
     """side: "train" (a choice in building), "test" (what comes in differs) or "decide"; changed: decisions."""
 
     variant: str
@@ -173,7 +173,7 @@ class VariantFound(Record, frozen=True):
     changed: int = 0
 
 
-class AimFound(Record, frozen=True):
+class AimResult(Record, frozen=True):
     """One figure as built (base), and of the model that was shipped."""
 
     metric: str
@@ -188,7 +188,7 @@ class AimFound(Record, frozen=True):
     groups: Names = ()
 
 
-class NotMade(Record, frozen=True):
+class FailedVariant(Record, frozen=True):
     variant: str
     reason: str
 
@@ -217,9 +217,9 @@ class Whatif(Record, frozen=True):
 
     schema: str
     data: DataRead
-    aims: tuple[AimFound, ...]
-    variants: tuple[VariantFound, ...]
-    failed: tuple[NotMade, ...]
+    aims: tuple[AimResult, ...]
+    variants: tuple[VariantResult, ...]
+    failed: tuple[FailedVariant, ...]
     multiverse: tuple[Multiverse, ...]
     case: CaseNamed | None = None
     asked: AskedVariants | None = None

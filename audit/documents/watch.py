@@ -56,20 +56,20 @@ class GateCheck(Record, frozen=True):
     name: str = ""
 
 
-class GateSaid(Record, frozen=True):
+class GateVerdict(Record, frozen=True):
     """undecided: checks that hold, or do not, only so far."""
 
     checks: tuple[GateCheck, ...]
     undecided: tuple[GateCheck, ...] = ()
 
 
-class Beside(Record, frozen=True):
+class ShadowNow(Record, frozen=True):
     """A model that decides beside the running one; ours, theirs: norms of both on the same people."""
 
     model: str
     method: str
     batches: int
-    gate: GateSaid | None = None
+    gate: GateVerdict | None = None
     ours: tuple[NormNow, ...] = ()
     theirs: tuple[NormNow, ...] = ()
 
@@ -166,11 +166,11 @@ class Watch(Record, frozen=True):
     groups: tuple[GroupNow, ...] = ()
     changes: Any = None
     quarantine: PutAside = PutAside()
-    pending: Beside | None = None
-    beside: Beside | None = None
+    pending: ShadowNow | None = None
+    beside: ShadowNow | None = None
 
 
-class StreamSaid(Record, frozen=True):
+class StreamAlpha(Record, frozen=True):
     key: str
     alpha: float | None = None
 
@@ -191,7 +191,7 @@ class BatchFacts(Record, frozen=True):
     number: int | None = None
     running: str | None = None
     norms: tuple[NormNow, ...] = ()
-    streams: tuple[StreamSaid, ...] = ()
+    streams: tuple[StreamAlpha, ...] = ()
     due: Any = UNSET
 
 

@@ -76,7 +76,7 @@ class One:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class PrecomputedExplanations:
     """What was made ahead. audited, made, kept: people; asked: rows that the model was asked about to explain them."""
 
     case: str
@@ -111,7 +111,7 @@ class Read:
 def precompute(
     case: Case, out: Path, *, rows: int | None = None, seed: int = 0, output: str = PROBABILITY,
     allow: Sequence[str] = (),
-) -> Made:  # fmt: skip
+) -> PrecomputedExplanations:  # fmt: skip
     """Ask what an audit of the case asks, and explain its first `rows` audited people (all, if None) as
     `assay explain --row` would by SHAP. What is kept already is passed over, so that stopped work goes on.
 
@@ -194,7 +194,7 @@ def precompute(
         if before is not None:
             store.put(_pointer(case, settings, allow), "explanation", key)
         people = store.people(key)
-    return Made(case.name, len(who.frame), asked, done, people, head.method, kind)
+    return PrecomputedExplanations(case.name, len(who.frame), asked, done, people, head.method, kind)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

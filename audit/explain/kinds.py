@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from audit.models.hybrids import MadeRows
+from audit.models.hybrids import LazyRows
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -18,7 +18,7 @@ Bools = npt.NDArray[np.bool_]
 
 Predict = Callable[[pd.DataFrame], Floats]
 """Rows in, one number a row out: the probability of the positive value, a 0/1 decision or a regression's value. One
-with a true attribute `takes_hybrids` takes `audit.models.hybrids.MadeRows` too."""
+with a true attribute `takes_hybrids` takes `audit.models.hybrids.LazyRows` too."""
 
 Step = Callable[[int, int], None]
 """Told (done, total) while work goes on. May raise Cancelled."""
@@ -71,7 +71,7 @@ class Attributions:
         return replace(self, rerouted=rerouted)
 
 
-def ask(predict: Predict, rows: MadeRows) -> Floats:
+def ask(predict: Predict, rows: LazyRows) -> Floats:
     """(E,): the answers, to rows that are built here unless the model's process can."""
     given: Any = rows if getattr(predict, "takes_hybrids", False) else rows.frame()
     return np.asarray(predict(given), dtype=np.float64)

@@ -72,11 +72,11 @@ def _kind(at: Opened) -> str:
     return "hist" if at.name.startswith("Hist") else "boosting" if at.name.startswith("Gradient") else "forest"
 
 
-Told = tuple[str, Floats, Ints, Floats]
+TreeReading = tuple[str, Floats, Ints, Floats]
 """(kind of trees; the matrix (n, E) that they see; whose columns (E,); the library's own answer (n,))."""
 
 
-def _of_lightgbm(at: Opened) -> Told:
+def _of_lightgbm(at: Opened) -> TreeReading:
     booster = _booster(at.last)
     total = np.asarray(booster.predict(at.encoded, raw_score=True), dtype=np.float64)
     if "average_output" in booster.model_to_string(num_iteration=1).split("\n\n")[0].split("\n"):
@@ -84,7 +84,7 @@ def _of_lightgbm(at: Opened) -> Told:
     return "lightgbm", _numbers(at.encoded), at.own, _one(total)
 
 
-def _of_xgboost(at: Opened) -> Told:
+def _of_xgboost(at: Opened) -> TreeReading:
     import xgboost
 
     booster, missing = _booster(at.last), getattr(at.last, "missing", np.nan)
@@ -98,7 +98,7 @@ def _of_xgboost(at: Opened) -> Told:
     return "xgboost", matrix, at.own, _one(total)
 
 
-def _of_hist(at: Opened) -> Told:
+def _of_hist(at: Opened) -> TreeReading:
     matrix = np.asarray(at.last._preprocess_X(at.encoded, reset=False), dtype=np.float64)
     own = at.own
     if getattr(at.last, "_preprocessor", None) is not None:  # it puts the categories first
@@ -107,12 +107,12 @@ def _of_hist(at: Opened) -> Told:
     return "hist", matrix, own, tree_total(at.last, at.encoded, at.index)
 
 
-def _of_boosting(at: Opened) -> Told:
+def _of_boosting(at: Opened) -> TreeReading:
     scale = 2.0 if at.index is not None and at.last.loss == "exponential" else 1.0
     return "boosting", _single(at.encoded), at.own, scale * tree_total(at.last, at.encoded, at.index)
 
 
-def _of_forest(at: Opened) -> Told:
+def _of_forest(at: Opened) -> TreeReading:
     return "forest", _single(at.encoded), at.own, tree_total(at.last, at.encoded, at.index)
 
 

@@ -25,7 +25,7 @@ SAME = 1e-12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Found:
+class Counterfactual:
     """One person's least change. choice (U,): -1 keeps a unit, c takes its c-th value; None where none was found.
 
     complete: no combination of the plausible values was left out that could have been better. tried: rows asked.
@@ -40,7 +40,7 @@ class Found:
 
 def search(
     predict: Predict, frame: pd.DataFrame, people: Ints, parts: Sequence[Unit], rule: Rule, budget: int
-) -> tuple[Found, ...]:
+) -> tuple[Counterfactual, ...]:
     """The least change found for each of `people` (n,), positions in `frame`, who are refused.
 
     budget : combinations that the last step may try for each person.
@@ -63,7 +63,7 @@ class _Search:
         # (n, C + 1): the last is the cost of keeping the unit, so that index -1 finds it.
         self.costs = [np.column_stack([u.cost[people], np.zeros(n)]) for u in parts]
 
-    def run(self, budget: int) -> tuple[Found, ...]:
+    def run(self, budget: int) -> tuple[Counterfactual, ...]:
         self._greedy()
         self._smaller()
         complete = self._cheaper(budget)
@@ -71,7 +71,7 @@ class _Search:
         for i in range(len(self.people)):
             found = bool(np.isfinite(self.cost[i]))
             out.append(
-                Found(
+                Counterfactual(
                     self.best[i].copy() if found else None,
                     float(self.cost[i]) if found else None,
                     float(self.rule.score(self.score[i])) if found else None,

@@ -20,7 +20,7 @@ from audit.explain.change import CATEGORY, Unit, units, unseen
 from audit.explain.kinds import Floats, Ints, Predict
 from audit.explain.outputs import Rule
 from audit.explain.prepare import shown
-from audit.explain.recourse import Found, search
+from audit.explain.recourse import Counterfactual, search
 from audit.explain.sample import FLOOR
 from audit.explain.summary import number
 from audit.numbers import fixed, many, points
@@ -117,10 +117,10 @@ class Finding:
     def of(cls, given: Recourse, predict: Predict, frame: pd.DataFrame, rule: Rule) -> Finding:
         return cls(predict, frame, units(given, frame), rule)
 
-    def search(self, people: Ints, budget: int) -> tuple[Found, ...]:
+    def search(self, people: Ints, budget: int) -> tuple[Counterfactual, ...]:
         return search(self.predict, self.frame, people, self.parts, self.rule, budget)
 
-    def person(self, row: int, found: Found) -> dict[str, Any]:
+    def person(self, row: int, found: Counterfactual) -> dict[str, Any]:
         """One person's recourse, with its sentence."""
         if found.choice is None:
             reach = (
@@ -152,7 +152,7 @@ class Finding:
         }  # fmt: skip
 
 
-def _reach(found: Found) -> dict[str, Any]:
+def _reach(found: Counterfactual) -> dict[str, Any]:
     return {"complete": found.complete, "tried": found.tried}
 
 

@@ -17,7 +17,7 @@ from audit.load import contracts, engines, forms, models, population, recourse
 from audit.load.policies import load_policy
 from audit.load.roles import check_roles
 from audit.load.schema import read
-from audit.load.toml import Reader, beside, parse, relative, write
+from audit.load.toml import Reader, parse, relative, resolve_path, write
 from audit.load.toml import key as bare
 from audit.load.values import name_of
 from audit.load.written import CaseFile, DataSection, ProxySection, TableSection, WatchSection, proxy_refused
@@ -37,7 +37,7 @@ def load_case(path: Path, *, fetch: bool = True) -> Case:
     given = read(Reader(document, "the case file", CaseError), CaseFile)
     top = Reader(document, "the case file", CaseError)
     data = _data(given.data, top.section("data"), file.parent)
-    model = models.made(given.model, Reader(top.section("model"), "[model]", CaseError), file.parent)
+    model = models.from_section(given.model, Reader(top.section("model"), "[model]", CaseError), file.parent)
     if model.outcomes:
         if data.label is None or data.task != "classification":
             raise CaseError(
@@ -55,12 +55,12 @@ def load_case(path: Path, *, fetch: bool = True) -> Case:
         model,
         replace(policy, adopted_by=given.policy.adopted_by),
         file,
-        None if given.population is None else population.made(given.population),
-        None if given.recourse is None else recourse.made(given.recourse),
+        None if given.population is None else population.from_section(given.population),
+        None if given.recourse is None else recourse.from_section(given.recourse),
         _watch(given.watch, file.parent),
         forms.about(given.case),
-        forms.made(given.policy, given.answers, file.parent),
-        **contracts.made(given, file.parent),
+        forms.from_sections(given.policy, given.answers, file.parent),
+        **contracts.fields_of(given, file.parent),
     )
     check_roles(case)
     if fetch and model.registry is not None:
@@ -108,14 +108,14 @@ def _data(given: DataSection, table: Mapping[str, Any], folder: Path) -> DataSpe
     if given.positive is None and given.task != "regression":
         raise at.missing("positive")
     positive = _name(given.positive)
-    spark = engines.made(given)
+    spark = engines.from_section(given)
     return DataSpec(
         path=engines.place(given, at, folder, spark),
         label=given.label,
         positive=positive,
         favourable=_name(given.favourable) or positive,
         sensitive=given.sensitive,
-        sensitive_path=None if given.sensitive_path is None else beside(folder, given.sensitive_path),
+        sensitive_path=None if given.sensitive_path is None else resolve_path(folder, given.sensitive_path),
         id=given.id,
         reference={k: name_of(v) for k, v in given.reference.items()},
         bins=given.bins,
@@ -153,7 +153,7 @@ def _proxy(given: Mapping[str, ProxySection | str], at: Reader, folder: Path) ->
         raise proxy_refused(
             Reader(at.section("proxy"), at.where, at.error), next(k for k in given if k not in sections)
         )
-    return {k: ProxySpec(v.column, beside(folder, v.table)) for k, v in sections.items()}
+    return {k: ProxySpec(v.column, resolve_path(folder, v.table)) for k, v in sections.items()}
 
 
 def _table(given: TableSection, folder: Path) -> TableSpec:
@@ -169,7 +169,7 @@ def _table(given: TableSection, folder: Path) -> TableSpec:
             expected="none: a case is shown to people and printed",
             todo="take it out, and give it by PGPASSWORD or a file ~/.pgpass",
         )
-    url = f"duckdb:///{beside(folder, rest.removeprefix('/'))}" if scheme == "duckdb" else given.url
+    url = f"duckdb:///{resolve_path(folder, rest.removeprefix('/'))}" if scheme == "duckdb" else given.url
     return TableSpec(url, given.table, given.key)
 
 
@@ -183,8 +183,8 @@ def _watch(given: WatchSection, folder: Path) -> WatchSpec:
     return WatchSpec(
         usual.batch if given.batch is None else None if given.batch == "time" else given.batch,
         usual.label_delay if given.label_delay is None else given.label_delay,
-        None if source is None else Path("-") if source == "-" else beside(folder, source),
-        None if given.labels is None else beside(folder, given.labels),
+        None if source is None else Path("-") if source == "-" else resolve_path(folder, source),
+        None if given.labels is None else resolve_path(folder, given.labels),
         given.webhook,
         {k: v for k, v in structs.asdict(given.served).items() if v is not None},
         given.secret,

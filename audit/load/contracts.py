@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from audit.load.toml import beside, relative
+from audit.load.toml import relative, resolve_path
 from audit.load.written import CaseFile, ContractSection, StressSection
 from audit.stress.spec import StressSpec, WhatifSpec, known_kinds
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from audit.case import Case
 
 
-def made(given: CaseFile, folder: Path) -> dict[str, Any]:
+def fields_of(given: CaseFile, folder: Path) -> dict[str, Any]:
     """The fields of `Case`. Raises CaseError, DataError."""
     out: dict[str, Any] = {}
     if given.contract is not None:
         from audit.contract.read import from_case
 
         section = ContractSection(given.contract) if isinstance(given.contract, str) else given.contract
-        file = None if section.file is None else beside(folder, section.file)
+        file = None if section.file is None else resolve_path(folder, section.file)
         out |= {"contract": from_case(section, folder), "contract_file": file}
     if given.stress is not None:
         out |= {"stress": _stress(given.stress)}

@@ -10,7 +10,7 @@ from typing import Any
 from audit.case import EndpointSpec, RegistrySpec
 from audit.errors import CaseError
 from audit.load import schema
-from audit.load.toml import Reader, beside, relative
+from audit.load.toml import Reader, relative, resolve_path
 from audit.load.written import ENDPOINT, EndpointSection, RegistrySection, endpoint_refused
 from audit.models.served.addresses import PEOPLE, PLACES, WEB, check_address
 from audit.models.served.protocols import PROTOCOLS
@@ -23,10 +23,10 @@ def read(table: Any, folder: Path) -> EndpointSpec:
     if not isinstance(table, dict):
         raise endpoint_refused(Reader({"endpoint": table}, "[model]", CaseError), "endpoint")
     at = Reader(table, ENDPOINT, CaseError)
-    return made(schema.read(at, EndpointSection), at, folder)
+    return from_section(schema.read(at, EndpointSection), at, folder)
 
 
-def made(given: EndpointSection, at: Reader, folder: Path) -> EndpointSpec:
+def from_section(given: EndpointSection, at: Reader, folder: Path) -> EndpointSpec:
     """The section as it was read by `at`, for what a refusal shows. Raises CaseError."""
     check_address(given.url, PROTOCOLS[given.protocol].schemes, given.plain_text, at.where)
     return EndpointSpec(
@@ -40,12 +40,12 @@ def made(given: EndpointSection, at: Reader, folder: Path) -> EndpointSpec:
         batch=int(given.batch),
         timeout=given.timeout,
         retries=int(given.retries),
-        ca=None if given.ca is None else beside(folder, given.ca),
+        ca=None if given.ca is None else resolve_path(folder, given.ca),
         token_env=given.token_env,
         token_header=given.token_header,
         plain_text=given.plain_text,
         request=_template(given, at),
-        answers=None if given.answers is None else beside(folder, given.answers),
+        answers=None if given.answers is None else resolve_path(folder, given.answers),
     )
 
 
@@ -111,7 +111,7 @@ def registry_of(path: str, given: RegistrySection, folder: Path) -> RegistrySpec
         )
     if given.uri is not None:
         check_address(given.uri, WEB, given.plain_text, "`registry` under [model]")
-    ca = None if given.ca is None else beside(folder, given.ca)
+    ca = None if given.ca is None else resolve_path(folder, given.ca)
     return RegistrySpec(path, found[1], found[2], found[3], given.uri, ca, given.plain_text)
 
 

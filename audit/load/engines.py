@@ -8,14 +8,14 @@ from typing import Any
 from audit.case import DataSpec, SparkSpec
 from audit.engines import SPARK
 from audit.errors import CaseError, DataError
-from audit.load.toml import Reader, beside, relative
+from audit.load.toml import Reader, relative, resolve_path
 from audit.load.written import DataSection, SparkSection
 
 FRAME = "(a DataFrame of a notebook)"
 """What is written as the table of a Spark DataFrame that was handed over; no engine can find it again."""
 
 
-def made(given: DataSection) -> SparkSpec | None:
+def from_section(given: DataSection) -> SparkSpec | None:
     """What a case says of Spark. Raises CaseError where its keys contradict each other."""
     if given.engine != SPARK:
         for key, value in (("table", given.table), ("spark", given.spark)):
@@ -71,7 +71,7 @@ def place(given: DataSection, at: Reader, folder: Path, spark: SparkSpec | None)
         return Path(f"spark:{spark.table}")
     if given.path is None:
         raise at.missing("path")
-    return Path(given.path) if spark is not None and spark.url is not None else beside(folder, given.path)
+    return Path(given.path) if spark is not None and spark.url is not None else resolve_path(folder, given.path)
 
 
 def to_table(data: DataSpec, folder: Path) -> dict[str, Any]:

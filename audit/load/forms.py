@@ -13,7 +13,7 @@ from typing import Any
 
 from audit.case import Case, FormSpec
 from audit.errors import CaseError
-from audit.load.toml import Reader, beside, parse, relative
+from audit.load.toml import Reader, parse, relative, resolve_path
 from audit.load.written import About, PolicySection
 
 ABOUT = tuple(key for key in About.__struct_fields__ if key not in ("name", "purpose"))
@@ -43,11 +43,13 @@ def stated(case: Case) -> dict[str, str]:
     return {**case.about, **{k: v for k, v in answers.items() if v}}
 
 
-def made(policy: PolicySection, answers: Mapping[str, Mapping[str, Any]], folder: Path) -> tuple[FormSpec, ...]:
+def from_sections(
+    policy: PolicySection, answers: Mapping[str, Mapping[str, Any]], folder: Path
+) -> tuple[FormSpec, ...]:
     """The forms in the order of the case, each with its answers. Raises CaseError."""
     specs: dict[str, FormSpec] = {}
     for entry in policy.presets:
-        spec = _own(beside(folder, entry)) if entry.endswith(ENDING) else FormSpec(entry)
+        spec = _own(resolve_path(folder, entry)) if entry.endswith(ENDING) else FormSpec(entry)
         if spec.name in specs:
             at = Reader({"presets": list(policy.presets)}, "[policy]", CaseError)
             raise at.wrong("presets", f"each form once; two are called {spec.name!r}")

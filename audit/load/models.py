@@ -11,7 +11,7 @@ from typing import Any
 from audit.case import ModelSpec
 from audit.errors import CaseError
 from audit.load import endpoints, schema
-from audit.load.toml import Reader, beside, relative
+from audit.load.toml import Reader, relative, resolve_path
 from audit.load.values import name_of
 from audit.load.written import ENDPOINT, ModelSection, RegistrySection
 from audit.models.own_loaders import WAYS
@@ -26,10 +26,10 @@ _ALSO = {("classes", "decision"), ("classes", "endpoint"), ("link", "endpoint")}
 
 def read(at: Reader, folder: Path) -> ModelSpec:
     """Raises CaseError for an unknown key, no or two kinds of model, and keys that do not go together."""
-    return made(schema.read(at, ModelSection), at, folder)
+    return from_section(schema.read(at, ModelSection), at, folder)
 
 
-def made(given: ModelSection, at: Reader, folder: Path) -> ModelSpec:
+def from_section(given: ModelSection, at: Reader, folder: Path) -> ModelSpec:
     """The section as it was read by `at`, for what a refusal shows. Raises CaseError."""
     if given.outcomes:
         return ModelSpec("decision", outcomes=True)
@@ -46,7 +46,7 @@ def made(given: ModelSection, at: Reader, folder: Path) -> ModelSpec:
     kind = kinds[0]
     served = None
     if given.endpoint is not None:
-        served = endpoints.made(given.endpoint, Reader(at.section("endpoint"), ENDPOINT, at.error), folder)
+        served = endpoints.from_section(given.endpoint, Reader(at.section("endpoint"), ENDPOINT, at.error), folder)
     value = served.url if served is not None else str(at.table[kind])
     if given.threshold is not None and kind == "decision":
         raise CaseError(
@@ -76,14 +76,14 @@ def made(given: ModelSection, at: Reader, folder: Path) -> ModelSpec:
         )
     return ModelSpec(
         kind=kind,
-        path=beside(folder, value) if kind == "path" and registry is None else None,
+        path=resolve_path(folder, value) if kind == "path" and registry is None else None,
         column=value if kind in ("decision", "score") else None,
         endpoint=served,
         threshold=0.5 if given.threshold is None else given.threshold,
         threshold_given=given.threshold is not None,
         link=given.link,
         classes=_classes(given.classes),
-        python=None if given.python is None else beside(folder, given.python),
+        python=None if given.python is None else resolve_path(folder, given.python),
         load=given.load,
         consent=given.consent,
         origin=given.origin,

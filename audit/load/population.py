@@ -10,7 +10,7 @@ from audit.load.written import PopulationSection
 from audit.numbers import brief, many
 
 
-def made(given: PopulationSection) -> Population:
+def from_section(given: PopulationSection) -> Population:
     """[population] as written."""
     return Population(given.shares, given.source)
 

@@ -297,13 +297,13 @@ def _exact(column: Seen, words: Iterable[str]) -> bool:
     return column.plain.replace(" ", "") in {w.replace("_", "") for w in words}
 
 
-Found = list[tuple[Seen, str]]
+Candidates = list[tuple[Seen, str]]
 
 
-def _sensitive_ones(free: Iterable[Seen], made: Iterable[str]) -> tuple[Found, Found]:
+def _sensitive_ones(free: Iterable[Seen], made: Iterable[str]) -> tuple[Candidates, Candidates]:
     """The columns to begin with, and others. One column a ground, and few enough groups to count intersections."""
-    sure: Found = []
-    rest: Found = []
+    sure: Candidates = []
+    rest: Candidates = []
     exact = all_words()
     grounds: dict[str, int] = {}
     for column in sorted(free, key=lambda c: (ground_of(c) is not None and not _exact(c, exact), c.place)):
@@ -318,7 +318,7 @@ def _sensitive_ones(free: Iterable[Seen], made: Iterable[str]) -> tuple[Found, F
         (sure if grounds[asked_as] == 1 and what in SENSITIVE else rest).append((column, why))
     order = {what: n for n, what in enumerate(SENSITIVE)}
     sure.sort(key=lambda found: order[ground_of(found[0])[0]])  # type: ignore[index]
-    chosen: Found = []
+    chosen: Candidates = []
     groups = 1
     for column, why in sure:
         size = 4 if column.number and column.distinct > limits.MAX_NUMBERS else column.distinct

@@ -11,7 +11,7 @@ from audit.load.toml import Reader
 from audit.load.written import RecourseSection
 
 
-def made(given: RecourseSection) -> Recourse:
+def from_section(given: RecourseSection) -> Recourse:
     """The table's content. Raises CaseError for a column that is not actionable, or that is changed in two ways."""
     actionable = given.actionable
     for where in ("ranges", "direction"):

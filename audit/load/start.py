@@ -137,7 +137,7 @@ def _in_label_words(roles: Roles, frame: pd.DataFrame) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class AuditOptions:
     """The options of `assay audit DATA`, as a person gave them; None and () where they did not."""
 
     sensitive: Sequence[str] = ()
@@ -163,7 +163,7 @@ class Given:
     purpose: str | None = None
 
 
-def from_options(data: Path, given: Given, folder: Path) -> str:
+def from_options(data: Path, given: AuditOptions, folder: Path) -> str:
     """The case file that these options make, to lie in `folder`. Nothing is taken that was neither given nor certain.
 
     Raises CaseError where an option is lacking, with the proposals; DataError where the table cannot be read.
@@ -210,7 +210,7 @@ def from_options(data: Path, given: Given, folder: Path) -> str:
     return "# Written by `assay audit` from its options.\n" + note + "\n\n".join(blocks) + "\n"
 
 
-def _refuse_unknown(given: Given, columns: Sequence[str]) -> None:
+def _refuse_unknown(given: AuditOptions, columns: Sequence[str]) -> None:
     for role in ("label", "decision", "score", "weight", "id", "time", "cluster"):
         name = getattr(given, role)
         if name is not None and name not in columns:
@@ -218,7 +218,7 @@ def _refuse_unknown(given: Given, columns: Sequence[str]) -> None:
                             todo=nearest(name, columns) + no_header(columns))  # fmt: skip
 
 
-def _data_section(data: Path, given: Given, folder: Path, frame: pd.DataFrame) -> dict[str, object]:
+def _data_section(data: Path, given: AuditOptions, folder: Path, frame: pd.DataFrame) -> dict[str, object]:
     """[data] as given; what is not given and not certain is asked. Raises CaseError."""
     values: dict[str, object] = {"path": _from(folder, data.resolve()), "label": given.label}
     outcome = given.label or given.decision
@@ -239,7 +239,7 @@ def _data_section(data: Path, given: Given, folder: Path, frame: pd.DataFrame) -
     return values | {"exclude": list(given.exclude) or None}
 
 
-def _model_section(given: Given, folder: Path) -> dict[str, object]:
+def _model_section(given: AuditOptions, folder: Path) -> dict[str, object]:
     """[model] as given: a file, a column, or the outcomes by themselves."""
     model: dict[str, object]
     if given.model is not None:
@@ -276,7 +276,7 @@ def _classes(pairs: Sequence[str]) -> dict[str, str]:
     return out
 
 
-def _sign(given: Given, outcome: str, values: Sequence[str]) -> dict[str, object]:
+def _sign(given: AuditOptions, outcome: str, values: Sequence[str]) -> dict[str, object]:
     """positive and favourable, as given or certain. Raises CaseError with the question where they are neither."""
     sign = sign_of(outcome, values) if len(values) >= 2 else None
     if given.positive is None and given.favourable is not None:

@@ -218,7 +218,7 @@ def write(value: Any) -> str:
     return "[" + ", ".join(write(v) for v in value) + "]"
 
 
-def beside(folder: Path, name: str) -> Path:
+def resolve_path(folder: Path, name: str) -> Path:
     """The absolute path of `name`, read beside the file that names it."""
     return Path(os.path.abspath(folder / name))
 

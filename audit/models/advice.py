@@ -19,7 +19,7 @@ COLUMN = (
 )
 """The way that is always there."""
 
-Told = tuple[str, str, str]
+Advice = tuple[str, str, str]
 _PACKED = {
     b"\x1f\x8b": "gzip",
     b"BZh": "bzip2",
@@ -44,7 +44,7 @@ def own(name: str, load: str, to: str = "model.skops") -> str:
     )
 
 
-def of_pickle(name: str, content: bytes) -> Told:
+def of_pickle(name: str, content: bytes) -> Advice:
     """A pickle, by what it names."""
     return RUNS, "a pickle", own(name, _loader(content))
 
@@ -58,7 +58,7 @@ def _loader(content: bytes) -> str:
     return "cloudpickle" if b"cloudpickle" in start else "pickle"
 
 
-def of_file(name: str, content: bytes) -> Told | None:
+def of_file(name: str, content: bytes) -> Advice | None:
     """A file of another kind, or None."""
     head = content[:4096]
     kind = next((k for magic, k in _PACKED.items() if head.startswith(magic)), None)
@@ -74,7 +74,7 @@ def of_file(name: str, content: bytes) -> Told | None:
     return _named(name, head)
 
 
-def _compressed(name: str, content: bytes, kind: str) -> Told:
+def _compressed(name: str, content: bytes, kind: str) -> Advice:
     inside = _unpacked(content, kind)
     if inside.startswith((b"X\n", b"A\n", b"RDX", b"RDA")):
         return "is a file of R, which Python does not load", f"an .rds or .RData file ({kind})", R_WAY
@@ -88,7 +88,7 @@ def _compressed(name: str, content: bytes, kind: str) -> Told:
     )
 
 
-def _hdf5(name: str, content: bytes) -> Told:
+def _hdf5(name: str, content: bytes) -> Advice:
     if b"keras" in content[: 2**22] or b"layer_names" in content[: 2**22]:
         return OTHER, "an HDF5 file, as Keras writes them", own(name, "keras", "model.onnx")
     return (
@@ -99,7 +99,7 @@ def _hdf5(name: str, content: bytes) -> Told:
     )
 
 
-def _xml(head: bytes) -> Told:
+def _xml(head: bytes) -> Advice:
     if b"<PMML" not in head:
         return OTHER, "XML", "score the table with the program that reads it, and " + COLUMN
     return (
@@ -110,12 +110,12 @@ def _xml(head: bytes) -> Told:
     )
 
 
-def _always(problem: str, got: str, todo: str) -> Callable[[str, bytes], Told]:
+def _always(problem: str, got: str, todo: str) -> Callable[[str, bytes], Advice]:
     return lambda name, content: (problem, got, todo)
 
 
 _TABLE = "name it under [data], and the model under [model]"
-_BY_START: tuple[tuple[tuple[bytes, ...], Callable[[str, bytes], Told]], ...] = (
+_BY_START: tuple[tuple[tuple[bytes, ...], Callable[[str, bytes], Advice]], ...] = (
     (
         (b"RDX", b"RDA", b"X\n\x00\x00"),
         _always("is a file of R, which Python does not load", "an .rds or .RData file", R_WAY),
@@ -144,7 +144,7 @@ _BY_START: tuple[tuple[tuple[bytes, ...], Callable[[str, bytes], Told]], ...] = 
 """First bytes -> what to say of the file (name, content)."""
 
 
-def _named(name: str, head: bytes) -> Told | None:
+def _named(name: str, head: bytes) -> Advice | None:
     """What can be told from the first bytes and the ending of the name alone, or None."""
     ending = name.rpartition(".")[2].lower()
     if head[4:8] == b"TFL3":
@@ -178,7 +178,7 @@ def _unpacked(content: bytes, kind: str) -> bytes:
     return b""
 
 
-def of_archive(name: str, names: Collection[str]) -> Told:
+def of_archive(name: str, names: Collection[str]) -> Advice:
     """A zip archive without a skops schema, by the names inside."""
     if "config.json" in names and (name.endswith(".keras") or any(n.endswith(".weights.h5") for n in names)):
         return OTHER, "a Keras model (.keras)", own(name, "keras", "model.onnx")
@@ -211,7 +211,7 @@ def of_archive(name: str, names: Collection[str]) -> Told:
     )
 
 
-def of_folder(path: Path) -> Told:
+def of_folder(path: Path) -> Advice:
     """A folder, by what stands in it."""
     if (path / "MLmodel").is_file():
         lines = (path / "MLmodel").read_text(encoding="utf-8", errors="replace")[:65536].splitlines()

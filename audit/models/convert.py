@@ -35,7 +35,7 @@ CONVERTED = {f.endings[0]: f for f in FORMATS.values() if f.converted is not Non
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Made:
+class _Conversion:
     """What the model's own environment answers: the new file, and what the old one says of the same rows."""
 
     content: bytes
@@ -83,7 +83,7 @@ def convert(
             info = worker.info
         made = worker.call("convert", chosen, to=form)
         versions, sha256 = worker.versions, info.sha256
-    answers = arrays_in(_Made, made)
+    answers = arrays_in(_Conversion, made)
     content, scores, decided = answers.content, answers.scores, answers.decided
     progress.stage("Comparing both files")
     with tempfile.TemporaryDirectory() as place:

@@ -47,8 +47,8 @@ class Base:
         return found.hexdigest()
 
 
-class MadeRows(ABC):
-    """Rows that are said and not yet built."""
+class LazyRows(ABC):
+    """Rows that are described and not yet built."""
 
     base: Base
 
@@ -56,11 +56,11 @@ class MadeRows(ABC):
     def __len__(self) -> int: ...
 
     @abstractmethod
-    def part(self, start: int, stop: int) -> MadeRows:
+    def part(self, start: int, stop: int) -> LazyRows:
         """Some of the rows."""
 
     @abstractmethod
-    def on(self, base: Base, places: Sequence[int]) -> MadeRows:
+    def on(self, base: Base, places: Sequence[int]) -> LazyRows:
         """The same of some of the columns, which are those of `base`."""
 
     @abstractmethod
@@ -84,7 +84,7 @@ class MadeRows(ABC):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Hybrids(MadeRows):
+class Hybrids(LazyRows):
     """E rows: cell j of row e is base row first[e]'s where mask[e, j], else base row second[e]'s.
 
     mask (E, M); first, second (E,): places among the rows of the base, whose M columns these are.
@@ -114,7 +114,7 @@ class Hybrids(MadeRows):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Walks(MadeRows):
+class Walks(LazyRows):
     """The rows between base row second[p] and base row first[p], one after the other, of P walks.
 
     rank (P, M): as the how-maniest column j turns into the first row's, STILL where it never does; inner (P,): how many
@@ -131,7 +131,7 @@ class Walks(MadeRows):
     def __len__(self) -> int:
         return 2 * int(self.inner.sum())
 
-    def part(self, start: int, stop: int) -> MadeRows:
+    def part(self, start: int, stop: int) -> LazyRows:
         return self if start == 0 and stop >= len(self) else self.hybrids().part(start, stop)
 
     def on(self, base: Base, places: Sequence[int]) -> Walks:

@@ -50,7 +50,7 @@ def to_onnx(model: Loaded, frame: pd.DataFrame | None, arrays: dict[str, np.ndar
     if not writers:
         able = ", ".join(f.name for f in FORMATS.values() if f.onnx)
         return _refused(f"the model has the format {model.format}; {able} are converted")
-    wanted = _said(model, frame, positive)
+    wanted = _outputs(model, frame, positive)
     reasons: list[str] = []
     for write in writers:
         try:
@@ -80,7 +80,7 @@ def _refused(reason: str) -> dict[str, Any]:
     return {"onnx": np.zeros(0, dtype=np.uint8), "reason": np.array(reason), "difference": np.array(np.nan)}
 
 
-def _said(model: Loaded, frame: pd.DataFrame, positive: str) -> np.ndarray:
+def _outputs(model: Loaded, frame: pd.DataFrame, positive: str) -> np.ndarray:
     """(n, k) what a model says: its numbers, the scores of one of two classes, or those of each class."""
     facts = model.facts
     if facts.task != "regression" and len(facts.classes) > 2:
@@ -92,7 +92,7 @@ def _difference(content: bytes, frame: pd.DataFrame, positive: str, wanted: np.n
     from audit.models.onnx_model import OnnxModel
 
     found = OnnxModel(content)
-    said = _said(found, frame, positive)
+    said = _outputs(found, frame, positive)
     if said.shape != wanted.shape:
         raise ModelError("the ONNX file has another number of outputs", got=str(said.shape), expected=str(wanted.shape))
     return how_far_apart(said, wanted, found.facts.task)

@@ -23,7 +23,7 @@ from audit.errors import DataError, ModelError
 from audit.models import advice, wire
 from audit.models.files import SIZE_LIMIT, ModelFile, read_bytes
 from audit.models.held import Held
-from audit.models.hybrids import MadeRows
+from audit.models.hybrids import LazyRows
 from audit.models.loaded import one_line
 from audit.models.process import Child, Limits
 from audit.models.worker import _START_SECONDS, ModelInfo, Rows, Worker, _info
@@ -227,17 +227,17 @@ class OwnWorker(Worker):
             "folder": str(code) if code.is_dir() else None,
         }
         told = child.ask(wire.pack(fields), _START_SECONDS + self._limits.wall_seconds)
-        self._told(told.fields)  # what is no answer is seen here
+        self._model_info(told.fields)  # what is no answer is seen here
         return told.fields
 
-    def _told(self, fields: dict[str, Any]) -> ModelInfo:
+    def _model_info(self, fields: dict[str, Any]) -> ModelInfo:
         loaded = from_json(_Loaded, fields)
         self.keys = tuple(map(str, loaded.groups))
         self.versions = {str(k): one_line(v, 40) for k, v in dict(loaded.versions).items()}
         info = _info(self._environment.load, self._file.sha256, fields)
-        return replace(info, notes=(self._said(), *info.notes))
+        return replace(info, notes=(self._loading_note(), *info.notes))
 
-    def _said(self) -> str:
+    def _loading_note(self) -> str:
         known = ", ".join(f"{k} {v}" for k, v in self.versions.items())
         by = "made here, by the audited model's own environment" if self._environment.made_here else (
             f"by a person's consent to sha256:{self._file.sha256}"
@@ -264,7 +264,7 @@ class OwnWorker(Worker):
             answer = held.child.ask(self._blocks({"do": "call", "op": "classes"}, self._select(frame), None), 900.0)
         kept = self.info
         self._info = replace(
-            self._told({**answer.fields, "isolation": list(kept.isolation)}),
+            self._model_info({**answer.fields, "isolation": list(kept.isolation)}),
             features=kept.features,
         )
 
@@ -282,7 +282,7 @@ class OwnWorker(Worker):
         return self._ask({"do": "call", "op": op}, table=table, arrays={k: np.asarray(v) for k, v in arrays.items()})
 
     def _blocks(self, fields: dict[str, Any], table: Rows | None, arrays: dict[str, np.ndarray] | None) -> list[Any]:
-        assert not isinstance(table, MadeRows)
+        assert not isinstance(table, LazyRows)
         more: dict[str, np.ndarray] = {k: v if v.ndim or v.dtype.kind not in "UO" else v.reshape(1)
                                        for k, v in (arrays or {}).items()}  # fmt: skip
         fields |= {"groups": list(self._groups)}

@@ -65,14 +65,14 @@ def serve(incoming, outgoing, settings):
             answer = _pack(dict(error.parts, ok=False, kind="input"), {})
         except BaseException as error:
             # Whatever a model raises, SystemExit and KeyboardInterrupt included, is an answer and not the end.
-            answer = _pack({"ok": False, "kind": "raised", "message": _said(error)}, {})
+            answer = _pack({"ok": False, "kind": "raised", "message": _error_text(error)}, {})
         for block in answer:
             view = memoryview(block)
             while len(view):
                 view = view[os.write(outgoing, view[: 2**20]) :]
 
 
-def _said(error):
+def _error_text(error):
     return " ".join(f"{type(error).__name__}: {error}".split())[:300]
 
 
@@ -195,14 +195,14 @@ class Served:
         except ImportError as error:
             raise Refused(
                 "the model needs a module that its environment does not have",
-                _said(error),
+                _error_text(error),
                 "an environment in which the model loads",
                 "install it there (" + sys.executable + " -m pip install ...), or name another `python`",
             ) from error
         except AttributeError as error:
             raise Refused(
                 "the model refers to code that its environment does not have",
-                _said(error),
+                _error_text(error),
                 "the classes and functions that the model was made with",
                 "put them into a file beside the model, with a function that takes the path and gives the model, and "
                 'write load = "FILE:FUNCTION" (without .py)',
@@ -342,7 +342,7 @@ class Served:
             return {}, self.convert(rows, arrays)
         raise Refused("this is not done by a model in its own environment", what)
 
-    def _given(self, rows):
+    def _predict_arguments(self, rows):
         """(rows, keywords) as the model's `predict` takes them."""
         if self.groups:
             groups = rows[list(self.groups)]
@@ -362,7 +362,7 @@ class Served:
     def predicted(self, rows):
         import numpy
 
-        rows, more = self._given(rows)
+        rows, more = self._predict_arguments(rows)
         if "random_state" in _parameters(self.model.predict):
             more["random_state"] = 0
         found = numpy.asarray(self.model.predict(self._rows(rows), **more))
@@ -455,7 +455,7 @@ class Served:
         try:
             fresh = clone(self.model)
         except Exception as error:
-            raise Refused("its own library cannot make a fresh copy of the model", _said(error)) from error
+            raise Refused("its own library cannot make a fresh copy of the model", _error_text(error)) from error
         if "seed" in arrays:
             unset = [k for k, v in fresh.get_params(deep=True).items()
                      if v is None and (k == "random_state" or k.endswith("__random_state"))]  # fmt: skip
@@ -486,7 +486,7 @@ class Served:
                 import skops.io
             except ImportError as error:
                 raise Refused(
-                    "the model's environment has no skops", _said(error), "skops beside the model",
+                    "the model's environment has no skops", _error_text(error), "skops beside the model",
                     "run `" + sys.executable + " -m pip install skops` and try again",
                 ) from error  # fmt: skip
             content = skops.io.dumps(self.model)
@@ -511,7 +511,7 @@ class Served:
             from skl2onnx.common.data_types import FloatTensorType, StringTensorType
         except ImportError as error:
             raise Refused(
-                "the model's environment has no skl2onnx", _said(error), "skl2onnx beside the model",
+                "the model's environment has no skl2onnx", _error_text(error), "skl2onnx beside the model",
                 "run `" + sys.executable + " -m pip install skl2onnx` and try again",
             ) from error  # fmt: skip
         numeric = {c: rows[c].dtype.kind in "biuf" for c in rows.columns}
@@ -523,7 +523,7 @@ class Served:
             try:
                 return convert_sklearn(self.model, "model", types, options=_no_zipmap(self.model)).SerializeToString()
             except Exception as error:
-                said = _said(error)
+                said = _error_text(error)
         raise Refused("skl2onnx does not write this model as ONNX", said, "a model that it knows",
                       "write it as skops, or audit it in its own environment")  # fmt: skip
 

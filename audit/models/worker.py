@@ -31,7 +31,7 @@ from audit.models import table as tables
 from audit.models import wire
 from audit.models.files import describe_bytes, read_bytes
 from audit.models.held import Held, take
-from audit.models.hybrids import Base, MadeRows
+from audit.models.hybrids import Base, LazyRows
 from audit.models.loaded import one_line
 from audit.models.process import Child, Limits
 from audit.models.trust import forbidden
@@ -41,7 +41,7 @@ __all__ = ["CHUNK_ROWS", "Answer", "Limits", "ModelInfo", "Worker"]
 
 CHUNK_ROWS = 10_000
 """Both processes hold one part at a time: with 25,000 a million rows took 35 MiB more, and 7 % less time."""
-Rows: TypeAlias = "pd.DataFrame | MadeRows"
+Rows: TypeAlias = "pd.DataFrame | LazyRows"
 """What may be asked about; the second only where `builds_rows`."""
 _START_SECONDS = 120.0
 
@@ -96,7 +96,7 @@ class Worker:
     """
 
     builds_rows = True
-    """Whether `scores` and `answer` take `audit.models.hybrids.MadeRows` too, which the process builds."""
+    """Whether `scores` and `answer` take `audit.models.hybrids.LazyRows` too, which the process builds."""
 
     def __init__(
         self,
@@ -153,7 +153,7 @@ class Worker:
             self._last.loaded()
             if self._last.error is not None:
                 self._raise_loading(self._last.error)
-            self._info = self._told(self._last.told)
+            self._info = self._model_info(self._last.told)
         return self._info
 
     def scores(self, frame: Rows, positive: str, *, progress: Callable[[int, int], None] | None = None) -> np.ndarray:
@@ -172,12 +172,12 @@ class Worker:
         return self._chunks("answer", frame, positive, progress)
 
     def _chunks(self, what: str, frame: Rows, positive: str, progress: Callable[[int, int], None] | None) -> Answer:
-        chosen: Rows = self._select_made(frame) if isinstance(frame, MadeRows) else self._select(frame)
+        chosen: Rows = self._select_made(frame) if isinstance(frame, LazyRows) else self._select(frame)
         parts: list[np.ndarray] = []
         places: list[np.ndarray | None] = []
         for start in range(0, len(chosen), CHUNK_ROWS):
             stop = start + CHUNK_ROWS
-            chunk = chosen.part(start, stop) if isinstance(chosen, MadeRows) else chosen.iloc[start:stop]
+            chunk = chosen.part(start, stop) if isinstance(chosen, LazyRows) else chosen.iloc[start:stop]
             if what == "scores":
                 found = self._ask({"do": "scores", "positive": str(positive)}, table=chunk)
             else:
@@ -286,10 +286,10 @@ class Worker:
         fields = {"do": "load", "format": self._file.format, "allow": list(self._allow)}
         block = np.frombuffer(content, dtype=np.uint8)
         told = child.ask(wire.pack(fields, {"model": block}), _START_SECONDS + self._limits.wall_seconds)
-        self._told(told.fields)  # what is no answer is seen here
+        self._model_info(told.fields)  # what is no answer is seen here
         return told.fields
 
-    def _told(self, fields: dict[str, Any]) -> ModelInfo:
+    def _model_info(self, fields: dict[str, Any]) -> ModelInfo:
         return _info(self._file.format, self._file.sha256, fields)
 
     def _raise_loading(self, error: Exception) -> NoReturn:
@@ -335,7 +335,7 @@ class Worker:
             chosen = chosen.set_axis(list(info.features), axis=1)
         return chosen
 
-    def _select_made(self, rows: MadeRows) -> MadeRows:
+    def _select_made(self, rows: LazyRows) -> LazyRows:
         """The model's columns of all that the rows are made of, chosen once for one base."""
         base, chosen, places = self._base
         if base is not rows.base:
@@ -369,7 +369,7 @@ class Worker:
     def _blocks(self, fields: dict[str, Any], table: Rows | None, arrays: dict[str, np.ndarray] | None) -> list[Any]:
         """A question as it crosses: the table as Arrow."""
         stream: Any = b""
-        if isinstance(table, MadeRows):
+        if isinstance(table, LazyRows):
             held = self._held
             arrays = {**(arrays or {}), **table.arrays()}
             fields |= {"hybrids": table.base.digest}
@@ -396,7 +396,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(repr(n) for n in names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
 
-class _Told(msgspec.Struct, frozen=True):
+class _ModelReply(msgspec.Struct, frozen=True):
     """What the process says of its model, before it is believed to be text or numbers."""
 
     estimator: Any
@@ -412,7 +412,7 @@ class _Told(msgspec.Struct, frozen=True):
 
 
 def _info(kind: str, sha256: str, fields: dict[str, Any]) -> ModelInfo:
-    told = msgspec.convert(fields, _Told)
+    told = msgspec.convert(fields, _ModelReply)
     return ModelInfo(
         format=kind,
         sha256=sha256,

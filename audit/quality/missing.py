@@ -46,11 +46,11 @@ def missing(frame: pd.DataFrame, columns: Sequence[str], groups: Sequence[Group]
     """
     none = np.zeros(len(frame), dtype=bool)  # of the many columns without any, one and the same
 
-    def found(rows: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    def or_shared(rows: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         return rows if rows.any() else none
 
-    empty = {c: found(frame[c].isna().to_numpy()) for c in columns}
-    written = {c: found(said_missing(frame[c])) for c in columns}
+    empty = {c: or_shared(frame[c].isna().to_numpy()) for c in columns}
+    written = {c: or_shared(said_missing(frame[c])) for c in columns}
     return missing_of(empty, written, np.ones(len(frame)), groups, settings)
 
 

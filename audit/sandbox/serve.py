@@ -43,7 +43,7 @@ def answer_frames(incoming: int, outgoing: int, limit: int, handle: Callable[[Fr
             answer = wire.pack({"ok": False, "kind": "memory"})
         except BaseException as error:
             # Whatever is raised, SystemExit and KeyboardInterrupt included, is an answer and not the end.
-            answer = wire.pack({"ok": False, **_told(error)})
+            answer = wire.pack({"ok": False, **_error_fields(error)})
         del frame
         for block in answer:
             _write(outgoing, block)
@@ -67,7 +67,7 @@ def _write(outgoing: int, block: Any) -> None:
         view = view[os.write(outgoing, view[: 2**20]) :]
 
 
-def _told(error: BaseException) -> dict[str, Any]:
+def _error_fields(error: BaseException) -> dict[str, Any]:
     from audit.errors import AssayError
     from audit.printable import one_line
 

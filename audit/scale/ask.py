@@ -41,7 +41,7 @@ from audit.numbers import many
 from audit.scale import typed as base
 from audit.scale.kinds import PEOPLE, arrow, kinds
 from audit.scale.source import Source
-from audit.scale.task import CLOSE, MEASURED, OPEN, OWN, SCORE, WALLS, Told, says
+from audit.scale.task import CLOSE, MEASURED, OPEN, OWN, SCORE, WALLS, TaskSpec, says
 from audit.two_rules import Compared
 
 MISSING = re.compile(r"^missing (?P<package>\S+) (?P<python>.+)$")
@@ -103,7 +103,7 @@ def scored_rows(
         reads = tuple(
             c for c in case.data.sensitive if c in (info.features or ()) and c not in features and c in columns
         )
-        given = _given(info, [*features, *reads])
+        given = _model_columns(info, [*features, *reads])
         worker.scores(pd.DataFrame(columns=given), "")  # no rows: says which columns are missing
         labels = _labels(case, frame, columns, name)
         classes = tuple(labels) if len(labels) > 2 else ()
@@ -111,7 +111,7 @@ def scored_rows(
             refuse_threshold(case)
         rule = rule_of(case, info, labels)
         keep = _kept(case, place)
-        told = Told(
+        told = TaskSpec(
             VERSION, f"assay-{info.sha256}{Path(str(case.model.path)).suffix}", info.sha256, tuple(allow),
             says(worker), rule.own, rule.link, bool(classes), tuple((place[c], c) for c in given),
             tuple(c for c in given if c in case.data.sensitive), tuple(keep),
@@ -177,7 +177,7 @@ def told_by_task(error: BaseException) -> AssayError | None:
     return (kind if kind in (DataError, ModelError, audit.errors.CaseError) else ModelError).of(parts)
 
 
-def _given(info: ModelInfo, columns: Sequence[str]) -> list[str]:
+def _model_columns(info: ModelInfo, columns: Sequence[str]) -> list[str]:
     """Of the columns those that the model may want; all where it knows them by position."""
     if info.features is None:
         return list(columns)

@@ -69,7 +69,7 @@ class Kinds:
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class DataProfile:
     """columns: that were looked at. counted: the counts and the kinds, None where sensitive values have too many
     combinations; they may still be on their way. sample: the rows drawn, None where none may be; how: in words, or why
     not."""
@@ -98,7 +98,7 @@ class Place:
     floor: int | None = None
 
 
-def beside(case: Case, found: base.Counted, place: Place, seed: int, pool: Executor | None = None) -> Beside:
+def profile(case: Case, found: base.Counted, place: Place, seed: int, pool: Executor | None = None) -> DataProfile:
     """What is found of the measured rows. Raises DataError as counting does. pool: what counts, while the caller looks
     at the sample."""
     columns = tuple(dict.fromkeys((*found.features, *base.roles_of(case))))
@@ -111,10 +111,10 @@ def beside(case: Case, found: base.Counted, place: Place, seed: int, pool: Execu
         return counts, None if counts is None else _kinds(case, place, flat, max(1, math.ceil(found.people / KINDS)))
 
     if pool is not None:
-        return Beside(flat, pool.submit(count), sample, how)
+        return DataProfile(flat, pool.submit(count), sample, how)
     now: Future[tuple[Counts | None, Kinds | None]] = Future()
     now.set_result(count())
-    return Beside(flat, now, sample, how)
+    return DataProfile(flat, now, sample, how)
 
 
 def _sample(case: Case, place: Place, columns: Sequence[str], rows: int, seed: int) -> tuple[pd.DataFrame | None, str]:
@@ -216,7 +216,7 @@ def _ones(condition: nw.Expr) -> nw.Expr:
     return nw.when(condition).then(nw.lit(1)).otherwise(nw.lit(0))
 
 
-def of_duckdb(case: Case, found: base.Counted, seed: int, opened: Opened) -> Beside:
+def of_duckdb(case: Case, found: base.Counted, seed: int, opened: Opened) -> DataProfile:
     """The same of a file that DuckDB counts, which goes on while the caller looks at the sample."""
     rows = opened.rows()
     connection, mine = rows.connection, measured_rows(case, opened.source, rows).table
@@ -239,4 +239,4 @@ def of_duckdb(case: Case, found: base.Counted, seed: int, opened: Opened) -> Bes
 
     frame = nw.from_native(connection.sql(f"SELECT * FROM {mine}"))
     how = "drawn by DuckDB's reservoir, by the seed"
-    return beside(case, found, Place(opened.source, frame, hashed, drawn, how), seed, opened.pool)
+    return profile(case, found, Place(opened.source, frame, hashed, drawn, how), seed, opened.pool)

@@ -32,7 +32,7 @@ from audit.load.lakes import lake_of
 from audit.load.readers import kind_of, same_columns
 from audit.printable import first_line
 from audit.scale.ask import told_by_task
-from audit.scale.beside import HASH, Beside, Place, beside
+from audit.scale.beside import HASH, DataProfile, Place, profile
 from audit.scale.frames import Held, count_held, measured, refuse
 from audit.scale.kinds import arrow
 from audit.scale.source import Source
@@ -52,7 +52,7 @@ QUIET = {
 
 def count_in_spark(
     case: Case, held: Held | None = None, allow: Sequence[str] = (), seed: int | None = None
-) -> tuple[Counted, Mapping[str, str], Beside | None]:
+) -> tuple[Counted, Mapping[str, str], DataProfile | None]:
     """The combinations of values that Spark counted, what is known of the source, and what stands beside them
     (audit/scale/beside.py), drawn by `seed`; None without one. Raises CaseError, DataError, ModelError."""
     refuse(case, SPARK)
@@ -92,13 +92,13 @@ def held_of(frame: Any, *, name: str = FRAME, floor: int | None = None) -> Held:
 
 def _counted(
     case: Case, held: Held, allow: Sequence[str], seed: int | None
-) -> tuple[Counted, Mapping[str, str], Beside | None]:
+) -> tuple[Counted, Mapping[str, str], DataProfile | None]:
     try:
         found = count_held(case, held, allow)
         if seed is None:
             return found, held.said, None
         progress.stage("Looking at the data inside Spark")
-        return found, held.said, beside(case, found, _place(case, held), seed)
+        return found, held.said, profile(case, found, _place(case, held), seed)
     except Exception as error:
         if not _of_spark(error):
             raise

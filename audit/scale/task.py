@@ -31,7 +31,7 @@ OPEN, CLOSE = "<<assay ", " assay>>"
 MEASURED, OWN, SCORE, WALLS = "m", "own", "score", "walls"
 
 
-class Told(msgspec.Struct, frozen=True):
+class TaskSpec(msgspec.Struct, frozen=True):
     """What the tasks are told. file: the model's name among Spark's files; sha256: of its bytes; says: what it said of
     itself where the audit began; columns: the places and names of what it is given; groups: which of them are
     sensitive; keep: the places of what is counted; several: it decides among more than two classes.
@@ -59,15 +59,15 @@ def says(worker: Worker) -> tuple[str, ...]:
 def scored(text: str, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Each batch with what the model decides and says of its rows, and what held around the process that it ran in.
 
-    text: `Told` as JSON. Raises RuntimeError with the message of an AssayError.
+    text: `TaskSpec` as JSON. Raises RuntimeError with the message of an AssayError.
     """
     try:
-        yield from _scored(msgspec.json.decode(text, type=Told), batches)
+        yield from _scored(msgspec.json.decode(text, type=TaskSpec), batches)
     except AssayError as error:
         raise RuntimeError(f"{OPEN}{json.dumps(error.to_json())}{CLOSE}") from None
 
 
-def _scored(told: Told, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _scored(told: TaskSpec, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     from pyspark import SparkFiles
 
     from audit.models import Worker
@@ -93,7 +93,7 @@ def _scored(told: Told, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Record
             worker.close()
 
 
-def _same(told: Told, worker: Worker) -> None:
+def _same(told: TaskSpec, worker: Worker) -> None:
     """Raises ModelError where the file or what was made of it is not what the audit began with."""
     found = (worker.info.sha256, *says(worker))
     if found != (told.sha256, *told.says):
@@ -106,7 +106,7 @@ def _same(told: Told, worker: Worker) -> None:
         )
 
 
-def _one(told: Told, worker: Worker, batch: pa.RecordBatch) -> pa.RecordBatch:
+def _one(told: TaskSpec, worker: Worker, batch: pa.RecordBatch) -> pa.RecordBatch:
     table = pa.Table.from_batches([batch])
     mine = np.asarray(batch.column(MEASURED), dtype=bool)
     own, score = np.zeros(len(mine), dtype=np.int64), np.zeros(len(mine))
@@ -128,7 +128,7 @@ def rows_for_model(table: pa.Table, groups: Sequence[str]) -> pd.DataFrame:
     return without_missing_words(frame, [g for g in groups if g in frame.columns])
 
 
-def _answers(told: Told, worker: Worker, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+def _answers(told: TaskSpec, worker: Worker, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """(n,) the place of the class decided among several; else 1 or 0, or -1 where the file decides nothing; and (n,)
     scores."""
     found = worker.answer(frame, told.own)

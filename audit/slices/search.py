@@ -103,16 +103,16 @@ def _columns(frame: pd.DataFrame, features: Sequence[str], groups: Sequence[Grou
     only the names of the levels."""
     columns = [Levels(g.attribute, g.codes[place], g.levels) for g in groups]
     named = {g.attribute for g in groups}
-    before = sum(len(_told(c)) for c in columns)
+    before = sum(len(_condition_levels(c)) for c in columns)
     for feature in (f for f in features if f not in named):
         found = levels_of(frame[feature].iloc[place], bands=4, most=12)
         if found is not None:
             columns.append(found if before < MOST_CONDITIONS else replace(found, codes=found.codes[:0]))
-            before += len(_told(found))
+            before += len(_condition_levels(found))
     return columns
 
 
-def _told(column: Levels) -> list[int]:
+def _condition_levels(column: Levels) -> list[int]:
     """The levels that a condition may name."""
     some = len(column.names) > 1
     return [k for k, name in enumerate(column.names) if some and name not in (UNKNOWN, MISSING)]
@@ -120,7 +120,7 @@ def _told(column: Levels) -> list[int]:
 
 def _conditions(columns: Sequence[Levels]) -> tuple[list[tuple[int, int]], int]:
     """(column, level) of every condition, and how many more there were than are looked at."""
-    every = [(i, level) for i, c in enumerate(columns) for level in _told(c)]
+    every = [(i, level) for i, c in enumerate(columns) for level in _condition_levels(c)]
     return every[:MOST_CONDITIONS], max(0, len(every) - MOST_CONDITIONS)
 
 

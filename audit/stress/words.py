@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from audit.documents.stress import AimFound, Finding, Multiverse
+from audit.documents.stress import AimResult, Finding, Multiverse
 from audit.findings import percent
 from audit.numbers import many
 from audit.stress.corrupt import KINDS
@@ -27,7 +27,7 @@ def plausible(entry: Finding) -> str:
     return KINDS[entry.kind].plausible
 
 
-def figure_name(entry: Finding | AimFound | Multiverse) -> str:
+def figure_name(entry: Finding | AimResult | Multiverse) -> str:
     """true positive rate difference by sex; of a side: , Female lower; where it narrows: , Female less far ahead."""
     whole = _whole(entry)
     if not isinstance(entry, Finding) or entry.lowest is None:
@@ -40,7 +40,7 @@ def opens(entry: Finding) -> bool:
     return entry.lowest is None or is_gap(entry.figure, entry.after)
 
 
-def _whole(entry: Finding | AimFound | Multiverse) -> str:
+def _whole(entry: Finding | AimResult | Multiverse) -> str:
     name, figure = entry.metric.replace("_", " "), entry.figure if isinstance(entry, Finding) else entry.kind
     return name if figure == "rate" else f"{name} {figure} by {' and '.join(entry.attribute)}"
 

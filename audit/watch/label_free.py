@@ -197,7 +197,7 @@ def _expected(
     total = float(counts.sum())
     outcome = share * (1 - share)
 
-    def told(value: float, down: Floats, up: Floats, z: float) -> _Limits:
+    def limits(value: float, down: Floats, up: Floats, z: float) -> _Limits:
         """down, up (B,): by how much the value changes with one person's outcome, after a no and after a yes."""
         drawn = float(((no * down**2 + yes * up**2) * outcome).sum())
         known = float(((no * down + yes * up) ** 2 * variance).sum())
@@ -206,13 +206,13 @@ def _expected(
 
     flat = np.ones_like(share)
     wrong = float((no * share + yes * (1 - share)).sum())
-    risk = told(wrong / total, flat / total, -flat / total, all_at_once)
-    out: dict[str, _Limits | None] = {ACCURACY: told(1 - wrong / total, -flat / total, flat / total, each)}
+    risk = limits(wrong / total, flat / total, -flat / total, all_at_once)
+    out: dict[str, _Limits | None] = {ACCURACY: limits(1 - wrong / total, -flat / total, flat / total, each)}
     for name, chance, sign in ((TRUE_POSITIVE_RATE, share, 1.0), (FALSE_POSITIVE_RATE, 1 - share, -1.0)):
         hit, missed = float((yes * chance).sum()), float((no * chance).sum())
         if hit + missed < 1:
             out[name] = None  # nobody is expected there
             continue
         scale = sign / (hit + missed) ** 2
-        out[name] = told(hit / (hit + missed), -hit * scale * flat, missed * scale * flat, each)
+        out[name] = limits(hit / (hit + missed), -hit * scale * flat, missed * scale * flat, each)
     return risk, out

@@ -158,10 +158,10 @@ def decisions_of(cube: Cube) -> dict[Key, Pair]:
     return out
 
 
-Told = tuple[tuple[str, Mapping[str, Any]], ...]
+Changes = tuple[tuple[str, Mapping[str, Any]], ...]
 
 
-def seen(moves: Moves, batch: int, counts: Mapping[Key, Pair]) -> tuple[Moves, Told]:
+def seen(moves: Moves, batch: int, counts: Mapping[Key, Pair]) -> tuple[Moves, Changes]:
     """After one batch: what has changed since the first ones ("moved") or is as it was again ("back"); with facts."""
     moves = replace(moves, history=moves.history.add(batch, counts))
     history, alpha = moves.history, moves.alpha / 2**moves.turn

@@ -116,7 +116,7 @@ class Alerts:
         self._queue: list[bytes] = []
         self._again = -math.inf
         self.trouble: str | None = None
-        self._said: list[str] = []
+        self._notes: list[str] = []
         self._read()
         self._kept = self._file.with_name(WAITING)
         if hook is not None and self._kept.exists():
@@ -176,9 +176,9 @@ class Alerts:
                 facts = {**(known.facts or {}), "held": n}
                 self._out(kind, known, f"{more}. The last: {known.words}", f"{more}. {general}", facts, known.entry)
 
-    def said(self) -> list[str]:
+    def notes(self) -> list[str]:
         """What went wrong with telling since the last call: an address that did not take an alert, a full disk."""
-        out, self._said = self._said, []
+        out, self._notes = self._notes, []
         return out
 
     @property
@@ -210,7 +210,7 @@ class Alerts:
         if problem is None:
             return
         self._undelivered += 1
-        self._said.append(problem)
+        self._notes.append(problem)
         self._append({"kind": "webhook", "words": problem, "facts": {"undelivered": self._undelivered}, "entry": None})
 
     def _deliver(self) -> str | None:
@@ -236,7 +236,9 @@ class Alerts:
             else:
                 self._kept.unlink(missing_ok=True)
         except (OutputError, OSError) as error:
-            self._said.append(f"{WAITING} could not be written: {getattr(error, 'got', None) or type(error).__name__}.")
+            self._notes.append(
+                f"{WAITING} could not be written: {getattr(error, 'got', None) or type(error).__name__}."
+            )
 
     def _append(self, line: Mapping[str, Any]) -> None:
         """A line, whole; after one that was torn on a line of its own."""
@@ -251,7 +253,7 @@ class Alerts:
             self.trouble = None
         except OSError as error:
             self.trouble = f"{FILE} could not be written: {error.strerror or type(error).__name__}."
-            self._said.append(self.trouble)
+            self._notes.append(self.trouble)
 
     def _now(self) -> str:
         return dt.datetime.fromtimestamp(self._clock(), dt.UTC).isoformat(timespec="milliseconds")

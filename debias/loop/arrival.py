@@ -80,7 +80,7 @@ class Source(Protocol):
         """Outcomes that come later than the rows."""
         ...
 
-    def said(self) -> list[str]:
+    def notes(self) -> list[str]:
         """What was noticed since the last call, in sentences without anybody's data."""
         ...
 
@@ -111,8 +111,8 @@ class Through(ABC):
     def ended(self) -> bool:
         return self._source.ended()
 
-    def said(self) -> list[str]:
-        return self._source.said()
+    def notes(self) -> list[str]:
+        return self._source.notes()
 
     @abstractmethod
     def read(self, number: int) -> Arrival: ...

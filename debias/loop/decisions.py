@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from audit.case import Case
-from audit.documents.watch import Beside, GateSaid
+from audit.documents.watch import GateVerdict, ShadowNow
 from audit.errors import InputError, OutputError
 from audit.numbers import are, brief, fixed, many
 from debias.loop import anchor, inbox
@@ -77,7 +77,7 @@ def state_of(case: Case, out: Path, trail_url: str | None = None) -> dict[str, A
         "case": case.name,
         **{k: document[k] for k in SUMMED},
         "taken": 0,
-        "said": board.said(),
+        "said": board.sentences(),
         "trail": {"entries": head.seq, "head": head.hash},
     }
 
@@ -198,11 +198,11 @@ def words_of(document: dict[str, Any]) -> list[str]:
     return lines + ([] if found.pending is None else _waits(found.pending))
 
 
-def _waits(pending: Beside) -> list[str]:
+def _waits(pending: ShadowNow) -> list[str]:
     """A challenger and each condition of its gate."""
     lines = [f"A challenger waits for a person: {pending.model[:12]} ({pending.method.replace('_', ' ')})."]
     said = {True: "yes", False: "no", None: "not yet"}
-    gate = pending.gate or GateSaid(())
+    gate = pending.gate or GateVerdict(())
     left = {c.name for c in gate.undecided}
     lines += [f"- {'need not show it' if c.name in left else said[c.holds]}: {c.words}" for c in gate.checks]
     return [*lines, f'Say --approve {pending.model[:12]} --reason "...", or --reject.']

@@ -6,7 +6,7 @@ from typing import Any
 
 from audit.documents.base import Record
 from audit.documents.series import WatchPolicy
-from audit.documents.watch import Beside, GroupNow, NormNow
+from audit.documents.watch import GroupNow, NormNow, ShadowNow
 
 
 class Judged(Record, frozen=True):
@@ -27,7 +27,7 @@ class Summary(Record, frozen=True):
     norms: tuple[NormNow, ...]
     groups: tuple[GroupNow, ...]
     changes: tuple[dict[str, Any], ...]
-    pending: Beside | None
+    pending: ShadowNow | None
     said: tuple[str, ...]
 
 

@@ -26,7 +26,7 @@ from audit.documents.watch import Watch
 from audit.errors import AssayError, CaseError, InputError, OutputError
 from audit.files import read_json
 from audit.load import load_case
-from audit.load.toml import Reader, beside, parse
+from audit.load.toml import Reader, parse, resolve_path
 from audit.numbers import many
 from audit.sentences import STOPPED
 from debias.loop.approver import Open
@@ -60,8 +60,8 @@ def load_fleet(path: Path) -> tuple[Loop, ...]:
     for name in loops.table:
         one = Reader(loops.section(name), f"[loops.{name}]", CaseError)
         one.allow("case", "out", "db")
-        place = beside(file.parent, str(one.text("out", required=True)))
-        out.append(Loop(name, beside(file.parent, str(one.text("case", required=True))), place, one.text("db")))
+        place = resolve_path(file.parent, str(one.text("out", required=True)))
+        out.append(Loop(name, resolve_path(file.parent, str(one.text("case", required=True))), place, one.text("db")))
     places = [loop.out for loop in out]
     if len(set(places)) < len(places):
         twice = next(p for p in places if places.count(p) > 1)

@@ -55,7 +55,7 @@ class Folder:
         self._settled = file_ready.Settled(case.watch.settle)
         self._sizes: dict[str, int] = {}
         self._before = {i: sha for _, i, sha in known[-WATCHED:]}
-        self._said: list[str] = []
+        self._notes: list[str] = []
         self.labels = Labels(case)
         self._features = own_features(case)
         self._known = Known()
@@ -127,7 +127,7 @@ class Folder:
         while self._before:
             name, digest = self._before.popitem()
             if digest and (root / name).is_file() and sha256_of(root / name) != digest:
-                self._said.append(f"{name} has other bytes than when it was counted: they are not counted. {OWN_FILE}")
+                self._notes.append(f"{name} has other bytes than when it was counted: they are not counted. {OWN_FILE}")
         for name, size in list(self._sizes.items()):
             try:
                 now = (root / name).stat().st_size
@@ -135,7 +135,7 @@ class Folder:
                 now = size  # put away: it was counted
             if now != size:
                 del self._sizes[name]
-                self._said.append(
+                self._notes.append(
                     f"{name} was {many(size, 'byte')} when it was counted and has {now:,}: what was added is not. "
                     f"{OWN_FILE}"
                 )
@@ -171,6 +171,6 @@ class Folder:
     def ended(self) -> bool:
         return False
 
-    def said(self) -> list[str]:
-        out, self._said = self._said, []
-        return [*out, *self.labels.said()]
+    def notes(self) -> list[str]:
+        out, self._notes = self._notes, []
+        return [*out, *self.labels.notes()]

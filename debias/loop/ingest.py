@@ -42,7 +42,7 @@ from debias.loop.sources import Arrival, Source
 from debias.loop.state import Batch, Matured, State
 from debias.loop.store import Served, Store
 from debias.loop.trail import Trail
-from debias.loop.without import told
+from debias.loop.without import row_hashes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -215,7 +215,7 @@ class Taker:
         if not strange.any() or out > self._policy.loop.poor_rows * came:
             return None
         # All rows with the same features, so that the batch is the same whenever it is read again.
-        gone = told(arrival.frame[strange], self._source.features)
+        gone = row_hashes(arrival.frame[strange], self._source.features)
         left = arrival.frame[~strange].reset_index(drop=True)
         people = arrival.people
         column = self._case.data.cluster or self._case.data.id

@@ -39,7 +39,7 @@ class Labels:
         self._settled = Settled()
         self._read: dict[Path, tuple[tuple[int, int, int], Run]] = {}
         self._known = Late()
-        self._said: list[str] = []
+        self._notes: list[str] = []
         self.version = 0
         """Counts up whenever something is read anew."""
 
@@ -54,9 +54,9 @@ class Labels:
             self._look()
         return self.version
 
-    def said(self) -> list[str]:
+    def notes(self) -> list[str]:
         """What was noticed since the last call."""
-        out, self._said = self._said, []
+        out, self._notes = self._notes, []
         return out
 
     def onto(self, frame: pd.DataFrame) -> pd.Series | None:
@@ -109,7 +109,7 @@ class Labels:
         for file in fresh:
             differ += self._known.add(found[file][1])
         if differ:
-            self._said.append(
+            self._notes.append(
                 f"{many(differ, 'id')} {are(differ, 'has', 'have')} outcomes that differ in {self._pattern.name}: "
                 "the last one counts, of the file that comes last by name."
             )
@@ -120,7 +120,7 @@ class Labels:
             table = read_noted(file, [str(self._id), str(self._label)], named=(str(self._id),)).frame
         except InputError as error:
             if not error.problem.endswith("no rows"):
-                self._said.append(f"The outcomes in {os.path.basename(file)} are left out: {error.message}")
+                self._notes.append(f"The outcomes in {os.path.basename(file)} are left out: {error.message}")
             return self._known.run(hashes_of(()), (), np.zeros(0, dtype=np.int64))
         ids, who = coded(table[self._id])
         codes, names = coded(table[self._label])

@@ -89,12 +89,12 @@ def _assertions(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {"_producer": PRODUCER, "_schemaURL": ASSERTIONS, "assertions": told}
 
 
-class _Told(msgspec.Struct):
+class _TrailFacet(msgspec.Struct):
     seq: int
 
 
 class _Facets(msgspec.Struct):
-    assay_trail: _Told
+    assay_trail: _TrailFacet
 
 
 class _Run(msgspec.Struct):

@@ -49,7 +49,7 @@ class Board:
         self._events: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self._points: deque[_Once] = deque(maxlen=KEPT)
         self._happened: deque[_Once] = deque(maxlen=KEPT)
-        self._said: deque[str] = deque(maxlen=KEPT)
+        self._sentences: deque[str] = deque(maxlen=KEPT)
         self._promotions: list[dict[str, Any]] = []
         self._incidents: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self._aside: Counter[str] = Counter()
@@ -74,7 +74,7 @@ class Board:
         if kind != "batch":
             self._events.append(event)
             self._happened.append(_Once(event))
-            self._said.append(entry.words)
+            self._sentences.append(entry.words)
         if kind in ("promoted", "rolled_back"):
             self.approved = facts.get("by")
         if events.row(kind).decides:
@@ -83,9 +83,9 @@ class Board:
         if events.row(kind).incident:
             self._incidents.append(event | {"batch": facts.get("batch")})
 
-    def said(self) -> list[str]:
+    def sentences(self) -> list[str]:
         """The sentences of the last events."""
-        return list(self._said)
+        return list(self._sentences)
 
     def document(self, case: Case, policy: Policy, state: State, sensitive: tuple[str, ...]) -> dict[str, Any]:
         """The whole of watch.json."""

@@ -103,5 +103,5 @@ class Table:
     def ended(self) -> bool:
         return False
 
-    def said(self) -> list[str]:
-        return self.labels.said()
+    def notes(self) -> list[str]:
+        return self.labels.notes()

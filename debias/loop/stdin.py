@@ -223,8 +223,8 @@ class Stdin:
     def ended(self) -> bool:
         return self._ended
 
-    def said(self) -> list[str]:
-        return self.labels.said()
+    def notes(self) -> list[str]:
+        return self.labels.notes()
 
 
 # -- lines ----------------------------------------------------------------------------------------------------

@@ -341,7 +341,7 @@ def _roll_back(state: State, why: str, policy: Policy, sensitive: Sequence[str],
     return enter(now, Mode.ROLLED_BACK, "rolled_back"), (event,)
 
 
-class _Found(msgspec.Struct):
+class _HarmedGroup(msgspec.Struct):
     """A group that was found harmed: people and wrong decisions before."""
 
     key: tuple[str, str]
@@ -357,7 +357,7 @@ def _harmed_too(state: State, keys: Sequence[str]) -> list[str]:
         return out
     levels = bounds(state.harm)
     for kept in state.harm.found:
-        found = msgspec.convert(kept, _Found)
+        found = msgspec.convert(kept, _HarmedGroup)
         attribute, group = found.key
         key = f"{HARM}{attribute}={group}"
         if key not in keys or attribute not in cube.attributes:

@@ -95,7 +95,7 @@ class Watcher:
         self._source.know(known_of(self._reference))
         self._calibration = Calibrated.of(trail.kept("calibration"))
         self._board = Board()
-        self._said: list[str] = []
+        self._sentences: list[str] = []
         self._doubt = False
         self._alerts = Alerts.of(case, out)
         self._notices = Notices(out / FILE)
@@ -132,7 +132,7 @@ class Watcher:
 
     def _hear(self) -> None:
         """What the source and the alerts have to say, put where a person sees it. Raises nothing."""
-        for words in (*self._source.said(), *self._alerts.said()):
+        for words in (*self._source.notes(), *self._alerts.notes()):
             self._notices.add(words)
         if self._notices.fresh:
             with contextlib.suppress(OutputError):  # it was said on stderr, and comes with the next one that is written
@@ -422,7 +422,7 @@ class Watcher:
             self._alerts.tell([entry])
             self._tell_lineage(entry)
             if entry.kind != "batch":
-                self._said.append(entry.words)
+                self._sentences.append(entry.words)
         self._point()
 
     def _tell_lineage(self, entry: Entry) -> None:
@@ -492,6 +492,6 @@ class Watcher:
             "case": self._case.name,
             **{k: document[k] for k in SUMMED},
             "taken": taken,
-            "said": self._said,
+            "said": self._sentences,
             "trail": {"entries": head.seq, "head": head.hash},
         }

@@ -19,7 +19,7 @@ _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Without(Through):
-    """A source without the rows that were put aside. kept: batch number (as text) -> their features, as of `told`."""
+    """A source without the rows that were put aside. kept: batch number (as text) -> `row_hashes` of them."""
 
     def __init__(self, source: Source, kept: Mapping[str, Sequence[str]]) -> None:
         super().__init__(source)
@@ -38,7 +38,7 @@ class Without(Through):
         return replace(arrival, frame=arrival.frame[keep].reset_index(drop=True))
 
 
-def told(frame: pd.DataFrame, features: Sequence[str]) -> list[str]:
+def row_hashes(frame: pd.DataFrame, features: Sequence[str]) -> list[str]:
     """The rows of a frame as they are found again: 64 bits of each one's features, in hexadecimal."""
     return sorted({f"{v:016x}" for v in _features(frame, features).tolist()})
 

@@ -244,7 +244,7 @@ def lines(document: dict[str, Any]) -> list[str]:
         f"{name}{many(s.candidates, 'corruption')} of what the model is fed {are(s.candidates, 'was', 'were')} "
         f"looked at on {many(s.searched_rows, 'row')}, and the worst of each figure confirmed on {s.reported_rows:,} "
         "others.",
-        *_found(s.entries),
+        *_finding_lines(s.entries),
         "",
     ]
     if t.measured:
@@ -252,13 +252,13 @@ def lines(document: dict[str, Any]) -> list[str]:
             f"{many(t.candidates, 'corruption')} of what the model learned from {are(t.candidates, 'was', 'were')} "
             f"ranked, {t.fits} confirmed by fits of {t.learner}; measured on {many(t.reported_rows, 'clean row')}."
         )
-        out += _found(t.entries)
+        out += _finding_lines(t.entries)
     else:
         out.append(f"Training: not measured; {t.reason}")
     return [*out, "", *(f"Note: {n}" for n in dict.fromkeys([*s.notes, *t.notes]))]
 
 
-def _found(entries: Sequence[Finding]) -> list[str]:
+def _finding_lines(entries: Sequence[Finding]) -> list[str]:
     rest = nothing_worse(entries)
     return [*(f"- {line(e)}" for e in best_of(entries)), *([f"- {rest}"] if rest else [])]
 

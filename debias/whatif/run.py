@@ -23,7 +23,7 @@ from audit.contract.labels import confident
 from audit.cube import CodedRows, Floats, Ints
 from audit.decide import decide
 from audit.documents import record_in
-from audit.documents.stress import VariantFound, Whatif
+from audit.documents.stress import VariantResult, Whatif
 from audit.errors import InputError, ModelError, nearest
 from audit.evidence import tool
 from audit.files import canonical, write_whole
@@ -355,7 +355,7 @@ def _changes(now: Floats, there: Floats, sd: Floats, usable: Ints, people: int) 
 
 
 def multiverse(
-    aims: Sequence[Aim], shipped: Sequence[float], entries: Sequence[Measured] | Sequence[VariantFound]
+    aims: Sequence[Aim], shipped: Sequence[float], entries: Sequence[Measured] | Sequence[VariantResult]
 ) -> list[dict[str, Any]]:
     """How many of the pipelines that could have been built are inside each norm, and where the shipped one stands."""
     choices = [e for e in entries if e.side != "test"]

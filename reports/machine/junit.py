@@ -10,7 +10,7 @@ from __future__ import annotations
 from xml.etree import ElementTree as ET
 
 from audit.documents.evidence import Evidence
-from reports.machine.norms import checks, figure, title, told
+from reports.machine.norms import check_result, checks, figure, title
 
 
 def to_junit(evidence: Evidence, case: str) -> bytes:
@@ -50,11 +50,11 @@ def to_junit(evidence: Evidence, case: str) -> bytes:
             suite, "testcase", {"classname": f"{_clean(case)} contract", "name": _clean(check.words), "time": "0"}
         )
         if check in broken:
-            ET.SubElement(test, "failure", {"message": _clean(told(check)), "type": "contract"}).text = _clean(
-                told(check)
+            ET.SubElement(test, "failure", {"message": _clean(check_result(check)), "type": "contract"}).text = _clean(
+                check_result(check)
             )
         else:
-            ET.SubElement(test, "system-out").text = _clean(told(check))
+            ET.SubElement(test, "system-out").text = _clean(check_result(check))
     ET.indent(root)
     out: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return out

@@ -40,7 +40,7 @@ def checks(evidence: Evidence) -> tuple[CheckHeld, ...]:
     return () if evidence.contract is None else evidence.contract.checks
 
 
-def told(check: CheckHeld) -> str:
+def check_result(check: CheckHeld) -> str:
     """How many rows fail, or why it could not be checked."""
     if check.reason is not None:
         return f"{check.words}: not checked, {check.reason}"

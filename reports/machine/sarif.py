@@ -13,7 +13,7 @@ from typing import Any
 
 from audit.documents.evidence import Evidence
 from audit.numbers import brief
-from reports.machine.norms import checks, figure, title, told
+from reports.machine.norms import check_result, checks, figure, title
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -49,7 +49,7 @@ def to_sarif(evidence: Evidence, case: str) -> bytes:
             }
         )
         if not check.passed:
-            results.append(_result(case, rule, len(rules) - 1, level, f"{told(check)}.", "contract"))
+            results.append(_result(case, rule, len(rules) - 1, level, f"{check_result(check)}.", "contract"))
     run = {
         "tool": {"driver": {"name": "Assay", "version": evidence.tool.version, "rules": rules}},
         "properties": {

@@ -22,7 +22,7 @@ LEFT_OUT = "left out"
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class FormTable:
     """A table of a form: as printed (several where there are several attributes), or why there is none."""
 
     printed: tuple[Printed, ...]
@@ -40,21 +40,21 @@ class Asked:
     reason: str | None
 
 
-def impact_ratios(asked: Asked) -> Made:
+def impact_ratios(asked: Asked) -> FormTable:
     """Selection rates and impact ratios."""
     return _impact(asked, SELECTION, None)
 
 
-def scoring_rates(asked: Asked) -> Made:
+def scoring_rates(asked: Asked) -> FormTable:
     """Shares above the median score of all, and impact ratios."""
     everyone = asked.margins.get(())
     found = None if everyone is None else median_score(everyone)
     if found is None:
-        return Made((), "the decisions have no scores here")
+        return FormTable((), "the decisions have no scores here")
     return _impact(asked, SCORING, found)
 
 
-def _impact(asked: Asked, metric: str, median: tuple[float, float, float] | None) -> Made:
+def _impact(asked: Asked, metric: str, median: tuple[float, float, float] | None) -> FormTable:
     out = []
     share = asked.table.leave_out if asked.reason is not None and asked.table.leave_out else 0.0
     for attribute in asked.attributes:
@@ -63,7 +63,7 @@ def _impact(asked: Asked, metric: str, median: tuple[float, float, float] | None
             continue
         made = impact_table(margin, metric, leave_out=share, median=median[0] if median else None)
         out.append(_printed(asked, made, median))
-    return Made(tuple(out), None if out else "no group of these attributes was counted")
+    return FormTable(tuple(out), None if out else "no group of these attributes was counted")
 
 
 def _printed(asked: Asked, made: ImpactTable, median: tuple[float, float, float] | None) -> Printed:
@@ -134,14 +134,14 @@ def _notes(asked: Asked, made: ImpactTable, median: tuple[float, float, float] |
     return out
 
 
-def thumb(asked: Asked) -> Made:
+def thumb(asked: Asked) -> FormTable:
     """Each group's rate over the highest, beside a limit, with the significance of the pair; few people are noted."""
     limit = float(asked.table.limit or 0.0)
     lines = [
         line for a in asked.attributes if (m := asked.margins.get(a)) is not None for line in rule_of_thumb(m, limit)
     ]
     if not lines:
-        return Made((), "no two groups can be compared")
+        return FormTable((), "no two groups can be compared")
     rows = tuple(
         (
             words.name_of(line.group),
@@ -155,16 +155,16 @@ def thumb(asked: Asked) -> Made:
     )
     heads = ("Group", "Highest group", "Ratio", f"Against {fixed(limit, 2)}", "p-value", "People")
     note = "The p-values are of single pairs and not adjusted." + (f" {asked.table.note}" if asked.table.note else "")
-    return Made((Printed(asked.table.title, heads, rows, note, (26, 26, 10, 14, 12, 12)),))
+    return FormTable((Printed(asked.table.title, heads, rows, note, (26, 26, 10, 14, 12, 12)),))
 
 
-def accuracy(asked: Asked) -> Made:
+def accuracy(asked: Asked) -> FormTable:
     """How often decisions were right, and how often wrong either way, in each group."""
     from reports.sections import find
 
     evidence = asked.sources.evidence
     if evidence.data.label is None:
-        return Made((), "the data hold no outcomes")
+        return FormTable((), "the data hold no outcomes")
     names = (ACCURACY, TRUE_POSITIVE_RATE, FALSE_POSITIVE_RATE)
     out = []
     for attribute in asked.attributes:
@@ -188,10 +188,10 @@ def accuracy(asked: Asked) -> Made:
             )
             note = (left + asked.table.note).strip()
             out.append(Printed(f"{asked.table.title}: {words.by(list(attribute))}", heads, rows, note))
-    return Made(tuple(out), None if out else "the data hold no outcomes")
+    return FormTable(tuple(out), None if out else "the data hold no outcomes")
 
 
-def bias_profile(asked: Asked) -> Made:
+def bias_profile(asked: Asked) -> FormTable:
     """Group, hazard, measure, limit, mitigation, trigger: one line for each norm of the policy."""
     from reports.sections import find
 
@@ -213,9 +213,9 @@ def bias_profile(asked: Asked) -> Made:
             )
         )
     if not rows:
-        return Made((), "the policy sets no norm here")
+        return FormTable((), "the policy sets no norm here")
     heads = ("Group worst off", "Hazard", "Measure [95 %]", "Limit", "Mitigation", "Trigger")
-    return Made(
+    return FormTable(
         (Printed(asked.table.title, heads, tuple(rows[:MOST_ROWS]), asked.table.note, (17, 21, 20, 13, 15, 14)),)
     )
 
@@ -238,11 +238,11 @@ def _after(m: Mitigation, norm: NormResult) -> str:
     return f"{m.title}: {words.width(found)}"
 
 
-def candidates(asked: Asked) -> Made:
+def candidates(asked: Asked) -> FormTable:
     """Every candidate that a search tried, with what it costs and what gap it leaves."""
     s = asked.sources.search
     if s is None:
-        return Made((), "no search was made (assay mitigate --search)")
+        return FormTable((), "no search was made (assay mitigate --search)")
     rows = []
     for t in s.trials:
         if t.failed is not None or t.loss is None or t.gap is None:
@@ -260,12 +260,12 @@ def candidates(asked: Asked) -> Made:
         )
     cut = "" if len(rows) <= MOST_ROWS else f" {MOST_ROWS} of {len(rows)} are printed; all are embedded."
     heads = ("No.", "Candidate", "Wrong decisions [95 %]", "Gap, points [95 %]", "On the front")
-    return Made(
+    return FormTable(
         (Printed(asked.table.title, heads, tuple(rows[:MOST_ROWS]), asked.table.note + cut, (7, 35, 22, 22, 14)),)
     )
 
 
-MAKERS: Mapping[str, Callable[[Asked], Made]] = {
+MAKERS: Mapping[str, Callable[[Asked], FormTable]] = {
     "impact_ratios": impact_ratios,
     "scoring_rates": scoring_rates,
     "rule_of_thumb": thumb,

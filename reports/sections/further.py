@@ -430,7 +430,7 @@ def _points(evidence: Evidence) -> list[Block]:
             Table(
                 f"How many of those with these points had the outcome, by {words.by(attribute)} [95 %]",
                 ("Points", *(words.name_of(r.group) for r in mine)),
-                tuple((points(a, b), *(_told(r, a) for r in mine)) for a, b in bands),
+                tuple((points(a, b), *(_curve_cell(r, a) for r in mine)) for a, b in bands),
                 "Where points mean the same for everyone, the shares of a line are alike (predictive parity). A dash: "
                 f"nobody; few: under {FLOOR} people. Each interval is of its own cell.",
                 (14, *([86 // len(mine)] * len(mine))),
@@ -444,7 +444,7 @@ def points(low: float, high: float) -> str:
     return brief(low, 6) if low == high else f"{brief(low, 6)} to {brief(high, 6)}"
 
 
-def _told(record: Curve, low: float) -> str:
+def _curve_cell(record: Curve, low: float) -> str:
     point = next((p for p in record.points if p.start == low), None)
     if point is None:
         return "–"

@@ -52,7 +52,7 @@ def _body(m: Mitigation) -> list[Block]:
     ]
     if m.needs_sensitive_at_decision:
         blocks.append(Notice(words.unquoted(str(m.notice))))
-    blocks.append(_made(m))
+    blocks.append(_candidate_table(m))
     blocks.append(Paragraph(aim_words(m.constraint)))
     blocks.append(Heading("The norms, before and after"))
     blocks += judged_of(m)
@@ -79,7 +79,7 @@ def decided(m: Mitigation) -> str:
     return f"{decision.by} {word} the candidate on {str(decision.time)[:10]}. Reason: {decision.reason}"
 
 
-def _made(m: Mitigation) -> Table:
+def _candidate_table(m: Mitigation) -> Table:
     """What the candidate was made with; lists of parameters stay in the evidence."""
     rows = [("Candidate, SHA-256", str(m.model.sha256)), ("Made by", f"{m.title} ({m.stage}-processing)")]
     rows.append(("Sensitive value needed to decide", "yes" if m.needs_sensitive_at_decision else "no"))

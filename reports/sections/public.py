@@ -21,7 +21,7 @@ def section(sources: Sources) -> Section:
         Heading("Who decides about whom"),
         Paragraph(_who(case)),
         Heading("What was found"),
-        Points(tuple(_found(sources))),
+        Points(tuple(_finding_lines(sources))),
         Heading("What was done about it"),
         Paragraph(_done(sources)),
         Heading("What is not known"),
@@ -47,7 +47,7 @@ def _who(case: Mapping[str, str]) -> str:
     return " ".join(said) if said else "It was not stated who decides, about whom, and with which system."
 
 
-def _found(sources: Sources) -> list[str]:
+def _finding_lines(sources: Sources) -> list[str]:
     evidence = sources.evidence
     out = []
     for attribute in find.attributes(evidence, alone=True)[:3]:

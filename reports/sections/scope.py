@@ -189,7 +189,7 @@ def _fixed(sources: Sources) -> tuple[Block, ...]:
     else:
         blocks.append(Paragraph("No deviation is recorded."))
     if said.differences is not None:
-        text = beside(said.differences)
+        text = differencing_sentence(said.differences)
         blocks.append(Notice(text) if said.differences.reason else Paragraph(text))
     if watched:
         blocks.append(
@@ -203,7 +203,7 @@ def _fixed(sources: Sources) -> tuple[Block, ...]:
     return tuple(blocks)
 
 
-def beside(found: Differences) -> str:
+def differencing_sentence(found: Differences) -> str:
     """What a report prints of its comparison with earlier ones."""
     compared, near = found.compared, [str(n) for n in found.near]
     if found.reason:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from audit.documents.series import LoopEvent
-from audit.documents.watch import Beside, GroupNow, NormNow, Noticed, PutAside, Watch
+from audit.documents.watch import GroupNow, NormNow, Noticed, PutAside, ShadowNow, Watch
 from audit.findings import p_words
 from audit.numbers import are, brief, fixed, many, percent
 from debias.loop.modes import STANDS
@@ -105,7 +105,7 @@ def events(found: Sequence[LoopEvent]) -> list[Block]:
     return [Table("What the loop did, newest first", ("When", "What", "Why"), rows, more)] if rows else []
 
 
-def gate(beside: Beside | None) -> list[Block]:
+def gate(beside: ShadowNow | None) -> list[Block]:
     """The conditions of the gate, those not met first, and both models on the same people."""
     if beside is None or beside.gate is None:
         return []
@@ -120,7 +120,7 @@ def gate(beside: Beside | None) -> list[Block]:
     ]
 
 
-def _both(beside: Beside) -> list[Block]:
+def _both(beside: ShadowNow) -> list[Block]:
     """Before and after: the gaps of both models on the same people."""
     after = {n.key: n for n in beside.theirs}
     rows = tuple((norm_name(n), _gap(n), _gap(after.get(n.key)), brief(n.limit)) for n in beside.ours)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from audit.errors import InputError
 from audit.numbers import many
-from reports.verify.result import Check, SignerFound, Verification
+from reports.verify.result import Check, SignatureInfo, Verification
 
 if TYPE_CHECKING:
     from reports.log.proof import Proof
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from reports.verify.apart import Ready
     from reports.verify.printed import Printer
 
-__all__ = ["Check", "SignerFound", "Verification", "verify", "verify_or_raise"]
+__all__ = ["Check", "SignatureInfo", "Verification", "verify", "verify_or_raise"]
 
 Rerun = Mapping[str, bytes] | Callable[[Mapping[str, bytes]], Mapping[str, bytes]]
 

@@ -25,9 +25,9 @@ from audit.wide import KEY, left_to_cube, thinned, told_of
 from reports.verify.forms import (
     Aimed,
     Candidate,
-    MadeOf,
     NormAsked,
     Picked,
+    PickedMitigation,
     SearchAsked,
     Searched,
     Stages,
@@ -72,7 +72,7 @@ def _measuring() -> Iterator[None]:
 def check_figures(files: Mapping[str, bytes], known: Known | None = None) -> str:
     """evidence.json against cube.json. Raises Broken naming the first figure that differs."""
     from audit.derived import derived
-    from audit.found import found as found_in
+    from audit.found import finding_sentences
 
     evidence, cube_bytes = load(files, "evidence.json"), files.get("cube.json")
     if cube_bytes is None:
@@ -90,7 +90,7 @@ def check_figures(files: Mapping[str, bytes], known: Known | None = None) -> str
         _alike("what is left to the cube", evidence.get(KEY), None if left is None else msgspec.to_builtins(left))
     again = measures_to_json(told_of(measures, left))
     made = derived(margins, how, evidence.get("population"), norms, left)
-    found = found_in(evidence.get("model") or {}, measures, made)
+    found = finding_sentences(evidence.get("model") or {}, measures, made)
     more = thinned(made, left)
     compared = sum(compare(name, evidence.get(name), again[name]) for name in LISTS)
     compared += differ("family", evidence.get("family", 0), measures.family, "family")
@@ -229,7 +229,7 @@ def _picked(files: Mapping[str, bytes], asked: SearchAsked, trials: Sequence[Tri
     entry = next((t for t in trials if t.trial == choice.trial), None)
     if entry is None or entry.failed is not None:
         raise Broken("the candidate picked is not in the search", got=shown(choice.trial))
-    made = record_in(MadeOf, plain, "mitigation.json")
+    made = record_in(PickedMitigation, plain, "mitigation.json")
     aim, told = made.parameters, made.choice
     hyper = {k: v for k, v in entry.parameters.items() if k != "tolerance"} or None
     pairs = (

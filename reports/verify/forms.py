@@ -101,7 +101,7 @@ class Picked(Record, frozen=True):
     choice: ChoiceNamed | None = None
 
 
-class ChoiceTold(Record, frozen=True):
+class ChoiceFacts(Record, frozen=True):
     """What is told of the choice, and follows from the search."""
 
     on_front: bool
@@ -113,12 +113,12 @@ class Hyper(Record, frozen=True):
     hyper: dict[str, Any] | None
 
 
-class MadeOf(Record, frozen=True):
+class PickedMitigation(Record, frozen=True):
     """mitigation.json of a candidate that was picked: how it was made."""
 
     method: str
     seed: int
     parameters: AimAsked
     search: Hyper
-    choice: ChoiceTold
+    choice: ChoiceFacts
     model: ShaOf

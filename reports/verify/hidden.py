@@ -21,7 +21,7 @@ def given_away(margins: Sequence[Margin], floor: int) -> int:
             for axis in range(len(margin.attribute)):
                 rest = _without(margin.attribute, axis)
                 if (whole := tables.get((rest, margin.meaning))) is not None:
-                    small += _told(margin, whole, axis, floor, gone)
+                    small += _count_disclosed(margin, whole, axis, floor, gone)
     return small
 
 
@@ -41,7 +41,7 @@ def _without(names: tuple[str, ...], axis: int) -> tuple[str, ...]:
     return (*names[:axis], *names[axis + 1 :])
 
 
-def _told(margin: Margin, whole: Margin, axis: int, floor: int, gone: Container[tuple[str, str]]) -> int:
+def _count_disclosed(margin: Margin, whole: Margin, axis: int, floor: int, gone: Container[tuple[str, str]]) -> int:
     """Of how many lines along `axis` the people less those shown are those of one withheld group, or fewer than the
     floor: several withheld groups of so few are as good as one. In a line where nobody is shown the group is the line.
     """

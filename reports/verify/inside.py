@@ -44,10 +44,10 @@ with numpy_in_part():
 NOT_RUN = "not made again, because a check failed"
 
 
-Told = tuple[dict[str, Any], dict[str, np.ndarray]]
+Reply = tuple[dict[str, Any], dict[str, np.ndarray]]
 
 
-def serve(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Told:
+def serve(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Reply:
     """One question: "verify" (then "printed", where it waits for another process's "pages"; then perhaps "rerun"),
     "pages", "ahead", or "parts"."""
     typesetter.ends = True
@@ -55,35 +55,35 @@ def serve(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Told:
     question = msgspec.convert(dict(fields), Question)
     if question.do == "ahead":
         _ahead(Documents({n.removeprefix("file/"): d for n, d in given.items()}), question.elsewhere)
-        return _told(Verification(()))
+        return _reply(Verification(()))
     if question.do == "parts":
         return _parts(given.pop("pdf"))
     if question.do == "pages":
-        return _told(Verification(Judge(given.pop("pdf"), Asked()).only_set()))
+        return _reply(Verification(Judge(given.pop("pdf"), Asked()).only_set()))
     return _lines(question, given)
 
 
-def _told(found: Verification, **more: Any) -> Told:
+def _reply(found: Verification, **more: Any) -> Reply:
     return msgspec.to_builtins(Answer(found, **more)), {}
 
 
-def _parts(pdf: bytes) -> Told:
+def _parts(pdf: bytes) -> Reply:
     judge = Judge(pdf, Asked(contents=False))
     judge.work()
     if judge.result().failed is not None:
-        return _told(judge.result())
+        return _reply(judge.result())
     signatures = tuple(replace(s, embedded=None) for s in judge.found)
-    return _told(judge.result(), signatures=signatures)[0], _files(judge.files)
+    return _reply(judge.result(), signatures=signatures)[0], _files(judge.files)
 
 
-def _lines(question: Question, given: dict[str, bytes]) -> Told:
+def _lines(question: Question, given: dict[str, bytes]) -> Reply:
     """Those of "verify", "printed" or "rerun"."""
     global _judge
     out: dict[str, np.ndarray] = {}
     if question.do in ("verify", "printed"):
         _judge = _judged(question, given)
         if _judge.waits:
-            return _told(_judge.result(), waits=True)
+            return _reply(_judge.result(), waits=True)
         if not question.rerun:
             _judge.no_rerun()
         elif _judge.result().failed is None:
@@ -96,7 +96,7 @@ def _lines(question: Question, given: dict[str, bytes]) -> Told:
             _judge.rerun({n.removeprefix("file/"): d for n, d in given.items()})
         else:
             _judge.no_rerun(NOT_RUN)
-    return _told(_judge.result())[0], out
+    return _reply(_judge.result())[0], out
 
 
 def _ahead(files: Documents, elsewhere: bool) -> None:

@@ -32,7 +32,7 @@ from reports.verify.increments import Revision, revisions_of
 from reports.verify.known import Known
 from reports.verify.lines import FACES, PAGES, Lines, Stop
 from reports.verify.reading import attached, opened, reader_of
-from reports.verify.result import OK, Broken, Check, SignerFound, Verification, digest, plain
+from reports.verify.result import OK, Broken, Check, SignatureInfo, Verification, digest, plain
 from reports.verify.steps import check_steps, check_validation_data
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Judge:
         self.waits = False
         self._faces_at: int | None = None
         self.lines = Lines()
-        self.signers: tuple[SignerFound, ...] = ()
+        self.signers: tuple[SignatureInfo, ...] = ()
         self.identity = "not established: neither a root certificate (--trust) nor a fingerprint (--pin) was given"
         self.established = False
         self.notes: list[str] = []

@@ -128,7 +128,7 @@ def _broken(base: bytes, again: bytes) -> Broken:
 
 def unsaid_apart(mine: bytes, right: bytes) -> list[str]:
     """What two files say apart from what their pages show: the parts that differ. See `reports.verify.said`."""
-    from reports.verify.said import said
+    from reports.verify.said import pdf_structure
 
-    a, b = said(mine), said(right)
+    a, b = pdf_structure(mine), pdf_structure(right)
     return [name for name in a if a[name] != b[name]]

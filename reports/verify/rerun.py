@@ -143,23 +143,25 @@ def _alike(where: Where, got: Any, expected: Any, path: Path, skip: frozenset[Pa
             if key in got:
                 compared += _alike((where, key), got[key], value, inner, skip)
             elif inner not in skip:
-                raise Broken(f"{_said(where)}: the report lacks {key}", got="nothing", expected=shown(value))
+                raise Broken(f"{_location(where)}: the report lacks {key}", got="nothing", expected=shown(value))
         if more := [k for k in got if k not in expected and (*path, k) not in skip]:
             raise Broken(
-                f"{_said(where)}: the report has entries that a new run does not make", got=f"{len(more)} more"
+                f"{_location(where)}: the report has entries that a new run does not make", got=f"{len(more)} more"
             )
         return compared
     if isinstance(expected, list) and isinstance(got, list) and len(got) == len(expected):
         pairs = enumerate(zip(got, expected, strict=True), 1)
         return sum(_alike((where, number), a, b, path, skip) for number, (a, b) in pairs)
     if not alike(got, expected, TOLERANCE):
-        raise Broken(f"{_said(where)} comes out otherwise when made again", got=shown(got), expected=shown(expected))
+        raise Broken(
+            f"{_location(where)} comes out otherwise when made again", got=shown(got), expected=shown(expected)
+        )
     return 1
 
 
-def _said(where: Where) -> str:
+def _location(where: Where) -> str:
     """file, key, key 3"""
     around, step = where
     if not around:
         return str(step)
-    return f"{_said(around)} {step}" if isinstance(step, int) else f"{_said(around)}, {step}"
+    return f"{_location(around)} {step}" if isinstance(step, int) else f"{_location(around)}, {step}"

@@ -55,7 +55,7 @@ def arm_named(name: object) -> str:
     return str(name) if name in ARMS else "of another name"
 
 
-def _told(value: object) -> str:
+def _text_of(value: object) -> str:
     return value if isinstance(value, str) else shown(value)
 
 
@@ -66,7 +66,7 @@ class Broken(Exception):
     def __init__(
         self, problem: str, *, got: object = "", expected: object = "", todo: str = "", document: str = ""
     ) -> None:
-        self.problem, self.got, self.expected, self.todo = problem, _told(got), _told(expected), todo
+        self.problem, self.got, self.expected, self.todo = problem, _text_of(got), _text_of(expected), todo
         self.document = document
         super().__init__(problem)
 
@@ -115,7 +115,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class SignerFound:
+class SignatureInfo:
     """One signature. role: auditor, member or timestamp; time: ISO 8601, from the timestamp where there is one.
 
     trusted: True where the chain leads to the root given, None where no root was given.
@@ -152,7 +152,7 @@ class Verification:
     """
 
     checks: tuple[Check, ...]
-    signers: tuple[SignerFound, ...] = ()
+    signers: tuple[SignatureInfo, ...] = ()
     identity: str = "not established"
     sha256: str = ""
     notes: tuple[str, ...] = field(default=())

@@ -17,7 +17,7 @@ _PRODUCER = re.compile(rb"<pdf:Producer>WeasyPrint [\d.]{1,12}</pdf:Producer>")
 _MARK = re.compile(rb"(/[^\s]+\s+(?:<<[^>]*>>)?)\s*(?:BDC|BMC)\b")
 
 
-def said(data: bytes) -> dict[str, object]:
+def pdf_structure(data: bytes) -> dict[str, object]:
     """Part -> what it says, in order: metadata, bookmarks, tags, links, attachments. Raises Broken."""
     with opened(data) as pdf:
         number = {page.obj.objgen: place for place, page in enumerate(pdf.pages, 1)}

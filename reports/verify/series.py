@@ -63,7 +63,7 @@ def _check(series: Series) -> str:
         if entry is None or (entry.kind, entry.time) != (event.kind, event.time):
             raise Broken("an event is not in the trail as it is told", got="an event of another kind or time, or none")
         if entry.body is not None:
-            _told(event, record_in(EntryBody, json.loads(entry.body), "an entry of the trail"))
+            _check_event(event, record_in(EntryBody, json.loads(entry.body), "an entry of the trail"))
     told = {e.seq for e in series.events}
     expected = [e.seq for e in links if e.kind != "batch"][-KEPT:]
     silent = [seq for seq in expected if seq not in told]
@@ -88,7 +88,7 @@ def _follow(links: Sequence[Link]) -> None:
         before, seal = entry.hash, again
 
 
-def _told(event: LoopEvent, body: EntryBody) -> None:
+def _check_event(event: LoopEvent, body: EntryBody) -> None:
     from reports.series import DECIDED, plain_words
 
     pairs: list[tuple[str, Any, Any]] = [(k, getattr(event, k), getattr(body, k)) for k in _STOOD]

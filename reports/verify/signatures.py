@@ -11,7 +11,7 @@ from audit.numbers import are, many
 from reports.decision import Decision
 from reports.manifest import Manifest
 from reports.signature import AUTHORITY, Signature, Span, decisions_of
-from reports.verify.result import Broken, SignerFound, digest, field_named
+from reports.verify.result import Broken, SignatureInfo, digest, field_named
 from reports.verify.seal import check_digest, container_of, spans
 
 SUBFILTERS = {"/Sig": "/ETSI.CAdES.detached", "/DocTimeStamp": "/ETSI.RFC3161"}
@@ -204,7 +204,7 @@ def described(
     reader: Any,
     trusted: Mapping[str, bool | None],
     stamped: Collection[str],
-) -> tuple[SignerFound, ...]:
+) -> tuple[SignatureInfo, ...]:
     """Who signed, for the reader. stamped: the fields whose timestamp is by an authority that leads to a root given.
 
     A timestamp by anybody else proves no time: such a signature is of level B-B (ETSI EN 319 142-1), and it is said.
@@ -230,7 +230,7 @@ def described(
         if signature.kind == "/DocTimeStamp":
             level = "archive timestamp" if signature.field in stamped else "archive timestamp, not established"
         out.append(
-            SignerFound(
+            SignatureInfo(
                 field=signature.field,
                 role=roles.get(signature.field, "unknown"),
                 name=signature.signer_name,

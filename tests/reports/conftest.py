@@ -58,7 +58,7 @@ def measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(figures, "recompute", lambda *given: _recomputed(json.dumps(given)))
 
 
-_print_again, _said = printed.print_again, said.said
+_print_again, _said = printed.print_again, said.pdf_structure
 
 
 @lru_cache(maxsize=4)
@@ -74,7 +74,7 @@ def printed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is printed of equal files is printed once, and read once where a forgery is held against it. For tables of
     forgeries, in which nothing that prints is changed."""
     monkeypatch.setattr(printed, "print_again", lambda files, _: _printed_again(tuple(sorted(files.items()))))
-    monkeypatch.setattr(said, "said", _said_once)
+    monkeypatch.setattr(said, "pdf_structure", _said_once)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from audit.derived import derived
 from audit.evidence import measures_to_json
 from audit.files import canonical
 from audit.findings import judge
-from audit.found import found as found_in
+from audit.found import finding_sentences
 from audit.gaps import Settings
 from audit.measure import measure
 from audit.policy import Norm, Policy
@@ -44,7 +44,7 @@ def measured_otherwise(name: str, **given: Any) -> None:
         columns = sorted({a for n in asked for a in n.attribute})
         norms = [to_json(n) for n in judge(Policy("", asked, ""), found, columns)]
         more = derived(margins, how, evidence.get("population"), norms)
-        told = found_in(evidence["model"], found, more)
+        told = finding_sentences(evidence["model"], found, more)
         evidence |= measures_to_json(found) | more
         evidence |= {"settings": how.to_json(), "findings": told, "norms": norms, "family": found.family}
         return issued(r, {**r.files, "evidence.json": canonical(evidence)})

@@ -32,7 +32,7 @@ from reports.issue import page_html
 from reports.keys import new_key
 from reports.log import Log, ledger
 from reports.log.record import read_report
-from reports.sections.scope import beside
+from reports.sections.scope import differencing_sentence
 
 PASSWORD = "a long password"
 
@@ -79,7 +79,7 @@ def audit(place: Path, frame: pd.DataFrame, **changes: Any) -> Path:
 
 def small_page(files: Any, manifest: Any) -> str:
     """In place of the whole report, which takes seconds to set: its counts are what is looked at here."""
-    said = html.escape(str((found := read_extra(manifest.extra).differences) and beside(found)))
+    said = html.escape(str((found := read_extra(manifest.extra).differences) and differencing_sentence(found)))
     return (
         f'<!DOCTYPE html><html lang="en"><head><title>{html.escape(manifest.title)}</title></head><body><p>{said}</p>'
     )

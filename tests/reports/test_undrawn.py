@@ -10,7 +10,7 @@ import pytest
 
 from cli import main
 from reports import setting
-from reports.undrawn import told
+from reports.undrawn import substitute_names
 
 CASE = """[case]
 name = "Loans 银行"
@@ -71,7 +71,9 @@ def setting_lacks(c: str) -> bool:
 
 def test_only_letters_that_the_font_lacks_are_ever_replaced() -> None:
     """A manifest that lists another script hides no name."""
-    assert told("Женщины, women", {}, ("CYRILLIC", "LATIN")) == "Женщины, women"
-    assert told("of 女性 and 男性", {"女性": "group 1 of sex"}, ("CJK",)) == "of group 1 of sex and [CJK text]"
-    assert told("हिन्दी भाषा, x", {}, ("DEVANAGARI",)) == "[Devanagari text], x"
-    assert told("हिन्दी", {}, ("CJK",)) == "हिन्दी"
+    assert substitute_names("Женщины, women", {}, ("CYRILLIC", "LATIN")) == "Женщины, women"
+    assert (
+        substitute_names("of 女性 and 男性", {"女性": "group 1 of sex"}, ("CJK",)) == "of group 1 of sex and [CJK text]"
+    )
+    assert substitute_names("हिन्दी भाषा, x", {}, ("DEVANAGARI",)) == "[Devanagari text], x"
+    assert substitute_names("हिन्दी", {}, ("CJK",)) == "हिन्दी"

@@ -44,7 +44,7 @@ def agreed(case: Case, features: Sequence[str]) -> None:
     )
 
 
-def said(spec: EndpointSpec, server: Server, columns: int) -> str:
+def identity_note(spec: EndpointSpec, server: Server, columns: int) -> str:
     return (
         f"The model is served at {place_of(spec.url)} and its identity is not established: nobody can tell from here "
         f"which model answers. The server calls it {server.words()}. {many(columns, 'column')} of every person "

@@ -142,7 +142,7 @@ class Rest(Line):
                 raise no_answer("a web page", "is this the address of the model, or of a sign-in page before it?")
             return reply.body
         place = self.spec.url
-        status = f"HTTP {reply.status}" + (f": {self.client.shown(_said(reply))}" if reply.body else "")
+        status = f"HTTP {reply.status}" + (f": {self.client.shown(_reply_text(reply))}" if reply.body else "")
         if 300 <= reply.status < 400:
             raise ModelError(
                 "the endpoint sends elsewhere, which is not followed",
@@ -164,7 +164,7 @@ class Rest(Line):
         )  # fmt: skip
 
 
-def _said(reply: Reply) -> str:
+def _reply_text(reply: Reply) -> str:
     if reply.type == "text/html":
         return "a web page"
     text = reply.body[:4000].decode("utf-8", "replace")

@@ -54,8 +54,8 @@ class Template(Rest):
         document = parsed(body)
         scores, decided = self._scores, self._decided
         return Raw(
-            None if scores is None else table_of(_one_each(found(document, scores), rows), rows),
-            None if decided is None else names_of(_one_each(found(document, decided), rows), rows),
+            None if scores is None else table_of(_one_each(value_at(document, scores), rows), rows),
+            None if decided is None else names_of(_one_each(value_at(document, decided), rows), rows),
         )
 
 
@@ -80,13 +80,13 @@ def steps(path: str) -> tuple[str | int | None, ...]:
     return tuple(out)
 
 
-def found(document: Any, path: tuple[str | int | None, ...]) -> Any:
+def value_at(document: Any, path: tuple[str | int | None, ...]) -> Any:
     """What stands at the path. Raises ModelError where there is nothing."""
     for at, step in enumerate(path):
         if step is None:
             if not isinstance(document, list):
                 raise no_answer("no list where the path says [*]", "compare the path with an answer of the server")
-            return [found(one, path[at + 1 :]) for one in document] if path[at + 1 :] else document
+            return [value_at(one, path[at + 1 :]) for one in document] if path[at + 1 :] else document
         try:
             if isinstance(step, str) is not isinstance(document, dict):
                 raise KeyError(step)

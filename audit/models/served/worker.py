@@ -18,11 +18,11 @@ import pandas as pd
 from audit import progress
 from audit.case import Case, EndpointSpec
 from audit.errors import ModelError
-from audit.models.hybrids import MadeRows
+from audit.models.hybrids import LazyRows
 from audit.models.loaded import DECISION, PROBABILITY, RAW, VALUE, class_index, one_class, same_class
 from audit.models.served import measured
 from audit.models.served.addresses import place_of
-from audit.models.served.agree import agreed, classes_of, no_rule, said, which_columns
+from audit.models.served.agree import agreed, classes_of, identity_note, no_rule, which_columns
 from audit.models.served.kept import Answered, Kept, digest_of, now
 from audit.models.served.line import Line, Raw, Server
 from audit.models.served.measured import Alike, Probe, Unlike
@@ -168,7 +168,7 @@ class EndpointWorker(Worker):
     def _known(self, case: Case, frame: pd.DataFrame, first: Raw) -> None:
         """`info`, from what the server says and from its first answers."""
         spec = self._spec
-        notes = [said(spec, self._server, len(self._features))]
+        notes = [identity_note(spec, self._server, len(self._features))]
         if spec.plain_text and spec.url.startswith(("http:", "grpc:")):
             notes.append(f"People's data went to {place_of(spec.url)} unencrypted, as the case says.")
         given = first.scores is not None
@@ -209,7 +209,7 @@ class EndpointWorker(Worker):
     def _ask(
         self, fields: dict[str, Any], table: Rows | None = None, arrays: dict[str, np.ndarray] | None = None
     ) -> dict[str, np.ndarray]:
-        assert not isinstance(table, MadeRows)
+        assert not isinstance(table, LazyRows)
         op = fields.get("op", fields.get("do"))
         if op not in ("scores", "answer", "class_scores") or table is None:
             raise ModelError(

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 from audit.errors import ModelError
 from audit.models import Worker, child, wire
-from audit.models.hybrids import Base, Hybrids, MadeRows, Walks, blocks_of, of_arrays, still
+from audit.models.hybrids import Base, Hybrids, LazyRows, Walks, blocks_of, of_arrays, still
 from audit.models.table import receive, send
 
 ROWS, MADE = 40, 300
@@ -57,11 +57,11 @@ def walks(frame: pd.DataFrame) -> Walks:
     return Walks(Base(frame), rank, np.maximum(steps - 1, 0), first, second)
 
 
-def of(kind: str, frame: pd.DataFrame) -> MadeRows:
+def of(kind: str, frame: pd.DataFrame) -> LazyRows:
     return hybrids(frame) if kind == "hybrids" else walks(frame)
 
 
-def by_hand(h: MadeRows) -> pd.DataFrame:
+def by_hand(h: LazyRows) -> pd.DataFrame:
     if isinstance(h, Walks):
         return pd.concat([by_hand(one) for way in (True, False) for one in one_way(h, way)], ignore_index=True)
     assert isinstance(h, Hybrids)

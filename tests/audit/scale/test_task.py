@@ -18,7 +18,7 @@ from audit.about import VERSION
 from audit.errors import ModelError
 from audit.models import Worker
 from audit.scale.ask import by_task, told_by_task
-from audit.scale.task import Told, says, scored
+from audit.scale.task import TaskSpec, says, scored
 
 COLUMNS = ["age", "x"]
 
@@ -29,13 +29,13 @@ def rows() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Told, np.ndarray]:
+def model(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TaskSpec, np.ndarray]:
     folder = tmp_path_factory.mktemp("task")
     frame = rows()
     fitted = lightgbm.LGBMClassifier(n_estimators=5, verbose=-1, n_jobs=1).fit(frame, frame.x > 0)
     fitted.booster_.save_model(folder / "m.txt")
     with Worker(folder / "m.txt") as worker:
-        told = Told(
+        told = TaskSpec(
             VERSION, "m.txt", worker.info.sha256, (), says(worker), "1", None, False, (("c1", "age"), ("c2", "x")), (),
             ("c0",),
         )  # fmt: skip
@@ -43,7 +43,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Told, np.ndar
 
 
 @pytest.fixture(autouse=True)
-def files(model: tuple[Path, Told, np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
+def files(model: tuple[Path, TaskSpec, np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
     """Where Spark has put the file."""
     spark = types.ModuleType("pyspark")
     spark.SparkFiles = types.SimpleNamespace(get=lambda name: str(model[0] / name))  # type: ignore[attr-defined]
@@ -57,11 +57,11 @@ def batch(mine: np.ndarray) -> pa.RecordBatch:
     )
 
 
-def asked(told: Told, *batches: pa.RecordBatch) -> list[pa.RecordBatch]:
+def asked(told: TaskSpec, *batches: pa.RecordBatch) -> list[pa.RecordBatch]:
     return list(by_task(msgspec.json.encode(told).decode())(iter(batches)))
 
 
-def test_measured_rows_are_asked_about_and_no_other(model: tuple[Path, Told, np.ndarray]) -> None:
+def test_measured_rows_are_asked_about_and_no_other(model: tuple[Path, TaskSpec, np.ndarray]) -> None:
     _, told, expected = model
     mine = np.arange(300) % 3 > 0
     empty = batch(mine)[:0]
@@ -76,7 +76,7 @@ def test_measured_rows_are_asked_about_and_no_other(model: tuple[Path, Told, np.
     assert "process" in walls.split(", "), "what held around the process is said"
 
 
-def test_a_task_without_rows_starts_nothing(model: tuple[Path, Told, np.ndarray], monkeypatch: Any) -> None:
+def test_a_task_without_rows_starts_nothing(model: tuple[Path, TaskSpec, np.ndarray], monkeypatch: Any) -> None:
     monkeypatch.setattr(Worker, "__enter__", lambda self: pytest.fail("a process was started"))
     assert asked(model[1], batch(np.ones(300, dtype=bool))[:0]) == []
 
@@ -93,7 +93,7 @@ def test_a_task_without_rows_starts_nothing(model: tuple[Path, Told, np.ndarray]
     ],
 )
 def test_what_is_not_as_it_was_is_not_asked(
-    model: tuple[Path, Told, np.ndarray], changed: dict[str, Any], words: str
+    model: tuple[Path, TaskSpec, np.ndarray], changed: dict[str, Any], words: str
 ) -> None:
     told = msgspec.structs.replace(model[1], **changed)
     with pytest.raises(RuntimeError) as found:
@@ -118,7 +118,7 @@ def test_a_worker_that_lacks_a_package_says_which(monkeypatch: pytest.MonkeyPatc
     assert type(odd) is ModelError
 
 
-def test_a_model_that_fails_in_a_task_is_told_in_its_words(model: tuple[Path, Told, np.ndarray]) -> None:
+def test_a_model_that_fails_in_a_task_is_told_in_its_words(model: tuple[Path, TaskSpec, np.ndarray]) -> None:
     told = msgspec.structs.replace(model[1], columns=(("c1", "age"),))
     with pytest.raises(RuntimeError, match="the data lack columns that the model needs"):
         list(scored(msgspec.json.encode(told).decode(), iter([batch(np.ones(300, dtype=bool))])))

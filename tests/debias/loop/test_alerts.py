@@ -222,8 +222,8 @@ def test_a_file_that_cannot_be_written_stops_nothing(tmp_path: Path, clock: Cloc
     assert alerts.send("frozen", "A person must look.", {})
     assert alerts.trouble is not None
     assert "alerts.jsonl could not be written" in alerts.trouble
-    assert alerts.said() == [alerts.trouble]
-    assert alerts.said() == []
+    assert alerts.notes() == [alerts.trouble]
+    assert alerts.notes() == []
     assert len(address.got) == 1
     (tmp_path / FILE).rmdir()
     alerts.send("confirmed", "x", {})

@@ -274,7 +274,7 @@ def test_late_outcomes_join_by_id_as_their_files_come(make: Make, tmp_path: Path
     assert labels_in(source) == ["no", "-", "yes", "yes"]
     put(tmp_path / "late/0.csv", outcomes([1], ["no"]))
     assert labels_in(source) == ["no", "no", "yes", "yes"]
-    assert source.said() == []
+    assert source.notes() == []
     assert source.read(0).sha256 == before
 
 
@@ -311,9 +311,9 @@ def test_outcomes_that_differ_the_last_one_counts_and_it_is_said_once(make: Make
     assert source.total() == 1
     assert labels_in(source) == ["yes", "yes", "no", "-"]
     assert labels_in(source) == ["yes", "yes", "no", "-"]
-    (said,) = source.said()
+    (said,) = source.notes()
     assert said.startswith("2 ids have outcomes that differ")
-    assert source.said() == []
+    assert source.notes() == []
 
 
 def test_a_file_of_outcomes_that_is_broken_is_left_out_said_and_read_once_it_is_mended(
@@ -326,11 +326,11 @@ def test_a_file_of_outcomes_that_is_broken_is_left_out_said_and_read_once_it_is_
     source = open_source(make(source="in", labels="late/*.csv"), (), tmp_path)
     assert source.total() == 1
     assert labels_in(source) == ["yes", "-", "-", "-"]
-    (said,) = source.said()
+    (said,) = source.notes()
     assert "2.csv" in said
     assert "no column 'paid'" in said
     labels_in(source)
-    assert source.said() == []
+    assert source.notes() == []
     put(tmp_path / "late/2.csv", outcomes([1], ["no"]))
     assert labels_in(source) == ["yes", "no", "-", "-"]
 
