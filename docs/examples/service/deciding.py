@@ -28,9 +28,9 @@ class Decider:
             return
         self._stamp = stamp
         try:
-            found = assay.load_running(self._pointer)
-            self._model = None if found.file is None else skops.io.load(found.file)
-            self.running, self.problem = found, None
+            record = assay.load_running(self._pointer)
+            self._model = None if record.file is None else skops.io.load(record.file)
+            self.running, self.problem = record, None
         except assay.AssayError as error:
             self.problem = str(error)  # the model that was believed goes on
 
