@@ -6,10 +6,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, Future
+from contextvars import copy_context
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from audit import progress
 from audit.by_person import entries_of
@@ -21,6 +25,7 @@ from audit.documents import record_in
 from audit.documents.rows import Drawn
 from audit.errors import AssayError
 from audit.gaps import Settings
+from audit.load import check
 from audit.quality import groups_of
 from audit.quality.leaks import leaks_of
 from audit.quality.missing import missing_of
@@ -31,6 +36,7 @@ from audit.scale.typed import Counted
 if TYPE_CHECKING:
     from audit.scale.frames import Held
     from audit.scale.opened import Opened
+    from audit.scale.source import Source
 
 WIDE = 1.96
 """Standard errors of a 95 % interval."""
@@ -42,11 +48,25 @@ Elsewhere = tuple[Counted, Mapping[str, str] | None, dict[str, Any], tuple[str, 
 
 def in_duckdb(case: Case, held: Held | None, allow: Sequence[str], settings: Settings, name: str) -> Elsewhere:
     """Files, counted where they lie. name: as notes call it."""
-    from audit.scale.beside import of_duckdb
+    from audit.scale.beside import HOW, of_duckdb, of_lines
     from audit.scale.count import count
+    from audit.scale.lines import Early
     from audit.scale.opened import opened
 
-    with opened(case) as base:
+    def begin(source: Source, folder: Path, pool: Executor, lines: Future[int | None]) -> Early:
+        """The sample drawn and looked at while the text is read for the counts."""
+        sample = pool.submit(lambda: of_lines(case, source, lines.result(), settings.seed, folder))
+
+        def look() -> Any:
+            frame = sample.result()
+            if frame is None:
+                return None
+            features = tuple(f for f in check.features_of(case, source.columns) if f in source.columns)
+            return _of_sample(case, frame, HOW, features, lines.result() or 0, settings, allow)
+
+        return Early(lines, sample, pool.submit(copy_context().run, look))
+
+    with opened(case, begin) as base:
         found = count(case, base)
         progress.stage(f"Looking at the data inside {name}")
         looked = of_duckdb(case, found, settings.seed, base)
@@ -82,7 +102,10 @@ def examined(
     quality: dict[str, Any] = {}
     data = case.data
     progress.stage("Examining a sample of the rows")
-    near, more, said = _of_sample(case, looked, found, settings, allow)
+    if looked.looked is not None:
+        near, more, said = looked.looked.result()
+    else:
+        near, more, said = _of_sample(case, looked.sample, looked.how, found.features, found.people, settings, allow)
     counts, kinds = looked.counted.result()
     if counts is None or kinds is None:
         notes.append("Missing values and repeated rows were not counted: sensitive values have too many combinations.")
@@ -143,14 +166,20 @@ def _within(kinds: int, part: int) -> int:
 
 
 def _of_sample(
-    case: Case, looked: DataProfile, found: Counted, settings: Settings, allow: Sequence[str]
+    case: Case,
+    frame: pd.DataFrame | None,
+    how: str,
+    features: Sequence[str],
+    people: int,
+    settings: Settings,
+    allow: Sequence[str],
 ) -> tuple[dict[str, Any] | None, dict[str, Any], tuple[str, ...]]:
-    """What needs rows, of those drawn: the entry `proxies` of `quality`, further keys of evidence.json, notes."""
-    frame = looked.sample
+    """What needs rows, of those drawn: the entry `proxies` of `quality`, further keys of evidence.json, notes. people:
+    that they were drawn of."""
     if frame is None or not len(frame):
-        why = looked.how if frame is None else "none was drawn"
+        why = how if frame is None else "none was drawn"
         return None, {}, (f"Proxies, slices and neighbours were not looked at: {why}.",)
-    features = tuple(f for f in found.features if f in frame.columns)
+    features = tuple(f for f in features if f in frame.columns)
     plain = replace(case, data=replace(case.data, split=None, weight=None, cluster=None, id=None, time=None))
     try:
         groups = groups_of(case, frame)
@@ -161,15 +190,15 @@ def _of_sample(
     except AssayError as error:
         told = f"Proxies, slices and neighbours were not looked at in the rows drawn ({len(frame):,}): {error}"
         return None, {}, (told,)
-    if len(frame) < found.people:
+    if len(frame) < people:
         drawn = {
             "rows": len(frame),
-            "of_rows": found.people,
-            "within": WIDE / 2 * math.sqrt((1 - len(frame) / found.people) / len(frame)),
-            "how": looked.how,
+            "of_rows": people,
+            "within": WIDE / 2 * math.sqrt((1 - len(frame) / people) / len(frame)),
+            "how": how,
             "seed": settings.seed,
         }
         for entry, of in ((near, "of_rows"), (slices, "of_rows"), (beside, "of_people")):
-            entry |= {"drawn": drawn} | ({of: found.people} if of in entry else {})
+            entry |= {"drawn": drawn} | ({of: people} if of in entry else {})
         leaks = (f"Proxies, slices and neighbours: {record_in(Drawn, drawn, 'evidence.json').sentence}", *leaks)
     return near, {"slices": slices, "individual": {"neighbours": beside, "model_flips": None}}, leaks

@@ -87,11 +87,15 @@ def consistency(
 
 def nearest_of(distance: Floats) -> Ints:
     """(n, NEAR): the places of the smallest of each row of (n, m), nearest first, and of equal ones the first."""
-    reach = np.partition(distance, NEAR - 1, axis=1)[:, NEAR - 1 : NEAR]
-    row, place = np.nonzero(~(distance > reach))  # and what is no number, which comes last
-    order = np.lexsort((place, distance[row, place], row))
-    first = np.searchsorted(row, np.arange(len(distance)))
-    return np.asarray(place[order][first[:, None] + np.arange(NEAR)])
+    found = np.empty((len(distance), NEAR), dtype=np.int64)
+    for start in range(0, len(distance), ROWS_AT_ONCE):  # where many are equally near, there are many to sort
+        here = distance[start : start + ROWS_AT_ONCE]
+        reach = np.partition(here, NEAR - 1, axis=1)[:, NEAR - 1 : NEAR]
+        row, place = np.nonzero(~(here > reach))  # and what is no number, which comes last
+        order = np.lexsort((place, here[row, place], row))
+        first = np.searchsorted(row, np.arange(len(here)))
+        found[start : start + len(here)] = place[order][first[:, None] + np.arange(NEAR)]
+    return found
 
 
 def clarify_flips(
@@ -155,12 +159,12 @@ def points_of(part: pd.DataFrame, features: Sequence[str]) -> tuple[Floats, list
 
 def distances(points: Floats, kinds: Sequence[Small]) -> Floats:
     """Squared distances (n, n), rounded so that equal ones are equal in whatever order they were added up."""
-    n = len(points)
-    unlike = np.zeros((n, n), dtype=np.int32)
-    for start in range(0, n, ROWS_AT_ONCE):  # what is counted stays in the processor's cache
-        here = slice(start, start + ROWS_AT_ONCE)
-        for codes in kinds:
-            unlike[here] += codes[here, None] != codes
     norms = (points**2).sum(axis=1)
-    out: Floats = np.round(np.maximum(norms[:, None] + norms - 2 * points @ points.T, 0.0) + unlike, 9)
+    out: Floats = 2 * points @ points.T
+    for start in range(0, len(points), ROWS_AT_ONCE):  # what is counted stays in the processor's cache
+        here = slice(start, start + ROWS_AT_ONCE)
+        unlike = np.zeros(out[here].shape, dtype=np.int32)
+        for codes in kinds:
+            unlike += codes[here, None] != codes
+        out[here] = np.round(np.maximum(norms[here, None] + norms - out[here], 0.0) + unlike, 9)
     return out

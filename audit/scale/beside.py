@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import narwhals as nw
@@ -22,7 +23,7 @@ import pyarrow as pa
 
 from audit.case import Case
 from audit.cube import Ints
-from audit.load import columnar
+from audit.load import check, columnar
 from audit.load.groups import named_columns
 from audit.load.infer import MARKERS, infer
 from audit.load.rows import missing_words
@@ -30,6 +31,8 @@ from audit.quality.missing import WRITTEN, said_missing
 from audit.scale import typed as base
 from audit.scale.count import measured_rows
 from audit.scale.kinds import PEOPLE, arrow
+from audit.scale.lines import Early, drawn_of_text
+from audit.scale.lines import drawn as drawn_lines
 from audit.scale.opened import Opened
 from audit.scale.source import Source
 
@@ -42,6 +45,7 @@ _SPACE = r"[\s\x{0B}\x{A0}]*"
 SAID = rf"^{_SPACE}(?:{'|'.join(map(re.escape, WRITTEN))})?{_SPACE}\z"
 """Patterns that RE2 and Java read alike: to trim every value first took ten times as long."""
 HASH = "h"
+HOW = "drawn by DuckDB's reservoir, by the seed"
 MOST = 100_000
 """Combinations of sensitive values up to which counts are made by group."""
 
@@ -72,12 +76,13 @@ class Kinds:
 class DataProfile:
     """columns: that were looked at. counted: the counts and the kinds, None where sensitive values have too many
     combinations; they may still be on their way. sample: the rows drawn, None where none may be; how: in words, or why
-    not."""
+    not; looked: what was found in the sample, where it was drawn early."""
 
     columns: tuple[str, ...]
     counted: Future[tuple[Counts | None, Kinds | None]]
     sample: pd.DataFrame | None
     how: str
+    looked: Future[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,23 +103,33 @@ class Place:
     floor: int | None = None
 
 
-def profile(case: Case, found: base.Counted, place: Place, seed: int, pool: Executor | None = None) -> DataProfile:
+def profile(
+    case: Case, found: base.Counted, place: Place, seed: int, pool: Executor | None = None, early: Early | None = None
+) -> DataProfile:
     """What is found of the measured rows. Raises DataError as counting does. pool: what counts, while the caller looks
-    at the sample."""
-    columns = tuple(dict.fromkeys((*found.features, *base.roles_of(case))))
+    at the sample; early: with the sample, drawn already."""
+    columns = _looked_at(case, place.source)
     schema = place.frame.collect_schema()
     flat = tuple(c for c in columns if schema[place.source.column(c)] not in base.NO_VALUES)
-    sample, how = _sample(case, place, flat, found.people, seed)
+    if early is None:
+        sample, how = _sample(case, place, flat, found.people, seed)
+    else:
+        sample, how = early.sample.result(), place.how
 
     def count() -> tuple[Counts | None, Kinds | None]:
         counts = _counts(case, place, flat, _numbers(place, sample))
         return counts, None if counts is None else _kinds(case, place, flat, max(1, math.ceil(found.people / KINDS)))
 
-    if pool is not None:
+    if early is None and pool is not None:
         return DataProfile(flat, pool.submit(count), sample, how)
     now: Future[tuple[Counts | None, Kinds | None]] = Future()
     now.set_result(count())
-    return DataProfile(flat, now, sample, how)
+    return DataProfile(flat, now, sample, how, None if early is None else early.looked)
+
+
+def _looked_at(case: Case, source: Source) -> tuple[str, ...]:
+    features = [f for f in check.features_of(case, source.columns) if f in source.columns]
+    return tuple(dict.fromkeys((*features, *base.roles_of(case))))
 
 
 def _sample(case: Case, place: Place, columns: Sequence[str], rows: int, seed: int) -> tuple[pd.DataFrame | None, str]:
@@ -122,16 +137,33 @@ def _sample(case: Case, place: Place, columns: Sequence[str], rows: int, seed: i
         return None, f"no row leaves {place.source.kind.capitalize()} where small groups stay in it (`floor`)"
     if place.sample == 0:
         return None, "the case says that no row is drawn (`sample = 0`)"
+    names, most = _drawn_of(case, columns)
+    most = most if place.sample is None else place.sample
+    table = place.drawn([place.source.column(c) for c in names], min(most, rows), rows, seed)
+    return _as_read(case, place.source, table.rename_columns(names)), place.how
+
+
+def _drawn_of(case: Case, columns: Sequence[str]) -> tuple[list[str], int]:
+    """The columns of a sample, and how many rows it has at most."""
     own = [c for c in (case.model.column,) if c is not None and c not in columns]
     names = [*columns, *own]
-    most = min(SAMPLE, CELLS // max(1, len(names))) if place.sample is None else place.sample
-    table = place.drawn([place.source.column(c) for c in names], min(most, rows), rows, seed)
-    table = table.rename_columns(names)
-    if place.source.kind == "csv":
-        texts = table.cast(pa.schema([(n, pa.string()) for n in names]))
-        table = infer(texts, place.source.delimiter, named_columns(case, ()))[0]
-    frame = columnar.plain(place.source.files[0].name, table)[0].to_pandas(ignore_metadata=True)
-    return missing_words(case, frame)[0], place.how
+    return names, min(SAMPLE, CELLS // max(1, len(names)))
+
+
+def _as_read(case: Case, source: Source, table: pa.Table) -> pd.DataFrame:
+    """The rows drawn, with the types that reading the file would give."""
+    if source.kind == "csv":
+        texts = table.cast(pa.schema([(n, pa.string()) for n in table.column_names]))
+        table = infer(texts, source.delimiter, named_columns(case, ()))[0]
+    frame = columnar.plain(source.files[0].name, table)[0].to_pandas(ignore_metadata=True)
+    return missing_words(case, frame)[0]
+
+
+def of_lines(case: Case, source: Source, lines: int | None, seed: int, folder: Path) -> pd.DataFrame | None:
+    """The sample of a CSV all of whose rows are measured, before they are counted; None where it has to wait."""
+    names, most = _drawn_of(case, _looked_at(case, source))
+    table = drawn_lines(source, names, min(most, lines), lines, seed, folder) if lines else None
+    return None if table is None else _as_read(case, source, table)
 
 
 def _numbers(place: Place, sample: pd.DataFrame | None) -> frozenset[str]:
@@ -218,25 +250,27 @@ def _ones(condition: nw.Expr) -> nw.Expr:
 
 def of_duckdb(case: Case, found: base.Counted, seed: int, opened: Opened) -> DataProfile:
     """The same of a file that DuckDB counts, which goes on while the caller looks at the sample."""
-    rows = opened.rows()
-    connection, mine = rows.connection, measured_rows(case, opened.source, rows).table
+    mine = opened.rows()
+    connection, mine = mine.connection, measured_rows(case, opened.source, mine)
 
     def hashed(frame: Any, columns: Sequence[str]) -> Any:
         del frame
         # Its number without a sign would be too large for some readers; half of it tells kinds apart as well.
         own = f"CAST(hash({', '.join(columns)}) >> 1 AS BIGINT)"
-        return nw.from_native(connection.sql(f"SELECT *, {own} AS {HASH} FROM {mine}"))
+        return nw.from_native(connection.sql(f"SELECT *, {own} AS {HASH} FROM {mine.table}"))
 
     def drawn(columns: Sequence[str], rows: int, of: int, seed: int) -> pa.Table:
-        del of
         connection.execute("SET threads = 1")  # with more the draw would depend on which comes first
-        query = f"SELECT {', '.join(columns)} FROM {mine}"
-        some = f"{query} USING SAMPLE reservoir({rows} ROWS) REPEATABLE ({seed})"
+        ordered = opened.ordered
         try:
-            return connection.sql(some).to_arrow_table()
+            if ordered.kind == "csv" and ordered.copy is None and case.data.split is None:
+                return drawn_of_text(connection, ordered, columns, rows, of, seed)
+            among = measured_rows(case, ordered, replace(mine, table=ordered.sql)).table
+            query = f"SELECT {', '.join(columns)} FROM {among} USING SAMPLE reservoir({rows} ROWS) REPEATABLE ({seed})"
+            return connection.sql(query).to_arrow_table()
         finally:
             connection.execute("RESET threads")
 
-    frame = nw.from_native(connection.sql(f"SELECT * FROM {mine}"))
-    how = "drawn by DuckDB's reservoir, by the seed"
-    return profile(case, found, Place(opened.source, frame, hashed, drawn, how), seed, opened.pool)
+    frame = nw.from_native(connection.sql(f"SELECT * FROM {mine.table}"))
+    early = opened.early if opened.early is not None and opened.early.holds(found.rows) else None
+    return profile(case, found, Place(opened.source, frame, hashed, drawn, HOW), seed, opened.pool, early)

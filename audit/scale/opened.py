@@ -1,8 +1,8 @@
 """A case's files opened in DuckDB, once for everything that is asked of them.
 
-Text is read once: a CSV is copied, as text, into Parquet in a folder of this process's own, and asked there. The copy
-has no name, so that it goes with the process, however that ends. Where the disk has no room for it, or the copy fails,
-the CSV itself is asked each time.
+Text is read once: a CSV is copied, as text, into Parquet in a folder of this process's own, and asked there: row by
+row, or each different row once with how many there are, where they are few. The copy has no name, so that it goes with
+the process, however that ends. Where the disk has no room for it, or the copy fails, the CSV itself is asked each time.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,18 +26,23 @@ from audit.load.digest import sha256_of
 from audit.load.roles import check_roles
 from audit.numbers import many
 from audit.printable import first_line
-from audit.scale.source import Source, Uncounted, literal, look_through, read_otherwise, source_of, unpacked
+from audit.scale.lines import Early, alike, in_lines
+from audit.scale.source import (
+    SAFE,
+    Source,
+    Uncounted,
+    literal,
+    look_through,
+    nameless,
+    read_otherwise,
+    source_of,
+    unpacked,
+)
 from audit.scale.typed import roles_of
 
 MEMORY, WIDE, A_COLUMN, COPYING = 1000, 500, 2, 300
 """MB of the database; from so many columns on more for each, as a group of rows of a Parquet file is held whole; and
 while rows are copied in their order, when it keeps as many of them as it may."""
-SAFE = {
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-    "preserve_insertion_order": "false",
-}
-OWN_HANDLES = Path("/proc/self/fd")
 ROWS_AT_ONCE, CELLS_AT_ONCE, FEWEST = 40_960, 2_000_000, 2_048
 """Rows of a group of rows in the copy, fewer where there are many columns: the writer holds whole groups."""
 
@@ -86,22 +91,32 @@ class InBase:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """source: as it is to be asked; digest: of the files as they are; pool: one thread that may ask meanwhile."""
+    """source: as it is to be asked; ordered: the same rows as they stand; digest: of the files as they are; pool: one
+    thread that may ask meanwhile; early: what was begun meanwhile."""
 
     source: Source
+    ordered: Source
     database: Any
     digest: Digest
     pool: Executor
+    early: Early | None
 
     def rows(self) -> InBase:
         """All rows, over a connection of its own."""
         return InBase(self.database.cursor(), self.source.sql)
 
 
+Begin = Callable[[Source, Path, Executor, "Future[int | None]"], Early]
+"""What is begun while text is copied: with a folder for what is written, a thread that has looked through the text, and
+how many lines that found."""
+
+
 @contextmanager
-def opened(case: Case) -> Iterator[Opened]:
-    """Raises CaseError and DataError where roles or columns are not as the case says, DataError where DuckDB cannot
-    read the files, then or in what is asked meanwhile."""
+def opened(case: Case, begin: Begin | None = None) -> Iterator[Opened]:
+    """begin: what draws rows; they are kept in their order for it where it cannot do so by their lines.
+
+    Raises CaseError and DataError where roles or columns are not as the case says, DataError where DuckDB cannot read
+    the files, then or in what is asked meanwhile."""
     import duckdb
 
     check_roles(case)
@@ -115,24 +130,21 @@ def opened(case: Case) -> Iterator[Opened]:
             # What was begun ends before the copies go, and the database is closed.
             with ExitStack() as copies, ThreadPoolExecutor(1) as pool:
                 looked = pool.submit(look_through, source)  # while the file is copied
-                copied = _copied(case, source, database, Path(folder), copies)
+                # A split says of rows, not of lines, which are drawn from.
+                lined = begin is not None and case.data.split is None and in_lines(source)
+                early = begin(source, Path(folder), pool, looked) if begin is not None and lined else None
+                ordered = begin is not None and early is None
+                copied = _copied(case, source, database, Path(folder), copies, ordered)
                 looked.result()
-                yield Opened(copied, database, digest, pool)
+                yield Opened(copied, copied if ordered else source, database, digest, pool, early)
         except duckdb.Error as error:
             raise broken(source, error) from error
         finally:
             database.close()
 
 
-def _nameless(folder: Path, copies: ExitStack) -> Path:
-    """Where to write the copy: a file that has lost its name already, where the system still opens it (Linux)."""
-    if not OWN_HANDLES.is_dir():
-        return folder / "copy.parquet"
-    return OWN_HANDLES / str(copies.enter_context(tempfile.TemporaryFile(dir=folder)).fileno())
-
-
-def _copied(case: Case, source: Source, database: Any, folder: Path, copies: ExitStack) -> Source:
-    """The source with its text read once; the same source where that cannot be."""
+def _copied(case: Case, source: Source, database: Any, folder: Path, copies: ExitStack, ordered: bool) -> Source:
+    """The source with its text read once; the same source where that cannot be. ordered: rows as they stand."""
     import duckdb
 
     if source.kind != "csv" or shutil.disk_usage(folder).free < 2 * unpacked(source.files):
@@ -141,19 +153,21 @@ def _copied(case: Case, source: Source, database: Any, folder: Path, copies: Exi
     asked = [*roles_of(case), *check.features_of(case, source.columns), case.model.column, data.weight, data.id]
     names = [c for c in source.columns if case.contract is not None or c in {*asked, data.cluster}]
     columns = ", ".join(map(source.column, names))
-    rows = max(FEWEST, min(ROWS_AT_ONCE, CELLS_AT_ONCE // max(1, len(names)) // FEWEST * FEWEST))
-    to = _nameless(folder, copies)
+    query, limit, rows = f"SELECT {columns} FROM {source.sql}", f"{COPYING}MB", ROWS_AT_ONCE
+    if together := not ordered and alike(source):
+        query, limit, rows = f"SELECT {columns}, count(*) AS n FROM ({query}) GROUP BY ALL", _memory(source), FEWEST
+    rows = max(FEWEST, min(rows, CELLS_AT_ONCE // max(1, len(names)) // FEWEST * FEWEST))
+    to = nameless(folder, copies, "copy.parquet")
     how = f"FORMAT parquet, COMPRESSION lz4_raw, WRITE_BLOOM_FILTER false, ROW_GROUP_SIZE {rows}, USE_TMP_FILE false"
     try:
-        # In their order, so that the same seed draws the same rows.
-        database.execute(f"SET memory_limit = '{COPYING}MB'; SET preserve_insertion_order = true")
-        database.execute(f"COPY (SELECT {columns} FROM {source.sql}) TO {literal(str(to))} ({how})")
+        database.execute(f"SET memory_limit = '{limit}'; SET preserve_insertion_order = {str(ordered).lower()}")
+        database.execute(f"COPY ({query}) TO {literal(str(to))} ({how})")
     except duckdb.Error:
         copies.close()
         return source  # where the file itself is broken, what is asked of it says so
     finally:
         database.execute(f"SET memory_limit = '{_memory(source)}'; SET preserve_insertion_order = false")
-    return replace(source, copy=to)
+    return replace(source, copy=to, together=together)
 
 
 def _memory(source: Source) -> str:

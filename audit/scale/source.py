@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import codecs
 import glob
+import tempfile
 import zlib
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from audit.case import Case, ReadSpec
 from audit.errors import DataError
@@ -24,7 +28,15 @@ LARGE_VALUES = 60_000_000
 """Rows times columns: half a gigabyte as numbers, before anything is made of them."""
 LARGE_BYTES = 300_000_000
 """Of CSV, unpacked."""
-HEAD = 1 << 20
+SAFE = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "preserve_insertion_order": "false",
+}
+OWN_HANDLES = Path("/proc/self/fd")
+HEAD = STEP = 1 << 20
+AT_ONCE = 1 << 16
+BUFFER = 8_000_000
 MOST_READ = 1 << 30
 """Bytes of CSV, unpacked, that are read in memory where DuckDB cannot read them."""
 
@@ -44,6 +56,8 @@ class Source:
     delimiter: str = ""
     copy: Path | None = None
     """Of CSV files: their text in one of Parquet, the columns that are asked of under their names c0, c1 ..."""
+    together: bool = False
+    """Whether equal rows are one in the copy, with how many they are as `n`."""
 
     @property
     def sql(self) -> str:
@@ -56,6 +70,11 @@ class Source:
     @property
     def parts(self) -> list[str]:
         """The rows of each file, in SQL."""
+        if self.copy is not None and self.together:
+            # As many rows again as there were, in two steps: a list of all that are alike may be too long.
+            some = f'SELECT *, unnest(range(0, n, {AT_ONCE})) AS "from" FROM {_parquet(self.copy)}'
+            each = f'SELECT *, unnest(range(least({AT_ONCE}, n - "from"))) AS "at" FROM ({some})'
+            return [f'SELECT * EXCLUDE (n, "from", "at") FROM ({each})']
         if self.copy is not None:
             return [f"SELECT * FROM {_parquet(self.copy)}"]
         parts = []
@@ -72,7 +91,7 @@ class Source:
         return (
             f"read_csv([{literal(str(file))}], auto_detect = false, columns = {texts}, header = true, "
             f"delim = {literal(self.delimiter)}, quote = '\"', escape = '\"', nullstr = '', strict_mode = true, "
-            "hive_partitioning = false)"
+            f"hive_partitioning = false, buffer_size = {BUFFER})"
         )
 
     def column(self, name: str) -> str:
@@ -82,6 +101,13 @@ class Source:
 
 def _parquet(file: Path) -> str:
     return f"read_parquet([{literal(str(file))}], hive_partitioning = false)"
+
+
+def nameless(folder: Path, copies: ExitStack, name: str) -> Path:
+    """Where to write a copy of rows: a file that has lost its name already, where the system still opens it (Linux)."""
+    if not OWN_HANDLES.is_dir():
+        return folder / name
+    return OWN_HANDLES / str(copies.enter_context(tempfile.TemporaryFile(dir=folder)).fileno())
 
 
 def unpacked(files: Sequence[Path]) -> int:
@@ -142,7 +168,7 @@ def _begun(file: Path) -> tuple[bytes, int]:
     """The beginning of a CSV, and about how many bytes the whole of it has, unpacked as the beginning is."""
     size = file.stat().st_size
     if kind_of(file) != "csv.gz":
-        return _head(file), size
+        return head_of(file), size
     try:
         with file.open("rb") as packed:
             opened = zlib.decompressobj(zlib.MAX_WBITS | 16)
@@ -157,7 +183,7 @@ def _begun(file: Path) -> tuple[bytes, int]:
 def _as_it_stands(file: Path) -> bool:
     """Whether the beginning of a CSV is what DuckDB reads as we do: UTF-8, and column names in the first line, each a
     name of its own. Of others the reader of tables knows more, or says what is wrong."""
-    head = _head(file)
+    head = head_of(file)
     try:
         delimited.header_of(file.name, head)
         head.decode()
@@ -172,18 +198,30 @@ class Uncounted(DataError):
     """DuckDB cannot count a file that the reader of tables reads."""
 
 
-def look_through(source: Source) -> None:
+def look_through(source: Source) -> int | None:
     """Of CSV, of the whole of it, what DuckDB passes over and the reader of tables does not. Raises DataError as that
-    does where there are zero bytes, and Uncounted where a line repeats the column names: it would be a row."""
+    does where there are zero bytes, and Uncounted where a line repeats the column names: it would be a row.
+
+    Returns how many lines there are below the names; None where a line may end without a line feed.
+    """
+    lines, whole = 0, True
     for file in source.files if source.kind == "csv" else ():
-        head, done, tail = _head(file), 0, b""
+        head, done, tail = head_of(file), 0, b""
         again = b"\n" + head[: head.find(b"\n") + 1].removeprefix(codecs.BOM_UTF8).lower()
-        with _stream(file) as stream:
-            while chunk := stream.read(HEAD):
+        returns, last = 0, b""
+        with stream_of(file) as stream:
+            while chunk := stream.read(STEP):
                 delimited.no_zero_byte(file.name, chunk, done)
                 if len(again) > 1 and (place := (tail + chunk).lower().find(again)) >= 0:
                     raise _repeated(source, file, done - len(tail) + place)
                 done, tail = done + len(chunk), chunk[1 - len(again) :]
+                lines += int(np.count_nonzero(np.frombuffer(chunk, np.uint8) == ord("\n")))
+                if last == b"\r" or b"\r" in chunk:
+                    returns += chunk.count(b"\r") - (last + chunk).count(b"\r\n")
+                last = chunk[-1:]
+        lines -= last == b"\n"  # the names' own, where no last line goes without
+        whole = whole and returns == 0
+    return lines if whole else None
 
 
 def _repeated(source: Source, file: Path, place: int) -> DataError:
@@ -206,12 +244,12 @@ def read_otherwise(source: Source) -> bool:
     return True
 
 
-def _head(file: Path) -> bytes:
-    with _stream(file) as stream:
+def head_of(file: Path) -> bytes:
+    with stream_of(file) as stream:
         return bytes(stream.read(HEAD))
 
 
-def _stream(file: Path) -> Any:
+def stream_of(file: Path) -> Any:
     import gzip
 
     return gzip.open(file, "rb") if kind_of(file) == "csv.gz" else file.open("rb")
@@ -248,4 +286,4 @@ def source_of(case: Case) -> Source:
 
 
 def _header(file: Path) -> tuple[tuple[str, ...], str]:
-    return delimited.header_of(file.name, _head(file))
+    return delimited.header_of(file.name, head_of(file))

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import cli
-from audit.scale import beside, opened
+from audit.scale import beside, opened, source
 from audit.scale.source import Source
 
 ROWS = 3000
@@ -84,7 +84,7 @@ def test_a_csv_is_read_once_and_found_the_same_as_when_it_is_read_each_time(
             assert len(asked) > 2, why
 
 
-@pytest.mark.skipif(not opened.OWN_HANDLES.is_dir(), reason="a file without a name can be opened again on Linux alone")
+@pytest.mark.skipif(not source.OWN_HANDLES.is_dir(), reason="a file without a name can be opened again on Linux alone")
 def test_the_copy_has_no_name_so_that_it_goes_with_a_process_that_is_killed(
     case: Path, asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
