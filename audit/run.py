@@ -115,7 +115,7 @@ def run_audit(
     else:
         if rows is None:
             progress.stage("Reading the data")
-            rows = load_rows(case, everything=True, packed=not case.model.is_asked and case.contract is None)
+            rows = load_rows(case, everything=True, packed=_by_kinds(case))
         again = repeated_ids(case, rows.frame, rows.audit)
         cube, model, facts, model_notes, more = (_predicted if numbers else _asked)(case, rows, settings, allow)
     settings = replace(settings, repeated=again)
@@ -169,7 +169,9 @@ def _asked(
         return None if planned[-1] is None else planned[-1].frame
 
     classes = classes_of(case, rows.frame)
-    decisions, model = decide(case, frame, rows.features, allow=allow, also=altered, classes=classes)
+    decisions, model = decide(
+        case, frame, rows.features, allow=allow, also=altered, classes=classes, packed=rows.packed
+    )
     if len(frame) >= MANY_ROWS:
         let_go()
     flips = planned[0] if planned else None
@@ -200,6 +202,13 @@ def _asked(
         *classes_note(case, classes, decisions),
     )
     return cube_of(coded), model, facts, notes, more
+
+
+def _by_kinds(case: Case) -> bool:
+    """Whether whoever gets the rows looks at kinds of values alone: a model's process, too, is sent the texts."""
+    model = case.model
+    sent = model.kind == "path" and model.python is None and case.data.task != "regression"
+    return case.contract is None and (sent or not model.is_asked)
 
 
 def _warnings(looked: Looked) -> list[str]:

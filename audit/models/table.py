@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from audit.errors import DataError
+from audit.load.values import with_columns
 from audit.models.loaded import one_line
 
 
@@ -46,6 +47,16 @@ def send(frame: pd.DataFrame) -> tuple[Any, dict[str, str]]:
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
     return memoryview(sink.getvalue()), objects
+
+
+def with_texts(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with each category as what it stands for, of the type that its kinds have."""
+    texts: dict[str, pd.Series] = {}
+    for name, kind in frame.dtypes.items():
+        if isinstance(kind, pd.CategoricalDtype):  # `take` in a fifth of the time of `astype`
+            places = frame[name].cat.codes.to_numpy()
+            texts[str(name)] = pd.Series(kind.categories.array.take(places, allow_fill=True), index=frame.index)
+    return with_columns(frame, texts)
 
 
 def receive(stream: bytes | memoryview, objects: dict[str, str]) -> pd.DataFrame:
