@@ -23,6 +23,8 @@ Small = npt.NDArray[np.uint8] | npt.NDArray[np.int64]
 MOST = 2000
 NEAR = 5
 ROWS_AT_ONCE = 64
+NEAR_AT_ONCE = 256
+"""So that of the largest table, 32 MiB, there is one."""
 
 
 def consistency(
@@ -87,6 +89,11 @@ def consistency(
 
 def nearest_of(distance: Floats) -> Ints:
     """(n, NEAR): the places of the smallest of each row of (n, m), nearest first, and of equal ones the first."""
+    parts = [_nearest(distance[start : start + NEAR_AT_ONCE]) for start in range(0, len(distance), NEAR_AT_ONCE)]
+    return np.concatenate(parts) if parts else np.zeros((0, NEAR), dtype=np.int64)
+
+
+def _nearest(distance: Floats) -> Ints:
     reach = np.partition(distance, NEAR - 1, axis=1)[:, NEAR - 1 : NEAR]
     row, place = np.nonzero(~(distance > reach))  # and what is no number, which comes last
     order = np.lexsort((place, distance[row, place], row))
@@ -156,11 +163,14 @@ def points_of(part: pd.DataFrame, features: Sequence[str]) -> tuple[Floats, list
 def distances(points: Floats, kinds: Sequence[Small]) -> Floats:
     """Squared distances (n, n), rounded so that equal ones are equal in whatever order they were added up."""
     n = len(points)
-    unlike = np.zeros((n, n), dtype=np.int32)
+    out: Floats = 2 * points @ points.T
+    norms = (points**2).sum(axis=1)
     for start in range(0, n, ROWS_AT_ONCE):  # what is counted stays in the processor's cache
         here = slice(start, start + ROWS_AT_ONCE)
+        unlike = np.zeros((len(norms[here]), n), dtype=np.int32)
         for codes in kinds:
-            unlike[here] += codes[here, None] != codes
-    norms = (points**2).sum(axis=1)
-    out: Floats = np.round(np.maximum(norms[:, None] + norms - 2 * points @ points.T, 0.0) + unlike, 9)
+            unlike += codes[here, None] != codes
+        near = np.maximum(norms[here, None] + norms - out[here], 0.0)
+        near += unlike
+        np.round(near, 9, out=out[here])
     return out
