@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cli import main
-from debias import jobs, waiting
+from debias import waiting
 from reports.forget import ABANDONED_DAYS
 from screens import workspace
 from tests.reports import kit
