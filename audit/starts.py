@@ -7,8 +7,6 @@ import os
 import sys
 from collections.abc import Sequence
 
-ARROW = {"ARROW_DEFAULT_MEMORY_POOL": "system"}
-"""Arrow's own allocators keep what was given back: of 48,000 rows 25 MiB of 130, whatever is done with them next."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -18,14 +16,14 @@ demonstration and gave no memory back."""
 
 
 def command(words: Sequence[str] = ()) -> None:
-    """Look for garbage less often, take memory from the system, and let numeric libraries use one thread unless the
-    user says otherwise: a thread that waits for another one spins, and the products here are small. Work that is wide
-    (audit.models.process) sets its own."""
+    """Look for garbage less often, and let numeric libraries use one thread unless the user says otherwise: a thread
+    that waits for another one spins, and the products here are small. Work that is wide (audit.models.process) sets its
+    own."""
     _open_streams()
     prints = "".join(words[:1]) in PRINTS and "--watch" not in words
     gc.set_threshold(2_000_000 if prints else 50_000, 20, 20)
-    for name, value in {**ARROW, **dict.fromkeys(THREADS, "1")}.items():
-        os.environ.setdefault(name, value)
+    for name in THREADS:
+        os.environ.setdefault(name, "1")
 
 
 def _open_streams() -> None:

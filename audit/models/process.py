@@ -27,7 +27,6 @@ from audit.models import wire
 from audit.numbers import grouped, many
 from audit.printable import one_line
 from audit.sandbox.isolate import MECHANISMS
-from audit.starts import ARROW
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _LAUNCH = _ROOT / "audit" / "sandbox" / "launch.py"
@@ -308,23 +307,19 @@ def _environment(root: Path | None, scratch: str | None) -> dict[str, str]:
         kept["PYTHONPATH"] = str(root)
     if scratch is not None:
         kept |= dict.fromkeys(("TMPDIR", "MPLCONFIGDIR", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR"), scratch)
-    return (
-        kept
-        | ARROW
-        | {
-            "PATH": "/usr/bin:/bin",
-            "LANG": "C.UTF-8",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONHASHSEED": "0",
-            "PYTHONNOUSERSITE": "1",
-            "OMP_NUM_THREADS": threads,
-            "OPENBLAS_NUM_THREADS": threads,
-            "MKL_NUM_THREADS": threads,
-            "NUMBA_NUM_THREADS": threads,
-            # Threads that wait sleep: spinning ones starve each other where processors are shared.
-            "OMP_WAIT_POLICY": "PASSIVE",
-            "MALLOC_ARENA_MAX": "2",
-            # No process can be started in there; joblib then works in threads.
-            "JOBLIB_MULTIPROCESSING": "0",
-        }
-    )
+    return kept | {
+        "PATH": "/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONHASHSEED": "0",
+        "PYTHONNOUSERSITE": "1",
+        "OMP_NUM_THREADS": threads,
+        "OPENBLAS_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
+        "NUMBA_NUM_THREADS": threads,
+        # Threads that wait sleep: spinning ones starve each other where processors are shared.
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "MALLOC_ARENA_MAX": "2",
+        # No process can be started in there; joblib then works in threads.
+        "JOBLIB_MULTIPROCESSING": "0",
+    }

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -42,9 +41,6 @@ class _Unneeded(ModuleType):
 sys.modules.setdefault("aiohttp", _Unneeded("aiohttp"))
 with numpy_in_part():
     import scipy.special  # noqa: F401
-# What is parsed of a report stays until the process ends; looking it through took a twentieth of the time.
-gc.freeze()
-gc.set_threshold(1_000_000, 20, 20)
 NOT_RUN = "not made again, because a check failed"
 
 
