@@ -109,7 +109,7 @@ def _leave_stdout() -> None:
 
 def start() -> None:
     """What an installed `assay` starts: a process that ends with its command."""
-    starts.command()
+    starts.command(sys.argv[1:])
     typesetter.ends = True
     code: list[int] = []
     atexit.register(_end_at_once, code)  # the first that is registered, so that it is the last that is called

@@ -60,11 +60,13 @@ def decide(
     classes: tuple[str, ...] = (),
     only: pd.DataFrame | None = None,
     by: Worker | None = None,
+    packed: bool = False,
 ) -> tuple[Decisions, ModelFacts]:
     """Decide every row of `frame`, and after them those of `also(columns that the model is given)` where a model is
     asked, as `audit.asked` says. classes: those of a label with more than two values (`classes_of`); then positive says
     whether the class that is decided is the positive one. only: rows (of the columns of `frame`) that a model is asked
     for in place of all of `frame`, which still says what labels there are. by: the model, opened already.
+    packed: categories in `frame` are texts kept small (`audit.load.Rows`), and the model is asked about the texts.
 
     Raises ModelError where the model fails, DataError where a column of scores or decisions cannot be used, CaseError
     where a person must say which class is meant or what decides.
@@ -82,6 +84,7 @@ def decide(
         return Decisions((score >= model.threshold).astype(np.int64), score, f"column {model.column}"), facts
     labels = labels_of(case, frame)
     with open_model(model, allow) if by is None else nullcontext(by) as worker:
+        worker.packed = packed
         bind(case, worker, frame, features)
         # A model that says it takes a sensitive column is given it: one that mitigates by it can be audited too.
         reads = tuple(

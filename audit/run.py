@@ -96,11 +96,13 @@ def run_audit(
     rows: Rows | None = None,
     large: bool | None = None,
     held: Held | None = None,
+    alone: bool = False,
 ) -> Audit:
     """Measure the audited rows of a case; write `cube.json`, then `evidence.json`. Raises what its parts raise.
 
     large: count inside DuckDB instead of reading the rows; by default as the case's `engine` says, or where the file is
-    large (`audit.scale`). held: a table in another engine, in place of the one that the case names.
+    large (`audit.scale`). held: a table in another engine, in place of the one that the case names. alone: nobody asks
+    the model after this, so that its process ends once it has decided.
     """
     settings = settings or Settings(reference=case.data.reference)
     case = keeping_answers(case, out, renew=True)
@@ -115,9 +117,10 @@ def run_audit(
     else:
         if rows is None:
             progress.stage("Reading the data")
-            rows = load_rows(case, everything=True, packed=not case.model.is_asked and case.contract is None)
+            rows = load_rows(case, everything=True, packed=_by_kinds(case))
         again = repeated_ids(case, rows.frame, rows.audit)
-        cube, model, facts, model_notes, more = (_predicted if numbers else _asked)(case, rows, settings, allow)
+        look = _predicted if numbers else _asked
+        cube, model, facts, model_notes, more = look(case, rows, settings, allow, alone)
     settings = replace(settings, repeated=again)
     margins, notes = margins_of(cube, settings.order)
     progress.stage("Measuring")
@@ -153,7 +156,7 @@ def _notes_of(more: Mapping[str, Any]) -> list[str]:
 
 
 def _asked(
-    case: Case, rows: Rows, settings: Settings, allow: Sequence[str]
+    case: Case, rows: Rows, settings: Settings, allow: Sequence[str], alone: bool
 ) -> tuple[Cube, ModelFacts, DataFacts, tuple[str, ...], dict[str, Any]]:
     """The cube of rows in memory, and the keys of evidence.json that need rows."""
     frame = rows.audited
@@ -169,8 +172,10 @@ def _asked(
         return None if planned[-1] is None else planned[-1].frame
 
     classes = classes_of(case, rows.frame)
-    decisions, model = decide(case, frame, rows.features, allow=allow, also=altered, classes=classes)
-    if len(frame) >= MANY_ROWS:
+    decisions, model = decide(
+        case, frame, rows.features, allow=allow, also=altered, classes=classes, packed=rows.packed
+    )
+    if alone or len(frame) >= MANY_ROWS:
         let_go()
     flips = planned[0] if planned else None
     decided = decisions.positive
@@ -200,6 +205,13 @@ def _asked(
         *classes_note(case, classes, decisions),
     )
     return cube_of(coded), model, facts, notes, more
+
+
+def _by_kinds(case: Case) -> bool:
+    """Whether whoever gets the rows looks at kinds of values alone: a model's process, too, is sent the texts."""
+    model = case.model
+    sent = model.kind == "path" and model.python is None and case.data.task != "regression"
+    return case.contract is None and (sent or not model.is_asked)
 
 
 def _warnings(looked: Looked) -> list[str]:
@@ -260,7 +272,7 @@ def _named_by_people(
 
 
 def _predicted(
-    case: Case, rows: Rows, settings: Settings, allow: Sequence[str]
+    case: Case, rows: Rows, settings: Settings, allow: Sequence[str], alone: bool
 ) -> tuple[Cube, ModelFacts, DataFacts, tuple[str, ...], dict[str, Any]]:
     """The same of a regression: residuals and predictions; what is about decisions is not looked at."""
     from audit.regression.rows import cube_of_numbers, predict
@@ -268,6 +280,8 @@ def _predicted(
     frame = rows.audited
     progress.stage("Asking the model")
     predicted, model = predict(case, frame, rows.features, allow=allow)
+    if alone:
+        let_go()
     progress.stage("Counting")
     cube = cube_of_numbers(case, frame, predicted)
     facts = DataFacts(

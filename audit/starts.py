@@ -5,16 +5,23 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections.abc import Sequence
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-def command() -> None:
+PRINTS = ("demo", "report")
+"""Commands that set pages: what they are made of stays until the end, and looking it through took half a second of a
+demonstration and gave no memory back."""
+
+
+def command(words: Sequence[str] = ()) -> None:
     """Look for garbage less often, and let numeric libraries use one thread unless the user says otherwise: a thread
     that waits for another one spins, and the products here are small. Work that is wide (audit.models.process) sets its
     own."""
     _open_streams()
-    gc.set_threshold(50_000, 20, 20)
+    prints = "".join(words[:1]) in PRINTS and "--watch" not in words
+    gc.set_threshold(2_000_000 if prints else 50_000, 20, 20)
     for name in THREADS:
         os.environ.setdefault(name, "1")
 

@@ -19,7 +19,8 @@ known even if the app was restarted meanwhile. One folder a job under `home`:
 
 At most `slots()` commands of one `home` run at a time, in the order in which they came; the others wait and say so. A
 loop that follows its feed takes no turn: it waits most of its life. A slot is a lock on a file that the wrapper holds,
-so that one that is killed gives it back. The next one gets ready meanwhile (debias.ready). The same command is not
+so that one that is killed gives it back. The next one gets ready meanwhile (debias.ready); those far behind wait in
+little memory (debias.waiting). The same command is not
 started twice while it runs, and an audit of the very same files takes over what another made (debias.same_work).
 """
 
@@ -48,11 +49,11 @@ from audit.errors import AccessError, AssayError, InputError, OutputError
 from audit.files import canonical, write_whole
 from audit.progress import in_words
 from audit.sealed import hold, is_sealed, outer, private_tmp, recipients, save
-from debias import same_work
+from debias import same_work, waiting
 from debias.ready import Command
+from debias.waiting import QUEUED
 
 ROOT = Path(__file__).resolve().parent.parent
-WAIT_SECONDS = 0.1
 GRACE_SECONDS = 5.0
 """How long a cancelled command may take to end by itself before it is killed."""
 
@@ -147,7 +148,7 @@ def start(args: Sequence[str], home: Path, *, env: Mapping[str, str] | None = No
             todo="make room and start again",
         ) from error
     # The process is not reaped before the thread below waits for it, so its id cannot belong to another yet.
-    job = Job(job_id, tuple(args), process.pid, _ticks(process.pid), time.time())
+    job = Job(job_id, tuple(args), process.pid, waiting.ticks_of(process.pid), time.time())
     threading.Thread(target=process.wait, name=f"job-{job_id[:8]}", daemon=True).start()
     if secret is not None and process.stdin is not None:
         with contextlib.suppress(BrokenPipeError), process.stdin as pipe:  # a command that ended says why itself
@@ -185,7 +186,7 @@ def state(home: Path, job_id: str) -> JobState:
     progress = _document(place / "progress.json")
     stage = str(progress.get("stage", ""))
     if alive and (place / QUEUED).exists():
-        ahead = _before(home, place)
+        ahead = waiting.before(place)
         stage = "waiting for its turn" + (f", {ahead} before it" if ahead else "")
     elif alive and (place / FOLLOWS).exists():
         alone = (who := access.person()) is not None and who.local  # else it may be for a case of another's
@@ -260,7 +261,7 @@ def shown(home: Path, job_id: str) -> JobState:
     return state(home, job_id)
 
 
-QUEUED, FOLLOWS, TAKEN = "queued", "follows", "taken"
+FOLLOWS, TAKEN = "follows", "taken"
 SLOTS_VARIABLE = "ASSAY_JOBS"
 
 
@@ -270,34 +271,6 @@ def slots() -> int:
     return max(1, int(named)) if named.isdecimal() else max(1, (os.cpu_count() or 2) - 1)
 
 
-def _ticket(place: Path) -> tuple[int, str] | None:
-    try:
-        return int((place / QUEUED).read_text()), place.name
-    except (OSError, ValueError):
-        return None
-
-
-def _before(home: Path, place: Path) -> int:
-    """How many jobs of `home` wait and came before this one; those whose process is gone do not count."""
-    mine = _ticket(place)
-    if mine is None:
-        return 0
-    count = 0
-    for path in home.glob(f"*/{QUEUED}"):
-        other = _ticket(path.parent)
-        if other is not None and other < mine and _waits(home, path.parent.name):
-            count += 1
-    return count
-
-
-def _waits(home: Path, job_id: str) -> bool:
-    try:
-        return _alive(_read(home, job_id))
-    except InputError:
-        # Its record is written a moment after its process has begun.
-        return time.time_ns() - (_ticket(home / job_id) or (0, ""))[0] < 5e9
-
-
 def _turn(place: Path, asked: threading.Event, args: Sequence[str], key: str | None, first: Any) -> FileLock | None:
     """Wait until it is this job's turn. The lock that is its slot; None where there is nothing left to do: a person
     stopped it, or another job of the same `key` made it (then `TAKEN` is there). first: called while it is the next."""
@@ -305,7 +278,7 @@ def _turn(place: Path, asked: threading.Event, args: Sequence[str], key: str | N
     ticket = queued.read_text()
     locks = [FileLock(home / f"slot-{n}.lock") for n in range(slots())]
     while not asked.is_set():
-        ahead = 4  # looks at every other job cost something where many wait
+        ahead = 4
         if key is not None and same_work.taken_over(place, args, key):
             (place / TAKEN).write_bytes(b"")
             break
@@ -317,17 +290,28 @@ def _turn(place: Path, asked: threading.Event, args: Sequence[str], key: str | N
         elif not queued.exists():  # the other one failed, or was stopped
             queued.write_text(ticket)
             (place / FOLLOWS).unlink(missing_ok=True)
-        elif (ahead := _before(home, place)) == 0:
+        elif (ahead := waiting.before(place)) == 0:
             for lock in locks:
                 with contextlib.suppress(Timeout):
                     lock.acquire(timeout=0)
                     queued.unlink(missing_ok=True)
                     return lock
             first()
-        asked.wait(WAIT_SECONDS * (1 + min(ahead, 9)))
+        elif ahead >= waiting.FAR and (key is None or not any(same_work.others(place, key))):
+            _step_aside(place, asked, args)
+        asked.wait(waiting.pause(ahead))
     queued.unlink(missing_ok=True)
     (place / FOLLOWS).unlink(missing_ok=True)
     return None
+
+
+def _step_aside(place: Path, asked: threading.Event, args: Sequence[str]) -> None:
+    """Wait as `debias.waiting`, which begins this wrapper anew."""
+    if hasattr(signal, "sigtimedwait"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        if not asked.is_set():
+            waiting.aside(place, args)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def _runs(home: Path, job_id: str) -> bool:
@@ -400,21 +384,8 @@ def _whole(value: object) -> int:
     return value if isinstance(value, int) and value >= 0 else 0
 
 
-def _ticks(pid: int) -> str:
-    """When the process began, as the system tells it; "" where there is none or it has ended but was not reaped."""
-    try:
-        # The name in parentheses may hold anything, so count fields from the last parenthesis.
-        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-    except OSError:
-        if Path("/proc/self/stat").exists():
-            return ""
-        shown = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
-        return shown.stdout.strip()
-    return "" if fields[0] in "ZX" else fields[19]
-
-
 def _alive(job: Job) -> bool:
-    return job.ticks != "" and _ticks(job.pid) == job.ticks
+    return waiting.alive(job.pid, job.ticks)
 
 
 def _signal_group(pid: int, which: signal.Signals) -> None:
@@ -466,6 +437,8 @@ def main(argv: Sequence[str]) -> int:
         command.terminate()
 
     signal.signal(signal.SIGTERM, stop)
+    if hasattr(signal, "pthread_sigmask"):  # a request that came while it waited aside
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     sealed = recipients() or any(is_sealed(case) for case in _cases_of(args, Path(place).parent))
     key = None if _follows(args) or sealed else same_work.note(args, Path(place))
     first = (lambda: None) if sealed else command.get_ready  # a sealed case is opened in its turn only

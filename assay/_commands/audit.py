@@ -48,7 +48,7 @@ def audit(
 
     loaded = check_case(case_of(_case_file(case, out, from_data), offline))
     settings = Settings(seed=seed, draws=draws, reference=loaded.data.reference)
-    document = run_audit(loaded, out, settings, allow=allow).evidence
+    document = run_audit(loaded, out, settings, allow=allow, alone=True).evidence
     content = (out / "evidence.json").read_bytes()
     evidence = Documents({"evidence.json": content}).evidence
     _for_programs(evidence, content, case, {"junit": junit, "sarif": sarif, "markdown": markdown}, openlineage)

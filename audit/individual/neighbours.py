@@ -23,6 +23,8 @@ Small = npt.NDArray[np.uint8] | npt.NDArray[np.int64]
 MOST = 2000
 NEAR = 5
 ROWS_AT_ONCE = 64
+NEAR_AT_ONCE = 256
+"""So that of the largest table, 32 MiB, there is one."""
 
 
 def consistency(
@@ -87,15 +89,16 @@ def consistency(
 
 def nearest_of(distance: Floats) -> Ints:
     """(n, NEAR): the places of the smallest of each row of (n, m), nearest first, and of equal ones the first."""
-    found = np.empty((len(distance), NEAR), dtype=np.int64)
-    for start in range(0, len(distance), ROWS_AT_ONCE):  # where many are equally near, there are many to sort
-        here = distance[start : start + ROWS_AT_ONCE]
-        reach = np.partition(here, NEAR - 1, axis=1)[:, NEAR - 1 : NEAR]
-        row, place = np.nonzero(~(here > reach))  # and what is no number, which comes last
-        order = np.lexsort((place, here[row, place], row))
-        first = np.searchsorted(row, np.arange(len(here)))
-        found[start : start + len(here)] = place[order][first[:, None] + np.arange(NEAR)]
-    return found
+    parts = [_nearest(distance[start : start + NEAR_AT_ONCE]) for start in range(0, len(distance), NEAR_AT_ONCE)]
+    return np.concatenate(parts) if parts else np.zeros((0, NEAR), dtype=np.int64)
+
+
+def _nearest(distance: Floats) -> Ints:
+    reach = np.partition(distance, NEAR - 1, axis=1)[:, NEAR - 1 : NEAR]
+    row, place = np.nonzero(~(distance > reach))  # and what is no number, which comes last
+    order = np.lexsort((place, distance[row, place], row))
+    first = np.searchsorted(row, np.arange(len(distance)))
+    return np.asarray(place[order][first[:, None] + np.arange(NEAR)])
 
 
 def clarify_flips(
@@ -159,12 +162,15 @@ def points_of(part: pd.DataFrame, features: Sequence[str]) -> tuple[Floats, list
 
 def distances(points: Floats, kinds: Sequence[Small]) -> Floats:
     """Squared distances (n, n), rounded so that equal ones are equal in whatever order they were added up."""
-    norms = (points**2).sum(axis=1)
+    n = len(points)
     out: Floats = 2 * points @ points.T
-    for start in range(0, len(points), ROWS_AT_ONCE):  # what is counted stays in the processor's cache
+    norms = (points**2).sum(axis=1)
+    for start in range(0, n, ROWS_AT_ONCE):  # what is counted stays in the processor's cache
         here = slice(start, start + ROWS_AT_ONCE)
-        unlike = np.zeros(out[here].shape, dtype=np.int32)
+        unlike = np.zeros((len(norms[here]), n), dtype=np.int32)
         for codes in kinds:
             unlike += codes[here, None] != codes
-        out[here] = np.round(np.maximum(norms[here, None] + norms - out[here], 0.0) + unlike, 9)
+        near = np.maximum(norms[here, None] + norms - out[here], 0.0)
+        near += unlike
+        np.round(near, 9, out=out[here])
     return out

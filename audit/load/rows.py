@@ -41,6 +41,7 @@ class Rows:
         decisions or scores only where `load_rows` was asked for everything.
     columns : the names of all columns of the data file.
     notes : what a reader of the audit should know about the reading, in sentences.
+    packed : whether features may be categories that stand for texts; no other categories are in `frame`.
     """
 
     frame: pd.DataFrame
@@ -51,6 +52,7 @@ class Rows:
     columns: tuple[str, ...]
     notes: tuple[str, ...] = ()
     sensitive_sha256: str | None = None
+    packed: bool = False
 
     @property
     def audited(self) -> pd.DataFrame:
@@ -114,7 +116,7 @@ def load_rows(case: Case, *, everything: bool | None = None, packed: bool = Fals
     if packed:
         frame = _packed(frame, [f for f in features if f not in with_roles])
     pa.default_memory_pool().release_unused()  # what reading took beside the columns
-    return Rows(frame, sha256_of(data.path), audit, train, features, table.columns, tuple(notes), side_hash)
+    return Rows(frame, sha256_of(data.path), audit, train, features, table.columns, tuple(notes), side_hash, packed)
 
 
 def _packed(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:

@@ -6,6 +6,7 @@ Started by `audit.models.worker` through audit/sandbox/launch.py, which has isol
 from __future__ import annotations
 
 import contextlib
+import gc
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,10 @@ def serve(incoming: int, outgoing: int, settings: dict[str, Any]) -> int:
     def handle(frame: Frame) -> Answer:
         nonlocal model
         if frame.fields["do"] == "load":
+            gc.set_threshold(1_000_000, 20, 20)  # what is imported and loaded stays
             model, fields = _load(frame, settings["held"])
+            gc.freeze()
+            gc.set_threshold(50_000, 20, 20)
             return fields, {}
         assert model is not None
         return {}, _run(model, frame)

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from audit.errors import DataError
+from audit.load.values import with_columns
 from audit.models.loaded import one_line
 
 
@@ -42,10 +43,22 @@ def send(frame: pd.DataFrame) -> tuple[Any, dict[str, str]]:
             expected="columns that hold one kind of value each: numbers, text, truth values or dates",
             todo="make the values of the column one kind, for example all text",
         ) from error
+    # A part of a column's texts would cross with the beginning of those after it, and kept answers go by what crosses.
+    columns = [pa.concat_arrays(c.chunks) if pa.types.is_large_string(c.type) else c for c in table.columns]
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
+        writer.write_table(pa.Table.from_arrays(columns, schema=table.schema))
     return memoryview(sink.getvalue()), objects
+
+
+def with_texts(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with each category as what it stands for, of the type that its kinds have."""
+    texts: dict[str, pd.Series] = {}
+    for name, kind in frame.dtypes.items():
+        if isinstance(kind, pd.CategoricalDtype):  # `take` in a fifth of the time of `astype`
+            places = frame[name].cat.codes.to_numpy()
+            texts[str(name)] = pd.Series(kind.categories.array.take(places, allow_fill=True), index=frame.index)
+    return with_columns(frame, texts)
 
 
 def receive(stream: bytes | memoryview, objects: dict[str, str]) -> pd.DataFrame:

@@ -97,6 +97,8 @@ class Worker:
 
     builds_rows = True
     """Whether `scores` and `answer` take `audit.models.hybrids.LazyRows` too, which the process builds."""
+    packed = False
+    """Whether categories in what is asked about are texts kept small (`load_rows`), which cross as texts."""
 
     def __init__(
         self,
@@ -379,7 +381,7 @@ class Worker:
                 stream, objects = tables.send(table.base.frame)
                 fields |= {"objects": objects}
         elif table is not None:
-            stream, fields["objects"] = tables.send(table)
+            stream, fields["objects"] = tables.send(tables.with_texts(table) if self.packed else table)
         return wire.pack(fields, arrays, stream)
 
 

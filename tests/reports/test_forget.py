@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cli import main
-from debias import jobs
+from debias import waiting
 from reports.forget import ABANDONED_DAYS
 from screens import workspace
 from tests.reports import kit
@@ -68,7 +68,7 @@ def job(home: Path, folder: workspace.CaseFolder, *, over: bool) -> None:
     place.mkdir(parents=True)
     pid = os.getpid()
     args = ["audit", str(folder.file), "--out", str(folder.run)]
-    record = {"id": place.name, "args": args, "pid": pid, "ticks": jobs._ticks(pid), "started": 0.0}
+    record = {"id": place.name, "args": args, "pid": pid, "ticks": waiting.ticks_of(pid), "started": 0.0}
     (place / "job.json").write_text(json.dumps(record))
     (place / "stdout").write_bytes(MARK)
     if over:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cli import main
-from debias import jobs
+from debias import waiting
 from reports.log import Log
 from screens import workspace
 from tests.shared import forty_rows
@@ -45,7 +45,13 @@ def job(home: Path, folder: workspace.CaseFolder, *, over: bool) -> None:
     place = home / "jobs" / os.urandom(16).hex()
     place.mkdir(parents=True)
     args = ["audit", str(folder.file), "--out", str(folder.run)]
-    record = {"id": place.name, "args": args, "pid": os.getpid(), "ticks": jobs._ticks(os.getpid()), "started": 0.0}
+    record = {
+        "id": place.name,
+        "args": args,
+        "pid": os.getpid(),
+        "ticks": waiting.ticks_of(os.getpid()),
+        "started": 0.0,
+    }
     (place / "job.json").write_text(json.dumps(record))
     (place / "stdout").write_text("a person's row")
     if over:

@@ -11,10 +11,18 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import skops.io
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
+import audit.models.worker
 import audit.run
+from audit.case import Case
 from audit.gaps import Settings
-from audit.load import load_case, load_rows
+from audit.load import Rows, load_case, load_rows
+from audit.models import table as tables
 from audit.run import run_audit
 
 ROWS = 600
@@ -57,12 +65,12 @@ KINDS: dict[str, Callable[[Path], None]] = {
 }
 
 
-def made(folder: Path, file: str, out: str) -> dict[str, object]:
+def made(folder: Path, file: str, out: str, model: str = 'decision = "decision"') -> dict[str, object]:
     KINDS[file](folder / file)
     (folder / "case.toml").write_text(
         f'[case]\nname = "a"\npurpose = "b"\n[data]\npath = "{file}"\nlabel = "label"\npositive = "yes"\n'
         'sensitive = ["sex"]\nfeatures = ["sex", "job", "town", "name", "pay", "empty"]\n'
-        '[model]\ndecision = "decision"\n'
+        f"[model]\n{model}\n"
     )
     run_audit(load_case(folder / "case.toml"), folder / out, FAST)
     found: dict[str, object] = json.loads((folder / out / "evidence.json").read_text())
@@ -77,6 +85,46 @@ def test_evidence_is_that_of_plain_text(file: str, tmp_path: Path, monkeypatch: 
     assert read["job"].isna().sum() == table()["job"].isna().sum()
     monkeypatch.setattr(audit.run, "load_rows", lambda case, **_: load_rows(case, everything=True))
     assert packed == made(tmp_path, file, "plain")
+
+
+@pytest.fixture(scope="session")
+def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    texts = ["sex", "job", "town", "name"]
+    encode = make_column_transformer((OneHotEncoder(handle_unknown="ignore"), texts), remainder="passthrough")
+    data = table()
+    model = make_pipeline(encode, LogisticRegression()).fit(data[[*texts, "pay"]], data["label"])
+    path = tmp_path_factory.mktemp("learned") / "model.skops"
+    skops.io.dump(model, path)
+    return path
+
+
+@pytest.mark.parametrize("file", KINDS)
+def test_a_model_is_sent_texts(file: str, learned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And its evidence, neighbours with another sex among it, is that of plain texts."""
+    sent: list[pd.DataFrame] = []
+
+    real = tables.send
+
+    def send(frame: pd.DataFrame) -> object:
+        sent.append(frame)
+        return real(frame)
+
+    monkeypatch.setattr(tables, "send", send)
+    monkeypatch.setattr(audit.models.worker, "CHUNK_ROWS", 250)
+    asked = f'path = "{learned}"'
+    packed, packed_sent = made(tmp_path, file, "packed", asked), list(sent)
+    sent.clear()
+
+    def plainly(case: Case, **how: bool) -> Rows:
+        assert how["packed"]
+        return load_rows(case, everything=True)
+
+    monkeypatch.setattr(audit.run, "load_rows", plainly)
+    assert packed == made(tmp_path, file, "plain", asked)
+    assert packed["individual"]["model_flips"]  # type: ignore[index]
+    for left, right in zip(packed_sent, sent, strict=True):
+        pd.testing.assert_frame_equal(left, right)
+        assert bytes(real(left)[0]) == bytes(real(right)[0])  # kept answers are found again
 
 
 def test_a_column_with_a_role_stays_as_it_is(tmp_path: Path) -> None:

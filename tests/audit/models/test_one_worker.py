@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+import audit.run
 import cli
 from audit.errors import ModelError
 from audit.models import Worker, process
@@ -64,6 +65,21 @@ def test_a_mitigation_asks_one_process_for_the_original_and_one_for_the_candidat
     assert cli.main(["mitigate", str(case), "--method", "reweighing", "--out", str(out), "--json"]) == 0
     assert len(started) == 2
     assert json.loads(capsys.readouterr().out)["method"] == "reweighing"
+
+
+def test_an_audit_of_its_own_measures_after_the_models_process_has_ended(
+    case: Path, started: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody asks it again, and what measures needs the memory."""
+    left: list[list[int]] = []
+    examine = audit.run.examine
+    monkeypatch.setattr(
+        audit.run, "examine", lambda at: (left.append([p for p in started if alive(p)]), examine(at))[1]
+    )
+    assert cli.main(["audit", str(case), "--out", str(case.parent / "run")]) == 0
+    assert len(started) == 1
+    assert left
+    assert not any(left)
 
 
 def test_a_kept_process_states_what_it_stated(sample_data: Path, rows: pd.DataFrame, started: list[int]) -> None:
