@@ -191,7 +191,7 @@ def password(folder: Path) -> list[str]:
 def signed(folder: Path) -> Path:
     key = [*("--key", str(folder / "k.p12")), *password(folder)]
     assert cli.main(["keys", "new", "--name", "A. Auditor", "--out", str(folder / "k.p12"), *password(folder)]) == 0
-    assert cli.main(["report", str(folder / "run"), *key, "--out", str(folder / "r.pdf"), "--annex", "short"]) == 0
+    assert cli.main(["report", str(folder / "run"), *key, "--out", str(folder / "r.pdf")]) == 0
     return folder / "r.pdf"
 
 

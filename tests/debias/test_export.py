@@ -30,7 +30,6 @@ from audit.models.write import skops_bytes
 from audit.run import run_audit
 from debias.mitigate import run_mitigate, summary
 
-pytestmark = pytest.mark.usefixtures("coarse_calibration")
 DRAWS = 40
 
 
