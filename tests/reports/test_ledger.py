@@ -104,19 +104,7 @@ def issued(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def report(place: Path, run: Path, name: str, *more: str) -> int:
-    args = [
-        "report",
-        run,
-        "--key",
-        place / "ada.p12",
-        "--out",
-        place / name,
-        "--annex",
-        "none",
-        "--log",
-        place / "log",
-        *more,
-    ]
+    args = ["report", run, "--key", place / "ada.p12", "--out", place / name, "--log", place / "log", *more]
     return main([str(a) for a in args])
 
 
@@ -581,18 +569,7 @@ def test_two_audits_in_one_report_are_held_against_each_other(
     issued: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     now, before = audit(tmp_path / "now", without(1)(base())), audit(tmp_path / "before", base())
-    args = [
-        "report",
-        now,
-        "--key",
-        issued / "ada.p12",
-        "--out",
-        tmp_path / "r.pdf",
-        "--annex",
-        "none",
-        "--compare",
-        before,
-    ]
+    args = ["report", now, "--key", issued / "ada.p12", "--out", tmp_path / "r.pdf", "--compare", before]
     assert main([str(a) for a in args]) == 2
     assert "all but the same people" in capsys.readouterr().err
     assert FLOOR == 10

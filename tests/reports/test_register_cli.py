@@ -48,20 +48,7 @@ def test_the_whole_way(place: Path, capsys: pytest.CaptureFixture[str], monkeypa
     assert not log.exists(), "reading the register makes no log"
     code, document = run(capsys, "register", log, "--protocol", place / "protocol.md")
     assert (code, document["added"]) == (0, 1)
-    report = [
-        "report",
-        place / "run",
-        "--key",
-        place / "ada.p12",
-        "--out",
-        pdf,
-        "--annex",
-        "none",
-        "--member",
-        "Bo Board",
-        "--log",
-        log,
-    ]
+    report = ["report", place / "run", "--key", place / "ada.p12", "--out", pdf, "--member", "Bo Board", "--log", log]
     report += ["--protocol", place / "protocol.md", "--deviation", "Two months were left out.", "--annex", "none"]
     code, document = run(capsys, *report)
     assert code == 0
