@@ -44,7 +44,7 @@ VERSION_FORM = re.compile(r"\d[\d.]{0,20}(?:[a-z+]{1,5}[\d.]{0,10})?")
 _FONT = re.compile(r"[\w-]{1,60}")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 _ASCII = "".join(map(chr, range(32, 127)))
-_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
+_ESCAPED = re.compile(rb"\\u([0-9a-fA-F]{4})")
 
 
 def versions() -> dict[str, str]:
@@ -89,12 +89,20 @@ def fonts_of(files: Mapping[str, bytes]) -> dict[str, str]:
     """
     from reports.glyphs import printable
 
-    signs = set(_ASCII)
+    return dict(_fonts("".join(sorted(set(printable("".join(sorted(_signs(files) | set(_ASCII)))))))))
+
+
+def _signs(files: Mapping[str, bytes]) -> set[str]:
+    """The signs in these files, as they are and escaped, but those of ASCII: nearly every byte is one."""
+    signs: set[str] = set()
     for data in files.values():
-        text = data.decode("utf-8", "replace")
-        signs.update(text)
-        signs.update(chr(int(code, 16)) for code in set(_ESCAPED.findall(text)))
-    return dict(_fonts("".join(sorted(set(printable("".join(sorted(signs))))))))
+        try:
+            data.decode("utf-8")
+            signs.update(data.translate(None, _ASCII.encode()).decode("utf-8"))
+        except UnicodeDecodeError:  # without its ASCII, what is broken could be whole
+            signs.update(data.decode("utf-8", "replace"))
+        signs.update(chr(int(code, 16)) for code in set(_ESCAPED.findall(data)))
+    return signs
 
 
 def without_font(files: Mapping[str, bytes]) -> list[str]:
@@ -103,13 +111,8 @@ def without_font(files: Mapping[str, bytes]) -> list[str]:
     from reports.glyphs import printable
     from reports.undrawn import script_of
 
-    signs: set[str] = set()
-    for data in files.values():
-        text = data.decode("utf-8", "replace")
-        signs.update(text)
-        signs.update(chr(int(code, 16)) for code in set(_ESCAPED.findall(text)))
     foreign: dict[str, str] = {}
-    for c in sorted(set(printable("".join(sorted(signs))))):
+    for c in sorted(set(printable("".join(sorted(_signs(files)))))):
         if (script := script_of(c)) is not None and unicodedata.category(c)[0] == "L":
             foreign.setdefault(script, c)
     usual = set(_fonts(_ASCII)) if foreign else set()

@@ -40,7 +40,7 @@ def run(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[int, str]:
 
 
 def report_args(place: Path, out: Path) -> list[object]:
-    return ["report", place / "run", "--key", place / "ada.p12", "--out", out]
+    return ["report", place / "run", "--key", place / "ada.p12", "--out", out, "--annex", "none"]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from tests.reports.pki import Pki
 
 Files = dict[str, bytes]
 
-pytestmark = pytest.mark.usefixtures("measured_once")
+pytestmark = pytest.mark.usefixtures("measured_once", "coarse_calibration")
 
 CASE = """[case]
 name = "Loans"

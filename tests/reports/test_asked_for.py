@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from pypdf import PdfReader
 from streamlit.testing.v1 import AppTest
 
 import cli
 from tests.reports import kit
+from tests.shared import printed
 
 CASE = """[case]
 name = "Hiring"
@@ -93,7 +93,7 @@ def test_the_report_prints_each(run: Path, monkeypatch: pytest.MonkeyPatch) -> N
     password, key, pdf = ["--password-file", str(run / "password")], str(run / "k.p12"), run / "r.pdf"
     assert cli.main(["keys", "new", "--name", "A. Auditor", "--out", key, *password]) == 0
     assert cli.main(["report", str(run / "out"), "--key", key, "--out", str(pdf), *password]) == 0
-    text = " ".join(" ".join(p.extract_text() for p in PdfReader(pdf).pages).split())
+    text = printed(pdf)
     for words, _, _ in ASKED.values():
         assert words in text, words
     # An adjusted p-value is not how often chance does this.

@@ -16,7 +16,7 @@ from reports.issue import issue_report
 from reports.log import Log
 from reports.register import conditions_of, to_text
 from reports.verify import verify_or_raise
-from tests.reports import kit
+from tests.reports import kit, layout
 from tests.reports.pki import Pki
 
 WHEN = dt.datetime(2026, 11, 22, 9, 30, tzinfo=dt.UTC)
@@ -106,12 +106,8 @@ def test_the_register_says_that_an_audit_is_outdated(place: Path) -> None:
 
 
 def test_the_summary_is_one_page_signed_and_verified_by_itself(place: Path) -> None:
-    import io
-
-    import pypdf
-
     pdf = (place / "a.pdf").read_bytes()
-    pages = [p.extract_text() for p in pypdf.PdfReader(io.BytesIO(pdf)).pages]
+    pages = layout.pages_of(pdf).text
     assert len(pages) == 1
     assert "For the public" in pages[0]
     assert "For the board" not in pages[0]

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pikepdf
-import pypdf
 import pytest
 
 from audit.errors import DataError
@@ -37,6 +36,7 @@ from reports.manifest import Attached, Manifest, slots_for
 from reports.pdf import write_pdf
 from reports.render import render_html
 from reports.sections import find, measures
+from tests.reports import layout
 from tests.shared import german
 
 WHEN = dt.datetime(2026, 11, 22, 9, 0, tzinfo=dt.UTC)
@@ -221,7 +221,7 @@ def test_the_pages_have_numbers_contents_heads_and_alternative_texts(document: D
     assert html.count('scope="col"') == sum(len(t.columns) for t in tables)
     assert html.count("<img alt=") == len(figures)
     assert all(len(f.alt) > 30 for f in figures)
-    pages = [p.extract_text() for p in pypdf.PdfReader(io.BytesIO(pdf)).pages]
+    pages = [" ".join(text.split()) for text in layout.pages_of(pdf).text]
     assert all(f"Page {i} of {len(pages)}" in p for i, p in enumerate(pages, 1))
     assert "For the board" in pages[0]
     assert "For the public" in pages[1], "the board's page is one page"

@@ -16,6 +16,7 @@ from reports.verify import verify
 from tests.reports import kit
 from tests.reports.pki import Pki
 
+pytestmark = pytest.mark.usefixtures("coarse_calibration")
 CASE = """[case]
 name = "E"
 purpose = "p"

@@ -194,6 +194,7 @@ def test_a_script_that_no_font_draws_is_found_before_signing(monkeypatch: pytest
     monkeypatch.setattr(setting, "_fonts", lambda signs: {"DejaVu-Sans": "x"})
     assert setting.without_font(files) == ["DEVANAGARI", "CJK"]
     assert setting.without_font({"evidence.json": "{'é', 'Ж', 'α'}".encode()}) == []
+    assert setting.without_font({"evidence.json": b"\xe6a\xbc\xa2"}) == [], "no sign is made of broken bytes"
     monkeypatch.setattr(setting, "_fonts", lambda signs: {"Noto": "y"} if "女" in signs else {"DejaVu-Sans": "x"})
     assert setting.without_font(files) == ["DEVANAGARI"]
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pikepdf
-import pypdf
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,7 +22,7 @@ from reports.glyphs import printable
 from reports.manifest import Attached, Manifest, slots_for
 from reports.pdf import write_pdf
 from reports.render import _css_string, render_html
-from tests.reports import kit
+from tests.reports import kit, layout
 
 CONDITIONS = [
     {
@@ -76,7 +75,7 @@ def pages_of(html: str) -> list[str]:
         created=kit.ISSUED,
         signers=slots_for("Ada Auditor", ["Bo Board"]),
     )
-    return [p.extract_text() for p in pypdf.PdfReader(io.BytesIO(data)).pages]
+    return list(layout.pages_of(data).text)
 
 
 def test_a_persons_words_are_never_markup(small: dict[str, bytes]) -> None:

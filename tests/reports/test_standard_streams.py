@@ -49,7 +49,7 @@ def verified(report: Path) -> subprocess.CompletedProcess[str]:
     return assay("verify", report, "--json")
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("closed", ["<&- 2>&-", ">&-", "<&- >&- 2>&-"])
 def test_a_report_is_judged_alike_whichever_stream_is_closed(
     report: Path, verified: subprocess.CompletedProcess[str], closed: str
 ) -> None:

@@ -17,6 +17,7 @@ import cli
 from tests.audit.models.zoo.kinds import KINDS, Kind
 from tests.audit.models.zoo.people import people
 
+pytestmark = pytest.mark.usefixtures("coarse_calibration")
 CASE = """
 [case]
 name = "Loans"

@@ -24,6 +24,8 @@ from audit.scale import source
 from audit.scale.count import count
 from audit.scale.source import is_large
 
+pytestmark = pytest.mark.usefixtures("coarse_calibration")
+
 
 def people(rows: int = 3000, seed: int = 0) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
