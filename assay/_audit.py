@@ -156,24 +156,24 @@ def audit(
     _one_source({"model": model, "decision": decision, "score": score}, outcome)
     if spark is not None:
         spark.refuse(model)
-    made: dict[str, Any] = {}
+    model_keys: dict[str, Any] = {}
     if isinstance(model, (str, Path)):
         model = {"path": model}
     if isinstance(model, Mapping):
-        made = section(model, features)
+        model_keys = section(model, features)
     if model is not None:
         reads = list(features) if features is not None else _models.columns_of(model, table, {*exclude}, roles, groups)
-        made = made or _models.placed(model, table, reads, folder, threshold)
+        model_keys = model_keys or _models.placed(model, table, reads, folder, threshold)
         features = reads
     elif decision is not None:
-        made = {"decision": table.role("decision", decision)}
+        model_keys = {"decision": table.role("decision", decision)}
     elif score is not None:
-        made = {"score": table.role("score", score)}
+        model_keys = {"score": table.role("score", score)}
     else:
-        made = {"outcomes": True}
-    made |= {} if threshold is None else {"threshold": float(threshold)}
-    made |= {"link": link} if link is not None else {}
-    made |= {"classes": {name_of(k): name_of(v) for k, v in classes.items()}} if classes else {}
+        model_keys = {"outcomes": True}
+    model_keys |= {} if threshold is None else {"threshold": float(threshold)}
+    model_keys |= {"link": link} if link is not None else {}
+    model_keys |= {"classes": {name_of(k): name_of(v) for k, v in classes.items()}} if classes else {}
     values: dict[str, Any] = {
         **({"path": "data.parquet"} if spark is None else spark.place()),
         **roles,
@@ -189,12 +189,12 @@ def audit(
     if task is not None and task != "classification":
         values |= {"task": task, "positive": positive, "favourable": favourable}
     else:
-        values |= table.sign(outcome or made.get("decision"), positive, favourable, scored="score" in made)
+        values |= table.sign(outcome or model_keys.get("decision"), positive, favourable, scored="score" in model_keys)
     if spark is None:
         table.write(folder / "data.parquet")
     about = {"name": name, "purpose": purpose}
     norms = {"file": str(Path(policy).resolve())} if policy is not None else {}
-    tables = {"case": about, "data": values, "model": made, "policy": norms}
+    tables = {"case": about, "data": values, "model": model_keys, "policy": norms}
     _frames.write_case(folder / "case.toml", _frames.with_more(tables, case or {}))
     held = None if spark is None else spark.held
     return _run(

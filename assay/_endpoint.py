@@ -76,13 +76,13 @@ def endpoint(
     """
     from audit.load.endpoints import read
 
-    given = {
+    settings = {
         "url": url, "protocol": protocol, "send_to": send_to, "output": output, "decision": decision,
         "columns": list(columns) or None, "inputs": inputs, "request": None if request is None else dict(request),
         "batch": batch, "timeout": timeout, "retries": retries, "token_env": token_env, "token_header": token_header,
         "ca": None if ca is None else str(Path(ca).absolute()), "plain_text": plain_text or None,
     }  # fmt: skip
-    kept = {k: v for k, v in given.items() if v is not None}
+    kept = {k: v for k, v in settings.items() if v is not None}
     read(kept, Path.cwd())
     return {"endpoint": kept}
 
@@ -99,8 +99,8 @@ def section(keys: Mapping[str, Any], features: Sequence[str] | None) -> dict[str
             expected="the columns that the model reads; nothing else of a person is sent",
             todo="pass features=[...]",
         )
-    made = dict(keys)
+    resolved = dict(keys)
     for key in ("path", "python"):  # a link to an environment's interpreter stays: where it stands is what it is
-        if key in made and not str(made[key]).startswith("mlflow:"):
-            made[key] = str(Path(made[key]).absolute())
-    return made
+        if key in resolved and not str(resolved[key]).startswith("mlflow:"):
+            resolved[key] = str(Path(resolved[key]).absolute())
+    return resolved

@@ -61,10 +61,10 @@ def placed(
     if (file := _booster(model)) is not None:
         model.save_model(str(folder / file))
         return {"path": file}
-    given = table.frame[list(reads)]
+    features = table.frame[list(reads)]
     named = hasattr(model, "feature_names_in_")
     # What scikit-learn fitted on an array is asked with one; a class of a person's own is given what the person gave.
-    asked = given if named or (table.named and not hasattr(model, "n_features_in_")) else given.to_numpy()
+    asked = features if named or (table.named and not hasattr(model, "n_features_in_")) else features.to_numpy()
     try:
         decided = np.asarray(model.predict(asked))
     except Exception as error:  # whatever a person's estimator raises
@@ -74,14 +74,14 @@ def placed(
             expected="one decision a row",
             todo="pass the table that model.predict takes, and `features` where it has more columns",
         ) from error
-    if decided.shape != (len(given),):
+    if decided.shape != (len(features),):
         raise ModelError(
             "the model did not give one decision a row",
             got=f"shape {decided.shape}",
-            expected=f"({len(given)},)",
+            expected=f"({len(features)},)",
             todo="pass the output that decides in place of the model, for example decision=model.predict(table)[:, 0]",
         )
-    if named and _saved(model, folder / "model.skops", given, decided):
+    if named and _saved(model, folder / "model.skops", features, decided):
         return {"path": "model.skops"}
     if threshold is not None or (decided.dtype.kind == "f" and (decided % 1 != 0).any()):
         raise ModelError(
@@ -93,13 +93,13 @@ def placed(
     column = "decided_by_model"
     table.role("decision", decided, as_name=column)
     kind = type(model).__name__
-    said = (
+    origin = (
         f"{kind}.predict in the notebook's own process, with nothing between it and the machine; no model file was kept"
     )
-    return {"decision": column, "origin": said}
+    return {"decision": column, "origin": origin}
 
 
-def _saved(model: Any, path: Path, given: Any, decided: np.ndarray) -> bool:
+def _saved(model: Any, path: Path, features: Any, decided: np.ndarray) -> bool:
     """Whether skops writes the model, the worker may load it, and what is loaded back decides the same."""
     from audit.models import describe
 
@@ -108,7 +108,7 @@ def _saved(model: Any, path: Path, given: Any, decided: np.ndarray) -> bool:
 
         skops.io.dump(model, path)
         alike = not describe(path).unknown_types and np.array_equal(
-            np.asarray(skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path)).predict(given)), decided
+            np.asarray(skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path)).predict(features)), decided
         )
     except Exception:  # skops raises what the estimator's own pickling raises
         alike = False

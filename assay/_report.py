@@ -85,7 +85,7 @@ def verify(
         VerificationError naming the first check that failed, VerifiedInPart where one could not be made here,
         InputError for a file that cannot be read.
     """
-    found = checked(
+    verification = checked(
         Path(report),
         trust=_path(trust),
         crls=[Path(c) for c in crls],
@@ -96,9 +96,9 @@ def verify(
         rerun=_path(rerun),
         allow=allow,
     )
-    if not found.ok:
-        raise found.error()
-    return found
+    if not verification.ok:
+        raise verification.error()
+    return verification
 
 
 def checked(

@@ -76,7 +76,7 @@ class SparkColumns(Columns):
             from audit.scale.kinds import PEOPLE, kinds
 
             own = self.held.column(outcome)
-            found = kinds(self.held.frame, [own], most=1000).sort_by([(PEOPLE, "descending")])[:MOST].to_pandas()
-            ranks = np.arange(len(found), 0, -1)
-            self.frame = pd.DataFrame({outcome: found[own].repeat(ranks).reset_index(drop=True)})
+            value_counts = kinds(self.held.frame, [own], most=1000).sort_by([(PEOPLE, "descending")])[:MOST].to_pandas()
+            ranks = np.arange(len(value_counts), 0, -1)
+            self.frame = pd.DataFrame({outcome: value_counts[own].repeat(ranks).reset_index(drop=True)})
         return super().sign(outcome, positive, favourable, scored=scored)

@@ -152,8 +152,8 @@ class _Written(msgspec.Struct, frozen=True):
 def belongs(place: Path) -> Belongs | None:
     """Whose the case in this folder is; None where there is no record, or none that can be read."""
     try:
-        found = msgspec.json.decode((place / OWNER).read_bytes(), type=_Written)
-        return Belongs(found.owner, found.name, found.teams, found.signed)
+        record = msgspec.json.decode((place / OWNER).read_bytes(), type=_Written)
+        return Belongs(record.owner, record.name, record.teams, record.signed)
     except (OSError, UnicodeDecodeError, msgspec.MsgspecError):
         return None
 

@@ -212,9 +212,9 @@ def _class(
     # A single number has no classes: 0 and 1 stand for the low and the high end of it.
     classes = info.classes or ("0", "1")
     if renamed:
-        found = {key: same_class(classes, key) for key in renamed}
-        if all(at is not None for at in found.values()) and len(set(found.values())) == len(classes):
-            words = {classes[at]: renamed[key] for key, at in found.items() if at is not None}
+        indices = {key: same_class(classes, key) for key in renamed}
+        if all(at is not None for at in indices.values()) and len(set(indices.values())) == len(classes):
+            words = {classes[at]: renamed[key] for key, at in indices.items() if at is not None}
             strange = [w for w in words.values() if labels and len(labels) <= len(words) and w not in labels]
             if positive not in words.values() or strange:
                 raise CaseError(
@@ -251,15 +251,15 @@ def answer(worker: Worker, rule: Rule, frame: pd.DataFrame, people: int | None =
     Raises ModelError where the model fails, CaseError where its output is a raw number and nobody said what it means.
     """
     info = worker.info
-    found = worker.answer(frame, rule.own)
-    score: Floats = found.score
+    reply = worker.answer(frame, rule.own)
+    score: Floats = reply.score
     if rule.threshold is None and rule.kind == THRESHOLD:
         raise raw_output(info, score)
     if rule.link == "logit":
         score = linked(score)
     own = None
-    if found.decided is not None:
-        own = (found.decided == class_index(info.classes, rule.own)).astype(np.int64)
+    if reply.decided is not None:
+        own = (reply.decided == class_index(info.classes, rule.own)).astype(np.int64)
     if info.output == DECISION:
         assert own is not None
         return Answered(own, score, USUAL)
@@ -333,11 +333,11 @@ def signed(info: ModelInfo, own: Answered) -> bool:
     return own.cut is None and info.output == PROBABILITY and inside
 
 
-def _with_sign(found: Answered) -> Floats:
-    assert found.score is not None
+def _with_sign(answered: Answered) -> Floats:
+    assert answered.score is not None
     # A probability of exactly 0 has no sign of its own; this far inside it has.
-    size = np.maximum(found.score, np.finfo(np.float64).tiny)
-    return np.where(found.positive == 1, size, -size)
+    size = np.maximum(answered.score, np.finfo(np.float64).tiny)
+    return np.where(answered.positive == 1, size, -size)
 
 
 def explained(info: ModelInfo, rule: Rule, own: Answered) -> ModelInfo:

@@ -57,9 +57,9 @@ def _alike(classes: Sequence[str], labels: Sequence[str]) -> dict[str, str]:
     """Class -> value of the label where they differ in capitals, blanks and a full stop at the end only, each in one;
     else {}."""
     known = {name.strip().rstrip(".").casefold(): name for name in labels}
-    found = {c: known.get(c.strip().rstrip(".").casefold()) for c in classes}
-    sound = len(known) == len(labels) == len(classes) == len({*found.values()} - {None})
-    return {c: str(name) for c, name in found.items()} if sound else {}
+    matches = {c: known.get(c.strip().rstrip(".").casefold()) for c in classes}
+    sound = len(known) == len(labels) == len(classes) == len({*matches.values()} - {None})
+    return {c: str(name) for c, name in matches.items()} if sound else {}
 
 
 def _ask_among(

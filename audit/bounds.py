@@ -160,15 +160,15 @@ def _widest(side: _Side, most: Floats, least: Floats, kind: str) -> dict[str, An
 
 def _over(a: Floats, b: Floats) -> Floats:
     """a / b; 1 where b is 0."""
-    found: Floats = np.divide(a, b, out=np.ones_like(a), where=b > 0)
-    return found
+    ratio: Floats = np.divide(a, b, out=np.ones_like(a), where=b > 0)
+    return ratio
 
 
 def _tipping(margin: Margin, side: _Side, yes: float, no: float, kind: str, limit: float) -> dict[str, Any]:
     """How few of the unknown could carry the widest gap over the limit, from the side on which it is."""
-    found: dict[str, Any] = {"limit": limit, "people": None, "share": None, "beyond": None, "reason": None}
+    entry: dict[str, Any] = {"limit": limit, "people": None, "share": None, "beyond": None, "reason": None}
     if margin.weighted:
-        return found | {"reason": "people are weighted, so that their number tells nothing"}
+        return entry | {"reason": "people are weighted, so that their number tells nothing"}
     rate = side.x / side.n
     worst = _crossed(kind, limit)
     total = yes + no
@@ -178,14 +178,14 @@ def _tipping(margin: Margin, side: _Side, yes: float, no: float, kind: str, limi
     if beyond:
         # Back inside: only where one pair alone is beyond can a count of people be named.
         if over.sum() > 1:
-            return found | {"beyond": True, "reason": f"{many(int(over.sum()), 'pair')} of groups are beyond the limit"}
+            return entry | {"beyond": True, "reason": f"{many(int(over.sum()), 'pair')} of groups are beyond the limit"}
         a, b = int(i[over][0]), int(j[over][0])
         needed = fewest((side.x[a], side.n[a]), (side.x[b], side.n[b]), no, yes, lambda p, q: ~worst(p, q), lower=True)
     else:
         needed = _fewest_of(side, np.concatenate([i, j]), np.concatenate([j, i]), yes, no, worst)
     if needed is None:
-        return found | {"beyond": beyond, "reason": "no placing of the unknown carries it over the limit"}
-    return found | {"beyond": beyond, "people": needed, "share": needed / total}
+        return entry | {"beyond": beyond, "reason": "no placing of the unknown carries it over the limit"}
+    return entry | {"beyond": beyond, "people": needed, "share": needed / total}
 
 
 def _fewest_of(side: _Side, i: Places, j: Places, yes: float, no: float, worst: Holds) -> int | None:
@@ -206,8 +206,8 @@ def _fewest_of(side: _Side, i: Places, j: Places, yes: float, no: float, worst: 
         left = could(k) & ~done
         done |= left
         for at in np.flatnonzero(left).tolist():
-            found = fewest((x1[at], n1[at]), (x2[at], n2[at]), yes, no, worst)
-            best = found if best is None or (found is not None and found < best) else best
+            needed = fewest((x1[at], n1[at]), (x2[at], n2[at]), yes, no, worst)
+            best = needed if best is None or (needed is not None and needed < best) else best
         # Then those that could need fewer than the best; or, where there is none yet, more that could at all.
         more = min(2 * k, one + other) if best is None else best - 1
         k = more if more > k else None
@@ -274,14 +274,14 @@ def _not_collected(
 
     They are added where it counts: counted ones to the lower group, others to the higher. At most as many as are there.
     """
-    found = _widest_pair(side)
-    if margin.weighted or found is None:
+    pair = _widest_pair(side)
+    if margin.weighted or pair is None:
         return []
-    i, j, _ = found
+    i, j, _ = pair
     high, low = (side.x[i], side.n[i]), (side.x[j], side.n[j])
     most = int(side.n[i] + side.n[j])
     return _turning(
-        margin, metric, side, found, limits, most,
+        margin, metric, side, pair, limits, most,
         lambda limit: fewest(high, low, most, most, partial(_within, limit), lower=True),
     )  # fmt: skip
 
@@ -369,14 +369,14 @@ def _extreme(cells: Floats, metric: Metric, up: bool) -> Floats:
 def _label_error(
     margin: Margin, metric: Metric, side: _Side, limits: Sequence[tuple[str, float]]
 ) -> list[dict[str, Any]]:
-    found = _widest_pair(side)
-    if margin.weighted or found is None:
+    pair = _widest_pair(side)
+    if margin.weighted or pair is None:
         return []
-    i, j, _ = found
+    i, j, _ = pair
     cells = [margin.n[margin.groups.index(side.groups[k])] for k in (i, j)]
     labels = int(sum(c[:2].sum() for c in cells))
     return _turning(
-        margin, metric, side, found, limits, labels, lambda limit: fewest_flips(cells[0], cells[1], metric, limit)
+        margin, metric, side, pair, limits, labels, lambda limit: fewest_flips(cells[0], cells[1], metric, limit)
     )
 
 
@@ -401,17 +401,17 @@ def _moves(cells: npt.NDArray[np.int64], metric: Metric, up: bool) -> tuple[floa
     """
     x, n = (float((cells[:2] * m[:2]).sum()) for m in (metric.numerator, metric.denominator))
     kinds = ((1, 0), (1, 1), (0, -1)) if up else ((-1, 0), (-1, -1), (0, 1))
-    found = [0, 0, 0]
+    counts = [0, 0, 0]
     for d in (0, 1):
         for y in (0, 1):
             step = tuple(int(m[1 - y, d]) - int(m[y, d]) for m in (metric.numerator, metric.denominator))
             if step in kinds:
-                found[kinds.index(step)] += int(cells[y, d])
+                counts[kinds.index(step)] += int(cells[y, d])
     # Somebody is left to count: a rate of nobody is none.
     spare = max(int(n) - 1, 0)
-    both = found[1] if up else min(found[1], spare)
-    other = min(found[2], spare) if up else found[2]
-    return x, n, found[0], both, other
+    both = counts[1] if up else min(counts[1], spare)
+    other = min(counts[2], spare) if up else counts[2]
+    return x, n, counts[0], both, other
 
 
 def _turned(moves: tuple[float, float, int, int, int], k: Floats, up: bool) -> Floats:

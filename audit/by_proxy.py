@@ -66,17 +66,17 @@ def read(table: Any, column: str) -> Proxy:
     """The table of probabilities. Raises DataError where a value stands twice or probabilities do not add up to 1."""
     from audit.load.tables import read_noted  # here: who says what was found reads no table
 
-    found = read_noted(table).frame
-    if column not in found.columns:
+    frame = read_noted(table).frame
+    if column not in frame.columns:
         raise DataError(
             f"the proxy table {table.name!r} has no column {column!r}",
-            got=", ".join(repr(str(c)) for c in found.columns[:8]),
+            got=", ".join(repr(str(c)) for c in frame.columns[:8]),
             expected=f"a column {column!r}, and a column of probabilities for each group",
             todo="name the proxy's column alike in the data and in the table",
         )
-    groups = [str(c) for c in found.columns if c != column]
-    numbers = found[groups].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
-    values = names_of(found[column].fillna(""))
+    groups = [str(c) for c in frame.columns if c != column]
+    numbers = frame[groups].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
+    values = names_of(frame[column].fillna(""))
     wrong = ~np.isfinite(numbers).all(axis=1) | (numbers < 0).any(axis=1) | (abs(numbers.sum(axis=1) - 1) > TOLERANCE)
     if len(groups) < 2 or wrong.any():
         first = int(np.flatnonzero(wrong)[0]) if wrong.any() else 0
@@ -176,10 +176,10 @@ def _figures(x: Floats, n: Floats, p: Floats) -> _Figures:
         )
 
 
-def sentences(found: Sequence[ByProxy]) -> list[str]:
+def sentences(entries: Sequence[ByProxy]) -> list[str]:
     """One a pair of groups: what is known, and what is not."""
     out = []
-    for entry in found:
+    for entry in entries:
         by = " and ".join(entry.attribute)
         for gap in entry.gaps:
             a, b = (" / ".join(g) for g in gap.groups)
@@ -192,10 +192,10 @@ def sentences(found: Sequence[ByProxy]) -> list[str]:
     return out
 
 
-def keep_published(found: Sequence[Mapping[str, Any]], floor: int) -> list[dict[str, Any]]:
+def keep_published(entries: Sequence[Mapping[str, Any]], floor: int) -> list[dict[str, Any]]:
     """Without groups of which fewer people than `floor` are expected, nor gaps with them."""
     out = []
-    for entry, read in zip(found, record_in(tuple[ByProxy, ...], found, "evidence.json"), strict=True):
+    for entry, read in zip(entries, record_in(tuple[ByProxy, ...], entries, "evidence.json"), strict=True):
         kept = tuple(r for r in read.rates if r.people_expected >= floor)
         names = {r.group for r in kept}
         gaps = tuple(g for g in read.gaps if names.issuperset(g.groups))

@@ -131,10 +131,10 @@ def _point(s: Scores, g: int, first: int, last: int, alpha: float) -> dict[str, 
 
 def calibration(margin: Margin, g: int, settings: Settings) -> tuple[float, float, float, float]:
     """Expected calibration error, its limits, and the weight it rests on; NaN where scores are no probabilities."""
-    found = _bins(margin, g)
-    if found is None:
+    bins = _bins(margin, g)
+    if bins is None:
         return float("nan"), float("nan"), float("nan"), 0.0
-    weight, score, share, effective, total = found
+    weight, score, share, effective, total = bins
     value = float(np.sum(weight * np.abs(score - share)))
     seed = seed_of(settings, margin.attribute, CALIBRATION_ERROR)
     low, high = stats.error_limits(weight, score, share, effective, settings.alpha, seed)
@@ -158,10 +158,10 @@ def bounds(margin: Margin, g: int, alpha: float) -> tuple[float, float, float]:
     """The plain error and limits that hold whatever the bins' true shares are: each bin's exact limits (Clopper &
     Pearson 1934) at a Bonferroni level, put together. NaN where there is no error.
     """
-    found = _bins(margin, g)
-    if found is None:
+    bins = _bins(margin, g)
+    if bins is None:
         return float("nan"), float("nan"), float("nan")
-    weight, score, share, n, _ = found
+    weight, score, share, n, _ = bins
     x, level = share * n, alpha / len(n) / 2
     low = np.where(x > 0, betaincinv(np.maximum(x, 1e-9), n - x + 1, level), 0.0)
     high = np.where(x < n, betaincinv(x + 1, np.maximum(n - x, 1e-9), 1 - level), 1.0)

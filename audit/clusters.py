@@ -96,8 +96,8 @@ class Clusters:
 
     def within(self, up: npt.NDArray[np.bool_], down: npt.NDArray[np.bool_]) -> Floats:
         """(G,) sums over people of (rows in cells `up`) * (rows in cells `down`), both (3, 2), in each group."""
-        found: Floats = (_squares(self) * np.outer(up.ravel(), down.ravel())).sum(axis=(1, 2))
-        return found
+        sums: Floats = (_squares(self) * np.outer(up.ravel(), down.ravel())).sum(axis=(1, 2))
+        return sums
 
     def between(self, scores: Floats) -> Floats | None:
         """(G, G) sums over people of s_g s_h, s_g a person's rows in group g times `scores` (G, CELLS); None where no
@@ -132,19 +132,19 @@ class Clusters:
         sets = entry.get("sets")
         if sets is None:
             sets = [[n, [g]] for g, n in enumerate(people) if n]
-        made = {tuple(int(g) for g in some): int(n) for n, some in sets}
+        counts = {tuple(int(g) for g in some): int(n) for n, some in sets}
         left = np.array([p[0] for p in entry["products"]], dtype=np.int64)
         right = np.array([p[1] for p in entry["products"]], dtype=np.int64)
         products = np.array([p[2] for p in entry["products"]], dtype=np.float64)
-        places = [g for some in made for g in some]
-        if len(people) != groups or any(not 0 <= g < groups for g in places) or min(made.values(), default=1) < 1:
+        places = [g for some in counts for g in some]
+        if len(people) != groups or any(not 0 <= g < groups for g in places) or min(counts.values(), default=1) < 1:
             raise ValueError("people of groups that are not there")
         if len(left) and (left.min() < 0 or (left > right).any() or right.max() >= groups * CELLS):
             raise ValueError("products of cells that are not there")
-        found = summed(groups, made, left, right, products)
-        if found.people.tolist() != people:
+        clusters = summed(groups, counts, left, right, products)
+        if clusters.people.tolist() != people:
             raise ValueError("people who do not add up")
-        return found
+        return clusters
 
 
 @lru_cache(maxsize=64)
@@ -217,8 +217,8 @@ def people_per_value(cluster: Ints, value: Ints, values: int) -> Ints:
         return np.bincount(np.unique(cluster * values + value) % values, minlength=values)
     seen = np.zeros((people, values), dtype=bool)
     seen[cluster, value] = True
-    found: Ints = seen.sum(axis=0)
-    return found
+    counts: Ints = seen.sum(axis=0)
+    return counts
 
 
 def _sets(who: Ints, where: Ints, groups: int) -> dict[tuple[int, ...], int]:

@@ -87,8 +87,8 @@ def group_codes(column: pd.Series, edges: Sequence[float] | None = None) -> tupl
     if edges:
         codes, names = band(column, edges)
     else:
-        codes, found = pd.factorize(column, use_na_sentinel=True)
-        names = names_of(found)
+        codes, uniques = pd.factorize(column, use_na_sentinel=True)
+        names = names_of(uniques)
         merged = sorted(set(names))
         if len(merged) < len(names):
             # 1 and 1.0 are one name
@@ -109,8 +109,8 @@ def code_label(case: Case, frame: pd.DataFrame) -> tuple[Ints, Meaning]:
         return np.full(len(frame), UNLABELLED, dtype=np.int64), Meaning(
             positive, f"not {positive}", data.favourable or positive, labelled=False
         )
-    codes, found = pd.factorize(frame[data.label], use_na_sentinel=True)
-    names = names_of(found)
+    codes, uniques = pd.factorize(frame[data.label], use_na_sentinel=True)
+    names = names_of(uniques)
     positive = str(data.positive)
     others = [n for n in names if n != positive]
     if not others:
@@ -131,8 +131,8 @@ def _decided(case: Case, frame: pd.DataFrame) -> tuple[str, ...]:
 def code_decisions(case: Case, frame: pd.DataFrame) -> Ints:
     """A column of decisions as 0 and 1. Raises DataError on a missing decision or one that is no label value."""
     column = str(case.model.column)
-    codes, found = pd.factorize(frame[column], use_na_sentinel=True)
-    names = names_of(found)
+    codes, uniques = pd.factorize(frame[column], use_na_sentinel=True)
+    names = names_of(uniques)
     if (codes < 0).any():
         raise DataError(
             f"the decision column {column!r} has empty values",

@@ -79,13 +79,13 @@ def withheld(
     rare: Collection[tuple[str, str]], hidden: Mapping[tuple[str, ...], Collection[tuple[str, ...]]], floor: int = FLOOR
 ) -> tuple[str, ...]:
     """What a cohort does not tell, in sentences. rare: (column, value) of the people left out; hidden: by columns."""
-    said = [f"Fewer than {floor} people have {a} = {v}; they are in no cohort." for a, v in sorted(rare)]
+    notes = [f"Fewer than {floor} people have {a} = {v}; they are in no cohort." for a, v in sorted(rare)]
     if gone := [" and ".join(a) for a, groups in hidden.items() if groups]:
-        said.append(
+        notes.append(
             f"By {'; by '.join(gone)}, some groups are withheld: fewer than {floor} people of them are in this cohort, "
             "or stand between it and what was shown before, or a total would tell them."
         )
-    return tuple(said)
+    return tuple(notes)
 
 
 def edges(margin: Margin, most: int = 200) -> tuple[float, ...]:

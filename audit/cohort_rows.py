@@ -130,8 +130,8 @@ def kept_rows(case: Case, run: Path, evidence: Evidence, *, allow: Sequence[str]
     case = offline(keeping_answers(case, run))
     rows = load_rows(case, everything=True)
     frame = rows.frame[rows.audit]
-    found, _ = decide(case, frame, rows.features, allow=allow, classes=classes_of(case, rows.frame))
-    coded = code_rows(case, frame, found)
+    decisions, _ = decide(case, frame, rows.features, allow=allow, classes=classes_of(case, rows.frame))
+    coded = code_rows(case, frame, decisions)
     measured = margins_from_json(read_json(run / evidence.cube.file))
     now = margins_of(cube_of(replace(coded, score=None, beside=None)), 1)[0]
     before = {m.attribute: m for m in measured}
@@ -167,8 +167,8 @@ def values_to_ask(column: pd.Series, floor: int = FLOOR) -> list[str]:
     """The values of a column that can be chosen: those that no fewer than `floor` rows have, the commonest first."""
     codes, names = names_in(column)
     often = np.bincount(codes[codes >= 0], minlength=len(names))
-    found = [names[i] for i in np.argsort(-often, kind="stable") if often[i] >= floor][:LISTED]
-    return [*found, *([MISSING] if int((codes < 0).sum()) >= floor else [])]
+    values = [names[i] for i in np.argsort(-often, kind="stable") if often[i] >= floor][:LISTED]
+    return [*values, *([MISSING] if int((codes < 0).sum()) >= floor else [])]
 
 
 def who_is_in(kept: Kept, conditions: Sequence[Condition]) -> Mask:
@@ -223,7 +223,7 @@ def cohort_of_rows(kept: Kept, conditions: Sequence[Condition], settings: Settin
     inside = who_is_in(kept, conditions)
     with FileLock(place / f"{LEDGER}.lock"):
         entries = _read(place)
-        told, same = [], None
+        cohorts, same = [], None
         for entry in entries:
             if not all(_known(kept, c) for c in entry.conditions):
                 continue  # of other data
@@ -232,8 +232,8 @@ def cohort_of_rows(kept: Kept, conditions: Sequence[Condition], settings: Settin
                 same = entry  # the same people are told the same as before
                 break
             shown = {a: frozenset(groups) for a, groups in entry.shown} if entry.people == kept.people else {}
-            told.append(PublishedCohort(then, shown))
-        before = Before(kept.coded, kept.everyone, told)
+            cohorts.append(PublishedCohort(then, shown))
+        before = Before(kept.coded, kept.everyone, cohorts)
         tables = margins_of(cube_of(only(kept.coded, inside)), settings.order)[0]
         hidden = hidden_groups(before, inside, tables)
         if same is None:

@@ -110,16 +110,16 @@ def conformance(margins: Sequence[Margin], settings: Settings) -> dict[str, Any]
         if len(known) < 2:
             continue
         at = _At(margin, known, by_attribute, settings)
-        values += [_entry(tool.name, margin, g, found) for tool in TOOLS.values() for g, found in tool.of(at)]
+        values += [_entry(tool.name, margin, g, figures) for tool in TOOLS.values() for g, figures in tool.of(at)]
     return {"tools": {tool.name: tool.convention for tool in TOOLS.values()}, "values": values}
 
 
-def _entry(tool: str, margin: Margin, g: int | None, found: Mapping[str, float | None]) -> dict[str, Any]:
+def _entry(tool: str, margin: Margin, g: int | None, figures: Mapping[str, float | None]) -> dict[str, Any]:
     return {
         "tool": tool,
         "attribute": list(margin.attribute),
         "group": None if g is None else list(margin.groups[g]),
-        "values": {k: float(v) if v is not None and math.isfinite(v) else None for k, v in found.items()},
+        "values": {k: float(v) if v is not None and math.isfinite(v) else None for k, v in figures.items()},
     }
 
 

@@ -339,7 +339,7 @@ def _areas(coded: CodedRows, shape: tuple[int, ...]) -> Areas:
     score, label = coded.score[order], coded.label[order]
     rank = np.cumsum(np.append(False, score[1:] != score[:-1]))
     weight = None if coded.weight is None else coded.weight[order]
-    found = {}
+    areas = {}
     for attribute in attribute_sets(coded.attributes, 3):
         axes = [coded.attributes.index(a) for a in attribute]
         groups = int(np.prod([shape[i] for i in axes], dtype=np.int64))
@@ -348,8 +348,8 @@ def _areas(coded: CodedRows, shape: tuple[int, ...]) -> Areas:
         group: npt.NDArray[Any] = np.zeros(len(order), dtype=np.int16 if groups < 30_000 else np.int64)
         for i in axes:
             group = group * shape[i] + coded.codes[order, i].astype(group.dtype)
-        found[attribute] = scoring.exact_areas(group, groups, label, rank, weight)
-    return found
+        areas[attribute] = scoring.exact_areas(group, groups, label, rank, weight)
+    return areas
 
 
 def _spread(cube: Cube, levels: tuple[tuple[str, ...], ...]) -> Cube:

@@ -166,14 +166,14 @@ def strata_of(margin: Margin, attribute: tuple[str, ...]) -> tuple[tuple[list[in
     """The groups of `margin` that are alike in all columns but `attribute`: their places, and that of each value."""
     mine = [margin.attribute.index(a) for a in attribute]
     rest = [k for k in range(len(margin.attribute)) if k not in mine]
-    found: dict[tuple[str, ...], tuple[list[int], dict[tuple[str, ...], int]]] = {}
+    strata: dict[tuple[str, ...], tuple[list[int], dict[tuple[str, ...], int]]] = {}
     for i, g in enumerate(margin.groups):
         group = tuple(g[k] for k in mine)
         if not margin.withheld[i] and UNKNOWN not in group:
-            members, place = found.setdefault(tuple(g[k] for k in rest), ([], {}))
+            members, place = strata.setdefault(tuple(g[k] for k in rest), ([], {}))
             members.append(i)
             place[group] = i
-    return tuple(found.values())
+    return tuple(strata.values())
 
 
 def distances(a: Floats, d: Floats) -> dict[str, float]:

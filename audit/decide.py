@@ -100,9 +100,9 @@ def decide(
         if classes:
             decisions, facts = _among(case, rows, classes, worker, rule, asked, reads)
         else:
-            found = answer(worker, rule, asked, people=len(rows))
-            facts = facts_of(case, worker.info, rule, reads, found.cut, found.compared, found.notes)
-            decisions = Decisions(found.positive, found.score, source_name(case))
+            answered = answer(worker, rule, asked, people=len(rows))
+            facts = facts_of(case, worker.info, rule, reads, answered.cut, answered.compared, answered.notes)
+            decisions = Decisions(answered.positive, answered.score, source_name(case))
         return decisions, facts if only is not None else replace(facts, served=served_of(case, frame, worker))
 
 
@@ -130,13 +130,13 @@ def facts_of(
     )  # fmt: skip
 
 
-def _agrees(case: Case, frame: pd.DataFrame, worker: Worker, given: Sequence[str], name: str) -> str:
+def _agrees(case: Case, frame: pd.DataFrame, worker: Worker, columns: Sequence[str], name: str) -> str:
     """How often the model's decision for its class `name` goes with the positive label, for a person who must say which
     class is meant. Raises ModelError."""
     known = frame[frame[case.data.label].notna()].iloc[:2000] if case.data.label is not None else frame.iloc[:0]
     if not len(known):
         return f"the rows hold no outcome that could tell about class {name}"
-    decided = worker.answer(known[list(given)], name).decided
+    decided = worker.answer(known[list(columns)], name).decided
     assert decided is not None
     own = decided == class_index(worker.info.classes, name)
     label = code_label(case, known)[0] == 1

@@ -46,26 +46,26 @@ class PublishedCohort:
 class Before:
     """Everything told so far about these people.
 
-    coded: of the rows, n of them. everyone: the tables of everyone as published (`audit.suppress.publish`). told: the
-    cohorts, in the order in which they were told.
+    coded: of the rows, n of them. everyone: the tables of everyone as published (`audit.suppress.publish`). cohorts:
+    in the order in which they were told.
     """
 
     def __init__(
-        self, coded: CodedRows, everyone: Sequence[Margin], told: Sequence[PublishedCohort], floor: int = FLOOR
+        self, coded: CodedRows, everyone: Sequence[Margin], cohorts: Sequence[PublishedCohort], floor: int = FLOOR
     ) -> None:
         self.coded, self.floor = coded, floor
         self.everyone = {m.attribute: m for m in everyone}
         flat = np.zeros(len(coded.label), dtype=np.int64)
         for axis, levels in enumerate(coded.levels):
             flat = flat * len(levels) + coded.codes[:, axis]
-        for cohort in told:
+        for cohort in cohorts:
             flat = np.unique(flat * 2 + cohort.inside, return_inverse=True)[1]
         self.atom = np.unique(flat, return_inverse=True)[1].astype(np.int64)
         self.atoms = int(self.atom.max()) + 1 if len(flat) else 0
         self._first = np.zeros(self.atoms, dtype=np.int64)
         self._first[self.atom] = np.arange(len(flat))
         self._groups: dict[Names, Ints] = {}
-        self._basis = self._known(told)
+        self._basis = self._known(cohorts)
 
     def group(self, attribute: Names) -> Ints:
         """(n,) which group of the published table of `attribute` each row is in, -1 where none."""
@@ -78,26 +78,26 @@ class Before:
             self._groups[attribute] = np.array([place.get(n, -1) for n in names], dtype=np.int64)[which.ravel()]
         return self._groups[attribute]
 
-    def _known(self, told: Sequence[PublishedCohort]) -> Floats:
+    def _known(self, cohorts: Sequence[PublishedCohort]) -> Floats:
         """(atoms, rank) an orthonormal basis of what was told, as sums over atoms."""
-        found: dict[bytes, Mask] = {}
+        vectors: dict[bytes, Mask] = {}
 
         def add(members: Mask) -> None:
             vector = members[self._first]
-            found.setdefault(vector.tobytes(), vector)
+            vectors.setdefault(vector.tobytes(), vector)
 
         order = sorted(self.everyone, key=len)
         for attribute in order:
             margin, own = self.everyone[attribute], self.group(attribute)
             for g in np.flatnonzero(~margin.withheld):
                 add(own == g)
-        for cohort in told:
+        for cohort in cohorts:
             for attribute in order[: len(self.coded.attributes) + 1]:
                 groups = cohort.shown.get(attribute, frozenset())
                 for place, name in enumerate(self.everyone[attribute].groups):
                     if name in groups:
                         add(cohort.inside & (self.group(attribute) == place))
-        kept = [v for v in found.values() if v.any()][:MOST_KNOWN]
+        kept = [v for v in vectors.values() if v.any()][:MOST_KNOWN]
         if not kept:
             return np.zeros((self.atoms, 0))
         u, size, _ = np.linalg.svd(np.array(kept, dtype=np.float64).T, full_matrices=False)
@@ -119,8 +119,8 @@ class Before:
             once = np.full(int(self.coded.cluster.max(initial=-1)) + 1, 2 * self.atoms)
             np.minimum.at(once, self.coded.cluster, place)
             place = once
-        found: Ints = np.bincount(place, minlength=2 * self.atoms).reshape(-1, 2).min(axis=1)
-        return found
+        counts: Ints = np.bincount(place, minlength=2 * self.atoms).reshape(-1, 2).min(axis=1)
+        return counts
 
 
 def hidden_groups(before: Before, inside: Mask, margins: Sequence[Margin]) -> dict[Names, set[Names]]:

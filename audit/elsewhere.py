@@ -32,11 +32,11 @@ def elsewhere(function: Callable[..., Result], *args: Any) -> Result:
             expected="room in memory for a few columns of it", todo="make room, or bring Parquet, which is read faster",
         )  # fmt: skip
     # From our own process, which we have just started.
-    good, found = pickle.loads(done.stdout)
+    good, result = pickle.loads(done.stdout)
     if not good:
-        name, parts = found
+        name, parts = result
         raise getattr(errors, name).of(parts)
-    answer: Result = found
+    answer: Result = result
     return answer
 
 
@@ -46,11 +46,11 @@ def main() -> None:
 
     module, name, args = pickle.load(sys.stdin.buffer)
     try:
-        found: Any = True, getattr(importlib.import_module(module), name)(*args)
+        reply: Any = True, getattr(importlib.import_module(module), name)(*args)
     except AssayError as error:
         parts = {k: getattr(error, k) for k in ("problem", "got", "expected", "todo")}
-        found = False, (type(error).__name__, parts)
-    sys.stdout.buffer.write(pickle.dumps(found))
+        reply = False, (type(error).__name__, parts)
+    sys.stdout.buffer.write(pickle.dumps(reply))
 
 
 if __name__ == "__main__":

@@ -31,8 +31,8 @@ class Engine:
     def counting(self) -> Callable[..., Any]:
         """The function of `counts`."""
         module, _, name = self.counts.partition(":")
-        found: Callable[..., Any] = getattr(import_module(module), name)
-        return found
+        function: Callable[..., Any] = getattr(import_module(module), name)
+        return function
 
 
 ENGINES: dict[str, Engine] = {

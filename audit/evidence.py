@@ -32,13 +32,13 @@ def tool() -> dict[str, Any]:
 
 @functools.cache
 def _packages() -> tuple[tuple[str, str], ...]:
-    found = []
+    versions = []
     for name in PACKAGES:
         try:
-            found.append((name, version(name)))
+            versions.append((name, version(name)))
         except PackageNotFoundError:
             continue
-    return tuple(found)
+    return tuple(versions)
 
 
 def measures_to_json(measures: Measures) -> dict[str, Any]:

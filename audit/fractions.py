@@ -35,10 +35,10 @@ def _kept(margin: Margin, name: str, up: bytes, of: bytes, shared: bool) -> tupl
     """Of weights and repeated people, whose sums several tables ask for: rates, gaps, pairs and power."""
     numerator, denominator = (np.frombuffer(v, dtype=bool).reshape(3, 2) for v in (up, of))
     metric = Metric(name, numerator, denominator, "", "", "", "", "")
-    found = _of_all(margin, metric) if shared else _fractions(margin, metric)
-    for a in found:
+    arrays = _of_all(margin, metric) if shared else _fractions(margin, metric)
+    for a in arrays:
         a.flags.writeable = False
-    return found
+    return arrays
 
 
 def _fractions(margin: Margin, metric: Metric) -> tuple[Floats, Floats, Floats]:
@@ -96,14 +96,14 @@ def correlations(margin: Margin, metric: Metric) -> Floats | None:
     xx, xf, ff = (margin.clusters.within(a, b) for a, b in ((up, up), (up, down), (down, down)))
     error = np.sqrt(stats.linearised_variance(x, n - x, (xx, xf, ff))) * n
     scale = np.outer(error, error)
-    found = np.clip(np.divide(across, scale, out=np.zeros_like(across), where=scale > 0), -1.0, 1.0)
+    correlation = np.clip(np.divide(across, scale, out=np.zeros_like(across), where=scale > 0), -1.0, 1.0)
     # What few people share is little known, and two who answer alike in both groups are no proof that all do: as if two
     # more had been seen whose answers are not alike (as Agresti & Min 2005 do for matched pairs).
     people = margin.clusters.people
     fewer = np.minimum.outer(people, people)
-    found = np.where(found > 0, found * fewer / (fewer + 2), found)
-    np.fill_diagonal(found, 1.0)
-    return found
+    correlation = np.where(correlation > 0, correlation * fewer / (fewer + 2), correlation)
+    np.fill_diagonal(correlation, 1.0)
+    return correlation
 
 
 def joints(margin: Margin, metrics: Sequence[Metric]) -> dict[str, Floats | None]:
@@ -133,8 +133,8 @@ def _hidden(margin: Margin, metric: Metric) -> npt.NDArray[np.bool_]:
         return np.zeros(len(margin.groups), dtype=bool)
     people, known = margin.n.sum(axis=1), margin.n[:, :2].sum(axis=1)
     silent = (known == 0) & (known[:, ::-1] > 0) & (people > SELECTIVE * people.sum(axis=1)[:, None])
-    found: npt.NDArray[np.bool_] = silent.any(axis=1)
-    return found
+    hidden: npt.NDArray[np.bool_] = silent.any(axis=1)
+    return hidden
 
 
 def one_sided(margin: Margin, g: int, metric: Metric) -> str | None:

@@ -61,8 +61,8 @@ def funnel(case: Case, frame: pd.DataFrame, groups: Sequence[Group], settings: S
             if not mine.any():
                 continue
             through = [int(mine.sum()), *(int((reached[:, k] & mine).sum()) for k in range(len(stages)))]
-            found = [int((picked & mine & good).sum()), int((picked & mine & known).sum())] if known.any() else None
-            counts.append({"attribute": [group.attribute], "group": [level], "through": through, "found": found})
+            outcomes = [int((picked & mine & good).sum()), int((picked & mine & known).sum())] if known.any() else None
+            counts.append({"attribute": [group.attribute], "group": [level], "through": through, "found": outcomes})
     notes = []
     if ahead:
         notes.append(
@@ -164,20 +164,20 @@ def _entry(
         return StageFigure(
             attribute, kind, stage, rates, StageGap(None, None, None, None, None, None, None, None, reason)
         )
-    found = largest_gap(
+    result = largest_gap(
         [(x[use], n[use])], seed=seed_of(settings, attribute, f"funnel {kind} {stage}"), draws=settings.draws,
         alpha=settings.alpha,
     )  # fmt: skip
-    gap = StageGap(found.value, None, None, None, None, None, None, None, found.reason)
-    if found.highest is not None and found.lowest is not None and found.value is not None:
+    gap = StageGap(result.value, None, None, None, None, None, None, None, result.reason)
+    if result.highest is not None and result.lowest is not None and result.value is not None:
         # The two groups named, not the widest gap of all: what is said of them, and of the people short, is theirs.
         near, far, p_value = named_rates(
-            x[use], n[use], found.highest, found.lowest, draws=settings.draws, alpha=settings.alpha,
+            x[use], n[use], result.highest, result.lowest, draws=settings.draws, alpha=settings.alpha,
             seed=seed_of(settings, attribute, f"funnel {kind} {stage}"),
         )  # fmt: skip
-        last = use[found.lowest]
+        last = use[result.lowest]
         gap = StageGap(
-            found.value, near, far, p_value, None, names[use[found.highest]], names[last],
-            (float(n[last] * found.value), float(n[last] * near), float(n[last] * far)), found.reason,
+            result.value, near, far, p_value, None, names[use[result.highest]], names[last],
+            (float(n[last] * result.value), float(n[last] * near), float(n[last] * far)), result.reason,
         )  # fmt: skip
     return StageFigure(attribute, kind, stage, rates, gap)

@@ -57,11 +57,11 @@ def _record(margin: Margin) -> dict[str, Any]:
         )
         return out | {"reason": counted, "generalized_entropy": None, "theil": None, "between": None}
     means = np.divide((table * BENEFITS).sum(axis=1), people, out=np.zeros(len(people)), where=people > 0)
-    found = {name: generalized_entropy(whole, BENEFITS, a) for name, a in (("generalized_entropy", 2), ("theil", 1))}
+    indices = {name: generalized_entropy(whole, BENEFITS, a) for name, a in (("generalized_entropy", 2), ("theil", 1))}
     between = {name: generalized_entropy(people, means, a) for name, a in (("generalized_entropy", 2), ("theil", 1))}
     return out | {
         "estimable": True,
         "benefit": float((whole * BENEFITS).sum() / whole.sum()),
-        **found,
+        **indices,
         "between": between if margin.attribute else None,
     }

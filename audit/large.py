@@ -67,11 +67,11 @@ def in_duckdb(case: Case, held: Held | None, allow: Sequence[str], settings: Set
         return Early(lines, sample, pool.submit(copy_context().run, look))
 
     with opened(case, begin) as base:
-        found = count(case, base)
+        counted = count(case, base)
         progress.stage(f"Looking at the data inside {name}")
-        looked = of_duckdb(case, found, settings.seed, base)
-        more, notes = examined(case, looked, found, name, settings, allow)
-        return found, None, more | _contracted(case, settings, base), notes
+        looked = of_duckdb(case, counted, settings.seed, base)
+        more, notes = examined(case, looked, counted, name, settings, allow)
+        return counted, None, more | _contracted(case, settings, base), notes
 
 
 def _contracted(case: Case, settings: Settings, base: Opened) -> dict[str, Any]:
@@ -88,14 +88,14 @@ def in_spark(case: Case, held: Held | None, allow: Sequence[str], settings: Sett
     """A table that lies in Spark, or one that was handed over. name: as notes call it."""
     from audit.scale.spark import count_in_spark
 
-    found, source, looked = count_in_spark(case, held, allow, settings.seed)
+    counted, source, looked = count_in_spark(case, held, allow, settings.seed)
     assert looked is not None
-    more, notes = examined(case, looked, found, name, settings, allow)
-    return found, source, more, notes
+    more, notes = examined(case, looked, counted, name, settings, allow)
+    return counted, source, more, notes
 
 
 def examined(
-    case: Case, looked: DataProfile, found: Counted, engine: str, settings: Settings, allow: Sequence[str] = ()
+    case: Case, looked: DataProfile, counted: Counted, engine: str, settings: Settings, allow: Sequence[str] = ()
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Keys of evidence.json, and notes."""
     notes = [f"The rows were counted by {engine}, and stayed there."]
@@ -103,19 +103,21 @@ def examined(
     data = case.data
     progress.stage("Examining a sample of the rows")
     if looked.looked is not None:
-        near, more, said = looked.looked.result()
+        near, more, sample_notes = looked.looked.result()
     else:
-        near, more, said = _of_sample(case, looked.sample, looked.how, found.features, found.people, settings, allow)
+        near, more, sample_notes = _of_sample(
+            case, looked.sample, looked.how, counted.features, counted.people, settings, allow
+        )
     counts, kinds = looked.counted.result()
     if counts is None or kinds is None:
         notes.append("Missing values and repeated rows were not counted: sensitive values have too many combinations.")
     else:
-        names = [c for c in (*found.features, data.label, *data.sensitive) if c in counts.missing]
+        names = [c for c in (*counted.features, data.label, *data.sensitive) if c in counts.missing]
         empty, words = ({c: by[c] for c in dict.fromkeys(names)} for by in (counts.missing, counts.written))
         gone = missing_of(empty, words, counts.rows, groups_of(case, counts.frame), settings)
         quality = {"missing": gone, "duplicates": _repeated(case, looked.columns, counts, kinds)}
     quality |= {} if near is None else {"proxies": near}
-    return ({"quality": quality} if quality else {}) | more, (*notes, *said)
+    return ({"quality": quality} if quality else {}) | more, (*notes, *sample_notes)
 
 
 def _repeated(case: Case, columns: Sequence[str], counts: Counts, kinds: Kinds) -> dict[str, Any]:
@@ -188,8 +190,8 @@ def _of_sample(
         near = proxies(frame, features, groups, settings)
         leaks = tuple(leak.sentence for leak in leaks_of(plain, frame, features))
     except AssayError as error:
-        told = f"Proxies, slices and neighbours were not looked at in the rows drawn ({len(frame):,}): {error}"
-        return None, {}, (told,)
+        note = f"Proxies, slices and neighbours were not looked at in the rows drawn ({len(frame):,}): {error}"
+        return None, {}, (note,)
     if len(frame) < people:
         drawn = {
             "rows": len(frame),

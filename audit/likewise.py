@@ -239,10 +239,10 @@ def mantel_haenszel(table: Ints, alpha: float = 0.05) -> MantelHaenszel:
     cells = np.stack([x1, n1 - x1, x2, n2 - x2], axis=-1)[informative].reshape(-1, 2, 2)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        found = StratifiedTable(list(cells))
-        low, high = found.oddsratio_pooled_confint(alpha)
-        p_value = float(found.test_null_odds(correction=False).pvalue)
-        odds = float(found.oddsratio_pooled)
+        stratified = StratifiedTable(list(cells))
+        low, high = stratified.oddsratio_pooled_confint(alpha)
+        p_value = float(stratified.test_null_odds(correction=False).pvalue)
+        odds = float(stratified.oddsratio_pooled)
         same = _breslow_day(cells)
     finite = np.isfinite([odds, low, high]).all() and odds > 0
     if finite:
@@ -317,11 +317,11 @@ def conditional_disparity(
     return float((people * (share[0] - share[1])).sum() / people.sum())
 
 
-def findings(found: LikeWithLike) -> list[str]:
+def findings(comparison: LikeWithLike) -> list[str]:
     """What a reader must know at once: where the direction turns, and which factor stands in for an attribute."""
-    out = list(found.notes)
-    columns = ", ".join(f.column for f in found.factors)
-    for pair in found.pairs:
+    out = list(comparison.notes)
+    columns = ", ".join(f.column for f in comparison.factors)
+    for pair in comparison.pairs:
         if pair.turns:
             held, by = pair.mantel_haenszel, " and ".join(pair.attribute)
             value, low, high = (100 * (v or 0.0) for v in (held.value, held.low, held.high))
@@ -330,7 +330,7 @@ def findings(found: LikeWithLike) -> list[str]:
                 f"{' / '.join(pair.group)} turns: {points(pair.raw.value)} become "
                 f"{fixed(value, 1)} [{fixed(low, 1)}, {fixed(high, 1)}]."
             )
-    for factor in found.factors:
+    for factor in comparison.factors:
         named = [" and ".join(p.attribute) for p in factor.proxy_of if p.stands_in]
         if named:
             out.append(
@@ -354,8 +354,8 @@ class Shown:
 def shown(pair: AlikePair) -> Shown:
     """The figures of one pair as text; a value that is not there says why."""
 
-    def written(found: RawGap | MantelHaenszel | AdjustedGap) -> str:
-        return _points(found.value, found.low, found.high, getattr(found, "reason", None))
+    def written(estimate: RawGap | MantelHaenszel | AdjustedGap) -> str:
+        return _points(estimate.value, estimate.low, estimate.high, getattr(estimate, "reason", None))
 
     part = pair.explained
     share = "" if part.share is None else f", {percent(part.share, 0)} of the gap"

@@ -34,8 +34,8 @@ def _apart(columns: Floats) -> Floats:
 
     r, order = qr(kept - kept.mean(axis=0), mode="r", pivoting=True)
     size = np.abs(np.diag(r))
-    found: Floats = kept[:, np.sort(order[: int((size > 1e-9 * size[0]).sum())])]
-    return found
+    independent: Floats = kept[:, np.sort(order[: int((size > 1e-9 * size[0]).sum())])]
+    return independent
 
 
 def regression_adjusted(

@@ -58,14 +58,14 @@ def measure(margins: Sequence[Margin], settings: Settings) -> Measures:
         if not margin.attribute:
             continue
         joint = joints(margin, metrics)
-        found = gaps_of(margin, metrics, settings, joint)
-        for hypothesis, gap in found:
+        comparisons = gaps_of(margin, metrics, settings, joint)
+        for hypothesis, gap in comparisons:
             key = (margin.attribute, hypothesis)
             if gap.p_value is not None:
                 hypotheses.setdefault(key, gap.p_value)
             keys.append(key)
             gaps.append(gap)
-        tables |= pair_tables(margin, metrics, effective(margin, metrics), [g for _, g in found], settings, joint)
+        tables |= pair_tables(margin, metrics, effective(margin, metrics), [g for _, g in comparisons], settings, joint)
     filled, pairs = with_pairs(adjusted(gaps, keys, hypotheses), keys, hypotheses, tables)
     seen = reaches([m for m in margins if m.meaning.decides], settings)
     return Measures(
@@ -89,10 +89,10 @@ def _with_rows(margin: Margin, rate: Rate) -> Rate:
 
 def _dataset(margins: Sequence[Margin]) -> tuple[DatasetMeasure, ...]:
     """The pre-training measures; of a regression, which has no two outcomes, who is in the data alone."""
-    found = dataset_measures({m.attribute: m for m in margins})
+    measures = dataset_measures({m.attribute: m for m in margins})
     if margins and not margins[0].meaning.decides:
-        return tuple(d for d in found if d.metric == CLASS_IMBALANCE)
-    return found
+        return tuple(d for d in measures if d.metric == CLASS_IMBALANCE)
+    return measures
 
 
 def group_counts(margin: Margin) -> list[Count]:
@@ -264,16 +264,16 @@ def _outcomes(margin: Margin) -> list[str]:
 def _constant(margin: Margin, settings: Settings) -> list[str]:
     """Groups in which every known outcome is the same: an incident of the data, not a finding about the model."""
     by_label = margin.n.sum(axis=2)
-    found = []
+    constant = []
     for g, group in enumerate(margin.groups):
         known = by_label[g, :2]
         if known.sum() >= max(CONSTANT, settings.floor) and known.min() == 0:
             value = margin.meaning.positive if known[1] else margin.meaning.negative
-            found.append(f"{' / '.join(group)} (all {int(known.sum())} are {value!r})")
-    if not found:
+            constant.append(f"{' / '.join(group)} (all {int(known.sum())} are {value!r})")
+    if not constant:
         return []
     return [
-        f"By {' and '.join(margin.attribute)}: every known outcome is the same in {', '.join(found[:8])}. "
+        f"By {' and '.join(margin.attribute)}: every known outcome is the same in {', '.join(constant[:8])}. "
         "Check where these labels come from before reading error rates."
     ]
 

@@ -238,12 +238,12 @@ def _filled(
         return gap
     if gap.metric == EQUALIZED_ODDS:
         of = key[1].removesuffix("odds")  # "", or the class that it is about
-        found = [_pair_gap(gap, (gap.attribute, of + h), metric, tables) for metric, h in ODDS]
+        candidates = [_pair_gap(gap, (gap.attribute, of + h), metric, tables) for metric, h in ODDS]
     else:
-        found = [_pair_gap(gap, key, gap.metric, tables)]
+        candidates = [_pair_gap(gap, key, gap.metric, tables)]
     # Of equalized odds' two rates, the one whose gap is the wider.
     value = gap.value
-    best = min((f for f in found if f is not None), key=lambda f: abs(f[2][0] - value), default=None)
+    best = min((f for f in candidates if f is not None), key=lambda f: abs(f[2][0] - value), default=None)
     if best is None or (best[0], best[1]) not in adjusted:
         return gap
     at, k, (_, low, high) = best

@@ -76,20 +76,20 @@ def groups_of(text: str) -> dict[str, float]:
         if not 2 <= number <= 200:
             raise wrong
         return {f"group {i + 1}": 1 / number for i in range(number)}
-    found: dict[str, float] = {}
+    shares: dict[str, float] = {}
     for part in text.split(","):
         name, sign, share = part.rpartition("=")
         try:
             value = float(share)
         except ValueError:
             raise wrong from None
-        if not sign or not name.strip() or name.strip() in found or not (math.isfinite(value) and value > 0):
+        if not sign or not name.strip() or name.strip() in shares or not (math.isfinite(value) and value > 0):
             raise wrong
-        found[name.strip()] = value
-    if not 2 <= len(found) <= 200:
+        shares[name.strip()] = value
+    if not 2 <= len(shares) <= 200:
         raise wrong
-    total = sum(found.values())
-    return {k: v / total for k, v in found.items()}
+    total = sum(shares.values())
+    return {k: v / total for k, v in shares.items()}
 
 
 def plan(

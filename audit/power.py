@@ -47,8 +47,8 @@ def reaches(margins: Sequence[Margin], settings: Settings) -> list[Reach]:
         if not margin.attribute or not 2 <= len(members) <= MOST_GROUPS:
             continue
         wanted = {*ASKED_FIRST, opportunity(margin.meaning)}
-        found = (_of(margin, m, members, settings) for m in metrics_for(margin.meaning) if m.name in wanted)
-        asked += [a for a in found if a is not None]
+        candidates = (_of(margin, m, members, settings) for m in metrics_for(margin.meaning) if m.name in wanted)
+        asked += [a for a in candidates if a is not None]
     if not asked:
         return []
     # All at once: one search for each group took half of the time of an audit of eight attributes.
@@ -89,10 +89,10 @@ def _record(a: _Asked, group: int, other: int, gap: float) -> Reach:
     )  # fmt: skip
 
 
-def with_reach(gaps: Sequence[Gap], found: Sequence[Reach]) -> tuple[Gap, ...]:
+def with_reach(gaps: Sequence[Gap], reaches: Sequence[Reach]) -> tuple[Gap, ...]:
     """The differences with the widest of their groups' smallest gaps: what surely would have been seen."""
     widest: dict[tuple[str, tuple[str, ...]], float | None] = {}
-    for r in found:
+    for r in reaches:
         key = (r.metric, r.attribute)
         known = widest.get(key, 0.0)
         widest[key] = None if known is None or r.detectable is None else max(known, r.detectable)

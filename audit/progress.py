@@ -156,9 +156,16 @@ class Progress:
             return
         temporary = self._file.with_suffix(".part")
         place, of, seconds = self.left()
-        told = {"stage": self._stage, "done": self._done, "total": self._total, "at": place, "of": of, "left": seconds}
+        status = {
+            "stage": self._stage,
+            "done": self._done,
+            "total": self._total,
+            "at": place,
+            "of": of,
+            "left": seconds,
+        }
         try:
-            temporary.write_text(json.dumps(told))
+            temporary.write_text(json.dumps(status))
             os.replace(temporary, self._file)
         except OSError:
             # A progress bar is never a reason to lose the work it reports on.
@@ -220,9 +227,9 @@ def hush() -> None:
     _quiet.set(True)
 
 
-def in_words(told: Mapping[str, object]) -> str:
+def in_words(status: Mapping[str, object]) -> str:
     """What is left, from the file that a job writes: which stage of how many, steps, seconds."""
-    known = [told.get(key) for key in ("done", "total", "at", "of", "left")]
+    known = [status.get(key) for key in ("done", "total", "at", "of", "left")]
     done, total, at, of, seconds = (n if isinstance(n, int) and n >= 0 else 0 for n in known)
     parts = [f"stage {at} of {of}"] if of else []
     parts += [f"{done:,} of {total:,}"] if total else []

@@ -63,9 +63,9 @@ def publish_documents(files: Documents, *, floor: int = FLOOR, people: bool = Fa
     if "explain.json" in files and (explained := _explained(files.plain("explain.json"), people)) is not None:
         out |= {"explain.json": canonical(explained)}
     margins = margins_from_json(files.plain("cube.json"))
-    evidence, found = files.plain("evidence.json"), files.evidence
-    cube = joint(margins, found.data.sensitive)
-    settings = Settings.from_json(asdict(found.settings))
+    evidence, record = files.plain("evidence.json"), files.evidence
+    cube = joint(margins, record.data.sensitive)
+    settings = Settings.from_json(asdict(record.settings))
     if _any_small(margins, floor):
         safe, notes = publish(cube, floor, settings.order) if cube else (publish_margins(margins, floor), ())
         return _without_small(files, out, copy.deepcopy(evidence), cube, safe, notes, settings, floor)
@@ -95,7 +95,7 @@ def _without_small(
     """The files where a group is small. out: those made already; evidence: a copy of its own, changed here; cube: of
     everyone; safe: the tables as published, and the notes on them."""
     cube_bytes = canonical(margins_to_json(safe, floor), compact=True)
-    found, parts = files.evidence, record_in(_Parts, evidence, "evidence.json")
+    record, parts = files.evidence, record_in(_Parts, evidence, "evidence.json")
     measured = int(safe[0].rows.sum())
     if settings.repeated is not None:
         # Their exact numbers would give those left out away by subtraction.
@@ -107,10 +107,10 @@ def _without_small(
     measures = measure(safe, settings)
     own = [n for n in parts.notes if not n.startswith("By ") and not any(w in n for w in OF_ALL_ROWS)]
     evidence |= {"notes": [*measures.notes, *own, *notes]}
-    evidence = _measured_again(evidence, measures, found, model, table, safe, settings)
+    evidence = _measured_again(evidence, measures, record, model, table, safe, settings)
     all_notes = list(evidence.get("notes", ()))
     small = {m.attribute for m in safe if m.withheld.any()}
-    most = _most_rows(cube, found.data.rows, safe, floor)
+    most = _most_rows(cube, record.data.rows, safe, floor)
     spare = evidence.pop("published", {})
     hidden = _hidden(small, safe)
     _withhold_rows(evidence, spare, small, hidden, known=not most)
@@ -154,25 +154,25 @@ def _served_without(model: dict[str, Any], hidden: set[tuple[str, ...]]) -> dict
 def _measured_again(
     evidence: dict[str, Any],
     measures: Measures,
-    found: Evidence,
+    record: Evidence,
     model: Mapping[str, Any],
     table: dict[str, Any],
     safe: Sequence[Margin],
     settings: Settings,
 ) -> dict[str, Any]:
     """With everything that follows from the tables made of the published ones. table: the entry `cube`."""
-    norms = [to_json(n) for n in judge(_policy(found), measures, found.data.sensitive)]
+    norms = [to_json(n) for n in judge(_policy(record), measures, record.data.sensitive)]
     left = left_to_cube(safe, measures.gaps, norms)
-    made = derived(safe, settings, evidence.get("population"), norms, left)
+    entries = derived(safe, settings, evidence.get("population"), norms, left)
     evidence = evidence | {
         **measures_to_json(told_of(measures, left)),
         "family": measures.family,
         "cube": table,
         "norms": norms,
-        "findings": finding_sentences(model, measures, made),
-        **made,
+        "findings": finding_sentences(model, measures, entries),
+        **entries,
     }
-    return with_left(evidence, left, tuple(made))
+    return with_left(evidence, left, tuple(entries))
 
 
 def _hidden(small: set[tuple[str, ...]], safe: Sequence[Margin]) -> set[tuple[str, ...]]:
@@ -281,10 +281,10 @@ def _any_small(margins: tuple[Margin, ...], floor: int) -> bool:
     return any(bool(((m.people > 0) & (m.people < floor)).any()) for m in margins if m.attribute)
 
 
-def _policy(found: Evidence) -> Policy:
+def _policy(record: Evidence) -> Policy:
     """The norms as they were judged; each already names its attribute."""
-    norms = tuple(Norm(n.metric, n.kind, n.attribute, n.limit, n.limit) for n in found.norms)
-    return Policy(found.policy.version, norms, found.policy.sha256)
+    norms = tuple(Norm(n.metric, n.kind, n.attribute, n.limit, n.limit) for n in record.norms)
+    return Policy(record.policy.version, norms, record.policy.sha256)
 
 
 def joint(margins: tuple[Margin, ...], attributes: tuple[str, ...]) -> Cube | None:
@@ -307,7 +307,7 @@ def joint(margins: tuple[Margin, ...], attributes: tuple[str, ...]) -> Cube | No
     clusters = whole.clusters
     if clusters is not None:
         clusters = clusters.moved(np.ravel_multi_index(index, shape), int(np.prod(shape)))
-    areas = {m.attribute: found for m in margins if (found := _areas(m, whole.attribute, levels)) is not None}
+    areas = {m.attribute: area for m in margins if (area := _areas(m, whole.attribute, levels)) is not None}
     return Cube(
         whole.attribute, levels, spread(whole.n), spread(whole.w), spread(whole.w2), whole.weighted, s, whole.meaning,
         more, clusters, areas,

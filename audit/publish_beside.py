@@ -136,8 +136,8 @@ def _by_columns(margins: Sequence[Margin]) -> dict[Names, _Cells]:
 
 
 def _edges(facts: Facts, column: str) -> tuple[float, ...] | None:
-    found = (facts.bins or {}).get(column)
-    return None if found is None else tuple(float(e) for e in found)
+    edges = (facts.bins or {}).get(column)
+    return None if edges is None else tuple(float(e) for e in edges)
 
 
 def _comparable(new: Meaning, old: Meaning, same_label: bool) -> tuple[Any, Any]:
@@ -194,8 +194,8 @@ def _small(d: npt.NDArray[Any], floor: int) -> int | None:
     for axes in ((-1,), (-2,), (-2, -1)):
         if d.ndim >= 2:
             every.append(np.abs(d.sum(axis=axes)).ravel())
-    found = np.concatenate(every)
-    small = found[(found > 0) & (found < floor)]
+    differences = np.concatenate(every)
+    small = differences[(differences > 0) & (differences < floor)]
     return int(small.min()) if len(small) else None
 
 
@@ -235,8 +235,8 @@ def _scores(
     if (x.exact and y.exact) or (np.array_equal(x.at, y.at) and np.array_equal(x.top, y.top)):
         every = np.union1d(x.at, y.at)
         wide = [np.zeros((3, len(every)), dtype=np.int64) for _ in range(2)]
-        for into, at, found in zip(wide, (x.at, y.at), (n, m), strict=True):
-            into[:, np.searchsorted(every, at)] = found
+        for into, at, counts in zip(wide, (x.at, y.at), (n, m), strict=True):
+            into[:, np.searchsorted(every, at)] = counts
         d = wide[0] - wide[1]
         came = np.where(d > 0, d, 0).sum(axis=-1)
         if (by := _small(came, floor)) is not None:

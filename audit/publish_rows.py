@@ -47,12 +47,12 @@ def thin_missing(entry: Record, floor: int) -> Record:
     """The entry `missing` of `quality` as it may leave; the argument is left alone."""
     if not entry:
         return entry
-    found = record_in(_Missing, entry, NAME)
-    columns = [_alone(_alone(c, "missing", floor), "written", floor) for c in found.columns]
-    parts = _parts(found.by_group)
+    record = record_in(_Missing, entry, NAME)
+    columns = [_alone(_alone(c, "missing", floor), "written", floor) for c in record.columns]
+    parts = _parts(record.by_group)
     by_group = [r for part in parts for r in _withhold(part, "missing", "rows", floor, ("value", "low", "high"))]
     hidden = {_place(r) for r in by_group if r.get("missing") is None}
-    gaps = [g for g in found.gaps if _place(g) not in hidden]
+    gaps = [g for g in record.gaps if _place(g) not in hidden]
     return entry | {"columns": columns, "by_group": by_group, "gaps": gaps}
 
 
@@ -64,15 +64,15 @@ def thin_periods(entry: Record | None, floor: int) -> Record | None:
     return entry | {"periods": _withhold(lines, "favourable", "known", floor, ("value",))}
 
 
-def thin_duplicates(found: Record, floor: int) -> Record:
+def thin_duplicates(entry: Record, floor: int) -> Record:
     """The entry `duplicates`, likewise."""
-    if not (found or {}).get("measured"):
-        return found
-    out = dict(found)
+    if not (entry or {}).get("measured"):
+        return entry
+    out = dict(entry)
     for name in ("repeated", "alike", "learned_from", "contradicted"):
         out = _alone(out, name, floor)
     by_group: list[Record] = []
-    for part in _parts(record_in(_ByGroup, found, NAME).by_group):
+    for part in _parts(record_in(_ByGroup, entry, NAME).by_group):
         for name in ("repeated", "learned_from", "contradicted"):
             part = _withhold(part, name, "rows", floor, ())
         by_group += part

@@ -128,13 +128,13 @@ def run_audit(
     cube_bytes = canonical(margins_to_json(margins, 0), compact=True)
     norms = [to_json(n) for n in judge(case.policy, measures, case.data.sensitive)]
     left = left_to_cube(margins, measures.gaps, norms)
-    made = derived(margins, settings, shares_of(case), norms, left)
+    from_cube = derived(margins, settings, shares_of(case), norms, left)
     evidence = document(
-        case, facts, model, measures, settings, sha256(cube_bytes), norms, made,
+        case, facts, model, measures, settings, sha256(cube_bytes), norms, from_cube,
         (*model_notes, *notes), _notes_of(more), left,
-    ) | made | more  # fmt: skip
+    ) | from_cube | more  # fmt: skip
     write_whole(out / "cube.json", cube_bytes)
-    evidence = with_left(evidence, left, tuple(made))
+    evidence = with_left(evidence, left, tuple(from_cube))
     write_whole(out / "evidence.json", written(evidence))
     return Audit(evidence, measures, margins, cube)
 
@@ -147,11 +147,11 @@ class _Noted(Record, frozen=True):
 
 
 def _notes_of(more: Mapping[str, Any]) -> list[str]:
-    found = record_in(_Noted, more, "evidence.json")
-    out = list(proxy_sentences(found.by_proxy))
-    if found.like_with_like is not None:
-        out += alike_findings(found.like_with_like)
-        out += [NOT_CAUSAL] if found.like_with_like.factors else []
+    noted = record_in(_Noted, more, "evidence.json")
+    out = list(proxy_sentences(noted.by_proxy))
+    if noted.like_with_like is not None:
+        out += alike_findings(noted.like_with_like)
+        out += [NOT_CAUSAL] if noted.like_with_like.factors else []
     return out
 
 
@@ -167,8 +167,8 @@ def _asked(
     progress.stage("Asking the model")
     planned = []
 
-    def altered(given: Sequence[str]) -> pd.DataFrame | None:
-        planned.append(plan(case, frame, given, groups, settings))
+    def altered(columns: Sequence[str]) -> pd.DataFrame | None:
+        planned.append(plan(case, frame, columns, groups, settings))
         return None if planned[-1] is None else planned[-1].frame
 
     classes = classes_of(case, rows.frame)
@@ -243,10 +243,10 @@ def _without(
     train = None if rows.train is None else rows.train[stay]
     rows = replace(rows, frame=rows.frame[stay].reset_index(drop=True), audit=rows.audit[stay], train=train)
     frame = rows.frame[rows.audit]
-    found = by_person(frame, rows.features, groups_of(case, frame), kept, settings, None)
-    found |= _contracted(case, frame, rows.columns, settings)
-    found |= _named_by_people(case, frame, groups_of(case, frame), kept, settings)
-    return {"quality": examine(look_at(case, rows, settings)), **found}
+    entries = by_person(frame, rows.features, groups_of(case, frame), kept, settings, None)
+    entries |= _contracted(case, frame, rows.columns, settings)
+    entries |= _named_by_people(case, frame, groups_of(case, frame), kept, settings)
+    return {"quality": examine(look_at(case, rows, settings)), **entries}
 
 
 def _contracted(case: Case, frame: pd.DataFrame, columns: Sequence[str], settings: Settings) -> dict[str, Any]:
@@ -263,12 +263,12 @@ def _named_by_people(
 ) -> dict[str, Any]:
     """What a person asked for by naming columns: stages of a process, factors to hold equal."""
     favourable = (coded.decision == good_side(coded)).astype(np.int64)
-    found = {
+    entries = {
         "funnel": funnel(case, frame, groups, settings),
         "like_with_like": like_with_like(case, frame, groups, favourable, settings),
         "by_proxy": by_proxy(case, frame, favourable, settings),
     }
-    return {k: v for k, v in found.items() if v is not None}
+    return {k: v for k, v in entries.items() if v is not None}
 
 
 def _predicted(
@@ -331,11 +331,11 @@ def _counted(case: Case, engine: str, held: Held | None, allow: Sequence[str], s
     """The cube of rows that stay where they are, and the keys of evidence.json that are of a part of them."""
     row = ENGINES[engine]
     progress.stage(f"Counting inside {row.title}")
-    found, source, more, notes = row.counting()(case, held, allow, settings, row.title)
+    counted, source, more, notes = row.counting()(case, held, allow, settings, row.title)
     facts = DataFacts(
-        found.sha256, found.rows, found.people, found.columns, found.features, engine=engine, source=source
+        counted.sha256, counted.rows, counted.people, counted.columns, counted.features, engine=engine, source=source
     )
-    return cube_of(found.coded), found.model, facts, (*found.notes, *notes), found.repeated, more
+    return cube_of(counted.coded), counted.model, facts, (*counted.notes, *notes), counted.repeated, more
 
 
 def shares_of(case: Case) -> dict[str, Any] | None:
@@ -354,12 +354,12 @@ def document(
     settings: Settings,
     cube_sha256: str,
     norms: Sequence[Mapping[str, Any]],
-    made: Mapping[str, Any],
+    from_cube: Mapping[str, Any],
     notes: Sequence[str],
     last_notes: Sequence[str],
     left: LeftToCube | None,
 ) -> dict[str, Any]:
-    """evidence.json as a dict, keys in the order of the contract. made: what else follows from the cube."""
+    """evidence.json as a dict, keys in the order of the contract. from_cube: what else follows from the cube."""
     data = case.data
     people = next((c.people for c in measures.counts if not c.attribute), None)
     model: dict[str, Any] = {"kind": asked.kind, "sha256": asked.sha256, "format": asked.format}
@@ -415,6 +415,6 @@ def document(
         **({"presets": listed(case.forms)} if case.forms else {}),
         "policy": case.policy.named(),
         "norms": list(norms),
-        "findings": finding_sentences(model, measures, made),
+        "findings": finding_sentences(model, measures, from_cube),
         "notes": [*measures.notes, *notes, *asked.notes, *last_notes],
     }

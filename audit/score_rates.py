@@ -186,7 +186,7 @@ def _area_gap(
     margin: Margin, members: npt.NDArray[np.int64], settings: Settings, reference: int | None, seed: int
 ) -> list[stats.GapResult]:
     s = known_scores(margin)
-    found = [area_of(margin, g, settings.alpha) for g in members]
+    areas = [area_of(margin, g, settings.alpha) for g in members]
     off = np.array([blur(margin, g) for g in members])
 
     @lru_cache(maxsize=8)
@@ -204,7 +204,7 @@ def _area_gap(
         return stats.areas_p(p, n, seed=seed, draws=settings.draws, reference=ref)
 
     how = "interval from Wilson limits of DeLong's variance; p-value by permuting groups within each outcome"
-    values, errors = np.array([f[0] for f in found]), np.array([f[3] for f in found])
+    values, errors = np.array([f[0] for f in areas]), np.array([f[3] for f in areas])
     return _both(values, errors, limits, p_value, settings, reference, seed, "roc auc", how)
 
 
@@ -264,17 +264,17 @@ def _calibration_gaps(
     The plain error is too high in small groups, so that a test of equal plain errors would find the group sizes; and
     groups whose scores lie elsewhere may be calibrated alike, so that permuting people would find where scores lie.
     """
-    found = [bounds(margin, g, alpha / max(len(members), 1)) for g in members]
+    estimates = [bounds(margin, g, alpha / max(len(members), 1)) for g in members]
     method = (
         f"plain errors; interval from {brief(100 * (1 - alpha))} % bounds that hold for all groups at once; no p-value"
     )
-    usable = [i for i, c in enumerate(found) if np.isfinite(c[0])]
-    left_out = tuple(i for i in range(len(found)) if i not in usable)
+    usable = [i for i, c in enumerate(estimates) if np.isfinite(c[0])]
+    left_out = tuple(i for i in range(len(estimates)) if i not in usable)
     if len(usable) < 2 or (reference is not None and reference not in usable):
         reason = "fewer than two groups have scores from 0 to 1 and known outcomes"
         nothing = stats.GapResult(None, None, None, None, None, None, None, method, False, reason, left_out)
         return nothing, nothing
-    error, least, most = np.array(found).T
+    error, least, most = np.array(estimates).T
     some = np.array(usable)
     i, j = (some[k] for k in np.nonzero(~np.eye(len(some), dtype=bool)))
     if reference is not None:
@@ -282,18 +282,18 @@ def _calibration_gaps(
         i, j = i[with_it], j[with_it]
     widest = int((error[i] - error[j]).argmax())
     highest, lowest = int(i[widest]), int(j[widest])
-    value = found[highest][0] - found[lowest][0]
+    value = estimates[highest][0] - estimates[lowest][0]
     low = max(0.0, float((least[i] - most[j]).max()))
     high = float((most[i] - least[j]).max())
-    (_, low1, high1), (_, low2, high2) = found[highest], found[lowest]
+    (_, low1, high1), (_, low2, high2) = estimates[highest], estimates[lowest]
     difference = stats.GapResult(
         value, min(low, value), min(1.0, high), None, highest, lowest, 0, method, True, None, left_out,
         low1 - high2, high1 - low2, None, len(i) // 2,
     )  # fmt: skip
-    if found[highest][0] == 0:
+    if estimates[highest][0] == 0:
         reason = "0 over 0: no group has any calibration error"
         return difference, stats.GapResult(None, None, None, None, None, None, None, method, False, reason, left_out)
-    ratio = found[lowest][0] / found[highest][0]
+    ratio = estimates[lowest][0] / estimates[highest][0]
     near = float((least[j] / most[i]).min())
     over = least[i] > 0
     far = min(1.0, float((most[j[over]] / least[i[over]]).min(initial=1.0)))

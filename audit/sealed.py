@@ -48,7 +48,7 @@ BEFORE: list[Callable[[Path], object]] = []
 
 def recipients() -> tuple[str, ...]:
     """Whom cases are sealed for, as the environment says; () where nothing is sealed."""
-    return tuple(re.split(r"[\s,]+", found)) if (found := os.environ.get(RECIPIENT, "").strip()) else ()
+    return tuple(re.split(r"[\s,]+", value)) if (value := os.environ.get(RECIPIENT, "").strip()) else ()
 
 
 def is_sealed(place: Path) -> bool:
@@ -130,9 +130,9 @@ def private_tmp(place: Path) -> Path | None:
     """A folder for what work on an open case spills; it goes with the rest."""
     if not is_open(place):
         return None
-    found = (place / OPEN).resolve().parent / "tmp"
-    found.mkdir(mode=0o700, exist_ok=True)
-    return found
+    folder = (place / OPEN).resolve().parent / "tmp"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
 
 
 def drop(place: Path) -> None:
@@ -180,10 +180,10 @@ def unlock(place: Path) -> None:
 
 def leftover(cases: Path) -> int:
     """At the start of a server: send a guardian to each case that was left open. How many there were."""
-    found = [p.parent for p in cases.glob(f"*/{OPEN}")]
-    for place in found:
+    places = [p.parent for p in cases.glob(f"*/{OPEN}")]
+    for place in places:
         _guard(place)
-    return len(found)
+    return len(places)
 
 
 def _pyrage() -> Any:

@@ -43,12 +43,12 @@ def publish(cube: Cube, floor: int = FLOOR, order: int = 3) -> tuple[tuple[Margi
             hidden[margin.attribute] = _withhold(margin, dropped, hidden, floor)
         out.append(blank(margin, hidden[margin.attribute]))
     out = _scores_of_the_rest(out) if small else out
-    said = tuple(
+    remarks = tuple(
         f"{few} {floor} people have {a} = {v}; they are left out of every table that leaves this machine."
         for few, step in zip(("Fewer than", *["Without these, fewer than"] * len(steps)), steps, strict=False)
         for a, v in sorted(step)
     )
-    return tuple(out), (*notes, *said)
+    return tuple(out), (*notes, *remarks)
 
 
 def publish_margins(margins: Sequence[Margin], floor: int = FLOOR) -> tuple[Margin, ...]:
@@ -71,16 +71,16 @@ def _rare_steps(cube: Cube, floor: int) -> list[set[tuple[str, str]]]:
     """The rare values of all people, then those of the people who are left, until there are none."""
     steps: list[set[tuple[str, str]]] = []
     while True:
-        found = set()
+        rare = set()
         for attribute in cube.attributes:
             margin = cube.margin((attribute,))
             for group, people in zip(margin.groups, margin.people.tolist(), strict=True):
                 if 0 < people < floor:
-                    found.add((attribute, group[0]))
-        if not found:
+                    rare.add((attribute, group[0]))
+        if not rare:
             return steps
-        steps.append(found)
-        cube = without(cube, found)
+        steps.append(rare)
+        cube = without(cube, rare)
 
 
 def without(cube: Cube, values: set[tuple[str, str]]) -> Cube:

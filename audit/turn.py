@@ -57,15 +57,15 @@ def ask_again(case: Case, rows: Rows, row: int, values: Mapping[str, Any], *, al
         asked[column] = _with(asked[column], value, column)
         changed[column] = (before, asked.at[1, column])
     classes = classes_of(case, rows.frame)
-    found, _ = decide(case, frame, rows.features, allow=allow, classes=classes, only=asked)
+    decisions, _ = decide(case, frame, rows.features, allow=allow, classes=classes, only=asked)
     meaning = code_label(case, frame)[1]
-    if found.classes is not None:
-        words = [found.classes.names[found.classes.decided[n]] for n in (0, 1)]
+    if decisions.classes is not None:
+        words = [decisions.classes.names[decisions.classes.decided[n]] for n in (0, 1)]
         good = [w == case.data.favourable for w in words]
     else:
-        words = [meaning.positive if found.positive[n] else meaning.negative for n in (0, 1)]
+        words = [meaning.positive if decisions.positive[n] else meaning.negative for n in (0, 1)]
         good = [w == meaning.favourable for w in words]
-    score = [None if found.score is None else float(found.score[n]) for n in (0, 1)]
+    score = [None if decisions.score is None else float(decisions.score[n]) for n in (0, 1)]
     return Turned((words[0], words[1]), (good[0], good[1]), (score[0], score[1]), changed)
 
 

@@ -49,8 +49,8 @@ def left_to_cube(
         return -1.0 if value is None else value
 
     judged = record_in(tuple[NormResult, ...], list(norms), "evidence.json")
-    told = {n.attribute for n in judged} | set(sorted(crossed, key=lambda a: -wide(a))[:KEPT])
-    left = tuple(a for a in crossed if a not in told)
+    shown = {n.attribute for n in judged} | set(sorted(crossed, key=lambda a: -wide(a))[:KEPT])
+    left = tuple(a for a in crossed if a not in shown)
     if not left:
         return None
     groups = sum(len(m.groups) for m in margins if m.attribute in left)
@@ -103,9 +103,9 @@ def _left(record: Mapping[str, Any], gone: set[Names]) -> bool:
     return "group" in record or "higher" in record
 
 
-def with_left(evidence: dict[str, Any], left: LeftToCube | None, made: Collection[str]) -> dict[str, Any]:
-    """evidence.json with its entries `made` thinned, and with what was left out named; a note says so too."""
-    out = evidence | thinned({k: v for k, v in evidence.items() if k in made}, left)
+def with_left(evidence: dict[str, Any], left: LeftToCube | None, names: Collection[str]) -> dict[str, Any]:
+    """evidence.json with its entries `names` thinned, and with what was left out named; a note says so too."""
+    out = evidence | thinned({k: v for k, v in evidence.items() if k in names}, left)
     was = (out.pop(KEY, None) or {}).get("why")
     notes = [n for n in out.get("notes", []) if n != was]
     if left is None:

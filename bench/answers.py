@@ -62,10 +62,10 @@ def read(kept: object, people: int, asked: int) -> str:
     for n in chosen:
         values = person(n)
         start = time.perf_counter()
-        found = kept.of(values)  # type: ignore[attr-defined]
+        answer = kept.of(values)  # type: ignore[attr-defined]
         took.append(1000 * (time.perf_counter() - start))
-        assert found is not None
-        assert len(found.shap) == FEATURES
+        assert answer is not None
+        assert len(answer.shap) == FEATURES
     return " | ".join(f"{np.percentile(took, p):.3f}" for p in (50, 99, 100))
 
 

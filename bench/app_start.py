@@ -31,7 +31,7 @@ def free_port() -> int:
 
 def worked(pid: int) -> float:
     """Seconds of processor of a process and of all that it started."""
-    found, parents = {}, {}
+    seconds, parents = {}, {}
     for place in Path("/proc").iterdir():
         if place.name.isdecimal():
             try:
@@ -39,11 +39,11 @@ def worked(pid: int) -> float:
             except OSError:
                 continue
             parents[int(place.name)] = int(fields[1])
-            found[int(place.name)] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            seconds[int(place.name)] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     mine = {pid}
     while more := {p for p, parent in parents.items() if parent in mine} - mine:
         mine |= more
-    return sum(found.get(p, 0.0) for p in mine)
+    return sum(seconds.get(p, 0.0) for p in mine)
 
 
 @contextmanager

@@ -81,8 +81,8 @@ def elsewhere(python: str, script: str, data: Path) -> list[float]:
         [python, "-W", "ignore", "-c", script, str(data), json.dumps([TEXTS, RANGES])],
         env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    found: list[float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    figures: list[float] = json.loads(done.stdout.splitlines()[-1])
+    return figures
 
 
 def main() -> None:
@@ -116,8 +116,8 @@ def main() -> None:
         assert case.contract is not None
         groups = groups_of(case, frame)
         began = time.process_time()
-        found = check(frame, case.contract, groups)
-        row("Assay, by group", [time.process_time() - began, 0, len(found.failed)])
+        checked = check(frame, case.contract, groups)
+        row("Assay, by group", [time.process_time() - began, 0, len(checked.failed)])
         began = time.process_time()
         row("Assay in the database, by group", [time.process_time() - began, 0, len(check_large(case).failed)], began)
         for name, python, script in (("pandera", args.pandera, PANDERA), ("Great Expectations", args.gx, GX)):
@@ -125,9 +125,9 @@ def main() -> None:
                 row(name, elsewhere(python, script, data.with_suffix(".csv")))
 
 
-def row(name: str, found: list[float], began: float | None = None) -> None:
-    seconds = found[0] if began is None else time.process_time() - began
-    print(f"| {name} | {seconds:.2f} | {found[1]:.1f} | {found[2]:.0f} |", flush=True)
+def row(name: str, figures: list[float], began: float | None = None) -> None:
+    seconds = figures[0] if began is None else time.process_time() - began
+    print(f"| {name} | {seconds:.2f} | {figures[1]:.1f} | {figures[2]:.0f} |", flush=True)
 
 
 if __name__ == "__main__":

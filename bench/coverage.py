@@ -146,10 +146,10 @@ def main() -> None:
     parser.add_argument("--to", type=Path, default=Path("docs/coverage.md"))
     args = parser.parse_args()
     if args.merge:
-        found = sections(args.merge.read_text(encoding="utf-8"))
-        if lacking := [name for name in args.only if name not in found]:
+        texts = sections(args.merge.read_text(encoding="utf-8"))
+        if lacking := [name for name in args.only if name not in texts]:
             parser.error(f"{args.merge} has no section {', '.join(lacking)}")
-        _write(args.to, {name: found[name] for name in args.only})
+        _write(args.to, {name: texts[name] for name in args.only})
         return
     with ProcessPoolExecutor(args.workers) as pool:
         for name, text in zip(args.only, pool.map(run_part, args.only, [args.runs] * len(args.only)), strict=True):

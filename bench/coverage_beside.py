@@ -65,9 +65,9 @@ def pairs(runs: int) -> Iterator[Row]:
                     assert table is not None
                     place = np.array([int(g[0][1:]) for g in table.groups])
                     high, low = truth[place[table.i]], truth[place[table.j]]
-                    for k, (found, true) in enumerate(((table.difference, high - low), (table.ratio, low / high))):
-                        inside = (found[1] <= true + TRUE) & (true <= found[2] + TRUE)
-                        held[k] += bool((inside | np.isnan(found[0])).all())
+                    for k, (estimate, true) in enumerate(((table.difference, high - low), (table.ratio, low / high))):
+                        inside = (estimate[1] <= true + TRUE) & (true <= estimate[2] + TRUE)
+                        held[k] += bool((inside | np.isnan(estimate[0])).all())
                     # People short of the lower group, at the rate of the higher.
                     assert table.people is not None
                     short = table.people[table.j] * (high - low)
@@ -95,15 +95,15 @@ def like(runs: int) -> Iterator[Row]:
         for effect in (0.0, 0.2):
             rng, held = seeded("mh", n, effect), 0
             for _ in range(runs):
-                found = mantel_haenszel(strata(rng, n, effect))
-                held += found.value is None or found.low <= effect <= found.high
+                estimate = mantel_haenszel(strata(rng, n, effect))
+                held += estimate.value is None or estimate.low <= effect <= estimate.high
             yield "like with like: Mantel-Haenszel difference", f"{effect:g}", f"{n:,} each", held / runs, AIM
         rng, held, known = seeded("odds", n), 0, 0
         for _ in range(max(runs // 2, 1)):
-            found = mantel_haenszel(strata(rng, n, 2.0, odds=True))
-            if found.odds_ratio is not None:
+            estimate = mantel_haenszel(strata(rng, n, 2.0, odds=True))
+            if estimate.odds_ratio is not None:
                 known += 1
-                held += found.odds_low <= 2.0 <= found.odds_high
+                held += estimate.odds_low <= 2.0 <= estimate.odds_high
         yield "like with like: odds ratio", "2", f"{n:,} each", held / max(known, 1), AIM
         share = np.linspace(1, 3, 8) / 16
         base, lifted = np.linspace(0.2, 0.6, 8), np.linspace(0.3, 0.7, 8)
@@ -132,13 +132,13 @@ def _adjusted(n: int, how: str, runs: int) -> Row:
         apart = 1 / (1 + np.exp(-plain)) - 1 / (1 + np.exp(-(plain - 0.6)))
         truth = float(mass @ apart / mass.sum())
         cluster = None if each == 1 else np.repeat(np.arange(2 * n), each)
-        found = regression_adjusted(
+        estimate = regression_adjusted(
             np.repeat(level, each)[:, None].astype(np.float64), np.repeat(second, each), np.repeat(y, each),
             weight, cluster,
         )  # fmt: skip
-        if found.value is not None:
+        if estimate.value is not None:
             known += 1
-            held += found.low <= truth <= found.high
+            held += estimate.low <= truth <= estimate.high
     return "like with like: adjusted by regression", how, f"{n:,} each", held / max(known, 1), AIM
 
 
@@ -156,13 +156,13 @@ def proxy(runs: int) -> Iterator[Row]:
                 group = (rng.random(n) >= p[value, 0]).astype(np.int64)
                 y = (rng.random(n) < rate[value, group]).astype(np.int64)
                 frame = pd.DataFrame({"s": np.array(table.values)[value]})
-                found = one("g", "s", table, frame, y, Settings(seed=run))
+                estimates = one("g", "s", table, frame, y, Settings(seed=run))
                 held += all(
                     r["outer_low"] <= t + TRUE and t <= r["outer_high"] + TRUE
-                    for r, t in zip(found["rates"], truth, strict=True)
+                    for r, t in zip(estimates["rates"], truth, strict=True)
                 )
-            said = "decisions do not depend on the group" if depends == 0 else "decisions depend on it by .2"
-            yield "no attribute: outer bounds of both rates", said, f"{n:,}", held / max(runs // 4, 1), LEAST
+            setting = "decisions do not depend on the group" if depends == 0 else "decisions depend on it by .2"
+            yield "no attribute: outer bounds of both rates", setting, f"{n:,}", held / max(runs // 4, 1), LEAST
 
 
 def smoothed(runs: int) -> Iterator[Row]:
@@ -182,8 +182,8 @@ def smoothed(runs: int) -> Iterator[Row]:
                 here = (n >= least) & (n < most)
                 held[k] += inside[here].sum()
                 seen[k] += here.sum()
-        for said, share in zip(("3 to 9", "10 to 29", "30 to 300"), held / seen, strict=True):
-            yield "smoothed rate of an intersection", f"spread {spread:g} beside main effects", said, share, AIM
+        for size, share in zip(("3 to 9", "10 to 29", "30 to 300"), held / seen, strict=True):
+            yield "smoothed rate of an intersection", f"spread {spread:g} beside main effects", size, share, AIM
 
 
 def unknown(runs: int) -> Iterator[Row]:
@@ -199,8 +199,8 @@ def unknown(runs: int) -> Iterator[Row]:
                 seen = np.where(rng.random(2 * n) < lost * (1 + decided), 2, group)
                 if len(np.unique(seen)) < 3:
                     continue
-                found = bounds([margin_of(("a", "b", UNKNOWN), seen, decided)], Settings(floor=1))["unknown_group"]
-                mine = [e for e in found if e["metric"] == SELECTION_RATE and e["kind"] == "difference"]
+                entries = bounds([margin_of(("a", "b", UNKNOWN), seen, decided)], Settings(floor=1))["unknown_group"]
+                mine = [e for e in entries if e["metric"] == SELECTION_RATE and e["kind"] == "difference"]
                 known += len(mine)
                 held += sum(e["low"] <= true + TRUE and true <= e["high"] + TRUE for e in mine)
             yield "unknown group: bounds of the gap", f"{lost:g} and more lost", f"{n:,} each", held / known, ALL

@@ -40,7 +40,7 @@ COARSE = (
 
 def whole(text: str) -> list[int]:
     """The numbers in a cell: "12, 2,000" are 12 and 2000."""
-    return [int(found.replace(",", "")) for found in re.findall(r"\d{1,3}(?:,\d{3})+|\d+", text)]
+    return [int(number.replace(",", "")) for number in re.findall(r"\d{1,3}(?:,\d{3})+|\d+", text)]
 
 
 def _of(column: str) -> Callable[[Row], int]:
@@ -108,8 +108,8 @@ def _figure(start: str) -> Callable[[Row], bool]:
 
 def _kinds() -> Iterator[Kind]:
     for column in ("rate 0.1", "rate 0.3", "rate 0.5", "mean of rates", "least"):
-        said = column if column != "least" else "the worst rate"
-        yield Kind("exact", column, f"single rates, exactly: {said}", _of("people"), _never_by_chance, low=COARSE,
+        title = column if column != "least" else "the worst rate"
+        yield Kind("exact", column, f"single rates, exactly: {title}", _of("people"), _never_by_chance, low=COARSE,
                    high=COARSE)  # fmt: skip
     hundred: Callable[[Row], int] = lambda row: 100  # noqa: E731
     yield Kind("rates", "single rates", "single rates", hundred, _each_group)
@@ -179,13 +179,15 @@ def _kinds() -> Iterator[Kind]:
         "smoothed", "smoothed rate of an intersection",
     )  # fmt: skip
     for part in WHOLE:
-        for column, said in (("all groups together", "all groups"), ("two groups named", "two named")):
-            yield Kind(part, column, f"whole audits ({WHOLE[part]}): {said}", _of("people each"), _audits, ALARMS,
+        for column, title in (("all groups together", "all groups"), ("two groups named", "two named")):
+            yield Kind(part, column, f"whole audits ({WHOLE[part]}): {title}", _of("people each"), _audits, ALARMS,
                        where=lambda row: not row["groups"].startswith("**"))  # fmt: skip
 
 
-def _named(kind: Kind, figure: str, said: str) -> Kind:
-    return Kind(kind.part, kind.column, said, kind.people, kind.rests, kind.level, _figure(figure), kind.low, kind.high)
+def _named(kind: Kind, figure: str, title: str) -> Kind:
+    return Kind(
+        kind.part, kind.column, title, kind.people, kind.rests, kind.level, _figure(figure), kind.low, kind.high
+    )
 
 
 KINDS = tuple(_kinds())

@@ -98,13 +98,13 @@ def judged(sums: Sums, truth: float, widest: int, gaps: bool = False) -> tuple[f
         e[i] = shared_size(up[i], down[i], tuple(v[i] for v in sums[2]), sums[3][i], sums[4][i])  # type: ignore[arg-type]
     a, b = difference_limits(p[:, 0], e[:, 0], p[:, 1], e[:, 1], Z)
     two = ((a <= TRUE) & (b >= -TRUE)).mean()
-    found: list[GapResult] = []
+    gap_results: list[GapResult] = []
     for runs in (widest, len(p)):
-        found += [largest_gap([(p[i] * e[i], e[i])], seed=i) for i in range(len(found), runs)]
-        fired = np.mean([f.p_value is not None and f.p_value <= ALARMS for f in found])
-        if fired <= ALARMS + SURE * np.sqrt(ALARMS * (1 - ALARMS) / len(found)):
+        gap_results += [largest_gap([(p[i] * e[i], e[i])], seed=i) for i in range(len(gap_results), runs)]
+        fired = np.mean([f.p_value is not None and f.p_value <= ALARMS for f in gap_results])
+        if fired <= ALARMS + SURE * np.sqrt(ALARMS * (1 - ALARMS) / len(gap_results)):
             break
-    gap = np.mean([f.low is not None and f.low <= TRUE for f in found])
+    gap = np.mean([f.low is not None and f.low <= TRUE for f in gap_results])
     return tuple(100 * float(v) for v in (rates, two, gap, fired))  # type: ignore[return-value]
 
 
@@ -131,9 +131,9 @@ def of_clusters(runs: int, sizes: Sequence[int]) -> list[str]:
                         continue
                     rng = seed("clusters", groups, size, rows, alike)
                     sums = joined([clustered(rng, (n, groups), size, rows, alike) for n in blocks(runs)])
-                    said = rows if isinstance(rows, int) else f"{rows[0]} to {rows[1]}"
+                    rows_text = rows if isinstance(rows, int) else f"{rows[0]} to {rows[1]}"
                     held = judged(sums, RATE, min(runs, WIDEST), rows != 1)
-                    out.append(line((groups, f"{size:,}", said, words, *held)))
+                    out.append(line((groups, f"{size:,}", rows_text, words, *held)))
     return out
 
 

@@ -98,17 +98,17 @@ def rates_of(setting: Setting) -> Tally:
         low, high = newcombe(x[i], n[i], x[j], n[j])
         difference = truth[i] - truth[j]
         tally.add("difference", (low <= difference + TRUE) & (difference <= high + TRUE))
-        found = largest_gap([(x, n)], seed=run)
-        assert found.low is not None
-        assert found.high is not None
-        assert found.p_value is not None
-        tally.add("gap", found.low <= gap + TRUE and gap <= found.high + TRUE)
-        tally.add("test", found.p_value <= 0.05)
+        estimate = largest_gap([(x, n)], seed=run)
+        assert estimate.low is not None
+        assert estimate.high is not None
+        assert estimate.p_value is not None
+        tally.add("gap", estimate.low <= gap + TRUE and gap <= estimate.high + TRUE)
+        tally.add("test", estimate.p_value <= 0.05)
         ratio = largest_gap([(x, n)], seed=run, kind="ratio")
         if ratio.low is not None and ratio.high is not None:
             tally.add("ratio", ratio.low <= quotient + TRUE and quotient <= ratio.high + TRUE)
         low, high = newcombe(x[top], n[top], x[bottom], n[bottom])
-        tally.width += found.high - found.low
+        tally.width += estimate.high - estimate.low
         tally.knowing += float(high - low)
         if run < COMPARED:
             star = usual.binomial(n, x / n, size=(BOOTSTRAP, setting.groups)) / n
@@ -126,13 +126,13 @@ def means_of(setting: Setting) -> Tally:
         n = setting.sizes(rng)
         means = truth + rng.standard_normal(setting.groups) / np.sqrt(n)
         errors = np.sqrt(rng.chisquare(n - 1) / (n - 1) / n)
-        found = mean_gap(means, errors, seed=run)
-        assert found.low is not None
-        assert found.high is not None
-        assert found.p_value is not None
-        tally.add("gap", found.low <= gap + TRUE and gap <= found.high + TRUE)
-        tally.add("test", found.p_value <= 0.05)
-        tally.width += found.high - found.low
+        estimate = mean_gap(means, errors, seed=run)
+        assert estimate.low is not None
+        assert estimate.high is not None
+        assert estimate.p_value is not None
+        tally.add("gap", estimate.low <= gap + TRUE and gap <= estimate.high + TRUE)
+        tally.add("test", estimate.p_value <= 0.05)
+        tally.width += estimate.high - estimate.low
         tally.knowing += 2 * 1.959964 * float(np.hypot(errors[top], errors[bottom]))
     return tally
 
@@ -214,8 +214,8 @@ def rates_section(runs: int, command: str) -> str:
         for setting in listed:
             tally = means_of(setting) if name == "means" else rates_of(setting)
             tallies[name].append(tally)
-            said = f"{name}, {setting.groups} groups, {setting.base:g}, {PATTERNS[setting.pattern]}"
-            print(f"{said}: {percent(tally.share('gap'))} %", file=sys.stderr, flush=True)
+            label = f"{name}, {setting.groups} groups, {setting.base:g}, {PATTERNS[setting.pattern]}"
+            print(f"{label}: {percent(tally.share('gap'))} %", file=sys.stderr, flush=True)
     error = 100 * 1.96 * np.sqrt(0.05 * 0.95 / runs)
     return f"""{HEAD}
 

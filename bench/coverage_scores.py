@@ -92,15 +92,17 @@ def tests(runs: int) -> str:
     for law, groups, weights in cases:
         # Weighted rows on seeds that were not looked at while their test was made, and half as many: they take longer.
         rng, sizes = seeded("tests" if weights == "none" else "fresh", law, groups, weights), GROUPS[groups]
-        found: dict[str, list[float]] = {"roc_auc": [], "mean_score": []}
+        p_values: dict[str, list[float]] = {"roc_auc": [], "mean_score": []}
         for run in range(runs if weights == "none" else max(runs // 2, 1)):
             score = LAWS[law](rng, sum(sizes))
             label = (rng.random(len(score)) < np.clip(0.1 + 1.5 * score, 0, 1)).astype(np.int64)
             margin = people(sizes, score, label, weighing(rng, weights, score, label))
             for metric, g in score_gaps(margin, np.arange(len(sizes)), Settings(seed=run, draws=DRAWS)):
-                if g.kind == "difference" and metric in found and g.p_value is not None:
-                    found[metric].append(g.p_value)
-        cells = [f"{100 * np.mean(np.array(p) <= a):.1f}" if p else "–" for p in found.values() for a in (0.05, 0.0017)]
+                if g.kind == "difference" and metric in p_values and g.p_value is not None:
+                    p_values[metric].append(g.p_value)
+        cells = [
+            f"{100 * np.mean(np.array(p) <= a):.1f}" if p else "–" for p in p_values.values() for a in (0.05, 0.0017)
+        ]
         lines.append(f"| {law} | {groups} | {weights} | {' | '.join(cells)} |")
         print(lines[-1], file=sys.stderr, flush=True)
     return "\n".join(lines)
@@ -138,10 +140,10 @@ def means(runs: int) -> str:
                 label = np.zeros(n, dtype=np.int64)
                 if weights == "heavier with both":
                     label = (rng.random(n) < np.clip(0.1 + 1.5 * score, 0, 1)).astype(np.int64)
-                found = averages_of(people([n], score, label, weighing(rng, weights, score, label)))
-                low, high = (float(end[0]) for end in found.limits(0.05))
+                averages = averages_of(people([n], score, label, weighing(rng, weights, score, label)))
+                low, high = (float(end[0]) for end in averages.limits(0.05))
                 ours += low <= truth <= high
-                plain += abs(found.mean[0] - truth) <= 1.959964 * found.errors[0]
+                plain += abs(averages.mean[0] - truth) <= 1.959964 * averages.errors[0]
             lines.append(f"| {law} | {weights} | {n} | {100 * ours / runs:.1f} | {100 * plain / runs:.1f} |")
     return "\n".join(lines)
 
@@ -176,9 +178,9 @@ def gaps(runs: int) -> str:
                         assert gap.pair_low is not None
                         assert gap.pair_high is not None
                         held[at + 2] += gap.pair_low - 1e-12 <= sign * truth[metric] <= gap.pair_high + 1e-12
-            said = "no gap" if apart == 0 else "one group .1 (area), .75 (average) apart"
+            case = "no gap" if apart == 0 else "one group .1 (area), .75 (average) apart"
             lines.append(
-                f"| {groups} | {said} | {' | '.join(f'{100 * h / k:.1f}' for h, k in zip(held, known, strict=True))} |"
+                f"| {groups} | {case} | {' | '.join(f'{100 * h / k:.1f}' for h, k in zip(held, known, strict=True))} |"
             )
             print(lines[-1], file=sys.stderr, flush=True)
     return "\n".join(lines)
@@ -196,9 +198,9 @@ def calibrated(runs: int) -> str:
         "too extreme": lambda s: s + 0.4 * (0.5 - s),
     }
     for law in ("skewed (Beta .5, 4)", "even"):
-        for said, true in off.items():
+        for name, true in off.items():
             for n in (12, 30, 50, 300, 2000):
-                rng, held, plain, width = seeded("calibrated", law, said, n), 0, 0.0, 0.0
+                rng, held, plain, width = seeded("calibrated", law, name, n), 0, 0.0, 0.0
                 for run in range(runs):
                     score = LAWS[law](rng, n)
                     rate = true(score)
@@ -209,5 +211,5 @@ def calibrated(runs: int) -> str:
                     held += low - 1e-9 <= truth <= high + 1e-9
                     plain, width = plain + value, width + high - low
                 cells = f"{100 * held / runs:.1f} | {plain / runs:.3f} | {width / runs:.3f}"
-                lines.append(f"| {law} | {said} | {n} | {cells} |")
+                lines.append(f"| {law} | {name} | {n} | {cells} |")
     return "\n".join(lines)

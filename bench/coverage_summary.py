@@ -76,8 +76,8 @@ def unknown(sections: Mapping[str, str]) -> set[str]:
 
 
 def runs_of(section: str) -> int:
-    found = re.search(r"--runs (\d+)", section)
-    return int(found[1]) if found else 0
+    match = re.search(r"--runs (\d+)", section)
+    return int(match[1]) if match else 0
 
 
 def seen(kind: Kind, section: str) -> tuple[Seen, Seen]:
@@ -132,13 +132,13 @@ HERE = "Outside the aim in this section: "
 def with_reasons(part: str, section: str) -> str:
     """The section, ending with what is outside the aim in it, and why."""
     section = re.sub(rf"\n+{HERE}.*", "", section).strip()
-    found: dict[str, list[str]] = {}
+    by_reason: dict[str, list[str]] = {}
     for kind in KINDS:
         if kind.part == part:
             for side, cells, reason in _outside(kind, *seen(kind, section)):
-                found.setdefault(reason, []).append(f"{kind.column} ({cells} {side[:1].lower()}{side[1:]})")
-    said = " ".join(f"{'; '.join(columns)}. {reason}." for reason, columns in found.items())
-    return section + (f"\n\n{HERE}{said}\n" if said else "\n")
+                by_reason.setdefault(reason, []).append(f"{kind.column} ({cells} {side[:1].lower()}{side[1:]})")
+    text = " ".join(f"{'; '.join(columns)}. {reason}." for reason, columns in by_reason.items())
+    return section + (f"\n\n{HERE}{text}\n" if text else "\n")
 
 
 def _outside(kind: Kind, large: Seen, small: Seen) -> Iterator[tuple[str, str, str]]:

@@ -68,9 +68,9 @@ def audit(rng: np.random.Generator, sizes: Sequence[int], kind: str, seed: int) 
         answer[:, 0].astype(np.int64), weight, score, Meaning("1", "0", "1"), cluster=who if many else None,
     )  # fmt: skip
     with patch("audit.stats.error_limits", lambda *_: (0.0, 1.0)):
-        found = measure(margins_of(cube_of(coded))[0], Settings(seed=seed, draws=DRAWS))
-    two = [g.pair_p_adjusted for g in found.gaps] + [p.p_adjusted for p in found.pairs]
-    return tuple(any(p is not None and p <= 0.05 for p in of) for of in ([g.p_adjusted for g in found.gaps], two))  # type: ignore[return-value]
+        measures = measure(margins_of(cube_of(coded))[0], Settings(seed=seed, draws=DRAWS))
+    two = [g.pair_p_adjusted for g in measures.gaps] + [p.p_adjusted for p in measures.pairs]
+    return tuple(any(p is not None and p <= 0.05 for p in of) for of in ([g.p_adjusted for g in measures.gaps], two))  # type: ignore[return-value]
 
 
 def section(part: str, runs: int, command: str) -> str:
@@ -97,15 +97,15 @@ def whole(part: str, runs: int) -> str:
     shares, errors, audits = [], [], 0
     for sizes in SIZES:
         rng = np.random.default_rng(zlib.crc32(repr(("whole", sizes, KINDS[part])).encode()))
-        began, made = time.process_time(), runs
-        found = np.sum([audit(rng, sizes, KINDS[part], run) for run in range(runs)], axis=0)
-        if found.max() > AIM * runs:
-            made = MORE * runs
-            found = found + np.sum([audit(rng, sizes, KINDS[part], run) for run in range(runs, made)], axis=0)
-        shares.append(found / made)
-        errors.append(error_of(float(shares[-1].max()), made))
-        audits += made
-        out.append(_line(str(len(sizes)), sizes_text(sizes), made, shares[-1], errors[-1]))
+        began, repeats = time.process_time(), runs
+        alarms = np.sum([audit(rng, sizes, KINDS[part], run) for run in range(runs)], axis=0)
+        if alarms.max() > AIM * runs:
+            repeats = MORE * runs
+            alarms = alarms + np.sum([audit(rng, sizes, KINDS[part], run) for run in range(runs, repeats)], axis=0)
+        shares.append(alarms / repeats)
+        errors.append(error_of(float(shares[-1].max()), repeats))
+        audits += repeats
+        out.append(_line(str(len(sizes)), sizes_text(sizes), repeats, shares[-1], errors[-1]))
         print(out[-1], f"{time.process_time() - began:.0f} s", file=sys.stderr, flush=True)
     out.append(_line("**mean**", "", audits, np.mean(shares, axis=0), float(np.hypot.reduce(errors)) / len(errors)))
     return "\n".join(out)

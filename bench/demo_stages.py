@@ -57,8 +57,8 @@ def spent(pid: int) -> float:
 def named(pid: int) -> str:
     """What a process is there for: what an isolated one serves, else the name of its program."""
     words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
-    told = dict(re.findall(r'"(serve|function)": "([^"]*)"', " ".join(words)))
-    return told.get("function") or told.get("serve") or Path(words[0]).name  # nothing once it has ended
+    fields = dict(re.findall(r'"(serve|function)": "([^"]*)"', " ".join(words)))
+    return fields.get("function") or fields.get("serve") or Path(words[0]).name  # nothing once it has ended
 
 
 def looked(command: list[str], root: Path) -> Run:
@@ -67,17 +67,17 @@ def looked(command: list[str], root: Path) -> Run:
 
     run, stage = Run(), "Starting"
     with tempfile.TemporaryDirectory() as held:
-        told = Path(held) / "progress.json"
+        progress_file = Path(held) / "progress.json"
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         start = last = time.perf_counter()
         process = subprocess.Popen(
             command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            env={**os.environ, "ASSAY_PROGRESS": str(told), "ASSAY_HOME": held},
+            env={**os.environ, "ASSAY_PROGRESS": str(progress_file), "ASSAY_HOME": held},
         )  # fmt: skip
         while process.poll() is None:
             time.sleep(1 / 30)
-            if told.exists():
-                stage = json.loads(told.read_text())["stage"]
+            if progress_file.exists():
+                stage = json.loads(progress_file.read_text())["stage"]
             here, now = run.stages.setdefault(stage, Stage()), time.perf_counter()
             here.wall, last = here.wall + now - last, now
             for pid in family(process.pid):
@@ -123,8 +123,8 @@ def stage_table(runs: list[Run]) -> str:
     middle = statistics.median
     lines = ["| stage | s | CPU s, the command | CPU s, its processes |", "|---|---|---|---|"]
     for name in runs[0].stages:
-        found = [r.stages.get(name, Stage()) for r in runs]
-        figures = (middle(f.wall for f in found), middle(f.own for f in found), middle(f.others for f in found))
+        stages = [r.stages.get(name, Stage()) for r in runs]
+        figures = (middle(f.wall for f in stages), middle(f.own for f in stages), middle(f.others for f in stages))
         lines.append(f"| {name} | " + " | ".join(f"{v:.2f}" for v in figures) + " |")
     lines.append(f"| **whole** | **{middle(r.wall for r in runs):.1f}** | **{middle(r.cpu for r in runs):.1f}** | |")
     shown = [f"{name} {seconds:.1f}" for name, seconds in runs[-1].processes.values() if seconds >= 0.1]

@@ -67,10 +67,10 @@ class Small(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
 
-def serve(told: Any) -> None:
+def serve(connection: Any) -> None:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Small)
     server.daemon_threads = True
-    told.send(server.server_address[1])
+    connection.send(server.server_address[1])
     server.serve_forever()
 
 
@@ -158,8 +158,8 @@ def main() -> int:
         case = load_case(args.case)
         if case.model.endpoint is None:
             parser.error("the case names no endpoint")
-        found = load_rows(case)
-        frame = found.frame[list(found.features)]
+        loaded = load_rows(case)
+        frame = loaded.frame[list(loaded.features)]
         frame = pd.concat([frame] * -(-args.rows // len(frame)), ignore_index=True).iloc[: args.rows]
         specs = [(case.model.endpoint.protocol, case.model.endpoint)]
     else:

@@ -58,8 +58,8 @@ def people(rows: int, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray, np.ndarr
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
     start = time.perf_counter()
-    found = work()
-    return time.perf_counter() - start, found
+    result = work()
+    return time.perf_counter() - start, result
 
 
 def worked(work: Callable[[], Any], times: int) -> float:
@@ -131,18 +131,18 @@ def decomposition(frame: pd.DataFrame, group: np.ndarray, model: Any, peer_rows:
     def ours() -> Any:
         level = change["decision"](predict(frame))
         chosen = choose({"g": group}, np.ones(len(frame), dtype=bool), 4000, 500, 0)
-        made = explain_sampled(predict, frame.iloc[chosen.rows], back, change, draws=2).outputs["decision"]
+        parts = explain_sampled(predict, frame.iloc[chosen.rows], back, change, draws=2).outputs["decision"]
         everyone = {g: np.flatnonzero(group == g) for g in "AB"}
-        return splits(group_means(made.values, made.base, level[chosen.rows], chosen.groups["g"], everyone, level))[0]
+        return splits(group_means(parts.values, parts.base, level[chosen.rows], chosen.groups["g"], everyone, level))[0]
 
     ours_time, split = timed(ours)
     explainer = shap.PermutationExplainer(
         lambda x: (model.predict_proba(x)[:, 1] >= 0.5) * 1.0, shap.maskers.Independent(back.to_numpy(), 100), seed=0
     )
     places = np.concatenate([np.flatnonzero(group == g)[: peer_rows // 2] for g in "AB"])
-    theirs_time, found = timed(lambda: explainer(frame.to_numpy()[places], max_evals=500, silent=True))
+    theirs_time, explanation = timed(lambda: explainer(frame.to_numpy()[places], max_evals=500, silent=True))
     half = peer_rows // 2
-    spread = found.values[:half].var(axis=0, ddof=1) + found.values[half:].var(axis=0, ddof=1)
+    spread = explanation.values[:half].var(axis=0, ddof=1) + explanation.values[half:].var(axis=0, ddof=1)
     needed = 2 * spread / split.error**2
     used = np.argsort(-np.abs(split.value))[:6]
     rows = float(np.median(needed[used]))
@@ -197,18 +197,18 @@ def trees(frame: pd.DataFrame, label: np.ndarray, peer_rows: int, repeats: int =
             ),
         }
         seconds: dict[str, list[float]] = {side: [] for side in sides}
-        found: dict[str, np.ndarray] = {}
+        values: dict[str, np.ndarray] = {}
         for _ in range(repeats):
             for side, work in sides.items():
                 begun = time.process_time()
-                found[side] = np.asarray(work())
+                values[side] = np.asarray(work())
                 seconds[side].append(time.process_time() - begun)
         mine, theirs, drawn = (float(np.median(s)) for s in seconds.values())
         theirs *= len(rows) / len(few)
-        known = found["shap"][..., 1] if found["shap"].ndim == 3 else found["shap"]
+        known = values["shap"][..., 1] if values["shap"].ndim == 3 else values["shap"]
         off, noise = (
-            np.abs(found["ours"][: len(few)] - known).max(),
-            np.abs(found["ours"] - found["permutation"]).mean(),
+            np.abs(values["ours"][: len(few)] - known).max(),
+            np.abs(values["ours"] - values["permutation"]).mean(),
         )
         start = float(np.asarray(explainer.expected_value).reshape(-1)[-1])
         apart = np.abs(known.sum(axis=1) + start - change[output](predict(few))).max()
@@ -217,7 +217,7 @@ def trees(frame: pd.DataFrame, label: np.ndarray, peer_rows: int, repeats: int =
             f"(interventional, extrapolated from {len(few)} rows) {theirs:.1f} s: {theirs / mine:.0f}x, largest "
             f"difference {off:.1g} (shap's own sum is off the model by {apart:.1g}); by permutation {drawn:.1f} s: "
             f"{drawn / mine:.1f}x, mean error {noise:.2g} of "
-            f"{np.abs(found['ours']).mean():.2g}",
+            f"{np.abs(values['ours']).mean():.2g}",
             flush=True,
         )
 
@@ -253,9 +253,9 @@ def kept() -> None:
         with tempfile.TemporaryDirectory() as folder:
             case = load_case(ROOT / "sample_data" / f"{name}.toml")
             ask = partial(run_explain, case, Path(folder), progress=quiet)
-            first, made = timed(ask)
+            first, answer = timed(ask)
             again = [timed(ask) for _ in range(9)]
-        same = all(found == made for _, found in again)
+        same = all(other == answer for _, other in again)
         middle, slowest = np.median([t for t, _ in again]), max(t for t, _ in again)
         print(
             f"kept: {name}: first {first:.1f} s, then from disk {middle * 1000:.0f} ms (slowest {slowest * 1000:.0f} "
@@ -300,14 +300,14 @@ def memory() -> None:
                 'sensitive = ["g"]\nexclude = ["g"]\n[model]\npath = "m.skops"\n'
                 '[recourse]\nactionable = ["x0", "x3"]\n'
             )
-            found = {}
+            peaks = {}
             for what in ("read", str(place / "out")):
                 done = subprocess.run(
                     [sys.executable, "-c", MEMORY, str(place / "case.toml"), what], cwd=ROOT, capture_output=True,
                     text=True, check=True,
                 )  # fmt: skip
-                found[what] = float(done.stdout.splitlines()[-1])
-        read, whole = found.values()
+                peaks[what] = float(done.stdout.splitlines()[-1])
+        read, whole = peaks.values()
         added = whole - read
         print(f"memory: {rows:,} rows: {whole:.0f} MiB at most; reading alone {read:.0f}, explaining adds {added:.0f}")
 
@@ -336,15 +336,15 @@ def recourse() -> None:
             refused = np.flatnonzero(rule.favourable(predict(who.frame)) == 0)
             some = refused[np.random.default_rng(0).permutation(len(refused))[:100]]
             parts = units(case.recourse, who.frame)
-            seconds, found = timed(partial(search, predict, who.frame, some, parts, rule, budget))
+            seconds, routes = timed(partial(search, predict, who.frame, some, parts, rule, budget))
             whole = search(predict, who.frame, some, parts, rule, 10**6)
-        cost = np.array([np.nan if f.cost is None else f.cost for f in found])
+        cost = np.array([np.nan if f.cost is None else f.cost for f in routes])
         least = np.array([np.nan if f.cost is None else f.cost for f in whole])
         missed = int((np.isfinite(least) & ~np.isfinite(cost)).sum())
         both = np.isfinite(least) & np.isfinite(cost)
         dearer = float((cost[both] - least[both]).mean())
         print(
-            f"recourse: {name}: {len(some)} people {seconds:.1f} s, {sum(f.tried for f in found):,} rows asked; found "
+            f"recourse: {name}: {len(some)} people {seconds:.1f} s, {sum(f.tried for f in routes):,} rows asked; found "
             f"for {int(np.isfinite(cost).sum())}, missed {missed}; mean {np.nanmean(cost):.3f}, {dearer:.4f} above "
             f"the least of every combination (all tried for {sum(f.complete for f in whole)} of {len(some)})"
         )

@@ -91,8 +91,8 @@ def make_case(axis: str, size: int, folder: Path) -> Path:
     if axis == "classes":
         names = [f"c{k:02d}" for k in range(size)]
         label = rng.integers(0, size, rows)
-        said = np.where(rng.random(rows) < 0.6, label, rng.integers(0, size, rows))
-        frame["label"], frame["decision"] = np.array(names)[label], np.array(names)[said]
+        decided = np.where(rng.random(rows) < 0.6, label, rng.integers(0, size, rows))
+        frame["label"], frame["decision"] = np.array(names)[label], np.array(names)[decided]
     first = pa.Table.from_pandas(pd.DataFrame(frame), preserve_index=False)
     with pq.ParquetWriter(path, first.schema) as file:
         file.write_table(first)
@@ -170,7 +170,7 @@ def walk(axis: str, most: int, make: Callable[[str, int, Path], Path] = make_cas
     seen: list[tuple[int, float]] = []
     for size in (s for s in SIZES[axis] if s <= most):
         many = tables(size) if axis == "attributes" else size
-        told = f"{size:,} ({many:,} tables)" if axis == "attributes" else f"{size:,}"
+        size_text = f"{size:,} ({many:,} tables)" if axis == "attributes" else f"{size:,}"
         with tempfile.TemporaryDirectory() as held:
             folder = Path(held)
             cpu, wall, peak, document = measured(make(axis, size, folder), folder / "run")
@@ -180,7 +180,7 @@ def walk(axis: str, most: int, make: Callable[[str, int, Path], Path] = make_cas
             if min(cpu, last) - base >= NOISE:
                 exponent = f"{math.log((cpu - base) / (last - base)) / math.log(many / n):.2f}"
         seen.append((many, cpu))
-        tell(f"| {told} | {cpu:.1f} | {wall:.1f} | {peak:,.0f} | {document:.2f} | {exponent} |")
+        tell(f"| {size_text} | {cpu:.1f} | {wall:.1f} | {peak:,.0f} | {document:.2f} | {exponent} |")
     print()
     return "\n".join(lines)
 
@@ -190,8 +190,8 @@ def put(page: Path, axis: str, table: str) -> None:
     none."""
     start, end = f"<!-- growth: {axis} -->\n", "\n<!-- end -->\n"
     text = page.read_text()
-    before, found, after = text.partition(start)
-    if not found:
+    before, separator, after = text.partition(start)
+    if not separator:
         page.write_text(f"{text.rstrip()}\n\n{start}{table}{end}")
         return
     page.write_text(before + start + table + end + after.partition(end)[2])
@@ -204,9 +204,9 @@ def main() -> None:
     parser.add_argument("--write", type=Path, metavar="PAGE")
     args = parser.parse_args()
     for axis in args.only:
-        found = walk(axis, args.most)
+        lines = walk(axis, args.most)
         if args.write:
-            put(args.write, axis, found)
+            put(args.write, axis, lines)
 
 
 if __name__ == "__main__":

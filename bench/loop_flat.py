@@ -77,19 +77,19 @@ def labels(folder: Path, ids: int) -> None:
     for k in range(10):
         part = np.arange(k * (ids // 10), (k + 1) * (ids // 10))
         pd.DataFrame({"id": part, "repaid": np.where(part % 3, "yes", "no")}).to_parquet(late / f"{k}.parquet")
-    found = Labels(replace(case, watch=replace(case.watch, labels=late / "*.parquet")))
+    late_labels = Labels(replace(case, watch=replace(case.watch, labels=late / "*.parquet")))
     frame = pd.DataFrame({"id": np.arange(5000) * 7, "repaid": pd.Series([None] * 5000, dtype="str")})
     time.sleep(1.2)
     for name in ("first look", "look", "look"):
         begun = time.process_time()
-        found.look()
-        found.onto(frame)
+        late_labels.look()
+        late_labels.onto(frame)
         print(f"{name}: {time.process_time() - begun:.3f} s", flush=True)
     pd.DataFrame({"id": [1, 2], "repaid": ["yes", "no"]}).to_parquet(late / "z.parquet")
     time.sleep(1.2)
     begun = time.process_time()
-    found.look()
-    found.onto(frame)
+    late_labels.look()
+    late_labels.onto(frame)
     print(f"look after a new file: {time.process_time() - begun:.3f} s", flush=True)
 
 
@@ -126,15 +126,15 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=5000)
     parser.add_argument("--ids", type=int, default=5_000_000)
     parser.add_argument("--entries", type=int, default=100_000)
-    given = parser.parse_args()
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        if given.what == "batches":
-            batches(place, given.batches, given.rows)
-        elif given.what == "labels":
-            labels(place, given.ids)
+        if args.what == "batches":
+            batches(place, args.batches, args.rows)
+        elif args.what == "labels":
+            labels(place, args.ids)
         else:
-            trail(place, given.entries)
+            trail(place, args.entries)
     return 0
 
 

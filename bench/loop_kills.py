@@ -139,26 +139,28 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--days", type=int, default=26)
     parser.add_argument("--method", default="threshold")
-    given = parser.parse_args()
+    args = parser.parse_args()
     rng = random.Random(18)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        case = make_case(folder, given.days, given.method)
+        case = make_case(folder, args.days, args.method)
         whole, out = folder / "whole", folder / "killed"
         assert Child(case, whole).end() == 0
-        told: list[dict[str, Any]] = bodies(whole)
-        kinds = [b["kind"] for b in told]
+        entries: list[dict[str, Any]] = bodies(whole)
+        kinds = [b["kind"] for b in entries]
         print(
             "undisturbed:",
-            len(told),
+            len(entries),
             "entries;",
             ", ".join(k for k in kinds if k in ("confirmed", "shadow", "promoted", "settled")),
         )
         if "promoted" not in kinds:
             raise SystemExit("nothing was promoted")
-        built = killed_at(case, out, "Building a challenger", "shadow", given.kills, rng)
-        number = next(b["facts"]["number"] for b in reversed(told[: kinds.index("promoted")]) if b["kind"] == "batch")
-        promoted = killed_at(case, out, number - 1, "promoted", given.kills, rng)
+        built = killed_at(case, out, "Building a challenger", "shadow", args.kills, rng)
+        number = next(
+            b["facts"]["number"] for b in reversed(entries[: kinds.index("promoted")]) if b["kind"] == "batch"
+        )
+        promoted = killed_at(case, out, number - 1, "promoted", args.kills, rng)
         assert Child(case, out).end() == 0
         same = hashes(out) == hashes(whole)
         pointer = (out / "running.json").read_bytes() == (whole / "running.json").read_bytes()

@@ -105,7 +105,7 @@ def river_peer(make: Callable[[], Any]) -> Callable[[list[CodedRows]], int | Non
 
 
 def peers() -> dict[str, Callable[[list[CodedRows]], int | None]]:
-    found: dict[str, Callable[[list[CodedRows]], int | None]] = {
+    detectors: dict[str, Callable[[list[CodedRows]], int | None]] = {
         "loop": loop,
         "z, Bonferroni": z_test,
         "3 sigma": three_sigma,
@@ -114,8 +114,8 @@ def peers() -> dict[str, Callable[[list[CodedRows]], int | None]]:
         from river.drift import ADWIN, PageHinkley
     except ImportError:
         print("river cannot be imported: ADWIN and Page-Hinkley are left out", file=sys.stderr)
-        return found
-    return found | {"ADWIN": river_peer(ADWIN), "Page-Hinkley": river_peer(PageHinkley)}
+        return detectors
+    return detectors | {"ADWIN": river_peer(ADWIN), "Page-Hinkley": river_peer(PageHinkley)}
 
 
 def harm(runs: int) -> Iterator[list[str]]:
@@ -158,7 +158,7 @@ def anyone(runs: int) -> Iterator[list[str]]:
     settings = [(share, at, "15 %") for share, at in ((0.5, 3), (0.1, 3), (0.05, 3), (0.05, 20), (0.02, 6), (0.02, 20))]
     settings += [(share, 5, "not there") for share in (0.5, 0.1, 0.05, 0.02)]
     for share, at, before in settings:
-        found, early = [], 0
+        people_counts, early = [], 0
         for seed in range(runs):
             rng = np.random.default_rng([seed, 45])
             harm, came, number = open_harm(3, **HARM), 0, 0  # type: ignore[arg-type]
@@ -169,10 +169,10 @@ def anyone(runs: int) -> Iterator[list[str]]:
                 harm = look(feed_harm(harm, number, coded))
                 number += 1
             right = number > at and harm.alarm == (("a", "g0"),)
-            found += [came] if right else []
+            people_counts += [came] if right else []
             early += bool(harm.alarm) and not right
-        shown = f"{statistics.median(found):g}" if found else "-"
-        yield [f"{share:.0%}", str(at), before, f"{len(found)} of {runs}", shown, str(early)]
+        shown = f"{statistics.median(people_counts):g}" if people_counts else "-"
+        yield [f"{share:.0%}", str(at), before, f"{len(people_counts)} of {runs}", shown, str(early)]
 
 
 def quiet(runs: int) -> Iterator[list[str]]:
@@ -181,9 +181,9 @@ def quiet(runs: int) -> Iterator[list[str]]:
         shares = [share] * 100
         n, wrong = counts((18, len(share), round(100 * share[0])), runs, shares, [[BASE] * len(share)] * 100, SIZE)
         accepted = np.random.default_rng([19, len(share)]).binomial(n, 0.3)
-        told = named(n, wrong, HARM), moved(n, n, composed), moved(n, accepted, decided)
+        alarms = named(n, wrong, HARM), moved(n, n, composed), moved(n, accepted, decided)
         label = str(len(share)) if share[0] == share[-1] else f"{share[0]:.0%} and {share[1]:.0%}"
-        yield [label, str(runs), *(str(sum(v is not None for v in found)) for found in told)]
+        yield [label, str(runs), *(str(sum(v is not None for v in batches)) for batches in alarms)]
 
 
 def bound(runs: int) -> Iterator[list[str]]:
@@ -219,7 +219,7 @@ def moves(runs: int) -> Iterator[list[str]]:
             ("a new group of 5 %", (0.0, 1.0), (0.05, 0.95), (0.3, 0.3)),
             ("acceptance 15.6 -> 7.6 %", (0.5, 0.5), (0.5, 0.5), (0.156, 0.076)),
         ):
-            found = early = 0
+            hits = early = 0
             for seed in range(runs):
                 rng = np.random.default_rng([seed, at])
                 who, what = (open_moves(3, alpha=0.05, people=50) for _ in range(2))
@@ -231,9 +231,9 @@ def moves(runs: int) -> Iterator[list[str]]:
                     what, b = seen(what, number, decisions(coded))
                     if first is None and (a or b):
                         first = number
-                found += first is not None and first >= at
+                hits += first is not None and first >= at
                 early += first is not None and first < at
-            yield [name, str(at), f"{found} of {runs}", str(early)]
+            yield [name, str(at), f"{hits} of {runs}", str(early)]
 
 
 def approvals(runs: int) -> Iterator[list[str]]:
@@ -248,9 +248,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="+", choices=("harm", "anyone", "bound", "quiet", "moves", "approvals"))
     parser.add_argument("--runs", type=int, default=20)
-    given = parser.parse_args()
-    for name in given.what:
-        for k, line in enumerate(globals()[name](given.runs)):
+    args = parser.parse_args()
+    for name in args.what:
+        for k, line in enumerate(globals()[name](args.runs)):
             print("| " + " | ".join(line) + " |", flush=True)
             if k == 0:
                 print("|" + "---|" * len(line), flush=True)

@@ -69,12 +69,12 @@ def many(make: Any, people: pd.DataFrame, folder: Path, draws: int, batches: int
     for k in range(draws):
         name = ("quiet", "benign", "mix")[k % 3]
         place = folder / f"harmless{k}"
-        found = watched(case_of(place, name, make.replay(name, people, seed=100 + k)), place / "out", batches)
-        kinds = [e["kind"] for e in found["events"]]
+        record = watched(case_of(place, name, make.replay(name, people, seed=100 + k)), place / "out", batches)
+        kinds = [e["kind"] for e in record["events"]]
         built += kinds.count("shadow") + kinds.count("build")
         confirmed += kinds.count("confirmed")
-        drifted += sum(bool(b["drift"]) for b in found["timeline"])
-        seen += len(found["timeline"])
+        drifted += sum(bool(b["drift"]) for b in record["timeline"])
+        seen += len(record["timeline"])
         shutil.rmtree(place)
     print(f"\n{draws} harmless draws of {batches} batches: {confirmed} alarms, {built} challengers built.")
     print(
@@ -84,10 +84,10 @@ def many(make: Any, people: pd.DataFrame, folder: Path, draws: int, batches: int
     delays: list[int] = []
     for k in range(draws):
         place = folder / f"harm{k}"
-        found = watched(case_of(place, "harm", make.replay("harm", people, seed=100 + k)), place / "out", 32)
-        first = next((e for e in found["events"] if e["kind"] == "confirmed"), None)
+        record = watched(case_of(place, "harm", make.replay("harm", people, seed=100 + k)), place / "out", 32)
+        first = next((e for e in record["events"] if e["kind"] == "confirmed"), None)
         if first is not None:
-            at = next(b["number"] for b in found["timeline"] if b["time"] >= first["time"])
+            at = next(b["number"] for b in record["timeline"] if b["time"] >= first["time"])
             delays.append(at - make.PLANTED)
         shutil.rmtree(place)
     early = sum(d < 0 for d in delays)
@@ -129,10 +129,10 @@ def ways(
     from debias.loop.serve import Servers
     from debias.loop.store import Store
 
-    found = watched(case, out, None)
+    record = watched(case, out, None)
     batch = frame["batch"].to_numpy()
     first = model.predict(frame[features]) == positive
-    running = np.array([b["running"] for b in found["timeline"]])
+    running = np.array([b["running"] for b in record["timeline"]])
     ours = first.copy()
     store = Store(out)
     with Servers(case, store) as servers:
@@ -151,8 +151,8 @@ def figures(frame: pd.DataFrame, decided: np.ndarray) -> tuple[float, float]:
     """Accuracy, and how far the true positive rates of women and men are apart."""
     good = (frame["income"] == ">50K").to_numpy()
     women = (frame["sex"] == "Female").to_numpy()
-    found = [decided[good & mine].mean() for mine in (women, ~women)]
-    return float((decided == good).mean()), float(abs(found[0] - found[1]))
+    rates = [decided[good & mine].mean() for mine in (women, ~women)]
+    return float((decided == good).mean()), float(abs(rates[0] - rates[1]))
 
 
 def main() -> None:

@@ -65,15 +65,15 @@ def _side_by_side(
 ) -> dict[int, Any]:
     """What `ask` first says of each stream by itself, with the batch."""
     batches, streams, _ = n.shape
-    history, found = History.begin(first=FIRST), {}
+    history, alarms = History.begin(first=FIRST), {}
     for b in range(batches):
-        going = [s for s in range(streams) if s not in found]
+        going = [s for s in range(streams) if s not in alarms]
         each = {s: of(n, x, b, s) for s in going}
         history = history.add(b, {(str(s), *k): v for s, mine in each.items() for k, v in mine.items()})
         tests = windows(history)
         if not tests:
             continue
-        keys = [k for k in history.place if k[1] not in (ALL, MISSING) and int(k[0]) not in found]
+        keys = [k for k in history.place if k[1] not in (ALL, MISSING) and int(k[0]) not in alarms]
         whole = {k: (k[0], ALL, k[2]) for k in keys if k[1] == SHARE}
         before, after = compared(history, tests, keys, whole)
         was, now = (v[..., 1] / np.maximum(v[..., 0], 1) for v in (before, after))
@@ -84,10 +84,10 @@ def _side_by_side(
         mean = [np.bincount(stream, w) / np.maximum(np.bincount(stream, w > 0), 1) for w in weight]
         level = [alpha * t.share * w / np.maximum(m[stream], 1e-9) for t, w, m in zip(tests, weight, mean, strict=True)]
         for s in sorted(set(stream[(p <= 1.001 * np.array(level)).any(axis=0)].tolist())):
-            said = ask(_alone(history, s), b)
-            if said:
-                found[s] = (b, said)
-    return found
+            alarm = ask(_alone(history, s), b)
+            if alarm:
+                alarms[s] = (b, alarm)
+    return alarms
 
 
 def _alone(history: History, s: int) -> History:
@@ -106,7 +106,7 @@ def named(n: Ints, x: Ints, settings: Mapping[str, Any]) -> list[Named | None]:
     def ask(history: History, b: int) -> Any:
         return look(replace(begun, history=history)).alarm
 
-    found = _side_by_side(
+    alarms = _side_by_side(
         n[:, large],
         x[:, large],
         pairs,
@@ -117,8 +117,8 @@ def named(n: Ints, x: Ints, settings: Mapping[str, Any]) -> list[Named | None]:
         rises=True,
     )
     out: list[Named | None] = [None] * n.shape[1]
-    for i, said in found.items():
-        out[large[i]] = said
+    for i, alarm in alarms.items():
+        out[large[i]] = alarm
     for s in small:
         harm: Harm = begun
         for b in range(len(n)):
@@ -141,5 +141,5 @@ def moved(n: Ints, x: Ints, of: Callable[[Ints, Ints, int, int], dict[Key, Pair]
         moved = np.abs(now - was)
         return (moved >= POINTS) | ((moved >= POINTS / 4) & (np.maximum(was, now) > TIMES * np.minimum(was, now)))
 
-    found = _side_by_side(n, x, of, begun.alpha / 2, begun.people, ask, far, rises=False)
-    return [found[s][0] if s in found else None for s in range(n.shape[1])]
+    alarms = _side_by_side(n, x, of, begun.alpha / 2, begun.people, ask, far, rises=False)
+    return [alarms[s][0] if s in alarms else None for s in range(n.shape[1])]

@@ -87,12 +87,12 @@ def main() -> None:
         case = make_case(options.rows, folder)
         bare = [sys.executable, "-c", BARE, str(folder / "adult.parquet"), str(folder / "adult.skops")]
         ours = [sys.executable, str(ROOT / "cli.py"), "audit", str(case), "--out", str(folder / "run")]
-        found: dict[str, list[tuple[float, float, float]]] = {"bare": [], "ours": []}
+        measurements: dict[str, list[tuple[float, float, float]]] = {"bare": [], "ours": []}
         for _ in range(options.repeats):
-            found["bare"].append(measured(bare))
-            found["ours"].append(measured(ours))
+            measurements["bare"].append(measured(bare))
+            measurements["ours"].append(measured(ours))
     print("| rows | side | CPU s | wall s | peak MiB, all processes |\n|---|---|---|---|---|")
-    middle = {side: [statistics.median(v) for v in zip(*runs, strict=True)] for side, runs in found.items()}
+    middle = {side: [statistics.median(v) for v in zip(*runs, strict=True)] for side, runs in measurements.items()}
     for side, (cpu, wall, peak) in middle.items():
         print(f"| {options.rows:,} | {side} | {cpu:.1f} | {wall:.1f} | {peak:,.0f} |")
     b, o = middle["bare"][0], middle["ours"][0]

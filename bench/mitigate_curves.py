@@ -192,8 +192,8 @@ def show(name: str, rows: pd.DataFrame, splits: int) -> None:
         away = (wide[what]["constrained boosting"] - wide[what]["ExponentiatedGradient"]).dropna()
         by = away.groupby("tolerance").agg(["mean", "std", "count"])
         half = t.ppf(0.975, by["count"] - 1) * by["std"] / np.sqrt(by["count"])
-        said = [f"{k:g}: {m:+.4f} +- {h:.4f}" for k, m, h in zip(by.index, by["mean"], half, strict=True)]
-        print(f"{what} minus peer's, paired by split: {'; '.join(said)}")
+        differences = [f"{k:g}: {m:+.4f} +- {h:.4f}" for k, m, h in zip(by.index, by["mean"], half, strict=True)]
+        print(f"{what} minus peer's, paired by split: {'; '.join(differences)}")
 
 
 if __name__ == "__main__":

@@ -36,20 +36,20 @@ def models(folder: Path, x: pd.DataFrame, y: np.ndarray) -> dict[str, Path]:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    made = {
+    estimators = {
         "logistic regression": make_pipeline(StandardScaler(), LogisticRegression()),
         "random forest, 100 trees": RandomForestClassifier(100, max_depth=10, random_state=0, n_jobs=1),
         "histogram boosting, 100 trees": HistGradientBoostingClassifier(random_state=0),
         "network, 64 and 32": make_pipeline(StandardScaler(), MLPClassifier((64, 32), max_iter=8, random_state=0)),
     }
-    found = {}
-    for number, (name, model) in enumerate(made.items()):
-        found[name] = folder / f"{number}.skops"
-        skops.io.dump(model.fit(x, y), found[name])
-    found["LightGBM, 100 trees"], found["XGBoost, 100 trees"] = folder / "l.txt", folder / "x.json"
-    lightgbm.LGBMClassifier(verbose=-1, n_jobs=1).fit(x, y).booster_.save_model(found["LightGBM, 100 trees"])
-    xgboost.XGBClassifier(n_estimators=100, n_jobs=1).fit(x, y).save_model(found["XGBoost, 100 trees"])
-    return found
+    paths = {}
+    for number, (name, model) in enumerate(estimators.items()):
+        paths[name] = folder / f"{number}.skops"
+        skops.io.dump(model.fit(x, y), paths[name])
+    paths["LightGBM, 100 trees"], paths["XGBoost, 100 trees"] = folder / "l.txt", folder / "x.json"
+    lightgbm.LGBMClassifier(verbose=-1, n_jobs=1).fit(x, y).booster_.save_model(paths["LightGBM, 100 trees"])
+    xgboost.XGBClassifier(n_estimators=100, n_jobs=1).fit(x, y).save_model(paths["XGBoost, 100 trees"])
+    return paths
 
 
 def cpu(process: int) -> float:
@@ -64,14 +64,14 @@ def asked(path: Path, rows: pd.DataFrame, repeats: int) -> tuple[float, Any]:
     spent = []
     with Worker(path) as worker:
         positive = worker.info.classes[1]
-        found = worker.answer(rows[:1000], positive)  # warm
+        answer = worker.answer(rows[:1000], positive)  # warm
         assert worker._held is not None
         child = worker._held.child
         for _ in range(repeats):
             before = cpu(child.pid)
-            found = worker.answer(rows, positive)
+            answer = worker.answer(rows, positive)
             spent.append(cpu(child.pid) - before)
-    return statistics.median(spent), found
+    return statistics.median(spent), answer
 
 
 def main() -> None:

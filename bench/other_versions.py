@@ -48,8 +48,8 @@ def main(versions: list[str]) -> int:
                 get = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"]
                 subprocess.run([*get, str(packages), f"weasyprint=={version}"], check=True)
             report = folder / f"{version}.pdf"
-            given = ("report", str(folder / "run"), "--key", str(folder / "key.p12"), "--out", str(report))
-            must(assay(*given, packages=packages))
+            arguments = ("report", str(folder / "run"), "--key", str(folder / "key.p12"), "--out", str(report))
+            must(assay(*arguments, packages=packages))
             again = folder / f"{version}-again.pdf"
             done = assay("verify", str(report), "--json", "--print-again", str(again))
             checks = {c["check"]: c for c in json.loads(done.stdout)["checks"]}

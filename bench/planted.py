@@ -131,8 +131,8 @@ def searched(
     coded = code_rows(CASE, frame, Decisions(ask(frame), None, "t"))
     facts = ModelFacts("path", None, None, None, (), None, None)
     spec = StressSpec(columns=weakness.columns or FEATURES[:1], kinds=weakness.kinds, depth=weakness.depth)
-    given = Fed(frame, FEATURES, coded, ask if weakness.sunk is not None else None, facts)
-    for entry in serving(CASE, given, spec, Settings(seed=seed)).entries:
+    fed = Fed(frame, FEATURES, coded, ask if weakness.sunk is not None else None, facts)
+    for entry in serving(CASE, fed, spec, Settings(seed=seed)).entries:
         if entry.confirmed.worse:
             yield entry
 

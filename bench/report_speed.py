@@ -152,11 +152,11 @@ def standards(pdf: Path) -> str:
     tool = shutil.which("verapdf")
     if tool is None:
         return "veraPDF: not run, it is not on PATH"
-    said = []
+    verdicts = []
     for flavour in ("3a", "ua1"):
         done = subprocess.run([tool, "-f", flavour, "--format", "text", str(pdf)], capture_output=True, text=True)
-        said.append(f"{flavour} {done.stdout.split(' ')[0]}")
-    return "veraPDF: " + ", ".join(said)
+        verdicts.append(f"{flavour} {done.stdout.split(' ')[0]}")
+    return "veraPDF: " + ", ".join(verdicts)
 
 
 def main() -> None:
@@ -190,8 +190,8 @@ def main() -> None:
         rows = [
             ("reference: one page of text by WeasyPrint", measured("reference", repeat=n)),
             *(
-                (f"printed and signed, {said}, {place}", measured(work, args.run.resolve(), ada, pdf, annex, repeat=n))
-                for annex, said in (("none", "no annex"), ("full", "full"))
+                (f"printed and signed, {title}, {place}", measured(work, args.run.resolve(), ada, pdf, annex, repeat=n))
+                for annex, title in (("none", "no annex"), ("full", "full"))
                 for work, place in (("issue", "a new process"), ("issue again", "a running app"))
             ),
         ]
@@ -208,8 +208,8 @@ def main() -> None:
         for words, (cpu, wall, memory, _) in rows:
             print(f"| {words:44} | {cpu:.3f} | {cpu / unit:.1f} | {wall:.3f} | {memory:.0f} |")
         with pikepdf.open(pdf) as document:
-            told = "" if args.printing else f" {rows[5][1][3]}."
-            print(f"\nThe full one: {len(document.pages)} pages, {pdf.stat().st_size:,} bytes.{told}")
+            note = "" if args.printing else f" {rows[5][1][3]}."
+            print(f"\nThe full one: {len(document.pages)} pages, {pdf.stat().st_size:,} bytes.{note}")
         print(standards(pdf) + "\n")
 
 

@@ -83,8 +83,8 @@ def theirs(path: Path, out: Path) -> None:
     connection.execute("SET enable_progress_bar = false")
     columns = "sex, race, label, decision, score"
     file = f"read_csv('{path}', all_varchar = true)" if path.suffix == ".csv" else f"read_parquet('{path}')"
-    found = connection.sql(f"SELECT {columns}, count(*) FROM {file} GROUP BY ALL").to_arrow_table()
-    print(found.num_rows, file=sys.stderr)
+    table = connection.sql(f"SELECT {columns}, count(*) FROM {file} GROUP BY ALL").to_arrow_table()
+    print(table.num_rows, file=sys.stderr)
 
 
 def alone(who: str, path: Path) -> tuple[float, float, float]:
@@ -127,9 +127,12 @@ def growth() -> None:
         for _ in range(3):
             start = time.perf_counter()
             margins, _ = margins_of(cube_of(coded))
-            found = measure(margins, Settings())
+            measures = measure(margins, Settings())
             best = min(best, time.perf_counter() - start)
-        print(f"| {rows:,} | {groups} | {scores:,} | {best:.2f} | {len(found.rates) + len(found.gaps)} |", flush=True)
+        print(
+            f"| {rows:,} | {groups} | {scores:,} | {best:.2f} | {len(measures.rates) + len(measures.gaps)} |",
+            flush=True,
+        )
 
 
 def main() -> None:

@@ -80,10 +80,10 @@ def equal(a: Any, b: Any) -> bool:
     )
 
 
-def timed(work: Any, *given: Any) -> tuple[float, Any]:
+def timed(work: Any, *arguments: Any) -> tuple[float, Any]:
     start = time.perf_counter()
-    found = work(*given)
-    return time.perf_counter() - start, found
+    result = work(*arguments)
+    return time.perf_counter() - start, result
 
 
 def side_by_side(rows: list[int], repeats: int, master: str, folder: Path) -> None:

@@ -46,8 +46,8 @@ def black_box(bench: Bench, many: int) -> list[Fitted]:
                 continue
             literals = rng.choice(len(bench.literals.names), 2, replace=False)
             point = Point(kind, column, tuple(sorted(int(v) for v in literals)))
-        if (found := bench.try_out(point, number)) is not None:
-            done.append(found)
+        if (fitted := bench.try_out(point, number)) is not None:
+            done.append(fitted)
     return done
 
 
@@ -70,12 +70,12 @@ def main() -> None:
             f"{mine.fits} fits: by influence, then TPE {seconds:.1f} s; black box {time.perf_counter() - began:.1f} s"
         )
     for aim in bench.figures.aims:
-        said = []
+        cells = []
         for entries in (mine.entries, other):
             changes = [aim.sign * e.confirmed.change for e in entries if e.aim == aim]
-            said.append(f"{max(changes):+.3f}" if changes else "none")
+            cells.append(f"{max(changes):+.3f}" if changes else "none")
         name = aim.words() + (f", {aim.lowest} lower" if aim.lowest else "")
-        print(f"{name:45} ours {said[0]:>8}   black box {said[1]:>8}")
+        print(f"{name:45} ours {cells[0]:>8}   black box {cells[1]:>8}")
 
 
 if __name__ == "__main__":

@@ -159,14 +159,14 @@ def main() -> None:
             "| last page, ms |"
         )
         print("|---|---|---|---|---|---|---|---|")
-        for kind, given in (("plain", None), ("real", real)):
+        for kind, page_data in (("plain", None), ("real", real)):
             with place(args.url, folder, kind) as url:
-                filled = BLOCK / statistics.median(fill(url, args.events, given))
+                filled = BLOCK / statistics.median(fill(url, args.events, page_data))
                 size = size_of(url)
                 check = median(partial(checked, url, args.events), args.repeat)
                 page = median(partial(last_page, url), 10 * args.repeat)
-                single = statistics.median(singles(url, args.events, args.singles, given))
-                alone = statistics.median(bare(url, args.events + args.singles, args.singles, given))
+                single = statistics.median(singles(url, args.events, args.singles, page_data))
+                alone = statistics.median(bare(url, args.events + args.singles, args.singles, page_data))
                 print(
                     f"| {kind} | {filled:,.0f} | {1000 * single:.2f} | {1000 * alone:.2f} | {size / 1e6:,.1f} "
                     f"| {size / args.events:,.0f} | {check:.2f} | {1000 * page:.1f} |",

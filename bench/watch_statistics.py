@@ -74,8 +74,15 @@ def alarms(runs: int, seed: int) -> Iterator[list[str]]:
             z = np.abs(z_values(side, hit))
             each = z.max() >= 1.96, z[99::100].max() >= 1.96, z[-1] >= 1.96
             fired += [log_e.max() >= np.log(1 / ALPHA), *each]
-        told = [f"{100 * f / runs:.1f} %" for f in fired]
-        yield [arrival(share), f"{rate:g}", f"{limit:g}", f"{many:,}", told[0], *(told[1:] if not limit else ["-"] * 3)]
+        shares = [f"{100 * f / runs:.1f} %" for f in fired]
+        yield [
+            arrival(share),
+            f"{rate:g}",
+            f"{limit:g}",
+            f"{many:,}",
+            shares[0],
+            *(shares[1:] if not limit else ["-"] * 3),
+        ]
 
 
 def arrival(share: float | None) -> str:

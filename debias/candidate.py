@@ -56,9 +56,9 @@ class Candidate:
 
     def decide(self, rows: Ints) -> Ints:
         """Decisions (len(rows),), 1 is positive."""
-        found: Ints = self.positive[rows]
-        assert (found >= 0).all(), "the candidate decides validation and test rows only"
-        return found
+        decisions: Ints = self.positive[rows]
+        assert (decisions >= 0).all(), "the candidate decides validation and test rows only"
+        return decisions
 
     def score_of(self, rows: Ints) -> Floats | None:
         """Scores (len(rows),) or None."""
@@ -128,8 +128,8 @@ def outcomes_of(task: Task, rows: Ints) -> Any:
 def joint_of(task: Task, attributes: tuple[str, ...]) -> tuple[Ints, list[tuple[str, ...]]]:
     """The joint group of every row over these attributes, (n,), and the groups' names."""
     axes = [task.case.data.sensitive.index(a) for a in attributes]
-    found, joint = np.unique(task.codes[:, axes], axis=0, return_inverse=True)
-    names = [tuple(task.levels[a][c] for a, c in zip(axes, code, strict=True)) for code in found.tolist()]
+    unique_codes, joint = np.unique(task.codes[:, axes], axis=0, return_inverse=True)
+    names = [tuple(task.levels[a][c] for a, c in zip(axes, code, strict=True)) for code in unique_codes.tolist()]
     return joint.reshape(-1).astype(np.int64), names
 
 
@@ -176,6 +176,6 @@ def answers_of(
         with open_model(task.case.model, allow, path, made_here=True) as worker:
             bind(task.case, worker, task.frame.iloc[rows], list(frame.columns))
             rule = rule_of(task.case, worker.info, labels_of(task.case, task.frame), candidate=not again)
-            found = answer(worker, rule, frame)
-    positive[rows], score[rows] = found.positive, np.nan if found.score is None else found.score
-    return positive, score, found.cut
+            answered = answer(worker, rule, frame)
+    positive[rows], score[rows] = answered.positive, np.nan if answered.score is None else answered.score
+    return positive, score, answered.cut

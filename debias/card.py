@@ -174,8 +174,8 @@ def _listed_features(m: Mitigation) -> str:
     return f", save {' and '.join(_escaped(a) for a in both)}, which the case lists among its features" if both else ""
 
 
-def _names(found: Names | UnsetType) -> Names:
-    return () if isinstance(found, UnsetType) else found
+def _names(names: Names | UnsetType) -> Names:
+    return () if isinstance(names, UnsetType) else names
 
 
 def _aim(constraint: Aim) -> str:
@@ -201,8 +201,8 @@ def _figures(m: Mitigation) -> str:
     for metric in (ACCURACY, SELECTION_RATE, TRUE_POSITIVE_RATE, FALSE_POSITIVE_RATE):
         cells = []
         for arm in arms.values():
-            found = [r for r in arm.rates if r.metric == metric and not r.attribute]
-            cells.append(_interval(found[0]) if found else "n/a")
+            rates = [r for r in arm.rates if r.metric == metric and not r.attribute]
+            cells.append(_interval(rates[0]) if rates else "n/a")
         rows.append([metric.replace("_", " "), *cells])
     shown = {
         (SELECTION_RATE, "difference"),

@@ -167,7 +167,7 @@ def compare(
     keep = ~rare_people(coded, settings.floor)
     after = candidate[0].positive.astype(np.int64)
     joint = joint_of(take(coded, keep), after[keep])
-    found = changes(
+    all_changes = changes(
         joint,
         margins,
         reference=dict(settings.reference),
@@ -181,7 +181,7 @@ def compare(
         before,
         moved,
         last,
-        _comparable(found, before, moved, last),
+        _comparable(all_changes, before, moved, last),
         flips_of(take(coded, keep), after[keep], margins, favourable),
         last.notes,
     )
@@ -192,18 +192,18 @@ def _figures(arm: Arm | None) -> dict[tuple[object, ...], float | None]:
     if arm is None:
         return {}
     m = arm.measures
-    found: dict[tuple[object, ...], float | None] = {(r.metric, r.attribute, r.group, "rate"): r.value for r in m.rates}
-    return found | {(g.metric, g.attribute, None, g.kind): g.value for g in m.gaps}
+    rates: dict[tuple[object, ...], float | None] = {(r.metric, r.attribute, r.group, "rate"): r.value for r in m.rates}
+    return rates | {(g.metric, g.attribute, None, g.kind): g.value for g in m.gaps}
 
 
-def _comparable(found: Sequence[Change], before: Arm, moved: Arm | None, after: Arm) -> tuple[Change, ...]:
+def _comparable(all_changes: Sequence[Change], before: Arm, moved: Arm | None, after: Arm) -> tuple[Change, ...]:
     """The changes of figures that both arms have, beside the baseline's: of decisions that are (nearly) all alike they
     have no ratio (audit.gaps)."""
     first, between, last = (_figures(arm) for arm in (before, moved, after))
-    keys = [(c.metric, c.attribute, c.group, c.kind) for c in found]
+    keys = [(c.metric, c.attribute, c.group, c.kind) for c in all_changes]
     return tuple(
         replace(c, matched=between.get(key))
-        for c, key in zip(found, keys, strict=True)
+        for c, key in zip(all_changes, keys, strict=True)
         if first.get(key) is not None and last.get(key) is not None
     )
 
@@ -215,7 +215,7 @@ def flips_of(coded: CodedRows, after: Ints, margins: Sequence[Margin], favourabl
     from audit.stats import holm
 
     joint = joint_of(coded, after)
-    found: list[tuple[tuple[str, ...], tuple[str, ...], int, int, int, float]] = []
+    flip_rows: list[tuple[tuple[str, ...], tuple[str, ...], int, int, int, float]] = []
     for margin in margins:
         axes = [coded.attributes.index(a) for a in margin.attribute]
         table = {g: np.zeros((2, 2), dtype=np.int64) for g in margin.groups}
@@ -235,9 +235,9 @@ def flips_of(coded: CodedRows, after: Ints, margins: Sequence[Margin], favourabl
                 up, down = whole
             p = stats.above_nought(min(1.0, 2 * float(bdtr(min(up, down), up + down, 0.5)))) if up + down else 1.0
             rows.append((margin.attribute, group, int(n.sum()), gains, losses, p))
-        found += sorted(rows, key=lambda r: (-(r[3] + r[4]) / r[2], r[1]))
-    adjusted = holm(np.array([r[5] for r in found])) if found else np.zeros(0)
-    return tuple(Flip(*row, p_adjusted=float(p)) for row, p in zip(found, adjusted, strict=True))
+        flip_rows += sorted(rows, key=lambda r: (-(r[3] + r[4]) / r[2], r[1]))
+    adjusted = holm(np.array([r[5] for r in flip_rows])) if flip_rows else np.zeros(0)
+    return tuple(Flip(*row, p_adjusted=float(p)) for row, p in zip(flip_rows, adjusted, strict=True))
 
 
 def comparison_to_json(comparison: Comparison, floor: int) -> dict[str, Any]:

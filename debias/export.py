@@ -89,10 +89,10 @@ def export_onnx(task: Task, candidate: Candidate, allow: Sequence[str] = ()) -> 
                 # A copy of the audited estimator has its classes, which the case may call otherwise.
                 own = next((k for k, v in task.case.model.classes.items() if v == positive), positive)
                 positive = positive if at is not None else own
-                found = worker.call("to_onnx", frame, positive=np.array(positive))
+                reply = worker.call("to_onnx", frame, positive=np.array(positive))
         except ModelError as error:
             return Exported(None, error.problem, missing=error)
-        graph = arrays_in(_Graph, found)
+        graph = arrays_in(_Graph, reply)
         content = graph.onnx
         if not content:
             return Exported(None, graph.reason)

@@ -163,7 +163,7 @@ def refit(
     arrays |= {} if weight is None else {"sample_weight": weight}
     with open_model(task.case.model, allow) as worker:
         bind(task.case, worker, task.frame.iloc[rows], task.features)
-        found = worker.call("refit", task.part(rows), **arrays)
-    made = arrays_in(Fitted, found)
-    ignored = weight is not None and 0 in (made.weights_used, made.weights_effect)
-    return Refitted(made.model, made.weights, ignored)
+        reply = worker.call("refit", task.part(rows), **arrays)
+    fitted = arrays_in(Fitted, reply)
+    ignored = weight is not None and 0 in (fitted.weights_used, fitted.weights_effect)
+    return Refitted(fitted.model, fitted.weights, ignored)

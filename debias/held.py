@@ -38,12 +38,12 @@ def apart_of(
     names: Sequence[tuple[str, ...]], attributes: Sequence[str], loose: Collection[int], why: str
 ) -> tuple[Apart, ...]:
     """The values of single columns of which no joint group is held. names (G,): joint groups; loose: those not held."""
-    found = []
+    apart = []
     for place, attribute in enumerate(attributes):
         for value in sorted({name[place] for name in names} - {UNKNOWN}):
             if all(g in loose for g, name in enumerate(names) if name[place] == value):
-                found.append(Apart((attribute,), (value,), why))
-    return tuple(found)
+                apart.append(Apart((attribute,), (value,), why))
+    return tuple(apart)
 
 
 def held_gaps(
@@ -60,8 +60,8 @@ def held_gaps(
     for margin in margins:
         if loose := named.get(margin.attribute):
             hidden = margin.withheld | np.array([g in loose for g in margin.groups], dtype=bool)
-            found = gaps_of(replace(margin, withheld=hidden), metrics_for(margin.meaning), settings)
-            gap = pick([g for _, g in found], metric=metric, kind="difference", attribute=margin.attribute)
+            gaps = gaps_of(replace(margin, withheld=hidden), metrics_for(margin.meaning), settings)
+            gap = pick([g for _, g in gaps], metric=metric, kind="difference", attribute=margin.attribute)
             out += [] if gap is None else [gap]
     return out
 

@@ -364,8 +364,8 @@ class _Started(msgspec.Struct, frozen=True):
 
 def _read(home: Path, job_id: str) -> Job:
     try:
-        found = msgspec.convert(_document(folder(home, job_id) / "job.json"), _Started)
-        return Job(job_id, found.args, found.pid, found.ticks, found.started)
+        record = msgspec.convert(_document(folder(home, job_id) / "job.json"), _Started)
+        return Job(job_id, record.args, record.pid, record.ticks, record.started)
     except msgspec.ValidationError as error:
         raise InputError(
             "there is no such job", got=job_id, expected="the id of work started here", todo="start the work again"
@@ -374,10 +374,10 @@ def _read(home: Path, job_id: str) -> Job:
 
 def _document(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_bytes())
+        document = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return document if isinstance(document, dict) else {}
 
 
 def _whole(value: object) -> int:
@@ -462,8 +462,8 @@ def main(argv: Sequence[str]) -> int:
             save(case)
     if slot is not None:
         slot.release()
-    made = {} if code else same_work.output_digests(args, key)
-    write_whole(Path(place) / "exit.json", canonical({"exit_code": code, "ended": time.time(), **made}))
+    outputs = {} if code else same_work.output_digests(args, key)
+    write_whole(Path(place) / "exit.json", canonical({"exit_code": code, "ended": time.time(), **outputs}))
     return 0
 
 

@@ -57,8 +57,8 @@ def look_again(case: Case, out: Path, within: float = 0.02, seed: int = 0) -> tu
     task = task_of(case, load_rows(case, everything=True), seed)
     everyone = np.flatnonzero(task.label < 2)  # an outcome that is not known cannot look wrong
     rows, label = task.part(everyone).reset_index(drop=True), task.label[everyone]
-    found, _ = flags(rows, rows, label, label, seed)
-    if found is None:
+    flagged, _ = flags(rows, rows, label, label, seed)
+    if flagged is None:
         raise CaseError(
             "there are too few rows to say which outcomes look wrong",
             got=many(len(everyone), "row"),
@@ -66,7 +66,7 @@ def look_again(case: Case, out: Path, within: float = 0.02, seed: int = 0) -> tu
             todo="bring more rows, or look at all of them",
         )
     wanted = sample_size(within, EXPECTED)
-    lists = [("looks wrong", everyone[found])]
+    lists = [("looks wrong", everyone[flagged])]
     plan: list[Drawn] = []
     rng = np.random.default_rng(seed)
     for i, attribute in enumerate(case.data.sensitive):
@@ -82,13 +82,13 @@ def look_again(case: Case, out: Path, within: float = 0.02, seed: int = 0) -> tu
         frame.insert(1, case.data.id, task.frame[case.data.id].to_numpy()[frame.row - 1])
     write_once(out, frame.to_csv(index=False).encode())
     document = {
-        "looks_wrong": int(found.sum()),
+        "looks_wrong": int(flagged.sum()),
         "rows": len(everyone),
         "within": within,
         "samples": [to_json(p) for p in plan],
     }
     words = [
-        f"{int(found.sum()):,} of {many(len(everyone), 'outcome')} {are(int(found.sum()), 'looks', 'look')} wrong. "
+        f"{int(flagged.sum()):,} of {many(len(everyone), 'outcome')} {are(int(flagged.sum()), 'looks', 'look')} wrong. "
         f"{NOT_A_RATE}",
         f"For the share of wrong outcomes of a group within {percent(within, 1)} (at about {percent(EXPECTED, 0)}), "
         f"{wanted:,} of its rows {are(wanted)} drawn at random, or all where there are fewer:",

@@ -96,8 +96,10 @@ def run_mitigate(
     progress.stage("Comparing on untouched rows")
     settings = Settings(seed=seed, draws=draws, floor=floor, reference=case.data.reference)
     comparison = compared(task, original, candidate, settings)
-    made = picked_to_json(picked, sha256(candidate.content))
-    document = _document(task, original, candidate, comparison, settings, aim, tolerance, chosen, _earlier(out), made)
+    selection = picked_to_json(picked, sha256(candidate.content))
+    document = _document(
+        task, original, candidate, comparison, settings, aim, tolerance, chosen, _earlier(out), selection
+    )
     exported = None
     if onnx:
         progress.stage("Writing ONNX")
@@ -113,10 +115,10 @@ def run_mitigate(
     write_cards(out, document)
     if exported is not None and exported.missing is not None:
         raise exported.missing
-    found = record_in(Mitigation, document, FILE).constraint
-    if gate and not found.met:
-        reached = found.reached
-        apart = f"; not held, so stated apart: {named_apart(found)}" if found.apart else ""
+    judged = record_in(Mitigation, document, FILE).constraint
+    if gate and not judged.met:
+        reached = judged.reached
+        apart = f"; not held, so stated apart: {named_apart(judged)}" if judged.apart else ""
         if reached is None:
             raise GateBroken(
                 f"whether the constraint {aim.replace('_', ' ')} was met cannot be said",
@@ -128,7 +130,7 @@ def run_mitigate(
             f"the constraint {aim.replace('_', ' ')} was not met",
             got=(
                 f"a gap of {fixed(reached, 3)}"
-                if found.bound is None
+                if judged.bound is None
                 else f"a group's error {fixed(reached, 3)} above the original's error of everyone"
             )
             + f" on the test rows, the best that {row.title.lower()} reached{apart}",
@@ -192,9 +194,9 @@ def _document(
     tolerance: float,
     attributes: tuple[str, ...],
     earlier: list[dict[str, Any]],
-    made: dict[str, Any],
+    selection: dict[str, Any],
 ) -> dict[str, Any]:
-    """mitigation.json but for `onnx`. made: its keys `search` and `choice`."""
+    """mitigation.json but for `onnx`. selection: its keys `search` and `choice`."""
     method = candidate.method
     splits = task.splits
     case = task.case
@@ -205,8 +207,8 @@ def _document(
         )
     if (note := unmatched(comparison.matched, comparison.candidate)) is not None:
         notes.append(note)
-    told = comparison_to_json(comparison, settings.floor)
-    if (left := told.get(KEY)) is not None:
+    comparison_json = comparison_to_json(comparison, settings.floor)
+    if (left := comparison_json.get(KEY)) is not None:
         notes.append(record_in(LeftToCube, left, FILE).why)
     return {
         "schema": SCHEMA,
@@ -244,15 +246,15 @@ def _document(
             "made_by": "seed" if splits.own else "case",
         },
         "constraint": _constraint(comparison, settings, aim, tolerance, attributes, candidate),
-        **told,
+        **comparison_json,
         "policy": case.policy.named(),
         "settings": settings.to_json(),
         "tool": tool(),
-        "notes": [*dict.fromkeys(notes), *notes_of_choice(made.get("choice"))],
+        "notes": [*dict.fromkeys(notes), *notes_of_choice(selection.get("choice"))],
         "decision": None,
         "decisions": [],
         "earlier": earlier,
-        **made,
+        **selection,
     }
 
 
@@ -355,8 +357,8 @@ def _figure(value: float | None) -> str:
 
 
 def _gap(arm: Arm, metric: str, attribute: Sequence[str]) -> float | None:
-    found = pick(arm.gaps, metric=metric, kind="difference", attribute=tuple(attribute))
-    return None if found is None else found.value
+    gap = pick(arm.gaps, metric=metric, kind="difference", attribute=tuple(attribute))
+    return None if gap is None else gap.value
 
 
 class _Compared(Record, frozen=True):

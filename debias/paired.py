@@ -181,8 +181,8 @@ def _sums(joint: Joint, margin: Margin) -> _Sums:
     into = np.array([place.get(group, -1) for group in named], dtype=np.int64)
     order = np.argsort(into, kind="stable")
     order = order[into[order] >= 0]
-    found, starts = np.unique(into[order], return_index=True)
-    return _Sums(order, starts.astype(np.int64), found, len(margin.groups))
+    unique_groups, starts = np.unique(into[order], return_index=True)
+    return _Sums(order, starts.astype(np.int64), unique_groups, len(margin.groups))
 
 
 def distinct(metrics: Sequence[Metric]) -> list[Metric]:

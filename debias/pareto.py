@@ -206,8 +206,8 @@ class Judge:
     def of(self, positive: Ints) -> dict[str, Any]:
         """Figures and counts of decisions (rows,). Raises DataError where no gap can be estimated."""
         margins = self.margins(positive)
-        found = figures_of(margins, self.aim, self.attributes, self.settings)
-        return {**found.to_json(), "counts": entries_of(margins, self.settings.floor)}
+        figures = figures_of(margins, self.aim, self.attributes, self.settings)
+        return {**figures.to_json(), "counts": entries_of(margins, self.settings.floor)}
 
     def matched(self, candidate: Candidate) -> dict[str, Any] | None:
         """The original with its threshold moved to select as many of the same rows, or None without scores."""
@@ -256,14 +256,14 @@ def _trial(
         candidate = fit_candidate(
             task, original, method, aim, 0.02 if tolerance is None else tolerance, attributes, seed, allow, hyper
         )
-        found = {
+        measured = {
             "model": sha256(candidate.content),
             **judge.of(candidate.decide(judge.rows)),
             "matched": judge.matched(candidate),
         }
     except AssayError as error:
         return _Tried.of({**entry, "failed": error.message, **nothing, "notes": []})
-    return _Tried.of({**entry, "failed": None, **found, "notes": list(candidate.notes)})
+    return _Tried.of({**entry, "failed": None, **measured, "notes": list(candidate.notes)})
 
 
 def parts_of(parameters: dict[str, Any]) -> tuple[float | None, dict[str, float] | None]:
@@ -422,16 +422,16 @@ def digest_of(document: Mapping[str, Any]) -> str:
 
 def table_of(document: dict[str, Any]) -> list[str]:
     """The front as lines for a terminal."""
-    found = record_in(Search, document, FILE)
-    on = [t for t in found.trials if t.front]
-    weighed = words_of(found.asked.constraint)
+    search = record_in(Search, document, FILE)
+    on = [t for t in search.trials if t.front]
+    weighed = words_of(search.asked.constraint)
     gap = f"{weighed.full.removeprefix('the ')} [95 %]"
     lines = [
-        f"{found.case.name if found.case else ''}: {many(len(found.trials), 'candidate')} tried, {len(on)} on the "
-        f"front; measured on {many(found.splits.judge, 'validation row')}.",
+        f"{search.case.name if search.case else ''}: {many(len(search.trials), 'candidate')} tried, {len(on)} on the "
+        f"front; measured on {many(search.splits.judge, 'validation row')}.",
         "",
         f"{'':>5}  {'method':24}{'tolerance':>10}  {'loss [95 %]':24}{gap:32}moved threshold: loss, {weighed.short}",
-        f"{'':>5}  {'original':24}{'':>10}  {_span(found.original.loss):24}{_span(found.original.gap)}",
+        f"{'':>5}  {'original':24}{'':>10}  {_span(search.original.loss):24}{_span(search.original.gap)}",
     ]
     for t in sorted(on, key=lambda t: 0.0 if t.loss is None else t.loss.value):
         at = t.parameters.get("tolerance")
@@ -442,7 +442,7 @@ def table_of(document: dict[str, Any]) -> list[str]:
         )
     if not on:
         lines.append("The front is empty: the original, as it is, beats every candidate.")
-    lines += ["", *(f"Note: {n}" for n in found.notes)]
+    lines += ["", *(f"Note: {n}" for n in search.notes)]
     lines += [f"Notice: {m}" for m in sorted({METHODS[t.method].notice or "" for t in on} - {""})]
     return [*lines, "Take one: assay mitigate CASE.toml --pick NUMBER --reason TEXT --by NAME --out DIR"]
 

@@ -69,7 +69,7 @@ def figures_of(margins: Sequence[Margin], aim: str, attributes: Sequence[str], s
         return Figures(1 - accuracy.value, 1 - accuracy.high, 1 - accuracy.low, **worst, selection_rate=selected.value)
     parts = parts_of(CONSTRAINTS[aim].metric, everyone.meaning)
     shared = replace(settings, alpha=settings.alpha / len(attributes))
-    found = {}
+    gaps = {}
     reasons = []
     for attribute in attributes:
         margin = by[(attribute,)]
@@ -91,22 +91,22 @@ def figures_of(margins: Sequence[Margin], aim: str, attributes: Sequence[str], s
         if result.value is None or result.low is None or result.high is None:
             reasons.append(f"by {attribute}: {result.reason}")
         else:
-            found[attribute] = (result.value, result.low, result.high)
-    if not found:
+            gaps[attribute] = (result.value, result.low, result.high)
+    if not gaps:
         raise DataError(
             "no gap can be estimated on the rows to choose on",
             got="; ".join(reasons),
             expected="two groups with people to compare",
             todo="name another attribute, or bring more rows",
         )
-    most = max(found, key=lambda a: (found[a][2], a))
+    most = max(gaps, key=lambda a: (gaps[a][2], a))
     return Figures(
         loss=1 - accuracy.value,
         loss_low=1 - accuracy.high,
         loss_high=1 - accuracy.low,
-        gap=max(v for v, _, _ in found.values()),
-        gap_low=max(low for _, low, _ in found.values()),
-        gap_high=found[most][2],
+        gap=max(v for v, _, _ in gaps.values()),
+        gap_low=max(low for _, low, _ in gaps.values()),
+        gap_high=gaps[most][2],
         attribute=most,
         selection_rate=selected.value,
     )
@@ -118,25 +118,25 @@ def _worst(
     """gap, gap_low, gap_high, attribute and group of the group that errs most. Raises DataError where none is known."""
     members = {a: comparable(by[(a,)], settings.floor) for a in attributes}
     alpha = settings.alpha / max(1, sum(len(m) for m in members.values()))
-    found = []
+    errors = []
     for attribute, known in members.items():
         rates = group_rates(by[(attribute,)], accuracy, alpha)
-        found += [
+        errors += [
             (1 - r.value, 1 - r.high, 1 - r.low, attribute, r.group[0])
             for r in (rates[g] for g in known)
             if r.value is not None and r.low is not None and r.high is not None
         ]
-    if not found:
+    if not errors:
         raise DataError(
             "no group's error can be estimated on the rows to choose on",
             expected="a group with people whose outcomes are known",
             todo="name another attribute, or bring more rows",
         )
-    value, _, _, attribute, group = max(found, key=lambda f: (f[0], f[3], f[4]))
+    value, _, _, attribute, group = max(errors, key=lambda f: (f[0], f[3], f[4]))
     return {
         "gap": value,
-        "gap_low": max(f[1] for f in found),
-        "gap_high": max(f[2] for f in found),
+        "gap_low": max(f[1] for f in errors),
+        "gap_high": max(f[2] for f in errors),
         "attribute": attribute,
         "group": group,
     }
@@ -212,9 +212,9 @@ class _Counted(Record, frozen=True):
 
 def front_in(document: Mapping[str, Any]) -> list[bool]:
     """The front of search.json. Until `front_among` says that the original takes part, it is of candidates alone."""
-    found = record_in(_Fronted, document, "search.json")
-    beside = [place(found.original)] if found.front_among == ORIGINAL_BEATS else []
-    return front_of([place(t) for t in found.trials], beside)
+    search = record_in(_Fronted, document, "search.json")
+    beside = [place(search.original)] if search.front_among == ORIGINAL_BEATS else []
+    return front_of([place(t) for t in search.trials], beside)
 
 
 def place(entry: Placed | Trial | Place) -> tuple[float, float] | None:
@@ -226,7 +226,7 @@ def place(entry: Placed | Trial | Place) -> tuple[float, float] | None:
 
 def figures_again(document: Mapping[str, Any], margins: Sequence[Any]) -> dict[str, Any]:
     """The figures of one entry of search.json from its counts, as they are written there."""
-    found = record_in(_Counted, document, "search.json")
-    read = margins_from_json({**found.counts, "margins": list(margins)})
-    settings = Settings.from_json(found.settings)
-    return figures_of(read, found.asked.constraint, found.asked.attributes, settings).to_json()
+    search = record_in(_Counted, document, "search.json")
+    read = margins_from_json({**search.counts, "margins": list(margins)})
+    settings = Settings.from_json(search.settings)
+    return figures_of(read, search.asked.constraint, search.asked.attributes, settings).to_json()

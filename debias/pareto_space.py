@@ -63,10 +63,10 @@ def methods_to_search(constraint: str, methods: Sequence[str] | None) -> tuple[M
 def starts(methods: Sequence[MethodRow]) -> list[Point]:
     """Where to begin: every method as it stands."""
     longest = max(len(m.starts) for m in methods)
-    found = []
+    points = []
     for place in range(longest):
-        found += [Point(m.name, dict(m.starts[place])) for m in methods if place < len(m.starts)]
-    return found
+        points += [Point(m.name, dict(m.starts[place])) for m in methods if place < len(m.starts)]
+    return points
 
 
 def propose(

@@ -80,12 +80,12 @@ def pick(
     )
 
 
-def choice_of(search: Search, digest: str, entry: Trial, said: ChoiceReason) -> Choice:
+def choice_of(search: Search, digest: str, entry: Trial, statement: ChoiceReason) -> Choice:
     """The record of a choice: from which search (its document and sha256) which candidate, and what a person said."""
     return {
         "trial": entry.trial,
         "on_front": entry.front,
-        **to_json(said),
+        **to_json(statement),
         "search": {"file": FILE, "sha256": digest},
         "looked_at": len(search.trials),
         "front": [t.trial for t in search.trials if t.front],
@@ -136,15 +136,15 @@ def make_again(
 
 def _entry(search: Search, trial: int) -> Trial:
     known = [t.trial for t in search.trials if t.failed is None]
-    found = next((t for t in search.trials if t.trial == trial), None)
-    if found is None or found.failed is not None:
+    entry = next((t for t in search.trials if t.trial == trial), None)
+    if entry is None or entry.failed is not None:
         raise InputError(
             "this candidate cannot be picked",
-            got=f"{trial}" if found is None else f"{trial}, which failed: {found.failed}",
+            got=f"{trial}" if entry is None else f"{trial}, which failed: {entry.failed}",
             expected=f"a number of the search: {', '.join(map(str, known[:30]))}{', ...' if len(known) > 30 else ''}",
             todo="take one from the front",
         )
-    return found
+    return entry
 
 
 def _same_case(case: Case, search: Search) -> None:

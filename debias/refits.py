@@ -101,12 +101,12 @@ class Cloned(Refits):
         both = pd.concat([rows, asked], ignore_index=True)
         worker = self._free.get()
         try:
-            found = worker.call(
+            reply = worker.call(
                 "refit_answer", both, labels=names[label], positive=np.asarray(self._rule.own), seed=np.array(seed)
             )
         finally:
             self._free.put(worker)
-        own = arrays_in(_Answers, found)
+        own = arrays_in(_Answers, reply)
         answered = _KnownAnswers(worker.info, Answer(own.scores, own.decided))
         done = answer(answered, self._rule, asked)  # type: ignore[arg-type]
         score = done.score if done.score is not None else done.positive.astype(np.float64)
@@ -170,10 +170,10 @@ def refitting(
     """
     path = task.case.model.path
     with ExitStack() as stack:
-        found = _refitting(task, allow, own, workers, stack)
+        refits = _refitting(task, allow, own, workers, stack)
         model = "" if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
         # What a worker is asked is kept where it is asked.
-        yield found if kept is None or isinstance(found, Cloned) else Remembered(found, kept, model)
+        yield refits if kept is None or isinstance(refits, Cloned) else Remembered(refits, kept, model)
 
 
 def _refitting(task: Task, allow: Sequence[str], own: bool, workers: Sequence[Any], stack: ExitStack) -> Refits:

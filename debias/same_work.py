@@ -42,12 +42,12 @@ def key_of(args: Sequence[str]) -> str | None:
         return None
     types = sorted(allowed[1::2])
     try:
-        found = hashlib.sha256(json.dumps([VERSION, versions(), types, allowed_code(types)]).encode())
+        hasher = hashlib.sha256(json.dumps([VERSION, versions(), types, allowed_code(types)]).encode())
         for name, content in _inputs(Path(args[1])):
-            found.update(json.dumps([name, content]).encode())
+            hasher.update(json.dumps([name, content]).encode())
     except (OSError, ValueError, LookupError):
         return None
-    return found.hexdigest()
+    return hasher.hexdigest()
 
 
 def note(args: Sequence[str], place: Path) -> str | None:
@@ -93,11 +93,11 @@ def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _digest(path: Path) -> str:
-    found = hashlib.sha256()
+    hasher = hashlib.sha256()
     with path.open("rb") as stream:
         while block := stream.read(_BLOCK):
-            found.update(block)
-    return found.hexdigest()
+            hasher.update(block)
+    return hasher.hexdigest()
 
 
 def output_digests(args: Sequence[str], key: str | None) -> dict[str, Any]:

@@ -58,11 +58,11 @@ def _joint(x: pd.DataFrame, columns: Sequence[str]) -> Ints:
 
 def _groups(sensitive_features: Any, rows: int) -> pd.DataFrame:
     """Groups handed over beside the table, as one; a column each. Raises TableError where the lengths differ."""
-    found = pd.DataFrame(sensitive_features).reset_index(drop=True)
-    found.columns = pd.Index([str(c) for c in found.columns])
-    if len(found) != rows:
-        raise TableError("sensitive_features are of other rows", got=len(found), expected=f"{rows}, as many as X has")
-    return found
+    groups = pd.DataFrame(sensitive_features).reset_index(drop=True)
+    groups.columns = pd.Index([str(c) for c in groups.columns])
+    if len(groups) != rows:
+        raise TableError("sensitive_features are of other rows", got=len(groups), expected=f"{rows}, as many as X has")
+    return groups
 
 
 class ConstrainedBoosting(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -114,8 +114,8 @@ class ConstrainedBoosting(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_classification_targets(y)
         self.classes_, label = np.unique(y, return_inverse=True)
         if len(self.classes_) != 2:
-            found = many(len(self.classes_), "class")
-            raise TableError("Only binary classification is supported", got=found, expected="two classes")
+            class_count = many(len(self.classes_), "class")
+            raise TableError("Only binary classification is supported", got=class_count, expected="two classes")
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=np.float64)
         if weight is not None and len(np.unique(label[weight > 0])) < 2:
             raise TableError("only one class has weight", got="1 class", expected="rows of two classes with weight")
@@ -188,14 +188,14 @@ class ConstrainedBoosting(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities (n, 2) in the order of classes_."""
         check_is_fitted(self)
-        found: np.ndarray = self.pipeline_.predict_proba(self._table(X, reset=False)[self.columns_])
-        return found
+        probabilities: np.ndarray = self.pipeline_.predict_proba(self._table(X, reset=False)[self.columns_])
+        return probabilities
 
     def predict(self, X: Any) -> np.ndarray:
         """The class of each row: the last where its probability is at least one half."""
         check_is_fitted(self)
-        found: np.ndarray = self.classes_[(self.predict_proba(X)[:, 1] >= 0.5).astype(np.int64)]
-        return found
+        y_pred: np.ndarray = self.classes_[(self.predict_proba(X)[:, 1] >= 0.5).astype(np.int64)]
+        return y_pred
 
 
 def gap_bound(
@@ -235,10 +235,10 @@ def gap_bound(
         n = np.bincount(group[rows], minlength=len(large)).astype(np.float64)
         hit = np.bincount(group[rows], decided[rows] == good, minlength=len(large)).astype(np.float64)
         strata.append((hit[large], n[large]))
-    found = stats.largest_gap(strata, kind="difference", seed=0, draws=500, alpha=alpha, reference=None)
-    if found.high is None:
-        raise TableError("the gap cannot be scored", got=found.reason or "", todo="check the groups of the fold")
-    return float(found.high)
+    gap = stats.largest_gap(strata, kind="difference", seed=0, draws=500, alpha=alpha, reference=None)
+    if gap.high is None:
+        raise TableError("the gap cannot be scored", got=gap.reason or "", todo="check the groups of the fold")
+    return float(gap.high)
 
 
 @dataclass(frozen=True)

@@ -67,15 +67,15 @@ def better_share(n: int, alpha: float = ALPHA) -> float:
 
 def bound_of(document: Mapping[str, Any], alpha: float = ALPHA) -> Bound | None:
     """The bound on a search (search.json); None where its candidates were not drawn at random."""
-    found = record_in(_Searched, document, "search.json")
-    if not found.asked.at_random:
+    search = record_in(_Searched, document, "search.json")
+    if not search.asked.at_random:
         return None
-    loss = found.original.loss.value + (found.asked.acceptable_loss or 0.0)
+    loss = search.original.loss.value + (search.asked.acceptable_loss or 0.0)
     gaps = [
-        t.gap.value for t in found.trials
+        t.gap.value for t in search.trials
         if t.failed is None and t.loss is not None and t.gap is not None and t.loss.value <= loss + 1e-12
     ]  # fmt: skip
-    best = min([found.original.gap.value, *gaps])
-    n = len(found.trials)
+    best = min([search.original.gap.value, *gaps])
+    n = len(search.trials)
     share = better_share(n, alpha)
     return Bound(n, loss, best, share, share * best, alpha)

@@ -79,15 +79,15 @@ def _one_sided(label: Ints, codes: Ints, levels: tuple[tuple[str, ...], ...], me
     """
     notes = []
     for outcome, name in ((0, meaning.negative), (1, meaning.positive)):
-        found = []
+        groups = []
         for axis, names in enumerate(levels):
             people = np.bincount(codes[:, axis], minlength=len(names))
             same = np.bincount(codes[label == outcome, axis], minlength=len(names))
-            found += [
+            groups += [
                 f"{names[g]} ({many(people[g], 'row')})" for g in np.flatnonzero((people >= FLOOR) & (people == same))
             ]
-        if found:
-            shown = ", ".join(found[:8]) + (" and others" if len(found) > 8 else "")
+        if groups:
+            shown = ", ".join(groups[:8]) + (" and others" if len(groups) > 8 else "")
             notes.append(
                 f"Every training row is {name!r} in {shown}: nothing was learned there about people with the other "
                 "outcome, and no gap among them was held."
@@ -117,9 +117,9 @@ def task_of(case: Case, rows: Rows, seed: int) -> Task:
     coded = [group_codes(frame[a], data.bins.get(a)) for a in data.sensitive]
     codes = np.column_stack([c for c, _ in coded]).astype(np.int64)
     levels = tuple(names for _, names in coded)
-    found, joint = np.unique(codes, axis=0, return_inverse=True)
+    unique_codes, joint = np.unique(codes, axis=0, return_inverse=True)
     joint = joint.reshape(-1).astype(np.int64)
-    groups = tuple(tuple(levels[a][c] for a, c in enumerate(code)) for code in found.tolist())
+    groups = tuple(tuple(levels[a][c] for a, c in enumerate(code)) for code in unique_codes.tolist())
     splits = split_rows(
         rows.train, rows.audit, joint * 3 + label, label != UNLABELLED, seed, code_clusters(case, frame)
     )

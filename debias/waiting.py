@@ -58,8 +58,8 @@ def ticket(place: str | os.PathLike[str]) -> tuple[int, str] | None:
 
 def _waits(place: str, came: tuple[int, str]) -> bool:
     try:
-        told = json.loads(_read(place, "job.json"))
-        return alive(told["pid"], told["ticks"])
+        job = json.loads(_read(place, "job.json"))
+        return alive(job["pid"], job["ticks"])
     except (OSError, ValueError, KeyError, TypeError):
         # Its record is written a moment after its process has begun.
         return time.time_ns() - came[0] < 5e9
@@ -102,8 +102,8 @@ def _key(place: str) -> str | None:
 
 
 def _beside(place: str | os.PathLike[str]) -> list[str]:
-    with os.scandir(os.path.dirname(place)) as found:
-        return [entry.path for entry in found if entry.name != os.path.basename(place)]
+    with os.scandir(os.path.dirname(place)) as entries:
+        return [entry.path for entry in entries if entry.name != os.path.basename(place)]
 
 
 def _read(*parts: str | os.PathLike[str]) -> str:

@@ -47,7 +47,7 @@ def approve(
     """
     from reports.verify import verify_or_raise
 
-    made = Decision(decision, reason, conditions, until)
+    statement = Decision(decision, reason, conditions, until)
     today = dt.datetime.now(dt.UTC).date()
     if until is not None and read_date(until) < today:
         raise InputError("the decision would hold no day", got=until, expected=f"{today} or later")
@@ -69,7 +69,7 @@ def approve(
         pdf,
         key,
         field=slot.field,
-        reason=made.to_text(),
+        reason=statement.to_text(),
         heading=DECIDED[decision],
         timestamper=timestamper,
         validation=validation,

@@ -104,13 +104,13 @@ def bars(
         a, b = sorted((x(0.0), x(value)))
         fill = f'"{PALETTE[0]}"' if value >= 0 else f'"url(#h)" stroke="{PALETTE[1]}"'
         out.append(f'<rect x="{a:.1f}" y="{middle - 7}" width="{max(b - a, 0.6):.1f}" height="14" fill={fill}/>')
-        said = number(100 * value, 1) if percent else number(value, 4)
+        text = number(100 * value, 1) if percent else number(value, 4)
         if errors:
             e, f = errors[i]
             out.append(_whisker(x(e), x(f), middle, INK, 1.2))
-            said += " " + (bracket(e, f) if percent else f"[{number(e, 4)}, {number(f, 4)}]")
+            text += " " + (bracket(e, f) if percent else f"[{number(e, 4)}, {number(f, 4)}]")
         out += _label(name, middle, i + 1)
-        out.append(text_at(WIDTH - RIGHT + 14, middle + 3.5, said, 9.2))
+        out.append(text_at(WIDTH - RIGHT + 14, middle + 3.5, text, 9.2))
     out.append(f'<line x1="{x(0.0):.1f}" y1="4" x2="{x(0.0):.1f}" y2="{bottom}" stroke="{GREY}"/>')
     return "".join([*out, "</svg>"])
 
@@ -134,9 +134,9 @@ def _dot(v: Dot, y: float, x: Scale, percent: bool) -> list[str]:
     if v.low is not None and v.high is not None:
         out.append(_whisker(x(v.low), x(v.high), y, PALETTE[v.series % len(PALETTE)], 1.7))
     out.append(_shape(v.series, x(v.value), y))
-    said = f"{100 * v.value:.1f} %" if percent else number(v.value)
-    said = f"{said} {bracket(v.low, v.high, percent=percent)}".replace("-", MINUS)
-    out.append(text_at(WIDTH - RIGHT + 14, y + 3.5, said, 9.2))
+    text = f"{100 * v.value:.1f} %" if percent else number(v.value)
+    text = f"{text} {bracket(v.low, v.high, percent=percent)}".replace("-", MINUS)
+    out.append(text_at(WIDTH - RIGHT + 14, y + 3.5, text, 9.2))
     if v.count:
         out.append(text_at(WIDTH - 4, y + 3.5, v.count, 9.2, "end", GREY))
     return out
@@ -154,8 +154,8 @@ def _grid(ticks: Sequence[float], x: Scale, head: float, bottom: float, percent:
     for tick in ticks:
         at = x(tick)
         out.append(f'<line x1="{at:.1f}" y1="{head}" x2="{at:.1f}" y2="{bottom}" stroke="{FAINT}"/>')
-        said = f"{100 * tick:g}{unit}" if percent else f"{tick:g}"
-        out.append(text_at(at, bottom + 15, said.replace("-", MINUS), 9, "middle", GREY))
+        text = f"{100 * tick:g}{unit}" if percent else f"{tick:g}"
+        out.append(text_at(at, bottom + 15, text.replace("-", MINUS), 9, "middle", GREY))
     return out
 
 

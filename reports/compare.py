@@ -85,9 +85,9 @@ def changes(now: Evidence, before: Evidence) -> tuple[Change, ...]:
             )  # fmt: skip
             raw.append((change, _pooled(x1, n1, x0, n0)))
     gaps = {(g.metric, g.attribute, g.kind): g for g in before.gaps}
-    told = {(g.metric, g.attribute) for g in now.gaps}
+    keys = {(g.metric, g.attribute) for g in now.gaps}
     for g in now.gaps:
-        if g.metric in complements() or (g.metric == TRUE_POSITIVE_RATE and (EQUAL_OPPORTUNITY, g.attribute) in told):
+        if g.metric in complements() or (g.metric == TRUE_POSITIVE_RATE and (EQUAL_OPPORTUNITY, g.attribute) in keys):
             continue
         earlier = gaps.get((g.metric, g.attribute, g.kind))
         if g.kind == "difference" and earlier and (a := _bounded(g)) and (b := _bounded(earlier)):

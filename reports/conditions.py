@@ -60,15 +60,17 @@ def _read(stated: Sequence[ConditionStated]) -> tuple[Condition, ...]:
 
 def of_case(entries: Sequence[Mapping[str, Any]], case: str) -> tuple[Condition, ...]:
     """How the conditions of a case stand by the log: those of its reports, and what was entered about them since."""
-    found: dict[int, Condition] = {}
+    conditions: dict[int, Condition] = {}
     for e in logged(entries):
         if isinstance(e, ReportEntry) and e.case == case:
             for c in _read(e.conditions):
-                found.setdefault(c.number, c)
-        elif isinstance(e, ConditionEntry) and e.case == case and e.number in found:
-            old = found[e.number]
-            found[e.number] = replace(old, owner=e.owner or old.owner, due=e.due or old.due, state=e.state or old.state)
-    return tuple(found[n] for n in sorted(found))
+                conditions.setdefault(c.number, c)
+        elif isinstance(e, ConditionEntry) and e.case == case and e.number in conditions:
+            old = conditions[e.number]
+            conditions[e.number] = replace(
+                old, owner=e.owner or old.owner, due=e.due or old.due, state=e.state or old.state
+            )
+    return tuple(conditions[n] for n in sorted(conditions))
 
 
 def changed(
@@ -112,15 +114,17 @@ def asked(
     mitigation: Mitigation | None,
     *,
     earlier: Sequence[Condition] = (),
-    given: Sequence[str] = (),
+    requested: Sequence[str] = (),
     watched: bool = False,
 ) -> tuple[Condition, ...]:
-    """What a report asks for: open conditions of the case first, then `given`, or else what the figures ask for."""
+    """What a report asks for: open conditions of the case first, then `requested`, or else what the figures ask for."""
     still = [c for c in earlier if c.state == OPEN]
     number = max((c.number for c in earlier), default=0)
     out = list(still)
     known = {c.text for c in still}
-    for text in (_printable_line(t) for t in given) if given else proposed(evidence, mitigation, watched=watched):
+    for text in (
+        (_printable_line(t) for t in requested) if requested else proposed(evidence, mitigation, watched=watched)
+    ):
         if text not in known:
             number += 1
             out.append(Condition(number, text))
@@ -177,7 +181,7 @@ def _gap(evidence: Evidence, n: NormResult) -> str:
 
 def column(evidence: Evidence, name: str) -> str:
     """“sex”; where people were born."""
-    return words.short(told, 60) if (told := evidence.stated.get(BY + name)) else f"“{words.short(name, 34)}”"
+    return words.short(text, 60) if (text := evidence.stated.get(BY + name)) else f"“{words.short(name, 34)}”"
 
 
 def plain(metric: str) -> str:
@@ -188,12 +192,12 @@ def plain(metric: str) -> str:
 def unknown_of(evidence: Evidence) -> list[tuple[str, int, int]]:
     """(attribute, people of unknown group, people) for each single attribute that has some, the most first."""
     of = int(evidence.data.audited_rows)
-    found = [
+    unknown = [
         (c.attribute[0], int(c.rows), of)
         for c in evidence.counts
         if len(c.attribute) == 1 and c.group == (UNKNOWN,) and not c.suppressed and c.rows
     ]
-    return sorted(found, key=lambda f: -f[1])
+    return sorted(unknown, key=lambda f: -f[1])
 
 
 def review_day(issued: dt.date, lasts: Sequence[int | None]) -> dt.date:

@@ -53,7 +53,7 @@ def run_demo(case: Case, out: Path, stress: bool = False) -> tuple[dict[str, Any
 
     def audited() -> tuple[Any, dict[str, Any], SigningKey]:
         audit = run_audit(case, out)
-        found = run_mitigate(case, REWEIGHING, out)
+        mitigation = run_mitigate(case, REWEIGHING, out)
         # Explaining takes longer: what signing and printing need is made ready meanwhile.
         key_file = out / "demo-key.p12"
         key_file.unlink(missing_ok=True)
@@ -61,7 +61,7 @@ def run_demo(case: Case, out: Path, stress: bool = False) -> tuple[dict[str, Any
         typesetter.load()
         for name in ("pikepdf", "pyhanko.sign.signers"):
             import_module(name)
-        return audit, found, key
+        return audit, mitigation, key
 
     with Ready() as ready:
         explanation, (audit, mitigation, key) = _side_by_side(partial(run_explain, case, out), audited)
@@ -72,17 +72,17 @@ def run_demo(case: Case, out: Path, stress: bool = False) -> tuple[dict[str, Any
         lap("report")
         verification = verify_or_raise((out / "report.pdf").read_bytes(), ready=ready)
         lap("verify")
-    said = {key: audit.evidence[key] for key in ("findings", "norms")}
+    results = {key: audit.evidence[key] for key in ("findings", "norms")}
     document: dict[str, Any] = {
         "case": case.name,
-        **said,
+        **results,
         "report": {"file": "report.pdf", "sha256": issued.sha256, "level": issued.level},
         "verified": verification.to_json(),
         "seconds": seconds,
     }
     write_whole(out / "demo.json", canonical(document))
     lines = [f"{case.name}: {case.purpose}", ""]
-    lines += [f"- {s}" for s in said.get("findings", ())]
+    lines += [f"- {s}" for s in results.get("findings", ())]
     lines += ["", "What the model leans on most: " + ", ".join(e["feature"] for e in explanation["global"][:5]) + "."]
     lines += ["", *summary(mitigation), "", *stressed, f"Signed: {out / 'report.pdf'} ({verification.verdict})"]
     lines += ["Seconds: " + ", ".join(f"{k} {fixed(v, 1)}" for k, v in seconds.items()) + "."]
@@ -93,8 +93,8 @@ def _side_by_side(first: Callable[[], Any], second: Callable[[], Any]) -> tuple[
     """Both results, of stages that have nothing to do with each other; with one processor one after the other. The
     stages of the first are told. Where both fail, the second's error is raised: it began with what both rest on."""
     if processors() < 2:
-        found = second()
-        return first(), found
+        result = second()
+        return first(), result
 
     def quietly() -> Any:
         progress.hush()
@@ -103,11 +103,11 @@ def _side_by_side(first: Callable[[], Any], second: Callable[[], Any]) -> tuple[
     with ThreadPoolExecutor(1) as beside:
         other = beside.submit(copy_context().run, quietly)
         try:
-            found = first()
+            result = first()
         except AssayError:
             other.result()
             raise
-    return found, other.result()
+    return result, other.result()
 
 
 def run_stressed(cases: Sequence[Path], out: Path) -> tuple[dict[str, Any], str]:
@@ -117,9 +117,9 @@ def run_stressed(cases: Sequence[Path], out: Path) -> tuple[dict[str, Any], str]
     """
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=progress.hush) as beside:
         others = [beside.submit(_one_stressed, path, out) for path in cases[1:]]
-        found = [_one_stressed(cases[0], out), *(f.result() for f in others)]
-    document = {"cases": [d for d, _ in found]}
-    return document, "\n\n".join(words for _, words in found)
+        results = [_one_stressed(cases[0], out), *(f.result() for f in others)]
+    document = {"cases": [d for d, _ in results]}
+    return document, "\n\n".join(words for _, words in results)
 
 
 def _one_stressed(path: Path, out: Path) -> tuple[dict[str, Any], str]:

@@ -25,13 +25,13 @@ def earlier_files(place: Path) -> tuple[dict[str, bytes], tuple[str, ...]]:
             from reports.verify import verify
 
             content = place.read_bytes()
-            found = verify(content)
-            if (bad := found.failed) is not None:
+            verification = verify(content)
+            if (bad := verification.failed) is not None:
                 raise VerificationError(
                     bad.name, f"the earlier report does not hold: {bad.name}: {bad.detail}", got=bad.got,
                     expected=bad.expected, todo=f"look at it with `assay verify {place.name}`",
                 )  # fmt: skip
-            unchecked = tuple(c.name for c in found.partial)
+            unchecked = tuple(c.name for c in verification.partial)
             files = dict(read_report(content)[2])
         return {EARLIER[name]: files[name] for name in EARLIER}, unchecked
     except (OSError, KeyError) as error:

@@ -84,29 +84,29 @@ def columns(table: d.Table) -> tuple[float, ...]:
     if sum(spare) < lacking:
         return tuple(asked)
     share = lacking / sum(spare) if lacking else 0.0
-    given = [w if a < w else a - share * s for w, a, s in zip(need, asked, spare, strict=True)]
-    return tuple(_balanced(table, given, need))
+    widths = [w if a < w else a - share * s for w, a, s in zip(need, asked, spare, strict=True)]
+    return tuple(_balanced(table, widths, need))
 
 
-def _balanced(table: d.Table, given: list[float], need: Sequence[float]) -> list[float]:
+def _balanced(table: d.Table, widths: list[float], need: Sequence[float]) -> list[float]:
     """Where cells are tall, width goes from columns that can spare it to those that fill rows, while that shortens the
     table."""
-    now = _tall(table, given)
+    now = _tall(table, widths)
     if max(now, default=0) < TALL:
-        return given
+        return widths
     for _ in range(STEPS):
         best, total = None, sum(now)
-        for i in range(len(given)):
-            for j in range(len(given)):
-                if i == j or given[j] - STEP < need[j]:
+        for i in range(len(widths)):
+            for j in range(len(widths)):
+                if i == j or widths[j] - STEP < need[j]:
                     continue
-                tried = [w + STEP * ((k == i) - (k == j)) for k, w in enumerate(given)]
-                if (found := sum(_tall(table, tried))) < total:
-                    best, total = tried, found
+                tried = [w + STEP * ((k == i) - (k == j)) for k, w in enumerate(widths)]
+                if (height := sum(_tall(table, tried))) < total:
+                    best, total = tried, height
         if best is None:
-            return given
-        given, now = best, _tall(table, best)
-    return given
+            return widths
+        widths, now = best, _tall(table, best)
+    return widths
 
 
 def _tall(table: d.Table, shares: Sequence[float]) -> list[int]:
@@ -117,9 +117,9 @@ def _tall(table: d.Table, shares: Sequence[float]) -> list[int]:
 
 def _longest(head: str, cells: Sequence[str]) -> float:
     words = [w for cell in dict.fromkeys(cells) for w in _WORD.findall(cell)]
-    found = [width(w, CELL_SIZE, False) for w in sorted(set(words), key=len)[-40:]]
-    found += [width(w, CELL_SIZE, True) for w in _WORD.findall(head)]
-    return max((w for w in found if w <= WHOLE_WORD), default=0.0)
+    widths = [width(w, CELL_SIZE, False) for w in sorted(set(words), key=len)[-40:]]
+    widths += [width(w, CELL_SIZE, True) for w in _WORD.findall(head)]
+    return max((w for w in widths if w <= WHOLE_WORD), default=0.0)
 
 
 _WORD = re.compile(r"\[?[^\s\[]+")

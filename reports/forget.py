@@ -96,19 +96,19 @@ def forget(
     from audit.load import load_case
 
     case = load_case(path, fetch=False)
-    found = list(dict.fromkeys(p.resolve() for p in (*runs, *runs_of(case, path.resolve().parent))))
-    for run in found:
+    run_folders = list(dict.fromkeys(p.resolve() for p in (*runs, *runs_of(case, path.resolve().parent))))
+    for run in run_folders:
         if not (run / "evidence.json").is_file():
             raise InputError("this is no run folder", got=str(run), expected="a folder that `assay audit` wrote")
-    if not found and not originals:
+    if not run_folders and not originals:
         raise InputError(
             "nothing of this case is here but your own files", got=f"no run folder beside {path.name}",
             expected="the folder that `assay audit --out` wrote",
             todo="name it with --run DIR; --originals deletes the case file, the data and the model too",
         )  # fmt: skip
-    _jobs_of(found, work)
+    _jobs_of(run_folders, work)
     out = Forgotten()
-    for run in found:
+    for run in run_folders:
         out += forget_run(run, work, keep_reports=keep_reports, dry=dry)
     return out + forget_originals(originals_of(case, path.resolve()), really=originals, dry=dry)
 
@@ -170,8 +170,8 @@ def held(place: Path) -> Held | None:
     """The hold on a case; None where there is none. One that cannot be read holds all the same."""
     if not (place / HOLD).exists():
         return None
-    found = _document(place / HOLD)
-    return Held(*(str(found.get(k, "not known")) for k in ("by", "time", "reason")))
+    document = _document(place / HOLD)
+    return Held(*(str(document.get(k, "not known")) for k in ("by", "time", "reason")))
 
 
 def forget_run(run: Path, jobs_home: Path, *, keep_reports: bool = False, dry: bool = False) -> Forgotten:
@@ -202,12 +202,12 @@ def forget_run(run: Path, jobs_home: Path, *, keep_reports: bool = False, dry: b
 
 def runs_of(case: Case, near: Path) -> list[Path]:
     """Run folders under `near` (two levels down) whose evidence names this case and this decision."""
-    found = []
+    run_folders = []
     for path in sorted({*near.glob("*/evidence.json"), *near.glob("*/*/evidence.json")}):
         document = _document(path)
         if document.get("case") == {"name": case.name, "purpose": case.purpose}:
-            found.append(path.parent)
-    return found
+            run_folders.append(path.parent)
+    return run_folders
 
 
 def originals_of(case: Case, file: Path) -> list[tuple[Path, str]]:
@@ -355,10 +355,10 @@ def _is_ours(path: Path) -> bool:
 
 def _document(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_bytes())
+        document = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return document if isinstance(document, dict) else {}
 
 
 def _newest(place: Path) -> float:

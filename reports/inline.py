@@ -116,7 +116,7 @@ def plain_of(blocks: Sequence[Block]) -> list[dict[str, Any]]:
 
 
 def _fields(block: Block) -> dict[str, Any]:
-    found = asdict(block)
-    found.pop("svg", None)
-    found.pop("widths", None)
-    return found
+    fields = asdict(block)
+    fields.pop("svg", None)
+    fields.pop("widths", None)
+    return fields

@@ -169,10 +169,10 @@ def issue_report(
 def demand_consistent(files: Documents) -> None:
     """Refuse to sign what `assay verify` would refuse of these documents: one that is older than the case, the data or
     the policy of the others, or whose figures do not follow from its counts. Raises DataError naming it."""
-    found = refused(files)
-    if found is None:
+    refusal = refused(files)
+    if refusal is None:
         return
-    part, broken = found
+    part, broken = refusal
     name = broken.document or part.document
     raise DataError(
         f"{name} does not belong with the rest of the run, and `assay verify` would refuse the report: "
@@ -196,7 +196,7 @@ def asked_of_board(
     before: LogView | None,
     issued: dt.datetime,
     annex: str,
-    given: Sequence[str],
+    requested: Sequence[str],
     run: Path,
 ) -> dict[str, Any]:
     """For the manifest: how much is printed, the conditions that the board is asked to set, the day of review."""
@@ -210,7 +210,7 @@ def asked_of_board(
     case = case_of(documents)
     earlier = () if before is None else conditions.of_case(before.entries, case)
     watched = _monitoring(run, case) is not None
-    asked = conditions.asked(evidence, mitigation, earlier=earlier, given=given, watched=watched)
+    asked = conditions.asked(evidence, mitigation, earlier=earlier, requested=requested, watched=watched)
     lasts = [read_preset(form.text or "", form.name).lasts_days for form in presets_in(files)]
     known = [d for d in lasts if d is not None]
     day = issued.astimezone(dt.UTC).date()
@@ -247,15 +247,15 @@ def hold(files: Mapping[str, bytes], book: Log | None, before: LogView | None, r
     if book is None or before is None:
         return Held({"compared": 0, "near": [], "reason": why} if close else {}, lambda view: None)
     ledger, seen = Ledger(book.folder), before.checkpoint.size
-    count, found = ledger.held_against(before.entries, record)
+    count, conflicts = ledger.held_against(before.entries, record)
     if not why:
-        refuse(found)
-    needed = bool(found) or close is not None
+        refuse(conflicts)
+    needed = bool(conflicts) or close is not None
 
     def check(view: LogView) -> None:
         refuse(ledger.held_against(view.entries[seen:], record)[1])
 
-    return Held({"compared": count, "near": [c.number for c in found], "reason": why if needed else ""}, check)
+    return Held({"compared": count, "near": [c.number for c in conflicts], "reason": why if needed else ""}, check)
 
 
 def _reason(text: str | None) -> str:
@@ -351,9 +351,9 @@ def tools() -> dict[str, str]:
     """What the report is made with: versions, and the sha256 of the lock file where it is beside the program."""
     from reports.attest.statements import LOCK_FILE, lock_digest
 
-    made = {**setting.versions(), "pyhanko": version("pyhanko")}
+    versions = {**setting.versions(), "pyhanko": version("pyhanko")}
     lock = lock_digest()
-    return {**made, LOCK_FILE: lock} if lock else made
+    return {**versions, LOCK_FILE: lock} if lock else versions
 
 
 def case_of(files: Mapping[str, bytes]) -> str:
@@ -388,15 +388,15 @@ def said_of(
         "deviations": [d.strip() for d in deviations if d.strip()],
         "monitoring": _monitoring(run, case),
     }
-    return {name: said for name, said in out.items() if said}
+    return {name: value for name, value in out.items() if value}
 
 
 def _monitoring(run: Path, case: str) -> dict[str, Any] | None:
     """What the loop's record in the run folder shows; None where there is none, of another case, or of no batch yet."""
-    found = watch_in(run, case)
-    if found is None:
+    watch_file = watch_in(run, case)
+    if watch_file is None:
         return None
-    content, watch = found[0], record_in(Monitored, found[1], WATCH)
+    content, watch = watch_file[0], record_in(Monitored, watch_file[1], WATCH)
     return {
         "file": WATCH,
         "sha256": hashlib.sha256(content).hexdigest(),

@@ -186,10 +186,10 @@ def open_key(blob: bytes, name: str, password: bytes | None, *, now: dt.datetime
     return loaded
 
 
-def key_of(given: str, password: Callable[[], bytes], stream: BinaryIO) -> SigningKey:
+def key_of(source: str, password: Callable[[], bytes], stream: BinaryIO) -> SigningKey:
     """The key that `--key` names: a file, a `pkcs11:` address, or `-`, a .p12 on `stream` that is on no disk."""
-    if given != "-":
-        return load_key(given, password())
+    if source != "-":
+        return load_key(source, password())
     word = password()  # before the key: with --password-file -, it is the first line of the same stream
     return open_key(stream.read(MOST_BYTES + 1)[:MOST_BYTES], "the key on standard input", word)
 

@@ -76,7 +76,7 @@ def letter_of(case: Case, explained: Mapping[str, Any], row: int, preset: Preset
             expected="a person who was refused",
             todo="choose the row of a person who was refused",
         )
-    told, sensitive = _reasons(case, person, preset.letter.most)
+    reasons, sensitive = _reasons(case, person, preset.letter.most)
     lacking: list[str] = []
     findings = [
         f"{', '.join(sensitive)} counted against this person and is among the principal reasons. It cannot be handed "
@@ -89,9 +89,9 @@ def letter_of(case: Case, explained: Mapping[str, Any], row: int, preset: Preset
     decision = value_label(case, case.data.label or "", str(person.decision))
     lines = [*(f"[HOLD THIS LETTER. {f}]" for f in findings), preset.letter.title, "", *before, ""]
     lines += [f"The decision: {decision}.", "", "What counted most against you:"]
-    lines += [f"  {n}. {r}." for n, r in enumerate(told, 1)] or ["  No single fact about you counted against you."]
+    lines += [f"  {n}. {r}." for n, r in enumerate(reasons, 1)] or ["  No single fact about you counted against you."]
     lines += ["", *_turns(case, person), "", *after]
-    return Letter(row, "\n".join(lines) + "\n", tuple(told), tuple(findings), tuple(lacking))
+    return Letter(row, "\n".join(lines) + "\n", tuple(reasons), tuple(findings), tuple(lacking))
 
 
 def _reasons(case: Case, person: Refused, most: int) -> tuple[list[str], list[str]]:
@@ -100,8 +100,8 @@ def _reasons(case: Case, person: Refused, most: int) -> tuple[list[str], list[st
     against = [(f.feature, -f.value if good else f.value) for f in person.shap]
     ranked = [name for name, share in sorted(against, key=lambda a: -a[1]) if share > 0]
     sensitive = [name for name in ranked[:most] if name in case.data.sensitive]
-    told = [n for n in ranked if n not in case.data.sensitive][:most]
-    return [f"{column_words(case, n)}: {value_label(case, n, str(person.values[n]))}" for n in told], sensitive
+    features = [n for n in ranked if n not in case.data.sensitive][:most]
+    return [f"{column_words(case, n)}: {value_label(case, n, str(person.values[n]))}" for n in features], sensitive
 
 
 def column_words(case: Case, column: str) -> str:
@@ -116,13 +116,13 @@ def value_label(case: Case, column: str, value: str) -> str:
 
 def _turns(case: Case, person: Refused) -> list[str]:
     """What would have turned the decision, within the steps that were called plausible."""
-    found = person.recourse
-    if found is None:
+    recourse = person.recourse
+    if recourse is None:
         return ["What would change it: nobody has said yet which facts a person can change."]
-    if not found.found:
+    if not recourse.found:
         return ["What would change it: none of the changes that are plausible for you would have turned the decision."]
     out = ["The decision would have turned with one of these:"]
-    for change in found.changes[:3]:
+    for change in recourse.changes[:3]:
         steps = [
             f"{column_words(case, s.feature)} from {value_label(case, s.feature, str(s.start))} to "
             f"{value_label(case, s.feature, str(s.to))}"

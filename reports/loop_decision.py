@@ -59,16 +59,16 @@ def sign_decision(facts: Mapping[str, Any], key: SigningKey, now: dt.datetime | 
     """facts: SIGNED_FACTS of the decision (debias/loop/approver.py). The envelope with its certificates, as text."""
     from cryptography.hazmat.primitives.serialization import Encoding
 
-    said = record_in(SignedFacts, dict(facts), "a decision")
+    signed_facts = record_in(SignedFacts, dict(facts), "a decision")
     when = (now or dt.datetime.now(dt.UTC)).astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     subjects = [
-        {"name": "model", "digest": {"sha256": said.model}},
-        {"name": "policy", "digest": {"sha256": said.policy}},
+        {"name": "model", "digest": {"sha256": signed_facts.model}},
+        {"name": "policy", "digest": {"sha256": signed_facts.policy}},
     ]
     predicate = {
         "verifier": {"id": VERIFIER},
         "timeCreated": when,
-        "properties": ["ASSAY_MEMBER_APPROVED"] if said.approve else [],
+        "properties": ["ASSAY_MEMBER_APPROVED"] if signed_facts.approve else [],
         "decision": {k: facts[k] for k in SIGNED_FACTS},
     }
     line = seal({"_type": STATEMENT, "subject": subjects, "predicateType": SVR, "predicate": predicate}, key)
@@ -100,11 +100,11 @@ def opened_decision(signed: Mapping[str, Any]) -> Opened:
     try:
         statement = record_in(_Statement, dict(plain), "a statement")
         decision = statement.predicate.decision
-        said = record_in(SignedFacts, decision, "a statement")
+        signed_facts = record_in(SignedFacts, decision, "a statement")
     except FormError as error:
         raise _broken("a statement about something else") from error
     known = [(s.name, s.digest.sha256) for s in statement.subject]
-    right = (STATEMENT, SVR, [("model", said.model), ("policy", said.policy)])
+    right = (STATEMENT, SVR, [("model", signed_facts.model), ("policy", signed_facts.policy)])
     if (statement.type_, statement.predicate_type, sorted(known)) != right:
         raise _broken("a statement about something else")
     from cryptography.hazmat.primitives import hashes
@@ -149,13 +149,13 @@ def check_decisions(entries: Iterable[Entry], trust: bytes | None = None) -> lis
         facts = body.facts
         if facts.signed is None:
             continue
-        found = opened_decision(facts.signed)
-        said = record_in(SignedFacts, dict(found.facts), "a decision")
-        told = (said.model, said.reason, said.by, said.approve, said.policy)
+        decision = opened_decision(facts.signed)
+        signed_facts = record_in(SignedFacts, dict(decision.facts), "a decision")
+        stated = (signed_facts.model, signed_facts.reason, signed_facts.by, signed_facts.approve, signed_facts.policy)
         right = (facts.model, facts.reason, facts.by, body.kind != "rejected", body.policy)
-        if told != right or found.name != facts.by:
+        if stated != right or decision.name != facts.by:
             raise _broken("a statement that says something else than the entry", entry.seq)
-        if not (1 <= said.trail.seq < entry.seq and hashes[said.trail.seq] == said.trail.hash):
+        if not (1 <= signed_facts.trail.seq < entry.seq and hashes[signed_facts.trail.seq] == signed_facts.trail.hash):
             raise _broken("a statement about another trail", entry.seq)
         envelope = record_in(SignedEnvelope, facts.signed, "a decision").envelope
         if envelope in seen:
@@ -163,9 +163,11 @@ def check_decisions(entries: Iterable[Entry], trust: bytes | None = None) -> lis
         seen.add(envelope)
         if reader is not None:
             problem = leads(
-                found.certificates[0], found.certificates[1:], reader, dt.datetime.fromisoformat(entry.time)
+                decision.certificates[0], decision.certificates[1:], reader, dt.datetime.fromisoformat(entry.time)
             )
             if problem is not None:
                 raise _broken(problem, entry.seq)
-        out.append(SignedBy(entry.seq, body.kind, found.name, found.fingerprint, None if reader is None else True))
+        out.append(
+            SignedBy(entry.seq, body.kind, decision.name, decision.fingerprint, None if reader is None else True)
+        )
     return out

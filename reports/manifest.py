@@ -160,9 +160,9 @@ def report_number(manifest: Manifest) -> str:
     The manifest holds the hash of every embedded file, the date and the signers, so no two reports share it. It stands
     on every page: words in its place are refused with ValueError.
     """
-    given = manifest.extra.get("number")
-    if given is None:
+    number = manifest.extra.get("number")
+    if number is None:
         return hashlib.sha256(manifest.to_bytes()).hexdigest()[:12]
-    if not (isinstance(given, str) and _NUMBER.fullmatch(given)):
+    if not (isinstance(number, str) and _NUMBER.fullmatch(number)):
         raise ValueError("the report's number is not one")
-    return given
+    return number

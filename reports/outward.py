@@ -209,18 +209,18 @@ def _to_mlflow(
     millis = int(now.timestamp() * 1000)
     with Registry(uri or (known.uri if known else None), ca=ca, plain_text=plain, what="the tracking server") as server:
         experiment = _experiment(server, known.run_id if known else None)
-        made = server.post(
+        response = server.post(
             "runs/create", once=True, experiment_id=experiment, start_time=millis, run_name=case,
             tags=[{"key": k, "value": v} for k, v in tags.items()],
         )  # fmt: skip
-        info = _answer(_CreatedRun, made).run.info
+        info = _answer(_CreatedRun, response).run.info
         run, where = info.run_id, urlsplit(info.artifact_uri)
         status = "FAILED"
         try:
-            found = metrics(evidence)
+            figures = metrics(evidence)
             server.post(
                 "runs/log-batch", run_id=run,
-                metrics=[{"key": k, "value": v, "timestamp": millis, "step": 0} for k, v in found.items()],
+                metrics=[{"key": k, "value": v, "timestamp": millis, "step": 0} for k, v in figures.items()],
                 params=[{"key": "assay.purpose", "value": evidence.case.purpose[:500]}],
             )  # fmt: skip
             if where.scheme != "mlflow-artifacts":
@@ -240,7 +240,7 @@ def _to_mlflow(
             with contextlib.suppress(ModelError) if status == "FAILED" else contextlib.nullcontext():
                 server.post("runs/update", run_id=run, status=status, end_time=millis)
         files = ("assay/evidence.json", *(("assay/report.pdf",) if pdf is not None else ()))
-        return Written(server.uri, run, len(found), tags, known.label if known else None, files)
+        return Written(server.uri, run, len(figures), tags, known.label if known else None, files)
 
 
 def _experiment(server: Registry, run: str | None) -> str:
@@ -248,8 +248,8 @@ def _experiment(server: Registry, run: str | None) -> str:
     if run:
         return _answer(_ExistingRun, server.get("runs/get", run_id=run)).run.info.experiment_id
     try:
-        found = server.get("experiments/get-by-name", experiment_name=EXPERIMENT)
-        return _answer(_ExistingExperiment, found).experiment.experiment_id
+        response = server.get("experiments/get-by-name", experiment_name=EXPERIMENT)
+        return _answer(_ExistingExperiment, response).experiment.experiment_id
     except ModelError as error:
         if "HTTP 404" not in error.got:
             raise

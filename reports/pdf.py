@@ -163,8 +163,8 @@ def _with_boxes(html: str, signers: Sequence[SignerSlot]) -> str:
     if not missing:
         return html
     section = signature_section(missing)
-    head, found, tail = html.rpartition("</body>")
-    return f"{head}{section}{found}{tail}" if found else html + section
+    head, closing_tag, tail = html.rpartition("</body>")
+    return f"{head}{section}{closing_tag}{tail}" if closing_tag else html + section
 
 
 def _render(

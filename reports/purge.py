@@ -93,20 +93,20 @@ class Purged:
         return [*out, f"{many(len(self.done.deleted), 'file')}, {many(self.done.size, 'byte')}."]
 
 
-def rules_of(home: Path, given: Mapping[str, float | None] | None = None) -> dict[str, float]:
-    """The rules of ASSAY_HOME/retention.toml, and `given` in their place. Raises CaseError naming what is wrong."""
+def rules_of(home: Path, overrides: Mapping[str, float | None] | None = None) -> dict[str, float]:
+    """The rules of ASSAY_HOME/retention.toml, and `overrides` in their place. Raises CaseError naming what is wrong."""
     path = home / SETTINGS
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        settings = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     except (OSError, ValueError) as error:
         raise CaseError(f"{SETTINGS} cannot be read", got=str(error), expected="TOML", todo="mend it") from error
-    for name, value in found.items():
+    for name, value in settings.items():
         if name not in RULES:
             raise CaseError(f"{SETTINGS} has no rule {name!r}", got=name, expected=", ".join(RULES),
                             todo=nearest(name, RULES))  # fmt: skip
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise CaseError(f"{name} cannot be used", got=value, expected="whole days, 0 or more", todo="change it")
-    rules = {k: float(v) for k, v in found.items()} | {k: v for k, v in (given or {}).items() if v is not None}
+    rules = {k: float(v) for k, v in settings.items()} | {k: v for k, v in (overrides or {}).items() if v is not None}
     if not rules:
         raise InputError(
             "there is no rule for how long anything is kept", got=f"no {SETTINGS} in {home}",
@@ -278,10 +278,10 @@ def _is_data(path: Path, place: Path) -> bool:
 def purged_of(place: Path) -> Iterator[dict[str, Any]]:
     """What went from this case before."""
     try:
-        found = json.loads((place / PURGED).read_bytes())
+        entries = json.loads((place / PURGED).read_bytes())
     except (OSError, ValueError):
         return
-    yield from (e for e in found if isinstance(e, dict)) if isinstance(found, list) else ()
+    yield from (e for e in entries if isinstance(e, dict)) if isinstance(entries, list) else ()
 
 
 def hold(place: Path, reason: str, *, now: dt.datetime | None = None) -> Held:

@@ -102,8 +102,8 @@ def standings(entries: Sequence[Entry], today: dt.date) -> tuple[Standing, ...]:
     for e in known:
         if not isinstance(e, ReportEntry):
             continue
-        made = [d for d in known if isinstance(d, DecisionEntry) and d.report == e.report]
-        approved = [d for d in made if d.decision == "approve"]
+        decisions = [d for d in known if isinstance(d, DecisionEntry) and d.report == e.report]
+        approved = [d for d in decisions if d.decision == "approve"]
         reached = bool(e.members) and len(approved) >= e.quorum
         until = min((d.until for d in approved if d.until), default=None) if reached else None
         out.append(
@@ -114,11 +114,11 @@ def standings(entries: Sequence[Entry], today: dt.date) -> tuple[Standing, ...]:
                 auditor=e.auditor,
                 issued=e.issued,
                 approved=len(approved),
-                rejected=len(made) - len(approved),
+                rejected=len(decisions) - len(approved),
                 members=len(e.members),
                 quorum=e.quorum,
                 until=until,
-                standing=_standing(e, len(approved), len(made), until, today) + _old(e, today),
+                standing=_standing(e, len(approved), len(decisions), until, today) + _old(e, today),
                 review=e.review,
                 outdated=e.outdated,
             )
@@ -148,7 +148,7 @@ def _old(report: ReportEntry, today: dt.date) -> str:
 def conditions_of(entries: Sequence[Entry]) -> dict[str, tuple[Condition, ...]]:
     """Case -> its conditions as they stand, for every case that has some."""
     cases = dict.fromkeys(e.case for e in logged_as(ReportEntry, entries))
-    return {case: found for case in cases if (found := of_case(entries, case))}
+    return {case: conditions for case in cases if (conditions := of_case(entries, case))}
 
 
 def earlier(entries: Sequence[Entry], case: str, about: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
@@ -203,9 +203,9 @@ def to_text(
             text += f", {line.reason}" if line.reason else ""
             text += f" Conditions: {line.conditions}" if line.conditions else ""
             out.append(text + (f" Until {line.until}." if line.until else ""))
-    for case, found in (conditions or {}).items():
-        left = [c for c in found if c.state == OPEN]
-        out.append(f"{case}: {len(left)} of {many(len(found), 'condition')} {are(len(left))} open")
+    for case, case_conditions in (conditions or {}).items():
+        left = [c for c in case_conditions if c.state == OPEN]
+        out.append(f"{case}: {len(left)} of {many(len(case_conditions), 'condition')} {are(len(left))} open")
         out += [f"  {c.number}. {c.text} {_who(c, today)}" for c in left]
     return "\n".join(out) if out else "The log holds no report yet."
 

@@ -44,16 +44,16 @@ def run_again(case: Case, files: Mapping[str, bytes], allow: Sequence[str] = ())
         run_audit(case, out, Settings.from_json(settings), allow=allow)
         if documents.explanations is not None:
             _explain(case, out, documents.explanations, allow)
-        found = None if documents.search is None else _search(case, out, documents.search, allow)
+        search = None if documents.search is None else _search(case, out, documents.search, allow)
         stated = documents.mitigation
-        if stated and not (found and _picked(case, out, stated, found, sha256(files["search.json"]), allow)):
+        if stated and not (search and _picked(case, out, stated, search, sha256(files["search.json"]), allow)):
             _mitigate(case, out, stated, allow)
         if documents.stress is not None:
             _stress(case, out, documents.stress, allow)
         if documents.whatif is not None:
             _whatif(case, out, documents.whatif, allow)
-        made = {name: (out / name).read_bytes() for name in files if (out / name).is_file()}
-    return publish_files(made, people=people)
+        contents = {name: (out / name).read_bytes() for name in files if (out / name).is_file()}
+    return publish_files(contents, people=people)
 
 
 def _from_kept(case: Case) -> Case:
@@ -91,13 +91,13 @@ def _picked(
     case: Case,
     out: Path,
     stated: Mitigation,
-    found: Search,
+    search: Search,
     digest: str,
     allow: Sequence[str],
 ) -> bool:
     """Make the candidate that was picked from the embedded search (its sha256 is digest); whether there is one.
 
-    Method, parameters, seed, attributes and constraint are those of the search made again (found), not those that
+    Method, parameters, seed, attributes and constraint are those of the search made again (`search`), not those that
     mitigation.json states: another candidate under the number of the one that was picked comes out otherwise.
     """
     from debias.pick import ChoiceReason, choice_of, make_again
@@ -105,16 +105,16 @@ def _picked(
     choice = stated.choice
     if choice is None or choice.search.sha256 != digest:
         return False
-    entry = next((t for t in found.trials if t.trial == choice.trial and t.failed is None), None)
+    entry = next((t for t in search.trials if t.trial == choice.trial and t.failed is None), None)
     if entry is None:
         return False
     progress.stage("Making the picked candidate again")
     make_again(
         case,
         out,
-        found,
+        search,
         entry,
-        choice_of(found, digest, entry, ChoiceReason(choice.reason, choice.by, choice.time)),
+        choice_of(search, digest, entry, ChoiceReason(choice.reason, choice.by, choice.time)),
         tolerance=record_in(AimAsked, stated.parameters, "mitigation.json").tolerance,
         draws=_settings(stated.settings).draws,
         allow=allow,
@@ -164,7 +164,7 @@ def _search(case: Case, out: Path, stated: Search, allow: Sequence[str]) -> Sear
 
     progress.stage("Searching again")
     asked, settings = stated.asked, _settings(stated.settings)
-    found = run_search(
+    search = run_search(
         case,
         out,
         trials=len(stated.trials),
@@ -179,7 +179,7 @@ def _search(case: Case, out: Path, stated: Search, allow: Sequence[str]) -> Sear
         acceptable_loss=asked.acceptable_loss,
         need=asked.need,
     )
-    return record_in(Search, found, "search.json")
+    return record_in(Search, search, "search.json")
 
 
 def _stress(case: Case, out: Path, stated: Stress, allow: Sequence[str]) -> None:

@@ -48,10 +48,10 @@ def series_of(run: Path, case: str) -> dict[str, Any] | None:
     Raises InputError where watch.json is no JSON, DataError where it has another form or the trail beside it cannot be
     read.
     """
-    found = watch_in(run, case)
-    if found is None:
+    watch_file = watch_in(run, case)
+    if watch_file is None:
         return None
-    content, plain = found
+    content, plain = watch_file
     watch = record_in(Watch, plain, WATCH)
     trail, bodies, cubes, people = _trail(run / "watch.db", watch.trail.entries)
     judged = _judged(bodies)
@@ -90,8 +90,8 @@ def watch_in(run: Path, case: str) -> tuple[bytes, dict[str, Any]] | None:
 
 def series_bytes(run: Path, case: str) -> bytes | None:
     """series.json as it is embedded."""
-    found = series_of(run, case)
-    return None if found is None else canonical(found)
+    series = series_of(run, case)
+    return None if series is None else canonical(series)
 
 
 def _norm(norm: NormNow) -> dict[str, Any]:
@@ -143,13 +143,13 @@ def _rounded(norm: Mapping[str, Any]) -> dict[str, Any]:
 
 def _standing(watch: Watch, timeline: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The norms as they stand: the published figures of the last batch where they are the same."""
-    told = zip(watch.timeline[-1].norms, timeline[-1].get("norms", ()), strict=True) if watch.timeline else ()
-    last = {norm.key: (norm, said) for norm, said in told}
+    pairs = zip(watch.timeline[-1].norms, timeline[-1].get("norms", ()), strict=True) if watch.timeline else ()
+    last = {norm.key: (norm, published) for norm, published in pairs}
     out = []
     for norm in watch.norms:
-        before, said = last.get(norm.key, (None, {}))
+        before, published = last.get(norm.key, (None, {}))
         same = before is not None and _norm(before) == _norm(norm)
-        out.append(dict(said) if same else _rounded(_norm(norm)))
+        out.append(dict(published) if same else _rounded(_norm(norm)))
     return out
 
 
@@ -213,10 +213,10 @@ def _trail(path: Path, entries: int) -> tuple[list[dict[str, Any]], list[BatchBo
         raise DataError("the loop's trail cannot be read", got=str(error), expected=path.name) from error
     out, bodies = [], []
     for seq, digest, time, seal, body in rows:
-        found = json.loads(body)
-        kind = record_in(KindOf, found, path.name).kind
+        plain = json.loads(body)
+        kind = record_in(KindOf, plain, path.name).kind
         if kind in _BATCH:
-            bodies.append(record_in(BatchBody, found, path.name))
+            bodies.append(record_in(BatchBody, plain, path.name))
         entry = {"seq": seq, "kind": kind, "hash": digest, "time": time, "seal": seal}
         out.append(entry | ({"body": body} if kind in OPEN else {}))
     people = None if policy is None else record_in(PolicyKept, json.loads(policy[0]), path.name).loop.people

@@ -60,9 +60,9 @@ def tables_of(steps: Sequence[Step], judged: Mapping[int, Sequence[NormNow]]) ->
             known = [_aligned(groups, *v) for v in seen.get(attribute, [])]
             judged_at = [t for t, s in enumerate(part) if judged.get(s.number)]
             chosen: dict[str, list[int]] = {}
-            for stream, found in sums.items():
-                if found is not None and (attribute, stream) in wanted:
-                    chosen[stream], more = _choose(found, known, judged_at)
+            for stream, stream_sums in sums.items():
+                if stream_sums is not None and (attribute, stream) in wanted:
+                    chosen[stream], more = _choose(stream_sums, known, judged_at)
                     known.append(more)
                     _project(seen, attribute, groups, more)
             if not any(chosen.values()):
@@ -86,9 +86,9 @@ def _steps(
     for at in sorted({t for which in chosen.values() for t in which}):
         brought = {}
         for stream, which in chosen.items():
-            found = sums[stream]
-            if at in which and found is not None:
-                brought[stream] = _since(found, at, before[stream])
+            stream_sums = sums[stream]
+            if at in which and stream_sums is not None:
+                brought[stream] = _since(stream_sums, at, before[stream])
                 before[stream] = at
         yield CountsStep(part[at].number, **brought)
 
@@ -142,24 +142,24 @@ def _sums(part: Sequence[Step], attribute: tuple[str, ...], stream: str) -> _Sum
         meaning = cube.meaning
         for g, group in enumerate(margin.groups):
             if group in place:
-                for into, found in zip(parts, (margin.n, margin.w, margin.w2), strict=True):
-                    into[t, place[group]] = found[g]
+                for into, values in zip(parts, (margin.n, margin.w, margin.w2), strict=True):
+                    into[t, place[group]] = values[g]
     n, w, w2 = (p.cumsum(axis=0) for p in parts)
     return _Sums(groups, np.rint(n).astype(np.int64), w, w2, whole.weighted, meaning)
 
 
 def _choose(sums: _Sums, others: Sequence[Ints], judged: Sequence[int]) -> tuple[list[int], Ints]:
     """Which steps' sums may be published beside `others`, (k, G) each, and these sums of people, (k, G)."""
-    found = sums.n.sum(axis=(2, 3))
-    known = np.concatenate([np.zeros((1, found.shape[1]), dtype=np.int64), *others])
+    people = sums.n.sum(axis=(2, 3))
+    known = np.concatenate([np.zeros((1, people.shape[1]), dtype=np.int64), *others])
     chosen = []
     for at in reversed(judged):
-        apart = np.abs(found[at] - known)
+        apart = np.abs(people[at] - known)
         if not ((apart > 0) & (apart < FLOOR)).any():
             chosen.append(at)
-            known = np.concatenate([known, found[at][None]])
+            known = np.concatenate([known, people[at][None]])
     chosen.reverse()
-    return chosen, found[chosen]
+    return chosen, people[chosen]
 
 
 def _project(
@@ -190,13 +190,13 @@ def _aligned(groups: Sequence[tuple[str, ...]], names: Sequence[tuple[str, ...]]
     return out
 
 
-def _since(found: _Sums, at: int, before: int) -> StreamCounts:
+def _since(stream_sums: _Sums, at: int, before: int) -> StreamCounts:
     """What came since the step before."""
-    n = (found.n[at] - (found.n[before] if before >= 0 else 0)).ravel().tolist()
-    if not found.weighted:
+    n = (stream_sums.n[at] - (stream_sums.n[before] if before >= 0 else 0)).ravel().tolist()
+    if not stream_sums.weighted:
         return StreamCounts(tuple(n))
     # Sums, not differences: a difference of rounded sums would not add up to what the loop judged.
-    return StreamCounts(tuple(n), *(tuple(sums[at].ravel().tolist()) for sums in (found.w, found.w2)))
+    return StreamCounts(tuple(n), *(tuple(sums[at].ravel().tolist()) for sums in (stream_sums.w, stream_sums.w2)))
 
 
 def margins_in(table: CountsTable) -> dict[int, dict[str, Margin]]:
@@ -210,16 +210,16 @@ def margins_in(table: CountsTable) -> dict[int, dict[str, Margin]]:
     for step in table.steps:
         now = out[step.number] = {}
         for stream in STREAMS:
-            given: StreamCounts | None = getattr(step, stream)
-            if given is None:
+            counts: StreamCounts | None = getattr(step, stream)
+            if counts is None:
                 continue
-            if any(v < 0 for v in given.n):
+            if any(v < 0 for v in counts.n):
                 raise ValueError("a count is not a whole number of people")
-            n = np.array(given.n, dtype=np.int64).reshape(shape) + total.get(stream, 0)
+            n = np.array(counts.n, dtype=np.int64).reshape(shape) + total.get(stream, 0)
             total[stream] = n
             w = w2 = n.astype(np.float64)
             if table.weighted:
-                w, w2 = (np.array(sums, dtype=np.float64).reshape(shape) for sums in (given.w, given.w2))
+                w, w2 = (np.array(sums, dtype=np.float64).reshape(shape) for sums in (counts.w, counts.w2))
             now[stream] = Margin(
                 table.attribute, groups, n, w, w2, table.weighted,
                 np.zeros(len(groups), dtype=bool), None, meaning,
@@ -232,8 +232,8 @@ def judged_again(norm: Standing, margin: Margin, people: int | None) -> dict[str
     if people is None or norm.alpha is None:
         raise ValueError("it is not said how the loop judged this norm")
     rule = Norm(norm.metric, norm.kind, norm.attribute, norm.limit, norm.limit, norm.alpha)
-    found = judge_counts(rule, margin, floor=people)
-    return {k: getattr(found, k) for k in FIGURES}
+    judged = judge_counts(rule, margin, floor=people)
+    return {k: getattr(judged, k) for k in FIGURES}
 
 
 def same_figures(a: Mapping[str, Any], b: Standing) -> str | None:

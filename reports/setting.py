@@ -67,19 +67,19 @@ def _libraries() -> Mapping[str, str]:
 
     ffi = cffi.FFI()
     ffi.cdef("const char *pango_version_string(void); const char *hb_version_string(void); int FcGetVersion(void);")
-    found = dict.fromkeys(LIBRARIES, NONE)
+    library_versions = dict.fromkeys(LIBRARIES, NONE)
     for name, files in LIBRARIES.items():
         for file in files:
             with suppress(OSError):
                 library = ffi.dlopen(file)
                 if name == "fontconfig":
                     number = int(library.FcGetVersion())
-                    found[name] = f"{number // 10_000}.{number // 100 % 100}.{number % 100}"
+                    library_versions[name] = f"{number // 10_000}.{number // 100 % 100}.{number % 100}"
                 else:
                     text = library.pango_version_string() if name == "pango" else library.hb_version_string()
-                    found[name] = ffi.string(text).decode("ascii")
+                    library_versions[name] = ffi.string(text).decode("ascii")
                 break
-    return found
+    return library_versions
 
 
 def fonts_of(files: Mapping[str, bytes]) -> dict[str, str]:
@@ -166,13 +166,13 @@ def apart(tool: Mapping[str, str], fonts: Mapping[str, str], files: Mapping[str,
     older than this list name few.
     """
     here = versions()
-    found = [
-        f"{name} {_checked_or(plain, said, 'another')} (here {here[name]})"
-        for name, said in tool.items()
-        if name in here and said != here[name]
+    differences = [
+        f"{name} {_checked_or(plain, stated, 'another')} (here {here[name]})"
+        for name, stated in tool.items()
+        if name in here and stated != here[name]
     ]
     mine = fonts_of(files) if fonts else {}
-    return found + [
+    return differences + [
         (f"{name} of another file (here {mine[name][:12]})" if name in mine else "a font that is not here")
         for name, digest in sorted(fonts.items())
         if mine.get(name) != digest

@@ -78,11 +78,11 @@ class Validation:
         """pyHanko's form of it. Raises InputError where a root or a list cannot be read."""
         from pyhanko_certvalidator import ValidationContext
 
-        given = read_certificates(self.roots)
-        roots = [c for c in given if c.subject == c.issuer] or given
+        certificates = read_certificates(self.roots)
+        roots = [c for c in certificates if c.subject == c.issuer] or certificates
         return ValidationContext(
             trust_roots=roots,
-            other_certs=[c for c in given if c not in roots],
+            other_certs=[c for c in certificates if c not in roots],
             crls=[read_crl(c) for c in self.crls],
             allow_fetching=self.fetch,
             revocation_mode="hard-fail" if self.crls or self.fetch else "soft-fail",
@@ -199,8 +199,8 @@ def _sign(
     class Dated(pdf_signer.PdfSigner):
         """States the moment that its face shows."""
 
-        def init_signing_session(self, *given: Any, **named: Any) -> Any:
-            session = super().init_signing_session(*given, **named)
+        def init_signing_session(self, *args: Any, **named: Any) -> Any:
+            session = super().init_signing_session(*args, **named)
             session.system_time = moment
             return session
 
@@ -301,14 +301,14 @@ def _empty_field(reader: Any, name: str) -> tuple[float, float]:
     """Width and height (points) of the empty signature field. Raises InputError where there is none to fill."""
     from pyhanko.sign.fields import enumerate_sig_fields
 
-    found = {str(n): (value, ref) for n, value, ref in enumerate_sig_fields(reader, filled_status=None)}
-    if name not in found:
+    fields = {str(n): (value, ref) for n, value, ref in enumerate_sig_fields(reader, filled_status=None)}
+    if name not in fields:
         raise InputError(
             "the report has no such signature field",
             got=name,
-            expected=", ".join(sorted(found)) or "no field at all: this is not a report made by Assay",
+            expected=", ".join(sorted(fields)) or "no field at all: this is not a report made by Assay",
         )
-    value, ref = found[name]
+    value, ref = fields[name]
     if value is not None:
         raise InputError(f"the field {name} is signed already", expected="an empty field")
     x1, y1, x2, y2 = (float(v) for v in ref.get_object()["/Rect"])
@@ -340,9 +340,9 @@ def read_crl(data: bytes) -> Any:
 
     try:
         der = pem.unarmor(data)[2] if pem.detect(data) else data
-        found = crl.CertificateList.load(der, strict=True)
-        _ = found.native
-        return found
+        revocation_list = crl.CertificateList.load(der, strict=True)
+        _ = revocation_list.native
+        return revocation_list
     except (ValueError, TypeError) as error:
         raise InputError("the revocation list cannot be read", got=str(error), expected="an X.509 CRL") from error
 

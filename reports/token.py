@@ -122,7 +122,9 @@ def read_address(uri: str) -> Address:
     if not {"object", "id"} & path.keys() or not set(_ABOUT_TOKEN) & path.keys():
         raise KeyFileError("the address does not name a token and a key on it", got=uri, expected=FORM)
     module = (
-        unquote(given) if (given := options.get("module-path")) is not None else os.environ.get(MODULE_VARIABLE, "")
+        unquote(module_path)
+        if (module_path := options.get("module-path")) is not None
+        else os.environ.get(MODULE_VARIABLE, "")
     )
     if not module:
         raise KeyFileError(
@@ -141,8 +143,8 @@ def read_address(uri: str) -> Address:
 def _parts(text: str, separator: str, uri: str) -> dict[str, str]:
     out: dict[str, str] = {}
     for part in filter(None, text.split(separator)):
-        name, found, value = part.partition("=")
-        if not found or name in out:
+        name, equals_sign, value = part.partition("=")
+        if not equals_sign or name in out:
             raise KeyFileError("the token's address cannot be read", got=uri, expected=FORM)
         out[name] = value
     return out
@@ -213,15 +215,15 @@ def _text(value: Any) -> str:
 
 
 def _only(session: Any, wanted: dict[Any, Any], what: str) -> Any:
-    found = list(session.get_objects(wanted))
-    if len(found) != 1:
+    objects = list(session.get_objects(wanted))
+    if len(objects) != 1:
         raise KeyFileError(
-            f"the token holds no such {what}" if not found else f"the token holds several such {what}s",
-            got=f"{len(found)} found",
+            f"the token holds no such {what}" if not objects else f"the token holds several such {what}s",
+            got=f"{len(objects)} found",
             expected=f"one {what} with this label or id",
             todo="list what is on it, for instance with `pkcs11-tool --list-objects --login`",
         )
-    return found[0]
+    return objects[0]
 
 
 def _certificates(blobs: list[bytes], modulus: int) -> tuple[x509.Certificate, tuple[x509.Certificate, ...]]:
@@ -247,9 +249,9 @@ def _certificates(blobs: list[bytes], modulus: int) -> tuple[x509.Certificate, t
     chain: list[x509.Certificate] = []
     above = certificate
     while above.subject != above.issuer:
-        found = next((c for c in every if c.subject == above.issuer and c not in chain), None)
-        if found is None:
+        issuer = next((c for c in every if c.subject == above.issuer and c not in chain), None)
+        if issuer is None:
             break
-        chain.append(found)
-        above = found
+        chain.append(issuer)
+        above = issuer
     return certificate, tuple(chain)

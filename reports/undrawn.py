@@ -92,7 +92,9 @@ def _by_script(text: str, scripts: tuple[str, ...]) -> str:
     """Each run of such letters, with blanks between them, as one bracket."""
     out: list[str] = []
     for word in re.split(r"( +)", text):
-        for script, run in groupby(word, key=lambda c: found if (found := script_of(c)) in scripts else None):
+        for script, run in groupby(
+            word, key=lambda c: script_name if (script_name := script_of(c)) in scripts else None
+        ):
             told_now = "".join(run) if script is None else f"[{script_label(script)}]"
             if script is not None and out and out[-1].isspace() and out[-2:-1] == [told_now]:
                 del out[-1]

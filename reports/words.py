@@ -198,8 +198,8 @@ def points(gap: Gap) -> str:
     """17.1 points (95 % interval 16.0 to 18.2)."""
     if gap.value is None:
         return f"not estimable ({why(gap.reason)})"
-    said = "" if ends(gap)[0] is None else f" (95 % interval {span(gap)})"
-    return f"{width(gap)}{said}"
+    range_text = "" if ends(gap)[0] is None else f" (95 % interval {span(gap)})"
+    return f"{width(gap)}{range_text}"
 
 
 def width(gap: Measured) -> str:
@@ -256,8 +256,8 @@ def attribute(stated: Mapping[str, str], names: Sequence[str], most: int) -> str
     """sex; “born_at”; where people were born: the code book's words, or the name, quoted unless it is plain."""
     out = []
     for name in names:
-        told = stated.get(BY + name)
-        out.append(short(told, most) if told else name if name.lower() in PLAIN else f"“{short(name, most)}”")
+        text = stated.get(BY + name)
+        out.append(short(text, most) if text else name if name.lower() in PLAIN else f"“{short(name, most)}”")
     return " and ".join(out)
 
 

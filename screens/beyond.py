@@ -32,23 +32,23 @@ class Chart:
 def show(evidence: Evidence, attribute: Sequence[str]) -> None:
     """The questions that this evidence can answer."""
     narrow = about(evidence, tuple(attribute))
-    answers = {p.question: (k, found) for k, p in PARTS.items() if (found := p.blocks(narrow) or p.blocks(evidence))}
+    answers = {p.question: (k, blocks) for k, p in PARTS.items() if (blocks := p.blocks(narrow) or p.blocks(evidence))}
     if not answers:
         return
     st.header(TITLE)
-    key, found = answers[st.selectbox("Question", list(answers), key="beyond")]
+    key, blocks = answers[st.selectbox("Question", list(answers), key="beyond")]
     if key in CHARTS and (chart := CHARTS[key](narrow)) is not None:
         st.write(state.plain(chart.takeaway))
         figure = charts.dots(chart.dots, title=f"{chart.title}, 95 % intervals", mark=chart.mark)
         parts.chart(figure, key=f"{key}-chart", alt=chart.takeaway)
-    draw.blocks([block for block in found if not isinstance(block, Heading)])
+    draw.blocks([block for block in blocks if not isinstance(block, Heading)])
 
 
 def about(evidence: Evidence, attribute: tuple[str, ...]) -> Evidence:
     """Of lists with an entry for each attribute those of this one; all of them where it has none."""
 
-    def mine(found: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(f for f in found if f.attribute == attribute) or found
+    def mine(entries: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(f for f in entries if f.attribute == attribute) or entries
 
     individual, alike, funnel, other = (
         evidence.individual, evidence.like_with_like, evidence.funnel, evidence.conformance,
@@ -100,8 +100,8 @@ def _points(share: float) -> str:
 
 
 def _flips(evidence: Evidence) -> Chart | None:
-    found = evidence.individual.model_flips if evidence.individual is not None else None
-    rows = sorted(found or (), key=lambda f: -f.value)[:MOST]
+    flips = evidence.individual.model_flips if evidence.individual is not None else None
+    rows = sorted(flips or (), key=lambda f: -f.value)[:MOST]
     if not rows:
         return None
     first = rows[0]
@@ -123,8 +123,8 @@ def _ranking(evidence: Evidence) -> Chart | None:
     return Chart(takeaway, dots, "Share of the first tenth")
 
 
-def _curves(found: Sequence[Curve], title: str) -> Chart | None:
-    rows = [(c, p) for c in found[:6] if c.attribute for p in c.points if p.people >= FLOOR]
+def _curves(curves: Sequence[Curve], title: str) -> Chart | None:
+    rows = [(c, p) for c in curves[:6] if c.attribute for p in c.points if p.people >= FLOOR]
     rows.sort(key=lambda pair: pair[1].start)
     dots = [charts.Dot(points(p.start, p.to), p.share, p.low, p.high, p.people, name_of(c.group)) for c, p in rows]
     return Chart(f"{title}, by group.", dots, title) if dots else None

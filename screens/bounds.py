@@ -12,14 +12,14 @@ from screens import draw
 
 def show(evidence: Evidence, metric: str, attribute: tuple[str, ...]) -> None:
     """Bounds of one rate and attribute, in the report's tables; nothing where everything is known."""
-    found = evidence.bounds
-    if found is None:
+    all_bounds = evidence.bounds
+    if all_bounds is None:
         return
     kept = {
-        part: tuple(e for e in getattr(found, part) if e.metric == metric and e.attribute == attribute)
-        for part in found.__struct_fields__
+        part: tuple(e for e in getattr(all_bounds, part) if e.metric == metric and e.attribute == attribute)
+        for part in all_bounds.__struct_fields__
     }
-    tables = bounds.tables(replace(evidence, bounds=replace(found, **kept)))
+    tables = bounds.tables(replace(evidence, bounds=replace(all_bounds, **kept)))
     if tables:
         with st.expander(bounds.TITLE):
             draw.blocks(tables)

@@ -27,8 +27,8 @@ OF_ONE = {
 
 def show(evidence: Evidence, attribute: Sequence[str]) -> None:
     """The part on classes; nothing where the outcome has two, a word where an intersection is chosen."""
-    found = evidence.classes
-    if not found:
+    classes = evidence.classes
+    if not classes:
         return
     st.header("All classes of the outcome")
     if len(attribute) != 1:
@@ -36,15 +36,15 @@ def show(evidence: Evidence, attribute: Sequence[str]) -> None:
         return
     left, right = st.columns([2, 3])
     with left:
-        chosen = st.selectbox("Class", [ALL, *found.names], key="class")
+        chosen = st.selectbox("Class", [ALL, *classes.names], key="class")
     questions = QUESTIONS if chosen == ALL else OF_ONE
     with right:
         asked = st.selectbox("Question", list(questions.values()), key="class-question")
     metric = next(m for m, q in questions.items() if q == asked)
-    one = next((c for c in found.classes if c.label == chosen), None)
-    _answer(one or found.overall, metric, tuple(attribute), str(chosen))
+    one = next((c for c in classes.classes if c.label == chosen), None)
+    _answer(one or classes.overall, metric, tuple(attribute), str(chosen))
     with st.expander("Outcomes by decisions"):
-        _tables(found, tuple(attribute))
+        _tables(classes, tuple(attribute))
 
 
 def _answer(entry: ClassFigures | OverallFigures, metric: str, attribute: tuple[str, ...], chosen: str) -> None:
@@ -60,9 +60,9 @@ def _answer(entry: ClassFigures | OverallFigures, metric: str, attribute: tuple[
     st.caption(f"How it was made: {state.plain(gap.method)}")
 
 
-def _tables(found: Classes, attribute: tuple[str, ...]) -> None:
+def _tables(classes: Classes, attribute: tuple[str, ...]) -> None:
     """Outcomes (rows) by decisions (columns), one table a group."""
-    for table in found.tables:
+    for table in classes.tables:
         if table.attribute != attribute:
             continue
         who = name_of(table.group)
@@ -70,6 +70,6 @@ def _tables(found: Classes, attribute: tuple[str, ...]) -> None:
             st.write(state.plain(f"{who}: withheld, since the group is small."))
             continue
         st.write(state.plain(f"{who}: outcome in rows, decision in columns"))
-        frame = pd.DataFrame(table.people, columns=[f"decided {state.plain(n)}" for n in found.names])
-        frame.insert(0, "Outcome", [*found.names, "(unknown)"])
+        frame = pd.DataFrame(table.people, columns=[f"decided {state.plain(n)}" for n in classes.names])
+        frame.insert(0, "Outcome", [*classes.names, "(unknown)"])
         parts.table(frame, alt=f"Outcomes by decisions of {who}")

@@ -85,12 +85,12 @@ def checked(content: bytes) -> Read:
     from reports.manifest import strict_json
     from reports.verify import verify_or_raise
 
-    found = verify_or_raise(content)
+    result = verify_or_raise(content)
     manifest, signatures, files = read_report(content)
     evidence = strict_json(files["evidence.json"], "evidence.json")
     steps = [s.decided for s in steps_of(content, manifest, signatures)]
     return Read(
-        embedded_manifest(content), tuple(map(str, evidence["findings"])), sum(c.status == "ok" for c in found.checks),
+        embedded_manifest(content), tuple(map(str, evidence["findings"])), sum(c.status == "ok" for c in result.checks),
         tuple((d.member, d.decision, d.reason) for d in steps),
     )  # fmt: skip
 
@@ -142,11 +142,11 @@ def decide(content: bytes, read: Read, members: list[str]) -> None:
             st.warning(f"Not signed yet. Still missing: {', '.join(lacks)}.")
     if not go or lacks:
         return
-    given = None if brought is None else (brought.getvalue(), brought.name)
+    key_file = None if brought is None else (brought.getvalue(), brought.name)
     try:
         with st.spinner("Checking and signing"):
             day = until.isoformat() if isinstance(until, dt.date) else None
-            done = signed(content, str(member), str(decision), (reason, conditions, day), given, password)
+            done = signed(content, str(member), str(decision), (reason, conditions, day), key_file, password)
     except AssayError as error:
         state.show_error(error)
         return
@@ -162,10 +162,10 @@ def signed(
     member: str,
     decision: str,
     words: tuple[str, str, str | None],
-    given: tuple[bytes, str] | None,
+    key_file: tuple[bytes, str] | None,
     password: str,
 ) -> Done:
-    """Countersign in this process. words: reason, conditions, until. given: the key brought, and its file's name."""
+    """Countersign in this process. words: reason, conditions, until. key_file: the key brought, and its file's name."""
     from reports.approve import approve
     from reports.document import report_number
     from reports.keys import make_key, open_key
@@ -177,17 +177,17 @@ def signed(
     if decision == "approve":
         for place in places:
             access.no_second_look(place)
-    made = b""
-    if given is None:
-        key, made = make_key(member, password.encode())
+    p12 = b""
+    if key_file is None:
+        key, p12 = make_key(member, password.encode())
     else:
-        key = open_key(given[0], given[1], password.encode())
+        key = open_key(key_file[0], key_file[1], password.encode())
     reason, conditions, until = (" ".join(w.split()) if w else w for w in words)
     pdf = approve(
         content, key, decision=decision, reason=reason or "", conditions=conditions or "", until=until, member=member
     ).pdf
     entered(pdf, key)
-    return Done(pdf, made, key.name, decision, report_number(read_report(pdf)[0]), key.fingerprint)
+    return Done(pdf, p12, key.name, decision, report_number(read_report(pdf)[0]), key.fingerprint)
 
 
 def entered(pdf: bytes, key: SigningKey) -> None:

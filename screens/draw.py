@@ -14,9 +14,9 @@ from reports.blocks import Block, Figure, Heading, Keys, Lead, Notice, Paragraph
 from screens import charts, parts, state
 
 
-def blocks(found: Sequence[Block]) -> None:
+def blocks(content: Sequence[Block]) -> None:
     """Each block in turn. Boxes for signers are drawn by no screen."""
-    for block in found:
+    for block in content:
         match block:
             case Heading(text):
                 st.markdown(f"### {state.plain(text)}")
@@ -36,13 +36,13 @@ def blocks(found: Sequence[Block]) -> None:
                 continue
 
 
-def _points(found: Points) -> None:
-    for item in found.items:
+def _points(block: Points) -> None:
+    for item in block.items:
         st.markdown(f"- {state.plain(item)}")
 
 
-def _keys(found: Keys) -> None:
-    for column, one in zip(st.columns(len(found.items)), found.items, strict=True):
+def _keys(block: Keys) -> None:
+    for column, one in zip(st.columns(len(block.items)), block.items, strict=True):
         column.metric(one.label, one.value)
         column.caption(state.plain(one.text))
 
@@ -51,12 +51,12 @@ LINE = 100
 """Letters of a note that stands below a table at once; screens stay short on a phone."""
 
 
-def table(found: Table) -> None:
+def table(block: Table) -> None:
     """A real table under its caption, the note below; one of several lines is opened by who wants it."""
-    st.markdown(f"**{state.plain(found.caption)}**")
-    rows = [[cell.replace("\n", ", ") for cell in row] for row in found.rows]
-    parts.table(pd.DataFrame(rows, columns=list(found.columns)), alt=found.caption)
-    note = found.note.strip()
+    st.markdown(f"**{state.plain(block.caption)}**")
+    rows = [[cell.replace("\n", ", ") for cell in row] for row in block.rows]
+    parts.table(pd.DataFrame(rows, columns=list(block.columns)), alt=block.caption)
+    note = block.note.strip()
     if len(note) > LINE:
         with st.expander("How to read it"):
             st.caption(state.plain(note))
@@ -74,7 +74,7 @@ def answer(
     counted: str = "Counted",
     overall: Rate | None = None,
     share: bool = True,
-    said: Callable[[float | None], str] = percent,
+    formatter: Callable[[float | None], str] = percent,
 ) -> None:
     """One question answered by group: the sentence, the chart, and the table beside it. overall: everyone's, a line."""
     st.write(state.plain(takeaway))
@@ -91,8 +91,8 @@ def answer(
     shown = pd.DataFrame(
         {
             "Group": [name_of(r.group) for r in rates],
-            "Value": [said(r.value) for r in rates],
-            "95 % interval": [_interval(r, said) for r in rates],
+            "Value": [formatter(r.value) for r in rates],
+            "95 % interval": [_interval(r, formatter) for r in rates],
             counted: [behind(r) for r in rates],
         }
     )
@@ -107,7 +107,7 @@ def answer(
         parts.table(shown, alt=alt, figures=figures)
 
 
-def _interval(r: Rate, said: Callable[[float | None], str]) -> str:
+def _interval(r: Rate, formatter: Callable[[float | None], str]) -> str:
     if not r.estimable:
         return str(r.reason)
-    return "–" if r.low is None else f"{said(r.low)} to {said(r.high)}"
+    return "–" if r.low is None else f"{formatter(r.low)} to {formatter(r.high)}"

@@ -68,10 +68,10 @@ class Entrance:
             return None if value is None else decode_signed_value(secret, name, value.encode("latin-1", "replace"))
 
         try:
-            found = json.loads(get_cookie_with_chunks(one, USER) or b"null")
+            claims = json.loads(get_cookie_with_chunks(one, USER) or b"null")
         except (ValueError, TypeError):
             return None
-        return found if isinstance(found, dict) and found.get("origin") == self.logins.origin else None
+        return claims if isinstance(claims, dict) and claims.get("origin") == self.logins.origin else None
 
     def _begin(self, scope: Any) -> RedirectResponse:
         """On to the provider; the page that was wanted is kept in a cookie meanwhile."""

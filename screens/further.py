@@ -56,12 +56,12 @@ def ask(a: Asked, kind_is_model: bool) -> dict[str, Any]:
             f"The population by {column} (optional)", a.get("shares", {}).get(column, ""), placeholder=example,
             key=f"role-population-{column}", max_chars=600,
         )  # fmt: skip
-    said = {c: t for c, t in shares.items() if t.strip()}
+    filled_shares = {c: t for c, t in shares.items() if t.strip()}
     source = ""
-    if said:
+    if filled_shares:
         source = st.text_input("Where these numbers are from", a.get("source", ""), key="role-source", max_chars=300)
     try:
-        population_of(said, source, a.answers.sensitive)
+        population_of(filled_shares, source, a.answers.sensitive)
     except CaseError as error:
         wrong.append(f"the population, as it can be read ({error.problem}: {error.expected})")
     change = _change(a) if kind_is_model else {}
@@ -69,7 +69,7 @@ def ask(a: Asked, kind_is_model: bool) -> dict[str, Any]:
         recourse_of(change)
     except CaseError as error:
         wrong.append(f"a range that can be read ({error.expected})")
-    return {"forms": forms, "shares": said, "source": source, "change": change, "wrong": "; ".join(wrong)}
+    return {"forms": forms, "shares": filled_shares, "source": source, "change": change, "wrong": "; ".join(wrong)}
 
 
 def _change(a: Asked) -> dict[str, Change]:
@@ -101,7 +101,7 @@ def population_of(shares: Mapping[str, str], source: str, sensitive: Sequence[st
     """`Female: 51; Male: 49` by column, as the case has it. Raises CaseError."""
     from audit.load.population import check
 
-    found: dict[str, dict[str, float]] = {}
+    proportions: dict[str, dict[str, float]] = {}
     for column, text in shares.items():
         parts = [p for p in text.split(";") if p.strip()]
         read = [_SHARE.fullmatch(p) for p in parts]
@@ -109,10 +109,10 @@ def population_of(shares: Mapping[str, str], source: str, sensitive: Sequence[st
             raise CaseError(f"{column}", got=text, expected="group: number; group: number")
         numbers = {m.group("group"): float(m.group("share")) for m in read if m}
         percent = abs(sum(numbers.values()) - 100) <= 0.5
-        found[column] = {g: n / 100 for g, n in numbers.items()} if percent else numbers
-    if not found:
+        proportions[column] = {g: n / 100 for g, n in numbers.items()} if percent else numbers
+    if not proportions:
         return None
-    population = Population(found, source.strip() or None)
+    population = Population(proportions, source.strip() or None)
     check(population, tuple(sensitive))
     return population
 
@@ -122,19 +122,19 @@ def recourse_of(change: Mapping[str, Change]) -> Recourse | None:
     if not change:
         return None
     ranges: dict[str, tuple[float, float]] = {}
-    for column, said in change.items():
-        if text := said.range.strip():
+    for column, answer in change.items():
+        if text := answer.range.strip():
             read = _RANGE.fullmatch(text)
             if read is None or float(read[1]) > float(read[2]):
                 raise CaseError(f"the range of {column}", got=text, expected=f"{column}: 20 to 60")
             ranges[column] = float(read[1]), float(read[2])
-    direction = {c: way for c, said in change.items() if (way := WAYS.get(said.way)) is not None}
+    direction = {c: way for c, answer in change.items() if (way := WAYS.get(answer.way)) is not None}
     return Recourse(tuple(change), ranges, {}, direction)
 
 
 def short(v: SetupAnswers) -> str:
     """The answer in a line."""
-    said = [f"forms: {', '.join(v.forms)}"] if v.forms else []
-    said += [f"population by {' and '.join(v.shares)}"] if v.shares else []
-    said += [f"can be changed: {', '.join(v.change)}"] if v.change else []
-    return "; ".join(said) or "nothing more"
+    phrases = [f"forms: {', '.join(v.forms)}"] if v.forms else []
+    phrases += [f"population by {' and '.join(v.shares)}"] if v.shares else []
+    phrases += [f"can be changed: {', '.join(v.change)}"] if v.change else []
+    return "; ".join(phrases) or "nothing more"

@@ -29,8 +29,8 @@ def keep(place: Path) -> None:
 def let_go(place: Path) -> None:
     """Nobody looks at it any more: it is about to be deleted."""
     with _lock:
-        if found := _open.pop(place, None):
-            found[0].close()
+        if entry := _open.pop(place, None):
+            entry[0].close()
 
 
 def _watch() -> None:

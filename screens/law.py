@@ -38,8 +38,8 @@ def show(folder: CaseFolder, evidence: dict[str, Any]) -> None:
 
 
 def _sensitive(folder: CaseFolder) -> tuple[str, ...]:
-    found = state.evidence(folder)
-    return () if found is None else found.data.sensitive
+    evidence = state.evidence(folder)
+    return () if evidence is None else evidence.data.sensitive
 
 
 def _sources(folder: CaseFolder, more: Mapping[str, bytes]) -> Any:
@@ -96,12 +96,12 @@ def _questions(
             key = f"answer_{preset.name}_{field.id}"
             if field.kind == "column":
                 choices = ["", *_sensitive(folder)]
-                given = st.selectbox(field.ask, choices, index=choices.index(now) if now in choices else 0, key=key)
+                answer = st.selectbox(field.ask, choices, index=choices.index(now) if now in choices else 0, key=key)
             else:
                 hint = "YYYY-MM-DD" if field.kind == "date" else None
-                given = st.text_input(field.ask, value=now, key=key, placeholder=hint)
-            if given and given.strip():
-                answers[field.id] = " ".join(given.split())
+                answer = st.text_input(field.ask, value=now, key=key, placeholder=hint)
+            if answer and answer.strip():
+                answers[field.id] = " ".join(answer.split())
         if st.form_submit_button("Keep the answers"):
             _keep(folder, evidence, [replace(f, answers=answers) if f.name == spec.name else f for f in forms])
 

@@ -33,14 +33,14 @@ def show(folder: CaseFolder, presets: list[dict[str, Any]], one: Person) -> None
         if not st.button("Write the letter", key="letter-write"):
             return
         preset, answers = forms[name]
-        made = letter_of(state.case_of(folder), explained, one.row, preset, answers)
+        draft = letter_of(state.case_of(folder), explained, one.row, preset, answers)
     except AssayError as error:
         state.show_error(error)
         return
-    for finding in made.findings:
+    for finding in draft.findings:
         st.error(state.plain(f"A finding for the board: {finding}"))
-    if made.lacking:
-        asked = "; ".join(made.lacking)
+    if draft.lacking:
+        asked = "; ".join(draft.lacking)
         st.warning(state.plain(f"Still to be answered by a person, under Forms of law and custom ({name}): {asked}."))
-    st.text_area("The letter", made.text, height=420, key=f"letter-{name}-{one.row}")
-    st.download_button("Save the letter", made.text, f"letter-row-{one.row}.txt", "text/plain", key="letter-save")
+    st.text_area("The letter", draft.text, height=420, key=f"letter-{name}-{one.row}")
+    st.download_button("Save the letter", draft.text, f"letter-row-{one.row}.txt", "text/plain", key="letter-save")

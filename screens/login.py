@@ -58,12 +58,12 @@ class Directory:
 @lru_cache(maxsize=8)
 def _directory(path: str, stamp: tuple[int, int, int]) -> Directory | None:
     try:
-        found = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    wrong: list[str] = [k for k in found if k not in ("out", "roles", "teams")]
-    out = _lists({"out": found.get("out", [])}, "out", wrong)
-    roles, teams = (_lists(found[k], k, wrong) if k in found else None for k in ("roles", "teams"))
+    wrong: list[str] = [k for k in document if k not in ("out", "roles", "teams")]
+    out = _lists({"out": document.get("out", [])}, "out", wrong)
+    roles, teams = (_lists(document[k], k, wrong) if k in document else None for k in ("roles", "teams"))
     wrong += sorted(set(roles or ()) - set(ROLES))
     return None if wrong else Directory(out.get("out", ()), roles, teams)
 
@@ -99,9 +99,9 @@ class Logins:
             return None
         if not (time.time() if now is None else now) < self.ends(claims):
             return None
-        given = set(_values(claims, self.claim))
-        roles = tuple(r for r in ROLES if given & set(self.roles.get(r, ())))
-        teams = tuple(t for t, values in self.teams.items() if given & set(values))
+        claim_values = set(_values(claims, self.claim))
+        roles = tuple(r for r in ROLES if claim_values & set(self.roles.get(r, ())))
+        teams = tuple(t for t, values in self.teams.items() if claim_values & set(values))
         if self.file is not None:
             named = {subject, f"{issuer}#{subject}"}
             if claims.get("email_verified") is True and isinstance(claims.get("email"), str):
@@ -118,10 +118,10 @@ class Logins:
 
     def ends(self, claims: Mapping[str, Any]) -> float:
         """When the login ends, in seconds since 1970: its token's end, or HOURS after it was made; -inf if unknown."""
-        end, made = _seconds(claims.get("exp")), _seconds(claims.get("iat"))
-        if end is None or made is None or made > time.time() + SKEW:
+        end, issued_at = _seconds(claims.get("exp")), _seconds(claims.get("iat"))
+        if end is None or issued_at is None or issued_at > time.time() + SKEW:
             return -math.inf
-        return min(end, made + self.hours * 3600)
+        return min(end, issued_at + self.hours * 3600)
 
 
 def _seconds(value: object) -> float | None:
@@ -131,12 +131,12 @@ def _seconds(value: object) -> float | None:
 
 def _values(claims: Mapping[str, Any], path: str) -> list[str]:
     """The texts at `path` (names parted by full stops; a name with full stops in it is tried as it is first)."""
-    found: Any = claims.get(path)
-    if found is None:
-        found = claims
+    value: Any = claims.get(path)
+    if value is None:
+        value = claims
         for part in path.split("."):
-            found = found.get(part) if isinstance(found, Mapping) else None
-    listed = [found] if isinstance(found, str) else found if isinstance(found, (list, tuple)) else []
+            value = value.get(part) if isinstance(value, Mapping) else None
+    listed = [value] if isinstance(value, str) else value if isinstance(value, (list, tuple)) else []
     return [v for v in listed if isinstance(v, str)]
 
 
@@ -185,9 +185,9 @@ def is_loopback(address: object) -> bool:
         return False
 
 
-def _lists(found: Any, name: str, wrong: list[str]) -> dict[str, tuple[str, ...]]:
+def _lists(table: Any, name: str, wrong: list[str]) -> dict[str, tuple[str, ...]]:
     out = {}
-    for key, value in found.items() if isinstance(found, Mapping) else [("", None)]:
+    for key, value in table.items() if isinstance(table, Mapping) else [("", None)]:
         values = [value] if isinstance(value, str) else value
         if not isinstance(values, list) or not all(isinstance(v, str) and v for v in values):
             wrong.append(f'{name}: expected lists of the claim\'s values, such as analyst = ["risk"]')
@@ -235,9 +235,9 @@ def _plain(table: Any) -> dict[str, Any] | None:
 
 def _open_files(files: Iterable[str]) -> list[str]:
     """Files of secrets that others on this machine can read."""
-    found = [Path(f) for f in files if Path(f).is_file()]
+    paths = [Path(f) for f in files if Path(f).is_file()]
     return [
         f"{f}: others can read it; run: chmod 600 {f}"
-        for f in found
+        for f in paths
         if f.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)
     ]

@@ -100,10 +100,10 @@ def threshold(folder: CaseFolder, evidence: Evidence) -> None:
     else:
         at = st.select_slider(f"{positive} from this score on", cuts, now, format_func=cut_label, key="threshold-all")
     how = settings_of(evidence, draws=DRAWS)
-    found, before = at_threshold(counted, attribute, at, how), at_threshold(counted, attribute, now, how)
-    _rates(found, attribute)
+    measures, before = at_threshold(counted, attribute, at, how), at_threshold(counted, attribute, now, how)
+    _rates(measures, attribute)
     for metric in (SELECTION_RATE, EQUAL_OPPORTUNITY):
-        gap, was = (pick(m.gaps, metric=metric, attribute=attribute, kind="difference") for m in (found, before))
+        gap, was = (pick(m.gaps, metric=metric, attribute=attribute, kind="difference") for m in (measures, before))
         name = metric.replace("_", " ").capitalize()
         left = "" if was is None or was.value is None else f" At {_short(now)} for all it is {points(was.value)}."
         st.write(state.plain(f"{name}: {sentence(gap)}{left}"))
@@ -118,12 +118,12 @@ def threshold(folder: CaseFolder, evidence: Evidence) -> None:
 def outcome_words(folder: CaseFolder, evidence: Evidence) -> str:
     """What a score from the threshold on decides, in the code book's words; else the value of which column."""
     label, value = evidence.data.label, str(evidence.data.positive)
-    told = state.case_of(folder).data.codes.get(label or "", {}).get(value)
-    return state.plain(told[:1].upper() + told[1:] if told else f"{label} {value}" if label else value)
+    meaning = state.case_of(folder).data.codes.get(label or "", {}).get(value)
+    return state.plain(meaning[:1].upper() + meaning[1:] if meaning else f"{label} {value}" if label else value)
 
 
-def _rates(found: Measures, attribute: tuple[str, ...]) -> None:
-    mine = [r for r in found.rates if r.attribute == attribute]
+def _rates(measures: Measures, attribute: tuple[str, ...]) -> None:
+    mine = [r for r in measures.rates if r.attribute == attribute]
     dots = [
         charts.Dot(name_of(r.group), r.value, r.low, r.high, rows_behind(r), r.metric.replace("_", " "), r.reason)
         for r in mine if r.metric in SHOWN[:3]
@@ -133,7 +133,7 @@ def _rates(found: Measures, attribute: tuple[str, ...]) -> None:
     parts.chart(charts.dots(dots, title=title), key="threshold-chart", alt=words)
     groups = list(dict.fromkeys(r.group for r in mine))
     values = {
-        m: [pick(found.rates, metric=m, attribute=attribute, group=g) for g in groups] for m in SHOWN
+        m: [pick(measures.rates, metric=m, attribute=attribute, group=g) for g in groups] for m in SHOWN
     }  # fmt: skip
     shown = pd.DataFrame(
         {"Group": [name_of(g) for g in groups]}
@@ -161,11 +161,11 @@ def compare_runs(folder: CaseFolder, evidence: Evidence) -> None:
         if other.id == folder.id or other.sealed or not (other.run / "evidence.json").exists():
             continue
         try:
-            found = state.evidence(other)
+            entry = state.evidence(other)
         except AssayError:
             continue
-        if found is not None and found.regression is None:
-            others[f"{found.case.name}, {str(found.model.sha256 or found.model.column)[:12]} ({other.id[:8]})"] = other
+        if entry is not None and entry.regression is None:
+            others[f"{entry.case.name}, {str(entry.model.sha256 or entry.model.column)[:12]} ({other.id[:8]})"] = other
     if not others:
         st.info("No other case on this machine has been measured. Set up the other model or data as a case of its own.")
         return
@@ -175,9 +175,11 @@ def compare_runs(folder: CaseFolder, evidence: Evidence) -> None:
     before = state.evidence(others[name])
     assert before is not None
     st.caption("In the tables *earlier* is the run chosen here, and *now* is the one that is open.")
-    found = between(evidence, before)
-    last = next((n for n, b in enumerate(found) if isinstance(b, Table) and b.caption.startswith("Rates")), len(found))
-    draw.blocks(found[:last])
-    if found[last:]:
+    blocks = between(evidence, before)
+    last = next(
+        (n for n, b in enumerate(blocks) if isinstance(b, Table) and b.caption.startswith("Rates")), len(blocks)
+    )
+    draw.blocks(blocks[:last])
+    if blocks[last:]:
         with st.expander("Rate by rate"):
-            draw.blocks(found[last:])
+            draw.blocks(blocks[last:])

@@ -163,7 +163,7 @@ def decide(folder: CaseFolder, m: Mitigation) -> None:
         reason = st.text_area("Why", key="decision-reason", max_chars=1000, height=80)
         go = st.form_submit_button("Record the decision")
         wanted = ((choice, "the decision"), (by.strip(), "who decides"), (reason.strip(), "why"))
-        lacks = [words for given, words in wanted if not given] if go else []
+        lacks = [words for answer, words in wanted if not answer] if go else []
         if lacks:
             st.warning(f"Not recorded yet. Still missing: {', '.join(lacks)}.")
     if go and not lacks:

@@ -86,22 +86,22 @@ EVERYTHING = Paragraph("Every norm could be measured, and every person's group a
 
 def unsaid(evidence: Evidence) -> tuple[str, ...]:
     """What this audit leaves open, with the counts at fault."""
-    found = [f"{_norm_name(n)} cannot be judged: {n.reason}." for n in evidence.norms if n.value is None]
+    notes = [f"{_norm_name(n)} cannot be judged: {n.reason}." for n in evidence.norms if n.value is None]
     open_ = sum(n.status == "undecided" for n in evidence.norms)
     if open_:
-        found.append(
+        notes.append(
             f"For {open_} of {many(len(evidence.norms), 'norm')} the limit lies within the interval: so few people "
             "do not decide it."
         )
     total = evidence.data.audited_rows
     for counts in evidence.counts:
         if counts.attribute and counts.group == (UNKNOWN,) and counts.rows:
-            found.append(
+            notes.append(
                 f"The {' and '.join(counts.attribute)} of {counts.rows:,} of {many(total, 'person')} is not known."
             )
         if not counts.attribute and counts.unknown_label:
-            found.append(f"The outcome of {counts.unknown_label:,} of {many(total, 'person')} is not known.")
-    return (*found, *(unquoted(n) for n in evidence.notes))
+            notes.append(f"The outcome of {counts.unknown_label:,} of {many(total, 'person')} is not known.")
+    return (*notes, *(unquoted(n) for n in evidence.notes))
 
 
 def ahead(evidence: Evidence) -> list[str]:
@@ -174,7 +174,7 @@ def by_question(evidence: Evidence, folder: CaseFolder | None = None) -> None:
         counted=f"Of {unit(evidence.data)}",
         overall=pick(evidence.rates, metric=metric, attribute=()),
         share=share,
-        said=percent if share else number,
+        formatter=percent if share else number,
     )
     if (ratio := gaps.get("ratio")) is not None:
         st.caption(state.plain(ratio_sentence(ratio)))

@@ -90,10 +90,10 @@ def start(folder: CaseFolder, args: Sequence[str], *, secret: bytes | None = Non
 
 def job_id() -> str | None:
     """The job in the address, or of this session where a page change dropped it from the address."""
-    found: str | None = st.query_params.get("job") or st.session_state.get("job")
-    if found and st.query_params.get("job") != found:
-        st.query_params.job = found
-    return found
+    job: str | None = st.query_params.get("job") or st.session_state.get("job")
+    if job and st.query_params.get("job") != job:
+        st.query_params.job = job
+    return job
 
 
 def job_panel(words: str) -> None:

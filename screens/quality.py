@@ -24,14 +24,14 @@ def data_quality(evidence: Evidence, attribute: Sequence[str]) -> None:
         if one.estimable:
             _population(one)
         draw.blocks(quality.population(replace(beside, tables=(one,))))
-    found = evidence.quality
-    if found is None:
+    data_audit = evidence.quality
+    if data_audit is None:
         return
     st.header(quality.TITLE)
-    proxies = found.proxies
+    proxies = data_audit.proxies
     if proxies is not None and proxies.measured:
         proxies = replace(proxies, together=tuple(t for t in proxies.together if t.attribute == chosen[:1]))
-    draw.blocks(quality.of_rows(replace(found, proxies=proxies)))
+    draw.blocks(quality.of_rows(replace(data_audit, proxies=proxies)))
     if proxies is not None and proxies.measured:
         _proxies(proxies)
 
@@ -51,11 +51,11 @@ def _population(one: ReferenceTable) -> None:
     parts.chart(figure, key="population-chart", alt=takeaway)
 
 
-def _proxies(found: Proxies) -> None:
+def _proxies(proxies: Proxies) -> None:
     """The features that tell an attribute best, as bars."""
-    for one in found.together:
-        told = [f for f in found.features if f.attribute == one.attribute and f.auc is not None]
-        shown = sorted(told, key=lambda f: -(f.auc or 0.0))[: quality.MOST]
+    for one in proxies.together:
+        features = [f for f in proxies.features if f.attribute == one.attribute and f.auc is not None]
+        shown = sorted(features, key=lambda f: -(f.auc or 0.0))[: quality.MOST]
         if not one.estimable or not shown:
             continue
         title = f"AUC of telling {one.attribute[0]} from one feature"

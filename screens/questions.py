@@ -165,9 +165,9 @@ def _who(a: Asked) -> Values:
             [] if column in a.roles.indicators or setup.is_number(a.seen, column) else setup.values_of(a.seen, column)
         )
         if len(values) > 2:
-            said = setup.choose(f"Compare the groups of {column} with (optional)", values,
+            choice = setup.choose(f"Compare the groups of {column} with (optional)", values,
                                a.get("reference", {}).get(column), f"role-reference-{column}")  # fmt: skip
-            reference |= {column: said} if said else {}
+            reference |= {column: choice} if choice else {}
     return {"sensitive": sensitive, "bins": bins, "reference": reference}
 
 
@@ -367,36 +367,36 @@ def look_over(a: Asked) -> setup.Answers | None:
     from audit.preview import preview
 
     st.header("Look it over")
-    said = answers(a)
-    setup.complete(said)
+    case_answers = answers(a)
+    setup.complete(case_answers)
     draft = a.folder.place / "draft.toml"
-    setup.write(a.folder, a.files, said, draft)
+    setup.write(a.folder, a.files, case_answers, draft)
     case = load_case(draft)
     with st.spinner("Reading what would be measured"):
-        found = apart(preview, case, size=0 if a.files.data is None else a.files.data.stat().st_size)
-    for line in found.lines(case)[1:]:
+        previewed = apart(preview, case, size=0 if a.files.data is None else a.files.data.stat().st_size)
+    for line in previewed.lines(case)[1:]:
         if not line.startswith(("Leak:", "Nothing stands")):
             st.markdown(f"- {state.plain(line)}")
-    remarks(a, found)
+    remarks(a, previewed)
     with st.expander("The case file"):
         st.caption("Copy it: `assay audit` on it gives the same figures.")
         st.code(draft.read_text(), language="toml")
     if st.button("Run the audit", key="run", type="primary"):
         draft.unlink(missing_ok=True)
-        return said
+        return case_answers
     return None
 
 
 FEW = 30
 
 
-def remarks(a: Asked, found: Preview) -> None:
+def remarks(a: Asked, previewed: Preview) -> None:
     """What should be looked at first, each with the button that does the sensible thing."""
-    for leak in found.leaks:
+    for leak in previewed.leaks:
         _offer(
             a, leak.sentence, f"Take {leak.column} away from the model", {"exclude": [*a.answers.exclude, leak.column]}
         )
-    small = [g for g in found.groups if g.rows < FEW]
+    small = [g for g in previewed.groups if g.rows < FEW]
     if small:
         named = ", ".join(f"{g.group} ({g.attribute}, {g.rows})" for g in small[:6])
         st.warning(

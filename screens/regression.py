@@ -29,7 +29,7 @@ NOT_SERVED = (
 )
 
 
-def show(evidence: Evidence, found: Regression) -> None:
+def show(evidence: Evidence, regression: Regression) -> None:
     """The part of the screen that stands in place of rates of decisions."""
     st.info(NOT_SERVED)
     st.header("Ask of the predictions")
@@ -45,24 +45,24 @@ def show(evidence: Evidence, found: Regression) -> None:
             key="regression-question",
             format_func=lambda m: f"{MEANS[m].question} ({m.replace('_', ' ')})",
         )
-    _answer(found, str(metric), attribute)
+    _answer(regression, str(metric), attribute)
     st.header("How far apart are the predictions of groups?")
-    _distances(found, attribute)
+    _distances(regression, attribute)
 
 
-def _answer(found: Regression, metric: str, attribute: tuple[str, ...]) -> None:
-    gap = pick(found.gaps, metric=metric, kind="difference", attribute=attribute)
+def _answer(regression: Regression, metric: str, attribute: tuple[str, ...]) -> None:
+    gap = pick(regression.gaps, metric=metric, kind="difference", attribute=attribute)
     if metric == "mean_residual":
-        st.write(state.plain(f"{RESIDUAL} {found.direction}"))
+        st.write(state.plain(f"{RESIDUAL} {regression.direction}"))
     draw.answer(
-        [r for r in found.rates if r.metric == metric and r.attribute == attribute],
+        [r for r in regression.rates if r.metric == metric and r.attribute == attribute],
         sentence(gap),
         key="regression-chart",
         title=f"{metric.replace('_', ' ').capitalize()} by {' and '.join(attribute)}, 95 % intervals",
         alt=f"{metric} by group with intervals and counts",
-        overall=pick(found.rates, metric=metric, attribute=()),
+        overall=pick(regression.rates, metric=metric, attribute=()),
         share=False,
-        said=number,
+        formatter=number,
     )
     if gap is not None:
         st.caption(f"How it was made: {state.plain(gap.method)}")
@@ -77,10 +77,10 @@ def sentence(gap: PredictionGap | None) -> str:
     return f"{where}: {number(gap.value)} apart ({interval_words(gap, say=number)}; {significance(gap)}).{worse}"
 
 
-def _distances(found: Regression, attribute: tuple[str, ...]) -> None:
+def _distances(regression: Regression, attribute: tuple[str, ...]) -> None:
     rows = []
     for metric, title in DISTANCES.items():
-        gap = pick(found.gaps, metric=metric, kind="difference", attribute=attribute)
+        gap = pick(regression.gaps, metric=metric, kind="difference", attribute=attribute)
         if gap is None:
             continue
         rows.append(
@@ -94,13 +94,13 @@ def _distances(found: Regression, attribute: tuple[str, ...]) -> None:
                 "Between": "–" if not gap.estimable else f"{name_of(gap.lowest)} and {name_of(gap.highest)}",
             }
         )
-    curves = [h for h in found.histograms if h.attribute == attribute and h.people]
+    curves = [h for h in regression.histograms if h.attribute == attribute and h.people]
     if curves:
         alt = f"Share of each group with a prediction up to a value, by {' and '.join(attribute)}"
-        parts.chart(_curves(found.edges, curves), key="regression-curves", alt=alt)
+        parts.chart(_curves(regression.edges, curves), key="regression-curves", alt=alt)
     parts.table(pd.DataFrame(rows), alt="Distances of the predictions of two groups")
     st.caption(
-        f"From a histogram of {many(found.edges.bins, 'bin')} by rank; the last column has what the exact values "
+        f"From a histogram of {many(regression.edges.bins, 'bin')} by rank; the last column has what the exact values "
         "can be."
     )
 

@@ -113,27 +113,27 @@ def logged() -> tuple[bytes, bytes, bytes] | None:
 def verified(content: bytes, trust: bytes | None = None, log: tuple[bytes, bytes, bytes] | None = None) -> None:
     """Each check as a line; the failed one is named first. With a log, where in it the report stands."""
     try:
-        found = _verify(content, trust, log)
+        verification = _verify(content, trust, log)
     except AssayError as error:
         state.show_error(error)
         return
-    if found.failed is not None:
-        st.error(f"**Verification failed.** {state.plain(found.error().message)}")
-    elif found.partial:
-        st.warning(f"**Verified in part.** {state.plain(found.error().message)}")
+    if verification.failed is not None:
+        st.error(f"**Verification failed.** {state.plain(verification.error().message)}")
+    elif verification.partial:
+        st.warning(f"**Verified in part.** {state.plain(verification.error().message)}")
     else:
-        made = sum(c.status == "ok" for c in found.checks)
+        passed = sum(c.status == "ok" for c in verification.checks)
         st.success(
-            f"{state.plain(found.verdict[0].upper() + found.verdict[1:])}. {many(made, 'check')} "
-            f"{are(made, 'was', 'were')} made."
+            f"{state.plain(verification.verdict[0].upper() + verification.verdict[1:])}. {many(passed, 'check')} "
+            f"{are(passed, 'was', 'were')} made."
         )
-        place = next((c for c in found.checks if c.name == "log inclusion" and c.status == "ok"), None)
+        place = next((c for c in verification.checks if c.name == "log inclusion" and c.status == "ok"), None)
         if place is not None:
             st.caption(f"In the log of reports: {state.plain(place.detail)}.")
-    rows = [{"Check": c.name, "Result": c.status, "What was compared": c.detail} for c in found.checks]
-    with st.expander("Every check", expanded=not found.ok):
+    rows = [{"Check": c.name, "Result": c.status, "What was compared": c.detail} for c in verification.checks]
+    with st.expander("Every check", expanded=not verification.ok):
         parts.table(pd.DataFrame(rows), alt="Checks of the report, one a line")
-        st.caption(f"The file was read behind: {state.plain(', '.join(found.isolation)) or 'nothing'}.")
+        st.caption(f"The file was read behind: {state.plain(', '.join(verification.isolation)) or 'nothing'}.")
 
 
 def check() -> None:
@@ -203,7 +203,7 @@ def standing_rows(stands: Sequence[Standing]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def condition_rows(found: Mapping[str, Sequence[Condition]], today: dt.date) -> pd.DataFrame | None:
+def condition_rows(conditions: Mapping[str, Sequence[Condition]], today: dt.date) -> pd.DataFrame | None:
     """One row a condition, open ones first; None where no board has set one."""
 
     def stands(c: Condition) -> str:
@@ -211,7 +211,9 @@ def condition_rows(found: Mapping[str, Sequence[Condition]], today: dt.date) -> 
         return "open, overdue" if late else c.state
 
     rows = [
-        (case, c.number, c.text, c.owner or "–", c.due or "–", stands(c)) for case, all_ in found.items() for c in all_
+        (case, c.number, c.text, c.owner or "–", c.due or "–", stands(c))
+        for case, all_ in conditions.items()
+        for c in all_
     ]
     rows.sort(key=lambda r: (not r[5].startswith(OPEN), r[0], r[1]))
     columns = ["Case", "No.", "Condition", "Owner", "Until", "Stands"]

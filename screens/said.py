@@ -75,8 +75,8 @@ class SetupAnswers(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     def get(self, name: str, proposed: Any) -> Any:
         """What was answered, or else what is proposed."""
-        found = getattr(self, name)
-        return proposed if found is UNSET else found
+        answer = getattr(self, name)
+        return proposed if answer is UNSET else answer
 
     def take(self, values: Mapping[str, Any]) -> None:
         """These answers in place of those before."""
@@ -98,6 +98,6 @@ def kept(place: Path) -> SetupAnswers:
         ) from error  # fmt: skip
 
 
-def keep(place: Path, said: SetupAnswers) -> None:
+def keep(place: Path, answers: SetupAnswers) -> None:
     """Write the answers beside the case's files."""
-    write_whole(place / KEPT, msgspec.json.encode(said))
+    write_whole(place / KEPT, msgspec.json.encode(answers))

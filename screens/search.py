@@ -70,52 +70,52 @@ def ask(folder: CaseFolder) -> None:
         parts.start(folder, [*args, "--log", str(log_home())] if logged else args)
 
 
-def shown(found: Search) -> None:
+def shown(search: Search) -> None:
     """The front as a chart and, beside it, as a table."""
-    on = front_of(found)
-    weighed = words_of(found.asked.constraint)
+    on = front_of(search)
+    weighed = words_of(search.asked.constraint)
     gap = f"{weighed.full.removeprefix('the ').capitalize()}, at most"
     st.write(
-        f"**{many(len(found.trials), 'candidate')} tried, {len(on)} on the front**: {nobody(found)} errs less "
-        f"{weighed.better}. Measured on {many(found.splits.judge, 'validation row')}; the "
-        f"{many(found.splits.test, 'test row')} {are(found.splits.test, 'waits', 'wait')} for the one that you pick."
+        f"**{many(len(search.trials), 'candidate')} tried, {len(on)} on the front**: {nobody(search)} errs less "
+        f"{weighed.better}. Measured on {many(search.splits.judge, 'validation row')}; the "
+        f"{many(search.splits.test, 'test row')} {are(search.splits.test, 'waits', 'wait')} for the one that you pick."
     )
     if not on:
-        st.info(none_on(found))
-        draw.table(table(found, on))
+        st.info(none_on(search))
+        draw.table(table(search, on))
         return
     left, right = st.columns([1.15, 1], gap="medium")
     kinds = (
         ("front", [_point(t, str(t.trial), name_of_trial(t)) for t in on]),
-        ("original", [_point(found.original, "", "original")]),
+        ("original", [_point(search.original, "", "original")]),
         (
             "original, threshold moved",
             [_point(t.matched, "", f"threshold moved, as {t.trial}") for t in on if t.matched],
         ),
-        ("other candidates", [_point(t, "", name_of_trial(t)) for t in others(found)]),
+        ("other candidates", [_point(t, "", name_of_trial(t)) for t in others(search)]),
     )
     parts.chart(
         charts.front(kinds, title=f"Wrong decisions and {weighed.short}, 95 % intervals", gap=gap),
-        key="front", alt=alt_of(found, on), place=left,
+        key="front", alt=alt_of(search, on), place=left,
     )  # fmt: skip
     with right:
-        draw.table(table(found, on))
+        draw.table(table(search, on))
         st.caption("The original may have learned from these rows, which flatters it here; the test rows tell.")
     with st.expander("How it was searched"):
-        for note in found.notes:
+        for note in search.notes:
             st.caption(state.plain(unquoted(note)))
 
 
-def others(found: Search) -> list[Trial]:
+def others(search: Search) -> list[Trial]:
     """Candidates that could be made and are not on the front."""
-    return [t for t in found.trials if not t.front and not t.failed]
+    return [t for t in search.trials if not t.front and not t.failed]
 
 
-def choose(folder: CaseFolder, found: Search) -> None:
+def choose(folder: CaseFolder, search: Search) -> None:
     """A person takes one and says why; only then are the test rows used."""
-    short = words_of(found.asked.constraint).short
-    lost = {t.trial for t in beaten(found)}
-    by_number = {t.trial: t for t in [*front_of(found), *others(found)]}
+    short = words_of(search.asked.constraint).short
+    lost = {t.trial for t in beaten(search)}
+    by_number = {t.trial: t for t in [*front_of(search), *others(search)]}
     with st.form("pick"):
         left, right = st.columns([3, 2])
         number = left.selectbox(
@@ -145,8 +145,8 @@ def chosen(choice: Choice | None) -> None:
 
 def name_of_trial(trial: Trial) -> str:
     """Constrained boosting, tolerance 0.05."""
-    told = [f"{k} {brief(trial.parameters[k])}" for k in ("tolerance", "strength") if k in trial.parameters]
-    return ", ".join([trial.title, *told])
+    parameters = [f"{k} {brief(trial.parameters[k])}" for k in ("tolerance", "strength") if k in trial.parameters]
+    return ", ".join([trial.title, *parameters])
 
 
 def points(value: float) -> str:

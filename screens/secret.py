@@ -80,8 +80,8 @@ def keep_made(folder: CaseFolder, fingerprint: str, content: bytes) -> None:
 def made_keys(folder: CaseFolder) -> list[Path]:
     """The keys made here for this case, the newest first. What people bring is never among them."""
     place = _keys_folder(folder)
-    found = [p for p in place.glob("*.p12") if len(p.stem) == 64] if place.is_dir() else []
-    return sorted(found, key=lambda p: p.stat().st_mtime_ns, reverse=True)
+    paths = [p for p in place.glob("*.p12") if len(p.stem) == 64] if place.is_dir() else []
+    return sorted(paths, key=lambda p: p.stat().st_mtime_ns, reverse=True)
 
 
 def _keys_folder(folder: CaseFolder) -> Path:

@@ -147,14 +147,14 @@ def middleware() -> list[Middleware]:
     if wrong:
         print(f"assay: the logins cannot be used: {'; '.join(wrong)}. See docs/people.md.", file=sys.stderr)
         raise SystemExit(2)
-    if found := faults(logins=logins is not None):
-        said = ", ".join(f"{name} = {config.get_option(name)!r}" for name in found)
+    if exposed := faults(logins=logins is not None):
+        listing = ", ".join(f"{name} = {config.get_option(name)!r}" for name in exposed)
         how = (
             "Without logins it serves 127.0.0.1 only; docs/people.md tells how to set them up."
             if logins is None
             else "With logins another address is served with server.sslCertFile only, or behind a proxy with TLS."
         )
-        print(f"assay: these settings would open the app to others: {said}. {how}", file=sys.stderr)
+        print(f"assay: these settings would open the app to others: {listing}. {how}", file=sys.stderr)
         raise SystemExit(2)
     return [
         Middleware(

@@ -20,20 +20,20 @@ HELP = (
 )
 
 
-def ask(columns: Sequence[str], said: Endpoint) -> Endpoint:
+def ask(columns: Sequence[str], answers: Endpoint) -> Endpoint:
     """What was answered: `lines` of the endpoint, `features`, and `agreed`, the host that a person ticked for these."""
     from audit.models.served.addresses import place_of
     from audit.models.served.protocols import PROTOCOLS
 
-    url = st.text_input("Address", said.url, key="served-url", placeholder="https://host/v2/models/loans")
+    url = st.text_input("Address", answers.url, key="served-url", placeholder="https://host/v2/models/loans")
     known = list(PROTOCOLS)
     protocol = st.selectbox(
-        "Protocol", known, index=known.index(said.protocol or known[0]), key="served-protocol",
+        "Protocol", known, index=known.index(answers.protocol or known[0]), key="served-protocol",
         help="; ".join(f"{row.name}: {row.words}" for row in PROTOCOLS.values() if row.words),
     )  # fmt: skip
-    more = st.text_area("More lines, where a message asks for them", said.more, key="served-more", help=HELP)
+    more = st.text_area("More lines, where a message asks for them", answers.more, key="served-more", help=HELP)
     features = st.multiselect(
-        "Columns that are sent", columns, [c for c in said.features if c in columns], key="served-features"
+        "Columns that are sent", columns, [c for c in answers.features if c in columns], key="served-features"
     )
     out = Endpoint(url=url, protocol=protocol, more=more, features=features)
     if not url.strip() or not features:
@@ -55,7 +55,7 @@ def ask(columns: Sequence[str], said: Endpoint) -> Endpoint:
     return out
 
 
-def spec_of(said: Endpoint, folder: Path) -> Any:
+def spec_of(answers: Endpoint, folder: Path) -> Any:
     """The model of a case that was described here. Raises CaseError."""
     import tomllib
 
@@ -63,23 +63,23 @@ def spec_of(said: Endpoint, folder: Path) -> Any:
     from audit.load.toml import Reader
 
     try:
-        more = tomllib.loads(said.more)
+        more = tomllib.loads(answers.more)
     except tomllib.TOMLDecodeError as problem:
         raise CaseError(
             "the lines for the endpoint are no TOML", got=str(problem), expected='lines such as decision = "predict"',
             todo="write one a line, text in quotation marks",
         ) from problem  # fmt: skip
     for_model = {k: more.pop(k) for k in ("threshold", "classes", "link") if k in more}
-    endpoint = {"url": said.url.strip(), "protocol": said.protocol, **more}
-    if said.agreed:
-        endpoint |= {"send_to": said.agreed}
+    endpoint = {"url": answers.url.strip(), "protocol": answers.protocol, **more}
+    if answers.agreed:
+        endpoint |= {"send_to": answers.agreed}
     return read(Reader({"endpoint": endpoint, **for_model}, "the lines for the endpoint", CaseError), folder)
 
 
-def lacks(said: Endpoint | None) -> str:
+def lacks(answers: Endpoint | None) -> str:
     """What is still to be answered, in words."""
-    if not said or not said.url.strip():
+    if not answers or not answers.url.strip():
         return "the address"
-    if not said.features:
+    if not answers.features:
         return "the columns that are sent"
-    return "" if said.agreed else "your agreement to what is sent"
+    return "" if answers.agreed else "your agreement to what is sent"

@@ -132,16 +132,16 @@ def confirm(folder: CaseFolder, files: Files) -> None:
     with st.expander("First rows"):
         st.dataframe(seen.head, hide_index=True, alt="The first rows of the data set")
     asked = questions.Asked(folder, files, seen)
-    if questions.ask(asked) and (said := questions.look_over(asked)) is not None:
-        save(folder, files, said)
+    if questions.ask(asked) and (case_answers := questions.look_over(asked)) is not None:
+        save(folder, files, case_answers)
 
 
-def save(folder: CaseFolder, files: Files, said: Answers) -> None:
+def save(folder: CaseFolder, files: Files, case_answers: Answers) -> None:
     """Write the case file, check it against the data, start the audit. Raises CaseError where an answer is missing."""
     from audit.load.glance import can_be_read
 
-    complete(said)
-    write(folder, files, said, folder.place / "case.toml")
+    complete(case_answers)
+    write(folder, files, case_answers, folder.place / "case.toml")
     apart(can_be_read, folder.place / "case.toml", size=0 if files.data is None else files.data.stat().st_size)
     if "loading" in st.query_params:
         del st.query_params.loading

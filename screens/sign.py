@@ -39,8 +39,8 @@ def form(folder: CaseFolder, refused: dict[str, str] | None) -> None:
     missing = [words for name, words in parts_of_it if not (folder.run / name).exists()]
     if missing:
         st.info(f"The report will say that it has no {' and no '.join(missing)}.")
-    made = secret.made_keys(folder)
-    kinds = [MAKE, *([AGAIN] if made else []), OWN]
+    key_files = secret.made_keys(folder)
+    kinds = [MAKE, *([AGAIN] if key_files else []), OWN]
     kind = st.radio("Key", kinds, horizontal=True, key="key-kind")
     with st.form("sign"):
         name, brought = "", None

@@ -68,7 +68,7 @@ def chosen(folder: CaseFolder, evidence: Evidence) -> Evidence:
         return evidence
     try:
         place = str(folder.file), state.digest(folder.file), state.digest(folder.run / "evidence.json")
-        found = _looked(*place, asked, evidence, folder)
+        subset = _looked(*place, asked, evidence, folder)
     except AssayError as error:
         state.show_error(error)
         st.warning("Below are the figures of everyone.")
@@ -76,10 +76,10 @@ def chosen(folder: CaseFolder, evidence: Evidence) -> Evidence:
     finally:
         st.button("Everyone again", key="cohort-all", on_click=_everyone, args=(folder.id,))
     named = "; ".join(c.words() for c in asked)
-    st.info(state.plain(f"{many(found.people, 'person')}: {named}. Every figure here is of them, and of nobody else."))
-    for note in found.notes:
+    st.info(state.plain(f"{many(subset.people, 'person')}: {named}. Every figure here is of them, and of nobody else."))
+    for note in subset.notes:
         st.caption(state.plain(note))
-    about = measured(evidence, found.measures, found.people)
+    about = measured(evidence, subset.measures, subset.people)
     takeaway.keep(f"Every rate of this cohort: {named}", _rates(about))
     takeaway.keep(f"Every gap of this cohort: {named}", _gaps(about))
     return about
@@ -102,7 +102,7 @@ def _ask(folder: CaseFolder, evidence: Evidence, before: tuple[Condition, ...]) 
         max_selections=MOST_COLUMNS, placeholder="any column of the data",
     )  # fmt: skip
     with st.form("cohort"):
-        found = []
+        conditions = []
         for a in columns:
             levels = [c.group[0] for c in evidence.counts if c.attribute == (a,)]
             last = old.get((True, a))
@@ -111,17 +111,17 @@ def _ask(folder: CaseFolder, evidence: Evidence, before: tuple[Condition, ...]) 
                 default=[v for v in (last.groups if last else ()) if v in levels],
             )  # fmt: skip
             if some and set(some) != set(levels):
-                found.append(Condition(a, groups=tuple(some)))
+                conditions.append(Condition(a, groups=tuple(some)))
         rows = kept(folder).frame if further else None
         for c in further:
             assert rows is not None
-            found += _condition(rows[c], c, old.get((False, c)))
+            conditions += _condition(rows[c], c, old.get((False, c)))
         go = st.form_submit_button("Look at them", key="cohort-go", type="primary")
     st.caption(
         "Groups of fewer than ten people are withheld, and so is a cohort that differs by fewer than ten from one that "
         "was shown before: the difference would tell what became of them."
     )
-    return tuple(found) if go else before
+    return tuple(conditions) if go else before
 
 
 def _columns(case: Case, evidence: Evidence) -> list[str]:
@@ -160,14 +160,14 @@ def _days(place: Any, words: str, last: float | None) -> float | None:
     return None if chosen is None else float((pd.Timestamp(chosen) - start).days)
 
 
-def measured(evidence: Evidence, found: Measures, people: int) -> Evidence:
+def measured(evidence: Evidence, figures: Measures, people: int) -> Evidence:
     """The evidence with the figures of some of its people; what was counted on rows of everyone is left out."""
     norms = tuple(Norm(n.metric, n.kind, n.attribute, n.limit, n.limit) for n in evidence.norms)
     columns = sorted({a for n in norms for a in n.attribute})
     return replace(
-        evidence, rates=found.rates, gaps=found.gaps, dataset=found.dataset, counts=found.counts, pairs=found.pairs,
-        power=found.power, family=found.family, notes=found.notes, findings=tuple(findings(found)), bounds=None,
-        norms=judge(Policy(evidence.policy.version, norms, ""), found, columns), law=None, presets=None,
+        evidence, rates=figures.rates, gaps=figures.gaps, dataset=figures.dataset, counts=figures.counts, law=None,
+        pairs=figures.pairs, power=figures.power, family=figures.family, notes=figures.notes, bounds=None, presets=None,
+        norms=judge(Policy(evidence.policy.version, norms, ""), figures, columns), findings=tuple(findings(figures)),
         data=replace(evidence.data, audited_rows=people),
     )  # fmt: skip
 
@@ -175,19 +175,19 @@ def measured(evidence: Evidence, found: Measures, people: int) -> Evidence:
 def undivided(evidence: Evidence) -> None:
     """The rates of people who are all of one group: there is nobody to compare them with."""
     st.write("All of them are of one group, so there is no gap among them.")
-    found = [r for r in evidence.rates if not r.attribute]
+    rates = [r for r in evidence.rates if not r.attribute]
     shown = {
-        "Rate": [r.metric.replace("_", " ").capitalize() for r in found],
-        "Value": [percent(r.value) if r.value is not None else f"not estimable: {r.reason}" for r in found],
-        "95 % interval": ["–" if r.low is None else f"{percent(r.low)} to {percent(r.high)}" for r in found],
-        "Of": [behind(r) for r in found],
+        "Rate": [r.metric.replace("_", " ").capitalize() for r in rates],
+        "Value": [percent(r.value) if r.value is not None else f"not estimable: {r.reason}" for r in rates],
+        "95 % interval": ["–" if r.low is None else f"{percent(r.low)} to {percent(r.high)}" for r in rates],
+        "Of": [behind(r) for r in rates],
     }
     parts.table(pd.DataFrame(shown), alt="Rates of these people", figures=_rates(evidence))
 
 
-def _records(found: Any, fields: tuple[str, ...]) -> pd.DataFrame:
+def _records(records: Any, fields: tuple[str, ...]) -> pd.DataFrame:
     return pd.DataFrame(
-        [{f: " and ".join(v) if isinstance(v := getattr(r, f), tuple) else v for f in fields} for r in found],
+        [{f: " and ".join(v) if isinstance(v := getattr(r, f), tuple) else v for f in fields} for r in records],
         columns=list(fields),
     )
 

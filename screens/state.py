@@ -92,8 +92,8 @@ def evidence(folder: CaseFolder) -> Evidence | None:
     """What the audit measured, or None while there is none."""
     from audit.documents.read import EVIDENCE
 
-    found = documents(folder)
-    return found.evidence if EVIDENCE in found else None
+    run_documents = documents(folder)
+    return run_documents.evidence if EVIDENCE in run_documents else None
 
 
 def result(folder: CaseFolder, name: str) -> dict[str, Any] | None:
@@ -107,8 +107,8 @@ def result(folder: CaseFolder, name: str) -> dict[str, Any] | None:
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def _document(path: str, sha256: str) -> dict[str, Any]:
-    found: dict[str, Any] = read_json(Path(path))
-    return found
+    document: dict[str, Any] = read_json(Path(path))
+    return document
 
 
 def show_error(error: AssayError) -> None:

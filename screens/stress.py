@@ -76,13 +76,13 @@ def corrupted(folder: CaseFolder) -> None:
 
 
 def _findings(entries: Sequence[Finding], key: str, noticing: bool) -> None:
-    found = best_of(entries)
+    findings = best_of(entries)
     if rest := nothing_worse(entries):
         st.write(state.plain(rest))
-    if not found:
+    if not findings:
         return
     values = []
-    for number, e in enumerate(found[:MOST], 1):
+    for number, e in enumerate(findings[:MOST], 1):
         name = f"{number}. {figure_name(e)}"
         values += [
             charts.Dot(name, e.before, e.before, e.before, e.of, "now"),
@@ -91,11 +91,13 @@ def _findings(entries: Sequence[Finding], key: str, noticing: bool) -> None:
         if e.random_worst is not None:
             worst = e.random_worst
             values.append(charts.Dot(name, worst, worst, worst, e.rows, "random errors"))
-    alt = "; ".join(f"{figure_name(e)} {fixed(e.before, 3)} to {fixed(e.after, 3)} {words_of(e)}" for e in found[:MOST])
+    alt = "; ".join(
+        f"{figure_name(e)} {fixed(e.before, 3)} to {fixed(e.after, 3)} {words_of(e)}" for e in findings[:MOST]
+    )
     title = "Each figure now, with as many random errors, and with the worst that was found (95 % interval)"
     figure = charts.dots(values, title=title, percent=False)
     parts.chart(figure, key=f"stress-{key}", alt=alt)
-    for number, e in enumerate(found[:MOST], 1):
+    for number, e in enumerate(findings[:MOST], 1):
         what = words_of(e)
         with st.expander(
             state.plain(f"{number}. {figure_name(e)}: {fixed(e.before, 3)} to {fixed(e.after, 3)} {what}")
@@ -112,12 +114,12 @@ def _findings(entries: Sequence[Finding], key: str, noticing: bool) -> None:
                 st.write(state.plain(f"Noticed by: {noticed(e)}."))
                 if e.caught is not None:
                     st.code(_toml(e.caught.line), language="toml")
-    if len(found) > MOST:
+    if len(findings) > MOST:
         rows = [
             {"Figure": figure_name(e), "Now": e.before, "Worst found": e.after, "Where": words_of(e)}
-            for e in found[MOST : MOST + MOST_ROWS]
+            for e in findings[MOST : MOST + MOST_ROWS]
         ]
-        with st.expander(f"{len(found) - MOST} more"):
+        with st.expander(f"{len(findings) - MOST} more"):
             parts.table(pd.DataFrame(rows), alt="Further findings")
 
 
@@ -212,9 +214,9 @@ def contract(folder: CaseFolder) -> None:
     """What the contract found in the audited rows; without one, a proposal to copy."""
     labelled_again()
     evidence = state.evidence(folder)
-    found = evidence.contract if evidence is not None else None
-    if found:
-        held(found)
+    validation = evidence.contract if evidence is not None else None
+    if validation:
+        held(validation)
         return
     st.write(
         "The case names no contract: what its data must be like. One can be proposed from the rows that the model "
@@ -254,13 +256,15 @@ def labelled_again() -> None:
         st.caption(state.plain(f"`assay contract CASE.toml --labels FILE` draws them. {NOT_A_RATE}"))
 
 
-def held(found: ContractHeld) -> None:
+def held(validation: ContractHeld) -> None:
     """Every check, what failed first, by group."""
-    failed = [c for c in found.checks if not c.passed]
-    st.write(f"**{found.kept} of {many(len(found.checks), 'check')} kept** on {many(found.rows, 'row')}.")
+    failed = [c for c in validation.checks if not c.passed]
+    st.write(
+        f"**{validation.kept} of {many(len(validation.checks), 'check')} kept** on {many(validation.rows, 'row')}."
+    )
     for c in failed[:MOST_ROWS]:
-        said = "" if c.share is None else f": {c.failed:,} of {many(c.rows, 'row')} ({percent(c.share)})"
-        (st.error if c.severity == "error" else st.warning)(state.plain(f"Not kept: {c.words}{said}"))
+        failures = "" if c.share is None else f": {c.failed:,} of {many(c.rows, 'row')} ({percent(c.share)})"
+        (st.error if c.severity == "error" else st.warning)(state.plain(f"Not kept: {c.words}{failures}"))
         values = [
             charts.Dot(name_of(g.group), g.share, g.low, g.high, g.rows)
             for g in c.by_group
@@ -269,12 +273,13 @@ def held(found: ContractHeld) -> None:
         if values:
             title = f"Share that fails, by group: {' and '.join(c.columns)}"
             alt = "; ".join(f"{d.row} {percent(d.value)}" for d in values)
-            key = f"contract-{found.checks.index(c)}"
+            key = f"contract-{validation.checks.index(c)}"
             parts.chart(charts.dots(values, title=title), key=key, alt=alt)
-    if found.not_understood:
-        draw.blocks([not_understood(found)])
+    if validation.not_understood:
+        draw.blocks([not_understood(validation)])
     with st.expander("Every check"):
         rows = [
-            {"Check": c.words, "Kept": "yes" if c.passed else "no", "Rows that fail": c.failed} for c in found.checks
+            {"Check": c.words, "Kept": "yes" if c.passed else "no", "Rows that fail": c.failed}
+            for c in validation.checks
         ]
         parts.table(pd.DataFrame(rows), alt="Every check of the contract")

@@ -118,14 +118,14 @@ def apart(head: str, cells: list[Any]) -> list[tuple[str, list[Any]]]:
     if not texts:
         return [(head, [None if isinstance(c, str) else c for c in cells])]
     for pattern in (_CELL, _SPAN):
-        found = [pattern.fullmatch(t.strip().replace("\u00a0", " ").replace("\n", " ")) for t in texts]
-        units = {m["unit"] for m in found if m}
-        if not all(found) or len(units) > 1 or _is_code(texts, pattern):
+        matches = [pattern.fullmatch(t.strip().replace("\u00a0", " ").replace("\n", " ")) for t in texts]
+        units = {m["unit"] for m in matches if m}
+        if not all(matches) or len(units) > 1 or _is_code(texts, pattern):
             continue
         unit = f" ({units.pop()})" if units != {None} else ""
         names = {"value": f"{head}{unit}", "low": f"{head} low", "high": f"{head} high", "top": f"{head} count",
                  "of": f"{head} of"}  # fmt: skip
-        matched = iter(found)
+        matched = iter(matches)
         rows = [next(matched) if isinstance(c, str) and not _lacks(c) else None for c in cells]
         return [
             (name, [None if m is None else _number(m[part]) for m in rows])

@@ -41,11 +41,11 @@ def show(folder: CaseFolder) -> None:
         return
     try:
         with st.spinner("Asking the model"), keeping(folder.run):
-            found = ask_again(state.case_of(folder), rows, row, values, allow=folder.allow[1::2])
+            turned = ask_again(state.case_of(folder), rows, row, values, allow=folder.allow[1::2])
     except AssayError as error:
         state.show_error(error)
         return
-    show_turn(found)
+    show_turn(turned)
 
 
 def _asked(frame: pd.DataFrame, row: int, column: str) -> Any:
@@ -68,17 +68,17 @@ def _rows(path: str, digest: str) -> Rows:
     return load_rows(load_case(Path(path)), everything=True)
 
 
-def show_turn(found: Turned) -> None:
+def show_turn(turned: Turned) -> None:
     """Before and after, in words and numbers."""
-    before, after = found.decision
-    if found.turns:
-        side = "for" if found.favourable[1] else "against"
+    before, after = turned.decision
+    if turned.turns:
+        side = "for" if turned.favourable[1] else "against"
         st.success(state.plain(f"The decision turns: {before} before, {after} after, {side} the person."))
     else:
         st.info(state.plain(f"The decision stays: {after}."))
-    table = [{"What": c, "Before": _six_digits(a), "After": _six_digits(b)} for c, (a, b) in found.changed.items()]
-    if found.score[0] is not None and found.score[1] is not None:
-        table.append({"What": "score", "Before": fixed(found.score[0], 3), "After": fixed(found.score[1], 3)})
+    table = [{"What": c, "Before": _six_digits(a), "After": _six_digits(b)} for c, (a, b) in turned.changed.items()]
+    if turned.score[0] is not None and turned.score[1] is not None:
+        table.append({"What": "score", "Before": fixed(turned.score[0], 3), "After": fixed(turned.score[1], 3)})
     parts.table(pd.DataFrame(table), alt="Values and score before and after")
     st.caption("It says what this model answers to these values; a person cannot change every value, nor only one.")
 

@@ -59,11 +59,11 @@ def check(folder: CaseFolder) -> None:
     from debias.loop.decisions import check_trail
 
     try:
-        found = check_trail(folder.run, None)
+        trail = check_trail(folder.run, None)
     except AssayError as error:
         state.show_error(error)
         return
-    st.success(f"The trail is whole: {many(found['entries'], 'entry')}, head {found['head'][:16]}.")
+    st.success(f"The trail is whole: {many(trail['entries'], 'entry')}, head {trail['head'][:16]}.")
 
 
 @st.fragment(run_every="2s")
@@ -84,12 +84,12 @@ def watch_of(document: dict[str, Any]) -> Watch:
 def show(folder: CaseFolder, document: dict[str, Any], *, deciding: bool = True) -> None:
     """Where the loop stands, then the timeline, then what it did."""
     watch = watch_of(document)
-    for found in (watching.standing(watch), watching.noticed(watch.notices), watching.changes(watch.changes)):
-        draw.blocks(found)
+    for blocks in (watching.standing(watch), watching.noticed(watch.notices), watching.changes(watch.changes)):
+        draw.blocks(blocks)
     if deciding:
         decide(folder, watch)
-    for found in (watching.norms(watch), watching.groups(watch.groups), watching.aside(watch.quarantine)):
-        draw.blocks(found)
+    for blocks in (watching.norms(watch), watching.groups(watch.groups), watching.aside(watch.quarantine)):
+        draw.blocks(blocks)
     timeline(watch)
     events(watch)
 

@@ -98,8 +98,8 @@ def overall(explained: Explanations, evidence: Evidence | None = None) -> None:
 
 def parts_of_gap(explained: Explanations, attribute: tuple[str, ...]) -> None:
     """The gap in decisions between the extreme groups of the chosen attribute, divided over columns."""
-    found = [d for d in explained.decomposition if d.kind == "extreme" and d.output == "decision"]
-    one = next((d for d in found if d.attribute == attribute), found[0] if found else None)
+    decompositions = [d for d in explained.decomposition if d.kind == "extreme" and d.output == "decision"]
+    one = next((d for d in decompositions if d.attribute == attribute), decompositions[0] if decompositions else None)
     if one is None:
         return
     shown = sorted(one.features, key=lambda f: -abs(f.value))[:12]
@@ -126,12 +126,12 @@ def parts_of_gap(explained: Explanations, attribute: tuple[str, ...]) -> None:
 
 def dependence(explained: Explanations) -> None:
     """How one column's values move the output, and the pairs that work together."""
-    found = {d.feature: d for d in explained.dependence or () if d.parts}
-    if not found:
+    by_feature = {d.feature: d for d in explained.dependence or () if d.parts}
+    if not by_feature:
         return
     st.markdown("### How a column's values count")
-    feature = st.selectbox("Column", list(found), key="dependence-column")
-    one = found[feature]
+    feature = st.selectbox("Column", list(by_feature), key="dependence-column")
+    one = by_feature[feature]
     high, low = (f(one.parts, key=lambda p: p.mean) for f in (max, min))
     words = (
         f"{feature} raises the {explained.output} most at {high.value} ({signed(high.mean, 3)}) and lowers it most "
@@ -157,13 +157,15 @@ def dependence(explained: Explanations) -> None:
         _together(explained.interactions, feature)
 
 
-def _together(found: Interactions | None, feature: str) -> None:
+def _together(interactions: Interactions | None, feature: str) -> None:
     """The pairs of columns that do more together than each alone; those with this column first."""
-    if found is None or not found.pairs:
+    if interactions is None or not interactions.pairs:
         return
-    mine = [p for p in found.pairs if feature in p.features][:3] or found.pairs[:3]
+    mine = [p for p in interactions.pairs if feature in p.features][:3] or interactions.pairs[:3]
     named = "; ".join(f"{' × '.join(p.features)} {fixed(p.strength, 3)}" for p in mine)
-    st.caption(state.plain(f"Columns that work together ({found.method}, in the {found.output}): {named}"))
+    st.caption(
+        state.plain(f"Columns that work together ({interactions.method}, in the {interactions.output}): {named}")
+    )
 
 
 def trust(explained: Explanations) -> None:
@@ -197,8 +199,8 @@ def person(explained: Explanations) -> Person | None:
         (st.warning if one.agreement.disagree else st.caption)(state.plain(one.agreement.notice))
     in_words(one)
     left, right = st.columns(2)
-    for side, found, title in ((left, one.shap, "SHAP"), (right, one.lime, "LIME")):
-        entries = found[:10]
+    for side, attributions, title in ((left, one.shap, "SHAP"), (right, one.lime, "LIME")):
+        entries = attributions[:10]
         figure = charts.bars(
             [f"{e.feature} = {one.values.get(e.feature, '')}" for e in entries],
             [e.value for e in entries],

@@ -210,8 +210,8 @@ def sweep() -> Forgotten:
 def all_cases() -> list[CaseFolder]:
     """Every case on this machine that is for who is acting, the newest first."""
     base = home() / "cases"
-    found = base.iterdir() if base.is_dir() else ()
-    places = [p for p in found if _ID.fullmatch(p.name) and access.may("report", p)]
+    entries = base.iterdir() if base.is_dir() else ()
+    places = [p for p in entries if _ID.fullmatch(p.name) and access.may("report", p)]
     places.sort(key=lambda p: p.stat().st_mtime, reverse=True)
     return [CaseFolder(p.name, p) for p in places]
 
@@ -221,18 +221,18 @@ def cases_of_report(certified: str, size: int) -> list[Path]:
     was signed again since. size: its bytes."""
     from reports.issued import given_out
 
-    base, found = home() / "cases", []
+    base, folders = home() / "cases", []
     for place in sorted(base.iterdir()) if base.is_dir() else []:
         if _ID.fullmatch(place.name) and certified in given_out(place / "run"):
-            found.append(place)
+            folders.append(place)
             continue
         try:
             with (place / "run" / "report.pdf").open("rb") as stream:
                 same = _ID.fullmatch(place.name) and hashlib.sha256(stream.read(size)).hexdigest() == certified
         except OSError:
             continue
-        found += [place] if same else []
-    return found
+        folders += [place] if same else []
+    return folders
 
 
 def entries_seen(entries: Sequence[Entry]) -> list[Entry]:

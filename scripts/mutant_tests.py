@@ -166,7 +166,7 @@ def preload() -> None:
     import statsmodels.stats.multitest  # noqa: F401
 
 
-def in_a_child(copy: Path, work: Callable[[], int], seconds: float, said: bool = True) -> int | None:
+def in_a_child(copy: Path, work: Callable[[], int], seconds: float, keep_output: bool = True) -> int | None:
     """What `work()` returns in a forked process whose folder is the copy; None where it takes too long."""
     child = os.fork()
     if child == 0:
@@ -180,7 +180,7 @@ def in_a_child(copy: Path, work: Callable[[], int], seconds: float, said: bool =
                 *[p for p in sys.path if Path(p or ".").resolve() not in (here, here.parent, copy)],
             ]
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-            if said:
+            if keep_output:
                 out = os.open(copy / SAID, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
                 os.dup2(out, 1)
                 os.dup2(out, 2)
@@ -256,7 +256,7 @@ class Warm:
             tests = known.order(change, self.seconds)
             with changed(self.copy, change):
                 work = partial(self._with, session, change, tests, known)
-                code = in_a_child(self.copy, work, FOREVER, said=False)
+                code = in_a_child(self.copy, work, FOREVER, keep_output=False)
             if code == OURS:
                 self.say(f"could not be tried, and counts as one that lives: {change.words}")
             self.tell(change, code in (LIVED, OURS), len(tests))
@@ -272,12 +272,12 @@ class Warm:
 
     def _first(self, session: Any, out: Path) -> None:
         base = partial(self._as_they_are, session, out)
-        if (code := in_a_child(self.copy, base, FOREVER, said=False)) != 0:
+        if (code := in_a_child(self.copy, base, FOREVER, keep_output=False)) != 0:
             session.shouldfail = f"the tests do not pass as they are, or take too long (code {code})"
             raise session.Failed(session.shouldfail)
-        made = session.config._tmp_path_factory._given_basetemp / "shared"
-        if made.exists():
-            made.rename(self.copy / SHARED)
+        shared = session.config._tmp_path_factory._given_basetemp / "shared"
+        if shared.exists():
+            shared.rename(self.copy / SHARED)
         if self.kept is not None:
             shutil.copyfile(out, self.kept)
 
@@ -327,7 +327,7 @@ def _run(session: Any, items: Sequence[Any], seconds: Mapping[str, float] | None
 
 def _codes(code: CodeType, name: str) -> list[CodeType]:
     inner = [c for c in code.co_consts if isinstance(c, CodeType)]
-    return [c for c in inner if c.co_qualname == name] + [found for c in inner for found in _codes(c, name)]
+    return [c for c in inner if c.co_qualname == name] + [nested for c in inner for nested in _codes(c, name)]
 
 
 def put(file: Path, change: Change) -> None:
@@ -337,16 +337,16 @@ def put(file: Path, change: Change) -> None:
         return
     (code,) = _codes(compile(change.text, str(file), "exec"), change.function)
     functions = 0
-    for found in gc.get_objects():
-        if type(found) is FunctionType:
-            old = found.__code__
+    for item in gc.get_objects():
+        if type(item) is FunctionType:
+            old = item.__code__
             if old.co_filename == str(file) and old.co_qualname == change.function:
-                found.__code__ = code
+                item.__code__ = code
                 functions += 1
-        elif type(found) is functools._lru_cache_wrapper:
-            of = getattr(found.__wrapped__, "__code__", None)
+        elif type(item) is functools._lru_cache_wrapper:
+            of = getattr(item.__wrapped__, "__code__", None)
             if of is not None and of.co_filename == str(file):
-                found.cache_clear()
+                item.cache_clear()
     if not functions:
         raise LookupError(f"{change.file}: {change.function} is not loaded")
 
@@ -368,8 +368,8 @@ def met(
         return pytest_run([*temporary, *tests], [plugin])
 
     if in_a_child(copy, warm, FOREVER) != 0:
-        said = (copy / SAID).read_text(errors="replace")[-3000:]
-        raise SystemExit(f"the tests do not pass as they are, or take too long: {' '.join(tests)}\n{said}")
+        output = (copy / SAID).read_text(errors="replace")[-3000:]
+        raise SystemExit(f"the tests do not pass as they are, or take too long: {' '.join(tests)}\n{output}")
     known = _known(copy / FOUND)
     for change in changes:
         if known.is_loaded(change):

@@ -121,8 +121,8 @@ def changes(tree: ast.Module) -> Iterator[tuple[ast.AST, str, str]]:
 def _annotations(tree: ast.Module) -> Iterator[ast.expr]:
     for node in ast.walk(tree):
         for field in ("annotation", "returns"):
-            if (found := getattr(node, field, None)) is not None:
-                yield found
+            if (annotation := getattr(node, field, None)) is not None:
+                yield annotation
 
 
 def _swapped(node: ast.AST, field: str, value: object) -> Iterator[tuple[ast.AST, str, str]]:
@@ -147,26 +147,26 @@ def _is_text(node: ast.BinOp) -> bool:
 
 def functions_of(tree: ast.Module) -> list[tuple[int, int, str, bool]]:
     """(first line, last line, name, whether its calls are kept) of each function of a module and method of a class."""
-    found = []
+    functions = []
     for node in tree.body:
         inner = node.body if isinstance(node, ast.ClassDef) else [node]
         prefix = f"{node.name}." if isinstance(node, ast.ClassDef) else ""
         for f in inner:
             if isinstance(f, ast.FunctionDef):
                 kept = any("cache" in ast.unparse(d) for d in f.decorator_list)
-                found.append((f.lineno, f.end_lineno or f.lineno, prefix + f.name, kept))
-    return found
+                functions.append((f.lineno, f.end_lineno or f.lineno, prefix + f.name, kept))
+    return functions
 
 
 def statement_lines(tree: ast.Module) -> list[range]:
     """The lines of each statement, of a compound one those before its body."""
-    found = []
+    ranges = []
     for node in ast.walk(tree):
         if isinstance(node, ast.stmt | ast.ExceptHandler | ast.match_case):
             first = node.pattern.lineno if isinstance(node, ast.match_case) else node.lineno
             last = node.body[0].lineno - 1 if getattr(node, "body", None) else getattr(node, "end_lineno", first)
-            found.append(range(first, max(first, last) + 1))
-    return sorted(found, key=len)
+            ranges.append(range(first, max(first, last) + 1))
+    return sorted(ranges, key=len)
 
 
 def mutants_of(file: Path) -> list[Mutant]:
@@ -180,15 +180,15 @@ def mutants_of(file: Path) -> list[Mutant]:
         for each in (*f.args.defaults, *filter(None, f.args.kw_defaults), *f.decorator_list)
         for n in ast.walk(each)
     }
-    found = []
+    mutants = []
     for number, (node, before, after) in enumerate(changes(tree)):
         line = getattr(node, "lineno", 0)
         if line and before != after:
             name = next((n for first, last, n, _ in functions if first <= line <= last), "")
             lines = next((s for s in statements if line in s), range(line, line + 1))
             loaded = not name or id(node) in defaults
-            found.append(Mutant(str(file.relative_to(ROOT)), name, line, before, after, number, lines, loaded))
-    return found
+            mutants.append(Mutant(str(file.relative_to(ROOT)), name, line, before, after, number, lines, loaded))
+    return mutants
 
 
 def written(mutant: Mutant) -> str:
@@ -252,8 +252,8 @@ def main() -> int:
     parser.add_argument(
         "--only", nargs="*", default=[""], help="changes that are told with this in them: 'judge.py:141'"
     )
-    given = parser.parse_args()
-    homes = {room: home_of(room) for room in given.rooms or ROOMS}
+    args = parser.parse_args()
+    homes = {room: home_of(room) for room in args.rooms or ROOMS}
     if unknown := [room for room, home in homes.items() if home is None or not (ROOT / room).exists()]:
         parser.error(f"{unknown[0]} is no room, and no file in one: {', '.join(ROOMS)}")
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -268,13 +268,13 @@ def main() -> int:
         shutil.copytree(ROOT, copy, symlinks=True, ignore=left)
         for room, home in homes.items():
             every = [m for f in files_of(room) for m in mutants_of(f) if not is_equivalent(m, nothing)]
-            drawn = random.Random(given.seed).sample(every, min(given.number, len(every)))
-            drawn = [m for m in drawn if any(part in str(m) for part in given.only)]
+            drawn = random.Random(args.seed).sample(every, min(args.number, len(every)))
+            drawn = [m for m in drawn if any(part in str(m) for part in args.only)]
             names = [str(f.relative_to(ROOT)) for f in files_of(room)]
             started = time.monotonic()
-            tests = given.tests or ROOMS[home or room]
+            tests = args.tests or ROOMS[home or room]
             alive = 0
-            for lived in met(copy, names, tests, [change_of(m) for m in drawn], given.seconds, given.known):
+            for lived in met(copy, names, tests, [change_of(m) for m in drawn], args.seconds, args.known):
                 alive += lived
             total, survived = total + len(drawn), survived + alive
             took = f"{time.monotonic() - started:.0f} s"

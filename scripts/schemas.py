@@ -29,8 +29,8 @@ KINDS: dict[str, Any] = {d.name: d.record for d in DOCUMENTS.values() if d.recor
 
 def schema_of(name: str) -> bytes:
     """The schema as it stands in docs/schemas/."""
-    found = {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(KINDS[name])}
-    return (json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(KINDS[name])}
+    return (json.dumps(schema, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
 if __name__ == "__main__":

@@ -65,13 +65,13 @@ def _model_formats() -> str:
 
 
 def _loaders() -> str:
-    said: dict[str, list[str]] = {}
+    by_kind: dict[str, list[str]] = {}
     for name, way in WAYS.items():
-        said.setdefault(way.what, []).append(name)
+        by_kind.setdefault(way.what, []).append(name)
     own = (
         "`function(path)` of `module.py` or `module/` beside the model or in the environment; gives what has `predict`"
     )
-    rows = [*((_named(names), what) for what, names in said.items()), ("`module:function`", own)]
+    rows = [*((_named(names), what) for what, names in by_kind.items()), ("`module:function`", own)]
     return _markdown(("`load`", "loads"), rows)
 
 

@@ -55,19 +55,19 @@ def _served(arguments: Any) -> str | None:
     """What the launcher's child would serve, where it is one of PRELOADED and this interpreter runs it."""
     if not isinstance(arguments, list) or arguments[0] != sys.executable or not arguments[-2].endswith("/launch.py"):
         return None
-    told = json.loads(arguments[-1])
-    serve = told.get("function") or told["serve"]
+    document = json.loads(arguments[-1])
+    serve = document.get("function") or document["serve"]
     return serve if serve in PRELOADED else None
 
 
 class Forked(subprocess.Popen):  # type: ignore[type-arg]
     """`subprocess.Popen`, which starts a launcher by a fork where it may."""
 
-    def _execute_child(self, *given: Any) -> None:
-        arguments, passed, environment, handles = given[0], given[4], given[6], given[10:16]
+    def _execute_child(self, *inputs: Any) -> None:
+        arguments, passed, environment, handles = inputs[0], inputs[4], inputs[6], inputs[10:16]
         serve = _served(arguments)
         if serve is None:
-            super()._execute_child(*given)  # type: ignore[misc]
+            super()._execute_child(*inputs)  # type: ignore[misc]
             return
         try:
             self.pid = _server(serve).start(arguments[-1], dict(environment), [*passed, handles[3]])
@@ -100,12 +100,12 @@ class Server:
         self._line.close()
         self._process.wait()
 
-    def start(self, told: str, environment: dict[str, str], handles: list[int]) -> int:
+    def start(self, report: str, environment: dict[str, str], handles: list[int]) -> int:
         """The number of a new child. handles: its line in, its line out, and where it says what."""
         with self._lock, open(os.memfd_create("pages"), "w+b", buffering=0) as pages:
             self._write_pages(pages)
             rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [*handles, pages.fileno()]))]
-            self._line.sendmsg([json.dumps([told, environment]).encode()], rights)
+            self._line.sendmsg([json.dumps([report, environment]).encode()], rights)
             answer = self._line.recv(100)
         if not answer:
             raise OSError("the fork server has ended")
@@ -113,11 +113,11 @@ class Server:
 
     def _write_pages(self, to: IO[bytes]) -> None:
         """The keys of the pages that a child is to know, in order, and those pages that the server has not yet."""
-        made = getattr(sys.modules.get("reports.pdf"), "_page_cache", None)
-        if not self._pages or made is None:
+        built = getattr(sys.modules.get("reports.pdf"), "_page_cache", None)
+        if not self._pages or built is None:
             return
-        with made.lock:
-            kept = dict(made.kept) if share_pages else {}
+        with built.lock:
+            kept = dict(built.kept) if share_pages else {}
         to.write(pickle.dumps((list(kept), {key: data for key, data in kept.items() if key not in self._known})))
         to.seek(0)
         self._known = frozenset(kept)
@@ -181,15 +181,15 @@ def _take_pages(handle: int) -> None:
 
 def _be_child(launch: Any, line: socket.socket, message: bytes, handles: list[int]) -> int:
     line.close()
-    told, environment = json.loads(message)
-    incoming, outgoing, said = handles
+    report, environment = json.loads(message)
+    incoming, outgoing, messages = handles
     os.setsid()
     os.environ.clear()
     os.environ.update(environment)
-    os.dup2(said, 1)
-    os.dup2(said, 2)
-    os.close(said)
-    return int(launch.main(json.dumps({**json.loads(told), "in": incoming, "out": outgoing})))
+    os.dup2(messages, 1)
+    os.dup2(messages, 2)
+    os.close(messages)
+    return int(launch.main(json.dumps({**json.loads(report), "in": incoming, "out": outgoing})))
 
 
 def main(serve: str, handle: int) -> None:

@@ -67,10 +67,10 @@ def test_a_kind_that_is_outside_without_a_reason_is_said() -> None:
 
 def test_a_section_says_what_is_outside_in_it_once() -> None:
     page = coverage.put("", {"means": SECTION.format(small="89.0", large="99.9")})
-    said = re.findall("Outside the aim in this section: .*", coverage.put(page, {}))
-    assert len(said) == 1
-    assert said[0].startswith("Outside the aim in this section: limits hold (1 of 3 too low). A heavy tail")
-    assert "limits hold (1 of 3 over 97, on the safe side). Two values" in said[0]
+    matches = re.findall("Outside the aim in this section: .*", coverage.put(page, {}))
+    assert len(matches) == 1
+    assert matches[0].startswith("Outside the aim in this section: limits hold (1 of 3 too low). A heavy tail")
+    assert "limits hold (1 of 3 over 97, on the safe side). Two values" in matches[0]
 
 
 def test_a_column_that_nobody_judges_ends_in_an_error() -> None:

@@ -126,9 +126,9 @@ def text_files() -> list[Path]:
 
 def test_the_walk_sees_the_house() -> None:
     assert {"audit", "audit.errors", "debias", "reports", "screens"} <= set(MODULES)
-    found = {name for _, name in imports("audit.case")}
-    assert "audit.policy" in found
-    assert "pathlib.Path" in found
+    seen = {name for _, name in imports("audit.case")}
+    assert "audit.policy" in seen
+    assert "pathlib.Path" in seen
 
 
 def test_imports_go_one_way() -> None:
@@ -182,10 +182,10 @@ def circles(graph: dict[str, set[str]]) -> list[list[str]]:
             if other in stack:
                 low[module] = min(low[module], low[other])
         if low[module] == at[module]:
-            found = stack[stack.index(module) :]
+            result = stack[stack.index(module) :]
             del stack[stack.index(module) :]
-            if len(found) > 1:
-                out.append(sorted(found))
+            if len(result) > 1:
+                out.append(sorted(result))
 
     for module in graph:
         if module not in at:
@@ -236,14 +236,14 @@ def test_reports_are_made_logged_and_verified_apart() -> None:
 
 
 def test_nothing_fetches() -> None:
-    found = [
+    items = [
         f"{module}:{line} imports {name}"
         for module, path in sorted(MODULES.items())
         if path.relative_to(ROOT).as_posix() not in MAY_FETCH
         for line, name in imports(module)
         if {name, name.split(".")[0]} & FETCHERS
     ]
-    assert not found
+    assert not items
 
 
 def reached(start: list[str]) -> dict[str, str]:
@@ -298,7 +298,7 @@ HOST = re.compile(r"(?:https?:|url\(['\"]?)//([A-Za-z0-9.-]+)")
 def foreign_hosts(text: str) -> list[str]:
     """Hosts that a text names and that are neither this machine, nor kept for examples (RFC 2606), nor identifiers."""
     out = []
-    for host in (found.rstrip(".") for found in HOST.findall(text)):
+    for host in (result.rstrip(".") for result in HOST.findall(text)):
         local = "." not in host or host == "127.0.0.1" or host.endswith((".example", "example.com", ".invalid"))
         if not local and not any(host == name or host.endswith("." + name) for name in IDENTIFIERS):
             out.append(host)
@@ -479,11 +479,11 @@ def test_what_the_first_decision_names_exists() -> None:
     audit = page.partition("## audit/")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| (`.+?`) \| (.+) \|$", audit, flags=re.MULTILINE)
     assert len(rows) > 15
-    for places, given in rows:
+    for places, inputs in rows:
         files = [ROOT / "audit" / name for name in re.findall(r"`([\w./]+)`", places)]
         sources = [p for f in files for p in (f.rglob("*.py") if f.is_dir() else [f])]
         code = "\n".join(p.read_text() for p in sources)
-        for name in re.findall(r"`(\w+)\(", given):
+        for name in re.findall(r"`(\w+)\(", inputs):
             assert re.search(rf"^(?:def|class) {name}\b", code, flags=re.MULTILINE), f"{places}: {name}"
     rest = page.partition("## debias/")[2].partition("## The run folder")[0]
     for name in re.findall(r"`(\w+(?:/|\.py))`", rest):
@@ -492,16 +492,16 @@ def test_what_the_first_decision_names_exists() -> None:
 
 def outsiders(source: str) -> list[str]:
     """Rooms that a script imports at its head before the project's folder is put on the path."""
-    found, ready = [], False
+    result, ready = [], False
     for node in ast.parse(source).body:
         ready |= "sys.path" in ast.unparse(node) and isinstance(node, ast.Expr | ast.Assign)
         names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
         names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-        found += [n for n in names if not ready and n.split(".")[0] in {*ROOMS, *DOORS}]
+        result += [n for n in names if not ready and n.split(".")[0] in {*ROOMS, *DOORS}]
     inner = any(
         isinstance(n, ast.ImportFrom) and (n.module or "").split(".")[0] in ROOMS for n in ast.walk(ast.parse(source))
     )
-    return found or (["inside a function"] if inner and not ready else [])
+    return result or (["inside a function"] if inner and not ready else [])
 
 
 def test_a_measurement_runs_from_any_folder() -> None:
@@ -540,6 +540,6 @@ def test_each_change_that_nobody_could_see_is_one_of_the_code_as_it_stands(
     import mutants
 
     rows = tomllib.loads((ROOT / "scripts" / "mutants.toml").read_text(encoding="utf-8"))["equivalent"]
-    found = {f: mutants.mutants_of(ROOT / f) for f in {r["file"] for r in rows}}
-    stale = [r for r in rows if not any(mutants.is_equivalent(m, [r]) for m in found[r["file"]])]
+    mapping = {f: mutants.mutants_of(ROOT / f) for f in {r["file"] for r in rows}}
+    stale = [r for r in rows if not any(mutants.is_equivalent(m, [r]) for m in mapping[r["file"]])]
     assert not stale

@@ -48,8 +48,8 @@ def literals_of(room: str) -> tuple[tuple[str, str], ...]:
 def six_words(text: str) -> Iterator[str]:
     """Every six words in a row; what is filled in parts them."""
     for piece in text.split("|"):
-        found = re.findall(r"[A-Za-z][A-Za-z'’-]*", piece.lower())
-        yield from map(" ".join, zip(*(found[i:] for i in range(6)), strict=False))
+        matches = re.findall(r"[A-Za-z][A-Za-z'’-]*", piece.lower())
+        yield from map(" ".join, zip(*(matches[i:] for i in range(6)), strict=False))
 
 
 def fragments(room: str) -> dict[str, str]:
@@ -138,9 +138,9 @@ def test_documents_are_records() -> None:
     assert not [name for name in EDGES if not files.get(name)], "no edge any more"
     assert len(EDGES) <= 40
     for room, most in SUBSCRIPTS.items():
-        found = {n: c for n, c in files.items() if c and n.split("/")[0] == room and n not in EDGES}
-        count = sum(found.values())
-        assert count <= most, f"{room}: {count} subscripts by a key: {sorted(found.items(), key=lambda f: -f[1])[:9]}"
+        mapping = {n: c for n, c in files.items() if c and n.split("/")[0] == room and n not in EDGES}
+        count = sum(mapping.values())
+        assert count <= most, f"{room}: {count} subscripts by a key: {sorted(mapping.items(), key=lambda f: -f[1])[:9]}"
 
 
 NUMBERS = {
@@ -171,8 +171,8 @@ def test_numbers_are_written_in_one_place() -> None:
     files = {p.relative_to(ROOT).as_posix(): decimals(tree_of(p)) for p in MODULES.values()}
     assert not [name for name in NUMBERS if not files.get(name)], "writes none any more"
     for room, most in FORMATS.items():
-        found = {n: c for n, c in files.items() if c and n.split("/")[0] == room and n not in NUMBERS}
-        assert sum(found.values()) <= most, f"{room}: {sorted(found.items(), key=lambda f: -f[1])[:9]}"
+        mapping = {n: c for n, c in files.items() if c and n.split("/")[0] == room and n not in NUMBERS}
+        assert sum(mapping.values()) <= most, f"{room}: {sorted(mapping.items(), key=lambda f: -f[1])[:9]}"
 
 
 BRANCHING = {
@@ -192,8 +192,8 @@ def branching(source: list[str], text: str | None = None) -> set[str]:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, input=text)
     assert done.returncode in (0, 1), done.stderr
     return {
-        f"{Path(found['filename']).relative_to(ROOT).as_posix()}: {found['message'].split('`')[1]}"
-        for found in json.loads(done.stdout)
+        f"{Path(result['filename']).relative_to(ROOT).as_posix()}: {result['message'].split('`')[1]}"
+        for result in json.loads(done.stdout)
     }
 
 

@@ -78,8 +78,8 @@ def test_the_scan_sees_what_is_wrong_for_one(source: str, wrong: bool) -> None:
 
 
 def test_every_sentence_is_right_where_it_counts_one() -> None:
-    found = [f"{place}: {text}" for place, text in sentences() if WRONG.search(text)]
-    assert not found, "\n".join(found)
+    items = [f"{place}: {text}" for place, text in sentences() if WRONG.search(text)]
+    assert not items, "\n".join(items)
 
 
 @pytest.mark.parametrize(

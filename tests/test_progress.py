@@ -35,17 +35,17 @@ def ended() -> Iterator[None]:
 
 def wait_for(words: Callable[[], str], sought: str) -> str:
     """What was told once it holds `sought`; a test that waits for ever fails at pytest's own limit."""
-    while sought not in (said := words()):
+    while sought not in (message := words()):
         time.sleep(0.05)
-    return said
+    return message
 
 
 def test_a_first_stage_that_takes_long_is_told_while_it_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    told: list[str] = []
+    items: list[str] = []
 
     def words() -> str:
-        told.append(capsys.readouterr().err)
-        return "".join(told)
+        items.append(capsys.readouterr().err)
+        return "".join(items)
 
     progress.begin("audit")
     progress.stage("Reading the data")
@@ -73,30 +73,30 @@ def test_a_word_comes_before_the_command_has_loaded_anything(
 
     def slow(words: list[str]) -> None:
         assert words[0] == command
-        told = wait_for(lambda: capsys.readouterr().err, "Working ...\n")
-        raise InputError(f"enough: {told}")
+        errors = wait_for(lambda: capsys.readouterr().err, "Working ...\n")
+        raise InputError(f"enough: {errors}")
 
     monkeypatch.setattr(cli, "parsed", slow)
     assert cli.main([command, "anything"]) == 2
 
 
 def test_what_was_done_by_an_earlier_run_does_not_count_as_this_ones_speed() -> None:
-    told = progress.Progress()
-    told.stage("Searching", 40)
-    told.step(40, 50)
-    assert told.left() == (0, 0, None)
-    told._since, told._last = told._since - 10, 0.0  # so long it has gone on
-    told.step(45, 50)
-    assert told.left()[2] == 10
+    report = progress.Progress()
+    report.stage("Searching", 40)
+    report.step(40, 50)
+    assert report.left() == (0, 0, None)
+    report._since, report._last = report._since - 10, 0.0  # so long it has gone on
+    report.step(45, 50)
+    assert report.left()[2] == 10
 
 
 def test_batches_are_counted_and_what_comes_between_does_not_stop_the_count() -> None:
-    told = progress.Progress()
+    report = progress.Progress()
     seen = []
     for name, done in (("Batches", 3), ("Batches", 4), ("Building a challenger", 0), ("Batches", 5), ("Batches", 6)):
-        told.part(name, done, 9) if name == "Batches" else told.stage(name)
+        report.part(name, done, 9) if name == "Batches" else report.stage(name)
         time.sleep(0.11)
-        seen.append((told._stage, told._done, told._before))
+        seen.append((report._stage, report._done, report._before))
     assert seen == [
         ("Batches", 3, 3), ("Batches", 4, 3), ("Building a challenger", 0, 0), ("Batches", 5, 5), ("Batches", 6, 5)
     ]  # fmt: skip
@@ -109,14 +109,14 @@ def test_what_goes_on_for_long_says_what_is_left(
     progress.begin("audit")
     progress.stage("Examining the data")
     progress.step(1, 400)
-    told: list[str] = []
+    items: list[str] = []
 
     def words() -> str:
-        told.append(capsys.readouterr().err)
-        return "".join(told)
+        items.append(capsys.readouterr().err)
+        return "".join(items)
 
-    said = wait_for(words, " s left ...\n")
-    assert re.search(r"^Examining the data \(5 of 6\), 1 of 400, about [\d,]+ s left \.\.\.$", said, re.MULTILINE)
+    message = wait_for(words, " s left ...\n")
+    assert re.search(r"^Examining the data \(5 of 6\), 1 of 400, about [\d,]+ s left \.\.\.$", message, re.MULTILINE)
 
 
 def test_work_that_is_over_says_nothing_more(
@@ -131,11 +131,11 @@ def test_work_that_is_over_says_nothing_more(
 
 
 def test_a_stage_that_comes_again_has_no_number() -> None:
-    told = progress.Progress(("Reading the data", "Measuring", "Explaining"))
+    report = progress.Progress(("Reading the data", "Measuring", "Explaining"))
     places = []
     for name in ("Reading the data", "Measuring", "Reading the data", "Explaining: again", "Batch 7"):
-        told.stage(name)
-        places.append(told.left()[:2])
+        report.stage(name)
+        places.append(report.left()[:2])
     assert places == [(1, 3), (2, 3), (0, 0), (3, 3), (0, 0)]
 
 
@@ -175,5 +175,5 @@ def test_a_job_of_the_app_says_which_stage_and_what_is_left(tmp_path: Path) -> N
     subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=os.environ | {"ASSAY_PROGRESS": str(file)}, check=True, timeout=60
     )
-    told = json.loads(file.read_text())
-    assert re.fullmatch(r"stage 3 of 6; 50,000 of 1,000,000; about [\d,]+ s left", progress.in_words(told))
+    document = json.loads(file.read_text())
+    assert re.fullmatch(r"stage 3 of 6; 50,000 of 1,000,000; about [\d,]+ s left", progress.in_words(document))

@@ -75,8 +75,8 @@ def literals() -> dict[str, Counter[str]]:
     """file -> whole string literals, docstrings left out."""
     out = {}
     for path, tree in trees().items():
-        found = (n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str))
-        out[path] = Counter(found)
+        result = (n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str))
+        out[path] = Counter(result)
     return out
 
 
@@ -98,27 +98,29 @@ def lists() -> dict[str, frozenset[str]]:
 
 
 def test_a_metric_and_a_method_are_named_in_their_table_alone() -> None:
-    found = literals()
+    result = literals()
     for home, rows in HOMES.items():
-        assert {n: found[home][n] for n in rows} == dict.fromkeys(rows, 1), home
+        assert {n: result[home][n] for n in rows} == dict.fromkeys(rows, 1), home
     names = {*METRICS, *METHODS}
     strange = {
         path: sorted(names & set(count))
-        for path, count in found.items()
+        for path, count in result.items()
         if path not in {*HOMES, *ELSEWHERE} and names & set(count)
     }
     assert not strange, "take the name from its table"
-    assert all(names & set(found[path]) for path in ELSEWHERE), "an exception that is none any more"
+    assert all(names & set(result[path]) for path in ELSEWHERE), "an exception that is none any more"
 
 
 def test_a_protocol_is_named_in_its_table_alone() -> None:
-    found = literals()
-    assert [p for p, count in found.items() if {"oip", "oip-grpc"} & set(count)] == ["audit/models/served/protocols.py"]
+    result = literals()
+    assert [p for p, count in result.items() if {"oip", "oip-grpc"} & set(count)] == [
+        "audit/models/served/protocols.py"
+    ]
 
 
 def test_a_list_of_rows_stands_in_its_table_alone() -> None:
     """Corruptions, variants, learners, detectors, measures and tools: no other file holds a list of their names."""
-    found = lists()
+    result = lists()
     for home, rows in (
         ("audit/stress/corrupt.py", corrupt.KINDS),
         ("debias/whatif/table.py", variants.KINDS),
@@ -135,7 +137,7 @@ def test_a_list_of_rows_stands_in_its_table_alone() -> None:
         ("audit/documents/table.py", set(DOCUMENTS)),
     ):
         names = set(rows)
-        twice = {where for where, one in found.items() if len(names & one) > 2 and len(one - names) <= len(one) / 2}
+        twice = {where for where, one in result.items() if len(names & one) > 2 and len(one - names) <= len(one) / 2}
         assert not {w for w in twice if w.split(":")[0] != home}, f"names of {home} stand again"
 
 
@@ -281,10 +283,10 @@ def test_a_corruption_added_is_allowed_in_a_case_and_tried(
     extra = corrupt.Corruption("thrice", "rows", "these people stood in the data three times", "two joins", copies=2)
     monkeypatch.setitem(corrupt.KINDS, extra.name, extra)
     assert cli.main(wrong) == 0
-    told = capsys.readouterr().out
-    assert "these people stood in the data three times" in told
-    found = json.loads((tmp_path / "run" / "stress.json").read_bytes())["serving"]["entries"]
-    assert {e["kind"] for e in found} == {"thrice"}
+    output = capsys.readouterr().out
+    assert "these people stood in the data three times" in output
+    document = json.loads((tmp_path / "run" / "stress.json").read_bytes())["serving"]["entries"]
+    assert {e["kind"] for e in document} == {"thrice"}
 
 
 def test_a_variant_added_is_a_kind_that_can_be_asked_for(
@@ -301,8 +303,8 @@ def test_a_variant_added_is_a_kind_that_can_be_asked_for(
     )  # fmt: skip
     monkeypatch.setitem(variants.KINDS, row.name, row)
     assert cli.main(asked_for) == 0
-    (made,) = json.loads((tmp_path / "run" / "whatif.json").read_bytes())["variants"]
-    assert (made["variant"], made["step"], made["changed"]) == ("as it is", "deciding", 0)
+    (built,) = json.loads((tmp_path / "run" / "whatif.json").read_bytes())["variants"]
+    assert (built["variant"], built["step"], built["changed"]) == ("as it is", "deciding", 0)
 
 
 def test_a_detector_added_is_told_and_leaves_only_where_it_says_how(
@@ -344,15 +346,15 @@ def test_a_kind_of_check_added_is_read_from_toml_and_a_suite_made_told_and_writt
     assert "same_as_column" in capsys.readouterr().err
     row = checks.Kind(
         "even", 1, "{column} is even", ("expect_column_values_to_be_even",),
-        rows=lambda t, columns, given: (t.known(columns[0]), t.numbers(columns[0]) % 2 != 0),
+        rows=lambda t, columns, inputs: (t.known(columns[0]), t.numbers(columns[0]) % 2 != 0),
         fails=lambda base, asked: f"{base.number(asked.columns[0])} % 2 <> 0",
     )  # fmt: skip
     monkeypatch.setitem(checks.KINDS, row.name, row)
     results = tmp_path / "results.json"
     assert cli.main([*asked_for, "--results", str(results)]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["checks"][0]["kind"], told["checks"][0]["failed"]) == ("even", 200)
-    assert "'x' is even; 200 of 400 rows fail" in told["sentences"][0]
+    document = json.loads(capsys.readouterr().out)
+    assert (document["checks"][0]["kind"], document["checks"][0]["failed"]) == ("even", 200)
+    assert "'x' is even; 200 of 400 rows fail" in document["sentences"][0]
     (one,) = json.loads(results.read_bytes())["results"]
     assert one["expectation_config"]["type"] == "expect_column_values_to_be_even"
     suite = {"expectations": [{"type": "expect_column_values_to_be_even", "kwargs": {"column": "x"}}]}
@@ -362,8 +364,8 @@ def test_a_kind_of_check_added_is_read_from_toml_and_a_suite_made_told_and_writt
     assert json.loads(capsys.readouterr().out)["checks"][0]["failed"] == 200
     loaded = load_case(case)
     monkeypatch.setattr(large, "MOST_VALUES", 3)
-    (found,) = large.check_large(loaded).outcomes
-    assert (found.failed, found.rows, found.reason) == (200, 400, None)
+    (result,) = large.check_large(loaded).outcomes
+    assert (result.failed, result.rows, result.reason) == (200, 400, None)
     assert loaded.contract is not None
     assert "even = true" in dump(loaded.contract)
 

@@ -18,9 +18,9 @@ from tests.reports import kit
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def counted_elsewhere(*given: Any) -> Any:
+def counted_elsewhere(*inputs: Any) -> Any:
     """As DuckDB counts, under its own name."""
-    return in_duckdb(*given)
+    return in_duckdb(*inputs)
 
 
 ROW = Engine("elsewhere", "Elsewhere", "tables that are far", "counts", f"{__name__}:counted_elsewhere", own_rules=True)
@@ -72,14 +72,14 @@ def test_what_needs_a_reader_of_our_own_is_refused_of_an_engine_without(
 
 def test_engines_are_named_in_their_table_alone() -> None:
     """Elsewhere its constants are imported; DuckDB's is also the name of its driver."""
-    found: dict[str, set[str]] = {}
+    seen: dict[str, set[str]] = {}
     for path in (p for room in ("audit", "debias", "reports", "screens", "assay") for p in (ROOT / room).rglob("*.py")):
         nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         words = {n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
         if here := words & {"duckdb", "spark"}:
-            found[path.relative_to(ROOT).as_posix()] = here
-    assert found.pop("audit/engines.py") == {"duckdb", "spark"}
-    assert found == {
+            seen[path.relative_to(ROOT).as_posix()] = here
+    assert seen.pop("audit/engines.py") == {"duckdb", "spark"}
+    assert seen == {
         "assay/_spark.py": {"spark"},
         "audit/load/cases.py": {"duckdb"},
         "audit/load/engines.py": {"spark"},

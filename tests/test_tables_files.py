@@ -275,6 +275,6 @@ def test_the_tree_of_errors_is_drawn_as_it_is() -> None:
     named = {c.__name__ for c in classes}
     assert own.items() <= drawn.items()
     assert all(f" {name} " in str(errors.__doc__) for name in named)
-    told = re.search(r"Exit codes: (.*?)\.", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    assert told is not None
-    assert re.findall(r"\b\d\b", told[1]) == ["0", *sorted(set(own.values()))]
+    match = re.search(r"Exit codes: (.*?)\.", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert match is not None
+    assert re.findall(r"\b\d\b", match[1]) == ["0", *sorted(set(own.values()))]

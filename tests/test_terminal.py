@@ -22,8 +22,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(3)
     rows = [f'"{(EVIL, "M")[g]}",{d},{y}' for g, d, y in rng.integers(0, 2, (400, 3))]
     (folder / "d.csv").write_text("sex,dec,y\n" + "\n".join(rows) + "\n", newline="")
-    given = "--sensitive sex --decision dec --label y --positive 1 --favourable 1".split()
-    assert cli.main(["audit", str(folder / "d.csv"), *given, "--out", str(folder / "run")]) == 0
+    text = "--sensitive sex --decision dec --label y --positive 1 --favourable 1".split()
+    assert cli.main(["audit", str(folder / "d.csv"), *text, "--out", str(folder / "run")]) == 0
     return folder
 
 
@@ -34,9 +34,9 @@ def harmless(text: str) -> bool:
 
 
 def test_findings_and_chapters(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    given = "--sensitive sex --decision dec --label y --positive 1 --favourable 1".split()
+    text = "--sensitive sex --decision dec --label y --positive 1 --favourable 1".split()
     capsys.readouterr()
-    assert cli.main(["audit", str(run / "d.csv"), *given, "--out", str(run / "again")]) == 0
+    assert cli.main(["audit", str(run / "d.csv"), *text, "--out", str(run / "again")]) == 0
     out, _ = capsys.readouterr()
     assert "% of F\ufffd[2K" in out
     assert harmless(out)
@@ -72,9 +72,9 @@ def test_a_received_report() -> None:
 def test_one_chapter_and_as_json(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert cli.main(["show", str(run / "run"), "--chapter", "scope", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert (found["signed"], [c["id"] for c in found["chapters"]]) == (False, ["scope"])
-    assert {b["kind"] for b in found["chapters"][0]["blocks"]} >= {"table", "paragraph"}
+    document = json.loads(capsys.readouterr().out)
+    assert (document["signed"], [c["id"] for c in document["chapters"]]) == (False, ["scope"])
+    assert {b["kind"] for b in document["chapters"][0]["blocks"]} >= {"table", "paragraph"}
     assert cli.main(["show", str(run / "run"), "--chapter", "scop"]) == 2
     assert "did you mean 'scope'?" in capsys.readouterr().err
     assert cli.main(["show", str(run / "run"), "--annex", "none"]) == 0

@@ -37,8 +37,8 @@ def check(case: Path) -> Result:
     from reports.presets import check_case
 
     loaded = check_case(load_case(case))
-    found = preview(loaded)
-    return Result(asdict(found), "\n".join(found.lines(loaded)))
+    previewed = preview(loaded)
+    return Result(asdict(previewed), "\n".join(previewed.lines(loaded)))
 
 
 @command(

@@ -42,20 +42,20 @@ def explain(
         from audit.explain.ahead import read_kept
 
         ahead = read_kept(loaded, out, row, seed=seed, output=output, allow=tuple(allow))
-        told = [f"{loaded.name}: {ahead.head.output} explained by {ahead.head.method}, kept ahead."]
+        kept_lines = [f"{loaded.name}: {ahead.head.output} explained by {ahead.head.method}, kept ahead."]
         for number, decision, _, one in ahead.people:
-            told.append(f"Row {number}: {decision}, score {fixed(one.score, 4)}, base {fixed(one.base, 4)}")
-            told += [f"  {e.feature:<24} {signed(e.value, 4)}" for e in one.shap[:10]]
-        return Result(ahead.to_json(), "\n".join(told))
+            kept_lines.append(f"Row {number}: {decision}, score {fixed(one.score, 4)}, base {fixed(one.base, 4)}")
+            kept_lines += [f"  {e.feature:<24} {signed(e.value, 4)}" for e in one.shap[:10]]
+        return Result(ahead.to_json(), "\n".join(kept_lines))
     document = run_explain(loaded, out, people=row, seed=seed, output=output, allow=tuple(allow))
-    found = record_in(Explanations, document, "explain.json")
-    how = f"{found.output} explained by {found.method}" if found.explained else "not explained"
+    explanations = record_in(Explanations, document, "explain.json")
+    how = f"{explanations.output} explained by {explanations.method}" if explanations.explained else "not explained"
     lines = [f"{loaded.name}: {how}."]
-    if found.rerouted:
-        lines.append(f"Rerouted: {found.rerouted}")
-    if found.reason:
-        lines.append(found.reason)
-    lines += [f"  {e.feature:<24} {fixed(e.mean_abs, 4)}" for e in found.overall[:10]]
+    if explanations.rerouted:
+        lines.append(f"Rerouted: {explanations.rerouted}")
+    if explanations.reason:
+        lines.append(explanations.reason)
+    lines += [f"  {e.feature:<24} {fixed(e.mean_abs, 4)}" for e in explanations.overall[:10]]
     return Result(document, "\n".join([*lines, f"Written: {out / 'explain.json'}"]))
 
 
@@ -71,9 +71,9 @@ def explain(
 def precompute(case: Path, out: Path, rows: int | None, seed: int, output: str, allow: Sequence[str]) -> Result:
     from audit.explain.ahead import precompute as work
 
-    found = work(case_of(case, False), out, rows=rows, seed=seed, output=output, allow=tuple(allow))
-    said = (
-        f"{found.case}: {many(found.audited, 'audited row')} answered, {many(found.kept, 'person')}'s explanations "
-        f"kept ({found.made:,} made now, by {found.method or 'no method'}; {many(found.asked, 'row')} asked for them)."
+    ahead = work(case_of(case, False), out, rows=rows, seed=seed, output=output, allow=tuple(allow))
+    message = (
+        f"{ahead.case}: {many(ahead.audited, 'audited row')} answered, {many(ahead.kept, 'person')}'s explanations "
+        f"kept ({ahead.made:,} made now, by {ahead.method or 'no method'}; {many(ahead.asked, 'row')} asked for them)."
     )
-    return Result({"schema": "assay/precompute/1", **asdict(found)}, said)
+    return Result({"schema": "assay/precompute/1", **asdict(ahead)}, message)

@@ -68,12 +68,12 @@ def purge(dry_run: bool, hold: str, release: str, reason: str, **days: float | N
         case = hold or release
         place = home() / "cases" / (case if re.fullmatch("[0-9a-f]{32}", case) else "none")
         note = work.hold(place, reason) if hold else work.release(place)
-        said = f"Case {case[:8]} is {'kept' if hold else 'no longer kept'}: {note.reason}"
-        return Result({"case": case, "held": bool(hold), **asdict(note)}, said)
-    found = work.purge(home(), work.rules_of(home(), {f"{k}_days": v for k, v in days.items()}), dry=dry_run)
-    lines = [*(["Nothing was deleted: this is what would be."] if dry_run else []), *found.lines()]
+        message = f"Case {case[:8]} is {'kept' if hold else 'no longer kept'}: {note.reason}"
+        return Result({"case": case, "held": bool(hold), **asdict(note)}, message)
+    purged = work.purge(home(), work.rules_of(home(), {f"{k}_days": v for k, v in days.items()}), dry=dry_run)
+    lines = [*(["Nothing was deleted: this is what would be."] if dry_run else []), *purged.lines()]
     return Result(
-        found.done.to_json() | {"entries": [msgspec.to_builtins(e) for e in found.entries], "dry_run": dry_run},
+        purged.done.to_json() | {"entries": [msgspec.to_builtins(e) for e in purged.entries], "dry_run": dry_run},
         "\n".join(lines),
     )
 

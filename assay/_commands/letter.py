@@ -21,10 +21,10 @@ def letter(case: Path, row: int, run: Path | None, form: str | None, out: Path |
     from reports.letter import write_letter
 
     loaded = load_case(case)
-    made = write_letter(loaded, run or case.resolve().parent / f"{case.stem}-letters", row, form)
+    draft = write_letter(loaded, run or case.resolve().parent / f"{case.stem}-letters", row, form)
     if out is not None:
-        write_whole(out, made.text.encode())
-    words = [made.text.rstrip()] if out is None else [f"Written: {out}"]
-    words += [f"FINDING for the board: {f}" for f in made.findings]
-    words += [f"Still to be answered by a person: {t}" for t in made.lacking]
-    return Result(made.to_json(), "\n".join(words))
+        write_whole(out, draft.text.encode())
+    words = [draft.text.rstrip()] if out is None else [f"Written: {out}"]
+    words += [f"FINDING for the board: {f}" for f in draft.findings]
+    words += [f"Still to be answered by a person: {t}" for t in draft.lacking]
+    return Result(draft.to_json(), "\n".join(words))

@@ -95,8 +95,8 @@ def mitigate(
         )
     attributes = list(attribute) or None
     if search:
-        for flag, given in (("--gate", gate), ("--tolerance", tolerance is not None), ("--reason", reason)):
-            if given:
+        for flag, is_set in (("--gate", gate), ("--tolerance", tolerance is not None), ("--reason", reason)):
+            if is_set:
                 raise InputError(
                     "a search tries many candidates and judges none", got=flag, expected="no such option with --search",
                     todo="leave it out; name it when you pick one",

@@ -66,12 +66,12 @@ class _Type(click.ParamType[Any]):
     expected = ""
 
     def refused(self, param: click.Parameter | None, value: Any, problem: str, expected: str = "") -> InputError:
-        given = param.opts[0] if isinstance(param, click.Option) else (param.human_readable_name if param else "it")
+        name = param.opts[0] if isinstance(param, click.Option) else (param.human_readable_name if param else "it")
         return InputError(
-            f"{given} {problem}",
+            f"{name} {problem}",
             got=repr(value),
             expected=expected or self.expected,
-            todo=f"give {given} another value",
+            todo=f"give {name} another value",
         )
 
 
@@ -177,11 +177,11 @@ class Commands(click.Group):
             return None
         where, words = COMMANDS[name]
         module, _, function = where.partition(":")
-        found = getattr(importlib.import_module(f"assay._commands.{module}"), function)
-        assert isinstance(found, Command)
-        found.name = name
-        found.help = f"{words[0].upper()}{words[1:]}." + (f"\n\n{found.more}" if found.more else "")
-        return found
+        loaded = getattr(importlib.import_module(f"assay._commands.{module}"), function)
+        assert isinstance(loaded, Command)
+        loaded.name = name
+        loaded.help = f"{words[0].upper()}{words[1:]}." + (f"\n\n{loaded.more}" if loaded.more else "")
+        return loaded
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """From the table alone: no command is imported to be listed."""
@@ -217,10 +217,10 @@ def command(*params: click.Parameter, more: str = "") -> Callable[[Callable[...,
     """The decorator of a command's function, which takes each option by name and returns (document, words)."""
 
     def decorate(function: Callable[..., Any]) -> Command:
-        def call(**given: Any) -> Call:
-            as_json = given.pop("json")
+        def call(**values: Any) -> Call:
+            as_json = values.pop("json")
             name = click.get_current_context().info_name or ""
-            return Call(name, lambda **g: Result(*function(**g)), given, as_json)
+            return Call(name, lambda **g: Result(*function(**g)), values, as_json)
 
         json = Option("--json", is_flag=True, help="One JSON document on stdout, nothing else.")
         done = Command(function.__name__, params=[*params, json], callback=call, context_settings=_SETTINGS)

@@ -73,7 +73,7 @@ def register(
         "added": sum(added),
         "reports": [s.to_json() for s in stands],
         "lines": [line.to_json() for line in lines],
-        "conditions": {name: [c.to_json() for c in found] for name, found in conditions.items()},
+        "conditions": {name: [c.to_json() for c in case_conditions] for name, case_conditions in conditions.items()},
     }
     words = [
         registered.to_text(lines, stands, conditions, today),

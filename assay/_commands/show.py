@@ -21,19 +21,19 @@ def show(dir: Path, chapter: Sequence[str], annex: str, people: bool) -> Result:
     from reports.draft import draft_of
     from reports.inline import plain_of, text_of
 
-    found = draft_of(dir, annex="full" if chapter else annex, people=people)
-    known = [s.id for s in found.sections]
+    draft = draft_of(dir, annex="full" if chapter else annex, people=people)
+    known = [s.id for s in draft.sections]
     for name in chapter:
         if name not in known:
             raise InputError("there is no such chapter", got=name, expected=", ".join(known), todo=nearest(name, known))
-    chosen = [s for s in found.sections if not chapter or s.id in chapter]
+    chosen = [s for s in draft.sections if not chapter or s.id in chapter]
     width = shutil.get_terminal_size((100, 24)).columns
-    words = [f"{found.title}\nNot signed: what a report would say now."]
+    words = [f"{draft.title}\nNot signed: what a report would say now."]
     words += [
         f"[{s.id}] {s.title}\n{'=' * (len(s.id) + len(s.title) + 3)}\n\n{text_of(s.blocks, width)}" for s in chosen
     ]
     document = {
-        "title": found.title,
+        "title": draft.title,
         "signed": False,
         "chapters": [{"id": s.id, "title": s.title, "blocks": plain_of(s.blocks)} for s in chosen],
     }

@@ -102,8 +102,8 @@ def watch(
     if fleet:
         from assay._commands.fleet import run_many
 
-        given = {"--out": out, "--db": db, "--batches": batches, "--policy": policy, "--log": log, "--key": key}
-        others = [n for n, v in (given | {"--openlineage": openlineage}).items() if v is not None]
+        options = {"--out": out, "--db": db, "--batches": batches, "--policy": policy, "--log": log, "--key": key}
+        others = [n for n, v in (options | {"--openlineage": openlineage}).items() if v is not None]
         others += ["--gate"] * gate + [n for n, on in asked.items() if on and n != "--state"]
         return run_many(case, others, follow, state, serve, allow)
     if out is None:
@@ -152,16 +152,16 @@ def _check(out: Path, db: str | None, elsewhere: dict[int, str] | None, trust: P
     from debias.loop.decisions import check_trail, entries_of
     from reports.loop_decision import check_decisions
 
-    found = check_trail(out, db, elsewhere)
+    trail = check_trail(out, db, elsewhere)
     signed = check_decisions(entries_of(out, db), read(trust) if trust else None)
     words = [
-        f"The trail is whole: {many(found['entries'], 'entry')}, each with the hash of the one before it and its time "
-        f"sealed.\nHead {found['head']}"
+        f"The trail is whole: {many(trail['entries'], 'entry')}, each with the hash of the one before it and its time "
+        f"sealed.\nHead {trail['head']}"
     ]
     words += [f"Entry {s.seq} ({s.kind}) is signed by {s.name}, {s.fingerprint}." for s in signed]
     if signed and trust is None:
         words.append("Whether these are who they say is not established: no --trust was given.")
-    return Result(found | {"signed": [asdict(s) for s in signed]}, "\n".join(words))
+    return Result(trail | {"signed": [asdict(s) for s in signed]}, "\n".join(words))
 
 
 def _release(out: Path, db: str | None, batch: str, reason: str | None, by: str | None) -> Result:
@@ -261,7 +261,7 @@ def _elsewhere(case: str, out: Path, db: str | None, head: Path | None, log: Pat
     from reports.log.store import Log
     from reports.loop_log import LoopLog, noted_in
 
-    found = {} if head is None else noted_in(head)
+    hashes = {} if head is None else noted_in(head)
     if log is not None:
         known = LoopLog(Log(log), case).noted(next(entries_of(out, db)).hash)
         if not known:
@@ -270,5 +270,5 @@ def _elsewhere(case: str, out: Path, db: str | None, head: Path | None, log: Pat
                 expected="a loop that was run with this --log",
                 todo="give the log that it was run with; if it is that, the trail was written anew",
             )  # fmt: skip
-        found |= known
-    return None if head is None and log is None else found
+        hashes |= known
+    return None if head is None and log is None else hashes

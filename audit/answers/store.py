@@ -55,8 +55,8 @@ class StoredAnswer(NamedTuple):
 
 def place_of(out: Path) -> Path:
     """The folder of the store for this run folder."""
-    found = shared()
-    return Path(out) / ".store" if found is None or kept_sealed(Path(out)) else found
+    folder = shared()
+    return Path(out) / ".store" if folder is None or kept_sealed(Path(out)) else folder
 
 
 def shared() -> Path | None:
@@ -67,8 +67,8 @@ def shared() -> Path | None:
 
 def quota() -> int:
     """Bytes that may be kept."""
-    told = os.environ.get("ASSAY_ANSWERS_BYTES", "")
-    return int(told) if told.isdigit() else QUOTA
+    text = os.environ.get("ASSAY_ANSWERS_BYTES", "")
+    return int(text) if text.isdigit() else QUOTA
 
 
 def secret() -> bytes:
@@ -80,10 +80,10 @@ def secret() -> bytes:
         if not path.exists():
             private_folder(path.parent)
             write_new(path, secrets.token_bytes(32))
-    found = path.read_bytes()
-    if len(found) != 32 or path.is_symlink():
+    key = path.read_bytes()
+    if len(key) != 32 or path.is_symlink():
         raise OSError("the key of the answers is not what was written")
-    return found
+    return key
 
 
 class Store:
@@ -119,8 +119,8 @@ class Store:
         if row is None:
             self.missed += 1
             return None
-        number, kind, made, used, mac, body = row
-        if not self._same(mac, kind, key, made, body):
+        number, kind, created, used, mac, body = row
+        if not self._same(mac, kind, key, created, body):
             self.distrusted += 1
             self.missed += 1
             with self._working() as base:
@@ -132,8 +132,8 @@ class Store:
                 base.execute("UPDATE entry SET used = ? WHERE id = ?", (now, number))
             base.execute("INSERT OR IGNORE INTO owner VALUES (?, ?)", (self._run, number))
         self.found += 1
-        self.oldest = made if self.oldest is None else min(self.oldest, made)
-        return StoredAnswer(zlib.decompress(body), made)
+        self.oldest = created if self.oldest is None else min(self.oldest, created)
+        return StoredAnswer(zlib.decompress(body), created)
 
     def put(self, key: bytes, kind: str, body: bytes) -> None:
         """Keep `body`, for as long as there is room. kind: "answer", "fit", "explanation" or "model"."""
@@ -188,19 +188,19 @@ class Store:
 
     def person(self, explained: bytes, row: bytes) -> bytes | None:
         """What is kept of one row, or None."""
-        found = None
+        entry = None
         with self._working() as base:
-            found = base.execute(
+            entry = base.execute(
                 "SELECT mac, body FROM person WHERE explained = ? AND row = ?", (explained, row)
             ).fetchone()
-        if found is None:
+        if entry is None:
             return None
-        if not self._same(found[0], "person", explained + row, None, found[1]):
+        if not self._same(entry[0], "person", explained + row, None, entry[1]):
             self.distrusted += 1
             with self._working() as base:
                 base.execute("DELETE FROM person WHERE explained = ? AND row = ?", (explained, row))
             return None
-        return bytes(found[1])
+        return bytes(entry[1])
 
     def people(self, explained: bytes) -> int:
         """How many rows have a body."""
@@ -238,15 +238,15 @@ class Store:
             shutil.rmtree(self.place.parent / "explanations", ignore_errors=True)  # where explanations were kept once
         return connect(self.place)
 
-    def _mac(self, kind: bytes, key: bytes, made: bytes, body: bytes) -> bytes:
-        head = b"".join(len(p).to_bytes(4, "little") + p for p in (kind, key, made))
+    def _mac(self, kind: bytes, key: bytes, created: bytes, body: bytes) -> bytes:
+        head = b"".join(len(p).to_bytes(4, "little") + p for p in (kind, key, created))
         return hashlib.blake2b(head + body, key=self._secret, digest_size=16).digest()
 
-    def _same(self, mac: object, kind: object, key: bytes, made: object, body: object) -> bool:
+    def _same(self, mac: object, kind: object, key: bytes, created: object, body: object) -> bool:
         """Whether this was written here. A file may hold a value of any type in any column."""
         if not (isinstance(mac, bytes) and isinstance(kind, str) and isinstance(body, bytes)):
             return False
-        when = b"" if made is None else repr(made).encode()
+        when = b"" if created is None else repr(created).encode()
         return hmac.compare_digest(mac, self._mac(kind.encode(), key, when, body))
 
 
@@ -350,7 +350,7 @@ def forget_run(out: Path, *, dry: bool = False) -> tuple[int, int]:
         return 0, 0
     mine = "SELECT entry FROM owner WHERE run = ? AND entry NOT IN (SELECT entry FROM owner WHERE run != ?)"
     run = run_key(out)
-    return _removed(base, mine, (run, run), dry, also="DELETE FROM owner WHERE run = ?", given=(run,))
+    return _removed(base, mine, (run, run), dry, also="DELETE FROM owner WHERE run = ?", also_values=(run,))
 
 
 def old(place: Path, kinds: tuple[str, ...], before: float, *, dry: bool = False) -> tuple[int, int]:
@@ -390,24 +390,24 @@ def _removed(
     values: tuple[Any, ...],
     dry: bool,
     also: str = "",
-    given: tuple[Any, ...] = (),
+    also_values: tuple[Any, ...] = (),
 ) -> tuple[int, int]:
     with contextlib.closing(base), _sqlite_errors():
         base.execute("BEGIN IMMEDIATE")
-        found = [number for (number,) in base.execute(which, values)]
-        size = sum(base.execute("SELECT size FROM entry WHERE id = ?", (n,)).fetchone()[0] for n in found)
+        ids = [number for (number,) in base.execute(which, values)]
+        size = sum(base.execute("SELECT size FROM entry WHERE id = ?", (n,)).fetchone()[0] for n in ids)
         if not dry:
-            each = [(n,) for n in found]
+            each = [(n,) for n in ids]
             base.executemany("DELETE FROM person WHERE explained = (SELECT key FROM entry WHERE id = ?)", each)
             base.executemany("DELETE FROM owner WHERE entry = ?", each)
             base.executemany("DELETE FROM entry WHERE id = ?", each)
             if also:
-                base.execute(also, given)
+                base.execute(also, also_values)
         base.execute("COMMIT")
         if not dry:
             # What was deleted is not to be found in the log of the file either.
             base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return len(found), int(size)
+    return len(ids), int(size)
 
 
 BEFORE.append(forget_run)

@@ -120,7 +120,7 @@ def versions() -> dict[str, str]:
 def allowed_code(names: Iterable[str]) -> dict[str, str]:
     """What types that a person allowed are made of, by package: the digest of its Python files, whatever version it
     says it is. Packages of `versions` are left out."""
-    found = {}
+    digests = {}
     for top in sorted({n.partition(".")[0] for n in names} - set(sys.stdlib_module_names)):
         try:
             spec = importlib.util.find_spec(top)
@@ -134,5 +134,5 @@ def allowed_code(names: Iterable[str]) -> dict[str, str]:
         for path in paths:
             if path.is_file():
                 digest.update(hashlib.sha256(path.read_bytes()).digest())
-        found[top] = digest.hexdigest()
-    return found
+        digests[top] = digest.hexdigest()
+    return digests

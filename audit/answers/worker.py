@@ -53,11 +53,11 @@ class Recalling(Worker):
 
     @property
     def info(self) -> ModelInfo:
-        found = super().info
+        info = super().info
         if self._oldest is None:
-            return found
+            return info
         which = "some answers were" if self.started else "answers"
-        return replace(found, isolation=(*found.isolation, f"{which} kept since {day(self._oldest)}"))
+        return replace(info, isolation=(*info.isolation, f"{which} kept since {day(self._oldest)}"))
 
     def _ask(
         self, fields: dict[str, Any], table: Rows | None = None, arrays: dict[str, np.ndarray] | None = None
@@ -82,8 +82,8 @@ class Recalling(Worker):
                 answer = super()._ask(fields, table, arrays)
             except ModelError as error:
                 if key is not None and self._refused(error):
-                    told = {"refused": [error.problem, error.got, error.expected, error.todo]}
-                    self._store.put(key, "answer", packed(told, {}))
+                    refusal = {"refused": [error.problem, error.got, error.expected, error.todo]}
+                    self._store.put(key, "answer", packed(refusal, {}))
                 raise
             finally:
                 self._made = None
@@ -126,11 +126,11 @@ class KeptWorker(Recalling):
 
     @property
     def info(self) -> ModelInfo:
-        found = super().info
+        info = super().info
         if self.started and not self._noted and self._info is not None:
             self._noted = True
             self._store.put(self._key(b"info"), "model", canonical(asdict(self._info), compact=True))
-        return found
+        return info
 
     def _start(self) -> None:
         """Raises ModelError where the file is not the one any more that was looked at."""
@@ -196,8 +196,8 @@ def unpacked(body: bytes) -> dict[str, np.ndarray]:
         at += count
         return body[at - count : at]
 
-    found = wire.read(take, len(body))
-    if refused := found.fields.get("refused"):
+    reply = wire.read(take, len(body))
+    if refused := reply.fields.get("refused"):
         problem, got, expected, todo = refused
         raise ModelError(problem, got=got, expected=expected, todo=todo)
-    return found.arrays
+    return reply.arrays

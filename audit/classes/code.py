@@ -58,8 +58,8 @@ def class_labels(case: Case, frame: pd.DataFrame, names: Sequence[str]) -> Ints:
 
 def placed(column: pd.Series, names: Sequence[str]) -> Ints:
     """The place of each value's name; len(names) where it is missing."""
-    codes, found = coded(column)
-    place = np.array([*(list(names).index(n) for n in found), len(names)], dtype=np.int64)
+    codes, levels = coded(column)
+    place = np.array([*(list(names).index(n) for n in levels), len(names)], dtype=np.int64)
     return place[codes]
 
 

@@ -331,11 +331,11 @@ def overall_gaps(margin: Margin, settings: Settings) -> list[tuple[str, Gap]]:
         out.append(("overall accuracy", gap_record(ACCURACY, margin, kind, result, members, settings, among)))
     z = two_sided(settings.alpha)
     for metric in MACRO:
-        found = [
+        averages = [
             average(margin, int(g), metric, settings.alpha) if one_sided(margin, int(g)) is None else NOTHING
             for g in members
         ]
-        values, errors = [v for v, *_ in found], [(h - lo) / (2 * z) for _, lo, h, _ in found]
+        values, errors = [v for v, *_ in averages], [(h - lo) / (2 * z) for _, lo, h, _ in averages]
         for kind in KINDS:
             result = stats.mean_gap(
                 values, errors, kind=kind, seed=seed_of(settings, margin.attribute, metric), draws=settings.draws,

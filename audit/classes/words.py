@@ -34,33 +34,33 @@ def classes_note(case: Case, names: Sequence[str], decisions: Decisions) -> tupl
             f"The outcome has {many(len(names), 'class')} and the score is of {positive!r} alone. {about}; what "
             "else is decided is not known.",
         )
-    found = decisions.classes.names
-    more = [n for n in found if n not in names]
+    classes = decisions.classes.names
+    more = [n for n in classes if n not in names]
     added = f" The model also knows {', '.join(repr(n) for n in more[:8])}, which no row has." if more else ""
-    notes = [f"The outcome has {many(len(found), 'class')}. {about}; every class has its own table.{added}"]
+    notes = [f"The outcome has {many(len(classes), 'class')}. {about}; every class has its own table.{added}"]
     if len(classes_decided := np.unique(decisions.classes.decided)) == 1:
         notes.append(
-            f"Nothing is decided between people: everyone who was measured is decided {found[classes_decided[0]]!r}."
+            f"Nothing is decided between people: everyone who was measured is decided {classes[classes_decided[0]]!r}."
         )
     return tuple(notes)
 
 
-def class_findings(found: Classes) -> tuple[str, ...]:
+def class_findings(record: Classes) -> tuple[str, ...]:
     """Overall accuracy by attribute, then the class whose share of decisions differs most; intervals in each."""
     out = []
-    for gap in found.overall.gaps:
+    for gap in record.overall.gaps:
         if gap.metric == ACCURACY and gap.kind == "difference":
-            lead = f"By {' and '.join(gap.attribute)}: over all {many(len(found.names), 'class')}"
+            lead = f"By {' and '.join(gap.attribute)}: over all {many(len(record.names), 'class')}"
             if gap.value is None:
                 out.append(f"{lead} the gap in accuracy cannot be estimated: {gap.reason}.")
                 continue
-            (high, highest), (low, lowest) = _ends(found.overall.rates, gap)
+            (high, highest), (low, lowest) = _ends(record.overall.rates, gap)
             out.append(
                 f"{lead} {_share(high)} of {highest} and {_share(low)} of {lowest} are "
                 f"decided in line with their outcome; {_apart(gap)}."
             )
-    for attribute in dict.fromkeys(g.attribute for g in found.overall.gaps):
-        widest = _widest(found, attribute)
+    for attribute in dict.fromkeys(g.attribute for g in record.overall.gaps):
+        widest = _widest(record, attribute)
         if widest is not None:
             one, gap = widest
             (high, highest), (low, lowest) = _ends(one.rates, gap)
@@ -79,10 +79,10 @@ def _ends(rates: Sequence[Rate], gap: Gap) -> tuple[tuple[Rate, str], tuple[Rate
     return (mine[gap.highest], name_of(gap.highest)), (mine[gap.lowest], name_of(gap.lowest))
 
 
-def _widest(found: Classes, attribute: Names) -> tuple[ClassFigures, Gap] | None:
+def _widest(record: Classes, attribute: Names) -> tuple[ClassFigures, Gap] | None:
     shares = [
         (gap.value, one, gap)
-        for one in found.classes
+        for one in record.classes
         for gap in one.gaps
         if gap.metric == SELECTION_RATE and gap.kind == "difference" and gap.attribute == attribute
     ]

@@ -46,8 +46,8 @@ def check(
     """
     table = Table(frame, columns)
     how = settings or Settings()
-    found = [one(table, c, groups, how, compare) for c in contract.checks]
-    return Checked(contract, len(frame), tuple(adjusted(found)))
+    outcomes = [one(table, c, groups, how, compare) for c in contract.checks]
+    return Checked(contract, len(frame), tuple(adjusted(outcomes)))
 
 
 def one(table: Table, asked: Check, groups: Sequence[Group], settings: Settings, compare: bool) -> Outcome:
@@ -118,27 +118,27 @@ def _apart(asked: Check, group: Group, shares: Sequence[Share], settings: Settin
     mine = [s for s in shares if s.attribute == group.attribute and s.group != UNKNOWN and s.rows >= settings.floor]
     if len(mine) < 2:
         return None
-    found = stats.largest_gap(
+    result = stats.largest_gap(
         [([s.failed for s in mine], [s.rows for s in mine])],
         seed=seed_of(settings, "contract", asked.kind, asked.columns, group.attribute),
         draws=settings.draws,
         alpha=settings.alpha,
     )
-    if found.value is None or found.low is None or found.high is None:
+    if result.value is None or result.low is None or result.high is None:
         return None
-    assert found.highest is not None
-    assert found.lowest is not None
+    assert result.highest is not None
+    assert result.lowest is not None
     # Of the two groups named: their interval holds for all pairs, their p-value pays for them.
     low, high, p_value = named_rates(
-        [s.failed for s in mine], [s.rows for s in mine], found.highest, found.lowest,
+        [s.failed for s in mine], [s.rows for s in mine], result.highest, result.lowest,
         seed=seed_of(settings, "contract", asked.kind, asked.columns, group.attribute), draws=settings.draws,
         alpha=settings.alpha,
     )  # fmt: skip
     return Apart(
         group.attribute,
-        mine[found.highest].group,
-        mine[found.lowest].group,
-        found.value,
+        mine[result.highest].group,
+        mine[result.lowest].group,
+        result.value,
         low,
         high,
         p_value,
@@ -149,9 +149,9 @@ def _apart(asked: Check, group: Group, shares: Sequence[Share], settings: Settin
 
 def adjusted(outcomes: Sequence[Outcome]) -> list[Outcome]:
     p = [np.nan if a.p_value is None else a.p_value for o in outcomes for a in o.apart]
-    found = iter(stats.holm(p).tolist() if p else [])
+    p_values = iter(stats.holm(p).tolist() if p else [])
     return [
-        replace(o, apart=tuple(replace(a, p_adjusted=None if (q := next(found)) != q else q) for a in o.apart))
+        replace(o, apart=tuple(replace(a, p_adjusted=None if (q := next(p_values)) != q else q) for a in o.apart))
         for o in outcomes
     ]
 
@@ -172,8 +172,8 @@ def words_of(asked: Check) -> str:
     )
 
 
-def _range(given: Parameters) -> str:
-    low, high = given.min, given.max
+def _range(parameters: Parameters) -> str:
+    low, high = parameters.min, parameters.max
     if low is None and high is None:
         return "anywhere"
     if low is None:
@@ -191,8 +191,8 @@ def sentence(outcome: Outcome) -> str:
     if outcome.share is None:
         if outcome.value is None:
             return f"Kept: {words_of(asked)}; no row has a value."
-        found = "" if isinstance(outcome.value, bool) else f"; it is {_shown(outcome.value)}"
-        return f"{'Kept' if outcome.passed else 'Not kept'}: {words_of(asked)}{found}."
+        shown = "" if isinstance(outcome.value, bool) else f"; it is {_shown(outcome.value)}"
+        return f"{'Kept' if outcome.passed else 'Not kept'}: {words_of(asked)}{shown}."
     allowed = f", {percent(1 - asked.mostly)} allowed" if asked.mostly < 1 else ""
     what = "missing" if KINDS[asked.kind].takes is Takes.SHARE else are(outcome.failed, "fails", "fail")
     text = (

@@ -92,7 +92,7 @@ class Table:
         return codes >= 0, bad[codes] & (codes >= 0)
 
 
-def limits(given: Parameters) -> tuple[float, float]:
+def limits(parameters: Parameters) -> tuple[float, float]:
     """The least and the most that are allowed; a date is days since 1970."""
 
     def number(value: Any, other: float) -> float:
@@ -107,52 +107,52 @@ def limits(given: Parameters) -> tuple[float, float]:
             at = at.tz_localize("UTC") if at.tzinfo is None else at
             return float(at.value) / 86_400e9
 
-    return number(given.min, -math.inf), number(given.max, math.inf)
+    return number(parameters.min, -math.inf), number(parameters.max, math.inf)
 
 
-def within(value: Any, given: Parameters) -> Mask:
+def within(value: Any, parameters: Parameters) -> Mask:
     """Whether numbers lie between the limits, which count as inside unless they are said to be strict."""
-    low, high = limits(given)
+    low, high = limits(parameters)
     value = np.asarray(value, dtype=np.float64)
-    over = value > low if given.strict_min else value >= low
-    under = value < high if given.strict_max else value <= high
+    over = value > low if parameters.strict_min else value >= low
+    under = value < high if parameters.strict_max else value <= high
     return np.asarray(over & under)
 
 
-def missing(t: Table, columns: Sequence[str], given: Parameters) -> Rows:
+def missing(t: Table, columns: Sequence[str], parameters: Parameters) -> Rows:
     return t.every, ~t.known(columns[0])
 
 
-def empty(t: Table, columns: Sequence[str], given: Parameters) -> Rows:
+def empty(t: Table, columns: Sequence[str], parameters: Parameters) -> Rows:
     return t.every, t.known(columns[0])
 
 
-def among(t: Table, columns: Sequence[str], given: Parameters) -> Rows:
-    allowed = {name_of(v) for v in given.values}
+def among(t: Table, columns: Sequence[str], parameters: Parameters) -> Rows:
+    allowed = {name_of(v) for v in parameters.values}
     return t.by_value(columns[0], lambda names: [n in allowed for n in names])
 
 
-def not_among(t: Table, columns: Sequence[str], given: Parameters) -> Rows:
-    never = {name_of(v) for v in given.values}
+def not_among(t: Table, columns: Sequence[str], parameters: Parameters) -> Rows:
+    never = {name_of(v) for v in parameters.values}
     return t.by_value(columns[0], lambda names: [n not in never for n in names])
 
 
-def between(t: Table, columns: Sequence[str], given: Parameters) -> Rows:
+def between(t: Table, columns: Sequence[str], parameters: Parameters) -> Rows:
     known = t.known(columns[0])
     # A text that is no number is not between two numbers.
-    return known, known & ~within(t.numbers(columns[0]), given)
+    return known, known & ~within(t.numbers(columns[0]), parameters)
 
 
-def length(t: Table, columns: Sequence[str], given: Parameters) -> Rows:
-    return t.by_value(columns[0], lambda names: within([len(n) for n in names], given).tolist() if names else [])
+def length(t: Table, columns: Sequence[str], parameters: Parameters) -> Rows:
+    return t.by_value(columns[0], lambda names: within([len(n) for n in names], parameters).tolist() if names else [])
 
 
-def matches(t: Table, columns: Sequence[str], given: Parameters) -> Rows:
-    return t.by_value(columns[0], lambda names: _regex(names, given.pattern))
+def matches(t: Table, columns: Sequence[str], parameters: Parameters) -> Rows:
+    return t.by_value(columns[0], lambda names: _regex(names, parameters.pattern))
 
 
-def not_matches(t: Table, columns: Sequence[str], given: Parameters) -> Rows:
-    return t.by_value(columns[0], lambda names: [not m for m in _regex(names, given.pattern)])
+def not_matches(t: Table, columns: Sequence[str], parameters: Parameters) -> Rows:
+    return t.by_value(columns[0], lambda names: [not m for m in _regex(names, parameters.pattern)])
 
 
 def _regex(names: Sequence[str], pattern: str) -> list[bool]:
@@ -163,13 +163,13 @@ def _regex(names: Sequence[str], pattern: str) -> list[bool]:
     if not names:
         return []
     try:
-        found = pc.match_substring_regex(pa.array(list(names), type=pa.string()), pattern=f"^(?:{pattern})")
+        mask = pc.match_substring_regex(pa.array(list(names), type=pa.string()), pattern=f"^(?:{pattern})")
     except pa.ArrowInvalid as error:
         raise Cannot(f"the pattern is not one that RE2 knows ({str(error)[:120]})") from error
-    return [bool(v) for v in found.to_pylist()]
+    return [bool(v) for v in mask.to_pylist()]
 
 
-def unique(t: Table, columns: Sequence[str], given: Parameters) -> Rows:
+def unique(t: Table, columns: Sequence[str], parameters: Parameters) -> Rows:
     parts = [t.coded(c)[0] for c in columns]
     known = t.every
     for codes in parts:
@@ -179,8 +179,8 @@ def unique(t: Table, columns: Sequence[str], given: Parameters) -> Rows:
     return known, again & known
 
 
-def of_type(t: Table, columns: Sequence[str], given: Parameters) -> Rows:
-    wanted, series = given.type, t.series(columns[0])
+def of_type(t: Table, columns: Sequence[str], parameters: Parameters) -> Rows:
+    wanted, series = parameters.type, t.series(columns[0])
     known = t.known(columns[0])
     if wanted == "date":
         good = pd.api.types.is_datetime64_any_dtype(series) or pd.to_datetime(
@@ -196,14 +196,14 @@ def of_type(t: Table, columns: Sequence[str], given: Parameters) -> Rows:
     return known, known & ~np.asarray(good)
 
 
-def above(t: Table, columns: Sequence[str], given: Parameters) -> Rows:
+def above(t: Table, columns: Sequence[str], parameters: Parameters) -> Rows:
     a, b = t.numbers(columns[0]), t.numbers(columns[1])
     known = t.known(columns[0]) & t.known(columns[1])
-    good = a >= b if given.or_equal else a > b
+    good = a >= b if parameters.or_equal else a > b
     return known, known & ~good
 
 
-def equal(t: Table, columns: Sequence[str], given: Parameters) -> Rows:
+def equal(t: Table, columns: Sequence[str], parameters: Parameters) -> Rows:
     (a, a_names), (b, b_names) = t.coded(columns[0]), t.coded(columns[1])
     place = {n: i for i, n in enumerate(b_names)}
     into = np.array([*(place.get(n, -2) for n in a_names), -1], dtype=np.int64)
@@ -211,7 +211,7 @@ def equal(t: Table, columns: Sequence[str], given: Parameters) -> Rows:
     return known, known & (into[a] != b)
 
 
-def increasing(t: Table, columns: Sequence[str], given: Parameters) -> Rows:
+def increasing(t: Table, columns: Sequence[str], parameters: Parameters) -> Rows:
     if t.counts is not None:
         raise Cannot("the rows of a file this large come in no order")
     values = t.numbers(columns[0])
@@ -219,36 +219,36 @@ def increasing(t: Table, columns: Sequence[str], given: Parameters) -> Rows:
     fails = np.zeros(len(t), dtype=bool)
     at = np.flatnonzero(known)
     step = np.diff(values[at])
-    fails[at[1:]] = step <= 0 if given.strictly else step < 0
+    fails[at[1:]] = step <= 0 if parameters.strictly else step < 0
     return known, fails
 
 
-def exists(t: Table, columns: Sequence[str], given: Parameters) -> Any:
+def exists(t: Table, columns: Sequence[str], parameters: Parameters) -> Any:
     return columns[0] in t.frame.columns
 
 
-def row_count(t: Table, columns: Sequence[str], given: Parameters) -> Any:
+def row_count(t: Table, columns: Sequence[str], parameters: Parameters) -> Any:
     return len(t)
 
 
-def columns_are(t: Table, columns: Sequence[str], given: Parameters) -> Any:
-    have, wanted = t.names, list(given.names)
-    if given.in_order:
+def columns_are(t: Table, columns: Sequence[str], parameters: Parameters) -> Any:
+    have, wanted = t.names, list(parameters.names)
+    if parameters.in_order:
         return have == wanted
-    return set(have) == set(wanted) if given.exact else set(wanted) <= set(have)
+    return set(have) == set(wanted) if parameters.exact else set(wanted) <= set(have)
 
 
-def distinct(t: Table, columns: Sequence[str], given: Parameters) -> Any:
+def distinct(t: Table, columns: Sequence[str], parameters: Parameters) -> Any:
     return len(t.coded(columns[0])[1])
 
 
-def distinct_share(t: Table, columns: Sequence[str], given: Parameters) -> Any:
+def distinct_share(t: Table, columns: Sequence[str], parameters: Parameters) -> Any:
     known = t.count(t.known(columns[0]))
-    return distinct(t, columns, given) / known if known else None
+    return distinct(t, columns, parameters) / known if known else None
 
 
 def statistic(name: str) -> Callable[[Table, Sequence[str], Parameters], Any]:
-    def compute(t: Table, columns: Sequence[str], given: Parameters) -> Any:
+    def compute(t: Table, columns: Sequence[str], parameters: Parameters) -> Any:
         t.series(columns[0])
         values = t.numbers(columns[0])
         known = np.isfinite(values)
@@ -264,7 +264,7 @@ def statistic(name: str) -> Callable[[Table, Sequence[str], Parameters], Any]:
             "stdev": lambda v: np.std(v, ddof=1),
         }
         if name == "quantiles":
-            return [float(q) for q in np.quantile(values, given.at)]
+            return [float(q) for q in np.quantile(values, parameters.at)]
         return float(functions[name](values))
 
     return compute

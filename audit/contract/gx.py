@@ -90,17 +90,17 @@ def read_suite(suite: Any, source: str, sha256: str = "") -> Contract:
     return Contract(tuple(checks), source, sha256, dict(sorted(unknown.items())))
 
 
-def _line(name: str, given: Mapping[str, Any], severity: str) -> Check:
+def _line(name: str, kwargs: Mapping[str, Any], severity: str) -> Check:
     kind = _by_name().get(name)
     if kind is None:
         raise _Unknown(name)
-    if given.get("row_condition") is not None:
+    if kwargs.get("row_condition") is not None:
         raise _Unknown(f"{name} with row_condition")
-    columns, more = _parameters(kind, name, given)
-    used = {k for k in given if given[k] is not None} - _IGNORED - _KNOWN[KINDS[kind].takes]
+    columns, more = _parameters(kind, name, kwargs)
+    used = {k for k in kwargs if kwargs[k] is not None} - _IGNORED - _KNOWN[KINDS[kind].takes]
     if used:
         raise _Unknown(f"{name} with {', '.join(sorted(used))}")
-    mostly = given.get("mostly")
+    mostly = kwargs.get("mostly")
     share = 1.0 if mostly is None else float(mostly)
     if not 0 <= share <= 1:
         raise ValueError
@@ -121,61 +121,61 @@ _KNOWN: dict[Takes, frozenset[str]] = {
 }
 
 
-def _parameters(kind: str, name: str, given: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
+def _parameters(kind: str, name: str, kwargs: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
     """(columns, parameters) of a line. Raises KeyError, TypeError, ValueError where they are not understood."""
     read = _PARAMETERS.get(KINDS[kind].takes)
-    return _columns(kind, given), {} if read is None else read(name, given)
+    return _columns(kind, kwargs), {} if read is None else read(name, kwargs)
 
 
-def _columns(kind: str, given: Mapping[str, Any]) -> tuple[str, ...]:
+def _columns(kind: str, kwargs: Mapping[str, Any]) -> tuple[str, ...]:
     wanted = KINDS[kind].columns
     if wanted == 2:
-        return str(given["column_A"]), str(given["column_B"])
+        return str(kwargs["column_A"]), str(kwargs["column_B"])
     if wanted == -1:
-        return tuple(str(c) for c in given["column_list"])
-    return (str(given["column"]),) if wanted else ()
+        return tuple(str(c) for c in kwargs["column_list"])
+    return (str(kwargs["column"]),) if wanted else ()
 
 
-def _values(_: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    if not isinstance(given["value_set"], list) or not given["value_set"]:
+def _values(_: str, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(kwargs["value_set"], list) or not kwargs["value_set"]:
         raise ValueError
-    return {"values": list(given["value_set"])}
+    return {"values": list(kwargs["value_set"])}
 
 
-def _table_columns(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def _table_columns(name: str, kwargs: Mapping[str, Any]) -> dict[str, Any]:
     if name.endswith("ordered_list"):
-        return {"names": [str(c) for c in given["column_list"]], "in_order": True}
-    return {"names": [str(c) for c in given["column_set"]], "exact": given.get("exact_match", True) is not False}
+        return {"names": [str(c) for c in kwargs["column_list"]], "in_order": True}
+    return {"names": [str(c) for c in kwargs["column_set"]], "exact": kwargs.get("exact_match", True) is not False}
 
 
-def _quantiles(_: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    ranges = given["quantile_ranges"]
+def _quantiles(_: str, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    ranges = kwargs["quantile_ranges"]
     pairs = [[_end(a), _end(b)] for a, b in ranges["value_ranges"]]
     return {"at": [float(q) for q in ranges["quantiles"]], "limits": pairs}
 
 
-def _pattern(_: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    return {"pattern": str(given["regex"])}
+def _pattern(_: str, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    return {"pattern": str(kwargs["regex"])}
 
 
 _PARAMETERS: dict[Takes, Callable[[str, Mapping[str, Any]], dict[str, Any]]] = {
-    Takes.LIMITS: lambda name, given: _least_and_most(name, given),
+    Takes.LIMITS: lambda name, kwargs: _least_and_most(name, kwargs),
     Takes.VALUES: _values,
     Takes.PATTERN: _pattern,
-    Takes.TYPE: lambda _, given: {"type": _type(given.get("type_list") or [given["type_"]])},
+    Takes.TYPE: lambda _, kwargs: {"type": _type(kwargs.get("type_list") or [kwargs["type_"]])},
     Takes.NAMES: _table_columns,
-    Takes.OTHER_LIMIT: lambda _, given: {"or_equal": given.get("or_equal") is True},
-    Takes.ORDER: lambda _, given: {"strictly": given.get("strictly") is True},
+    Takes.OTHER_LIMIT: lambda _, kwargs: {"or_equal": kwargs.get("or_equal") is True},
+    Takes.ORDER: lambda _, kwargs: {"strictly": kwargs.get("strictly") is True},
     Takes.QUANTILES: _quantiles,
 }
 """What a kind takes -> (name of the expectation, its parameters) -> ours."""
 
 
-def _least_and_most(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def _least_and_most(name: str, kwargs: Mapping[str, Any]) -> dict[str, Any]:
     if name.endswith("_to_equal"):
-        return {"min": given["value"], "max": given["value"]}
-    strict = {k: given[k] for k in ("strict_min", "strict_max") if given.get(k)}
-    out = {"min": given.get("min_value"), "max": given.get("max_value"), **strict}
+        return {"min": kwargs["value"], "max": kwargs["value"]}
+    strict = {k: kwargs[k] for k in ("strict_min", "strict_max") if kwargs.get(k)}
+    out = {"min": kwargs.get("min_value"), "max": kwargs.get("max_value"), **strict}
     limits(Parameters.of(out))
     return out
 
@@ -185,12 +185,12 @@ def _end(value: Any) -> float | None:
 
 
 def _type(names: list[Any]) -> str:
-    found = {_TYPES.get(str(n).lower()) for n in names}
-    if None in found or len(found) != 1:
+    types = {_TYPES.get(str(n).lower()) for n in names}
+    if None in types or len(types) != 1:
         raise _Unknown(f"expect_column_values_to_be_of_type {', '.join(map(str, names))[:60]}")
     if all(str(n).lower() in _WHOLE for n in names):
         return "whole"
-    return str(found.pop())
+    return str(types.pop())
 
 
 # -- out ------------------------------------------------------------------------------------------------------------

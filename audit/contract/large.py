@@ -47,8 +47,8 @@ def check_large(case: Case, settings: Settings | None = None, base: Opened | Non
     assert case.contract is not None
     how = settings or Settings()
     asking = _Asking(case, base.source, measured_rows(case, base.source, base.rows()))
-    found = [_one(asking, c, how) for c in case.contract.checks]
-    return Checked(case.contract, asking.total, tuple(adjusted(found)))
+    outcomes = [_one(asking, c, how) for c in case.contract.checks]
+    return Checked(case.contract, asking.total, tuple(adjusted(outcomes)))
 
 
 def _one(asking: _Asking, asked: Check, settings: Settings) -> Outcome:
@@ -89,8 +89,8 @@ class _Asking:
         """At most how many combinations these columns and the groups have, about."""
         wanted = list(dict.fromkeys((*columns, *self.case.data.sensitive)))
         if new := [c for c in wanted if c not in self._values]:
-            found = self.rows.one(", ".join(f"approx_count_distinct({self.source.column(c)})" for c in new))
-            self._values |= {c: int(n) + 1 for c, n in zip(new, found, strict=True)}
+            counts = self.rows.one(", ".join(f"approx_count_distinct({self.source.column(c)})" for c in new))
+            self._values |= {c: int(n) + 1 for c, n in zip(new, counts, strict=True)}
         return min(math.prod(self._values[c] for c in wanted), self.total)
 
     def table(self, columns: Sequence[str]) -> tuple[Table, tuple[Group, ...]]:
@@ -112,10 +112,10 @@ class _Asking:
         inner = ", ".join([*names, *more])
         outer = ", ".join([*names, *(f'"{STATE}"' for _ in more), f'count(*) AS "{PEOPLE}"'])
         query = replace(self.rows, table=f"(SELECT {inner} FROM {self.rows.table})")
-        found = query.groups(outer, 4 * MOST_VALUES)
-        found = found.sort_by([(n, "ascending") for n in found.column_names[:-1]])
+        table = query.groups(outer, 4 * MOST_VALUES)
+        table = table.sort_by([(n, "ascending") for n in table.column_names[:-1]])
         try:
-            frame = typed_values(self.case, self.source, found, list(roles), False)[0]
+            frame = typed_values(self.case, self.source, table, list(roles), False)[0]
         except DataError as error:
             raise Cannot(error.problem) from error
         counts = frame.pop(PEOPLE).to_numpy(dtype=np.int64)

@@ -43,12 +43,12 @@ def unique(base: Database, asked: Check) -> str:
 
 
 def between(base: Database, asked: Check) -> str | None:
-    given, number = asked.parameters, base.number(asked.columns[0])
-    if not (_plain(given.min) and _plain(given.max)):
+    parameters, number = asked.parameters, base.number(asked.columns[0])
+    if not (_plain(parameters.min) and _plain(parameters.max)):
         return None
-    low, high = limits(given)
-    ends = [f"{number} {'>' if given.strict_min else '>='} {low!r}"] if math.isfinite(low) else []
-    ends += [f"{number} {'<' if given.strict_max else '<='} {high!r}"] if math.isfinite(high) else []
+    low, high = limits(parameters)
+    ends = [f"{number} {'>' if parameters.strict_min else '>='} {low!r}"] if math.isfinite(low) else []
+    ends += [f"{number} {'<' if parameters.strict_max else '<='} {high!r}"] if math.isfinite(high) else []
     return f"NOT coalesce({' AND '.join([f'({number}) IS NOT NULL', *ends])}, false)"
 
 

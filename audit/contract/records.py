@@ -33,9 +33,9 @@ class Parameters:
     strictly: bool = False
 
     @classmethod
-    def of(cls, given: Mapping[str, Any]) -> Parameters:
-        """From `given` of a check."""
-        return from_json(cls, dict(given))
+    def of(cls, mapping: Mapping[str, Any]) -> Parameters:
+        """From the field `given` of a check."""
+        return from_json(cls, dict(mapping))
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,11 +80,11 @@ def checked_case(
             expected='contract = "contract.toml"',
             todo=f"propose one: assay contract {path.name} --out contract.toml",
         )
-    found = _held(case, case.contract)
+    checked = _held(case, case.contract)
     if results is not None:
-        write_whole(results, canonical(gx.validation(found)))
-    words = "\n".join(lines(found))
-    document = {"schema": SCHEMA, **to_document(found)}
+        write_whole(results, canonical(gx.validation(checked)))
+    words = "\n".join(lines(checked))
+    document = {"schema": SCHEMA, **to_document(checked)}
     return document, words, broken_in(record_in(ContractHeld, document, "contract.json")) if gate else None
 
 
@@ -118,16 +118,16 @@ def broken_in(held: ContractHeld | None) -> GateBroken | None:
     )
 
 
-def lines(found: Checked) -> list[str]:
+def lines(checked: Checked) -> list[str]:
     """Every check, what failed first."""
-    kept = sum(o.passed for o in found.outcomes)
+    kept, source = sum(o.passed for o in checked.outcomes), checked.contract.source
     out = [
-        f"{kept} of {many(len(found.outcomes), 'check')} kept on {many(found.rows, 'row')} ({found.contract.source}).",
+        f"{kept} of {many(len(checked.outcomes), 'check')} kept on {many(checked.rows, 'row')} ({source}).",
         "",
     ]
-    out += [f"- {sentence(o)}" for o in sorted(found.outcomes, key=lambda o: o.passed)]
-    if found.contract.not_understood:
-        count = sum(found.contract.not_understood.values())
-        named = ", ".join(f"{k} ({v})" for k, v in found.contract.not_understood.items())
+    out += [f"- {sentence(o)}" for o in sorted(checked.outcomes, key=lambda o: o.passed)]
+    if checked.contract.not_understood:
+        count = sum(checked.contract.not_understood.values())
+        named = ", ".join(f"{k} ({v})" for k, v in checked.contract.not_understood.items())
         out += ["", f"Not understood and not checked: {many(count, 'line')} of the suite: {named}."]
     return out

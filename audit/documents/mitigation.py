@@ -38,8 +38,8 @@ class Arms(Record, frozen=True):
 
     def present(self) -> dict[str, Arm]:
         """Those that were measured, by name and in order."""
-        found = {name: getattr(self, name) for name in ARMS}
-        return {name: arm for name, arm in found.items() if arm is not None}
+        arms = {name: getattr(self, name) for name in ARMS}
+        return {name: arm for name, arm in arms.items() if arm is not None}
 
 
 class AimedGap(Record, frozen=True):

@@ -65,8 +65,8 @@ def plain(record: Any) -> Any:
     if isinstance(record, (list, tuple)):
         return [plain(v) for v in record]
     if isinstance(record, (msgspec.Struct, float, int)):
-        found = msgspec.to_builtins(record, enc_hook=_number)
-        return plain(found) if isinstance(found, dict) else found
+        value = msgspec.to_builtins(record, enc_hook=_number)
+        return plain(value) if isinstance(value, dict) else value
     return record
 
 
@@ -125,10 +125,10 @@ class Documents(Mapping[str, bytes]):
     @functools.cached_property
     def evidence(self) -> Evidence:
         """Raises DataError where there is none, or where it has another form."""
-        found = self._record(Evidence, EVIDENCE)
-        if found is None:
+        evidence = self._record(Evidence, EVIDENCE)
+        if evidence is None:
             raise DataError("there is nothing to report on", expected=EVIDENCE, todo="run `assay audit` first")
-        return found
+        return evidence
 
     @functools.cached_property
     def earlier(self) -> Evidence | None:

@@ -97,8 +97,8 @@ class Read:
 
     def to_json(self) -> dict[str, Any]:
         people = [
-            {"row": row, "decision": said, "values": values, **msgspec.to_builtins(one)}
-            for row, said, values, one in self.people
+            {"row": row, "decision": decision, "values": values, **msgspec.to_builtins(one)}
+            for row, decision, values, one in self.people
         ]
         head = self.head
         return {
@@ -140,9 +140,9 @@ def precompute(
     frame = read.audited
     groups = groups_of(case, frame)
 
-    def altered(given: Sequence[str]) -> pd.DataFrame | None:
-        found = plan(case, frame, given, groups, Measuring(reference=case.data.reference))
-        return None if found is None else found.frame
+    def altered(columns: Sequence[str]) -> pd.DataFrame | None:
+        flips = plan(case, frame, columns, groups, Measuring(reference=case.data.reference))
+        return None if flips is None else flips.frame
 
     progress.stage("Asking the model about everyone")
     with open_model(case.model, allow) as worker:
@@ -172,14 +172,14 @@ def precompute(
         progress.stage("Explaining everyone")
         store.paused = True
         for at, digests in _missing(store, key, who.frame.iloc[:many]):
-            made = explain(
+            sampled = explain(
                 predict, who.frame.iloc[at].reset_index(drop=True), back, output=kind, rule=decides,
                 native=lambda f, count, o: worker.call(
                     "native_attributions", f, rows=count, positive=rule.own, output=o
                 ),
                 few=True, rounds=settings.rounds, seed=seed, row_scores=score[at], back_scores=back_scores,
             )  # fmt: skip
-            one = made.outputs[kind]
+            one = sampled.outputs[kind]
             off = None if one.first is None or one.second is None else np.abs(one.first - one.second) / 2
             off = np.full(one.values.shape, np.nan) if off is None else off
             body = np.column_stack([score[at], one.base, one.values, off]).astype("<f8")
@@ -188,7 +188,7 @@ def precompute(
                 store.put(key, "explanation", _ENCODE.encode(head))
                 store.put(_pointer(case, settings, allow), "explanation", key)
             store.put_people(key, [(d, b.tobytes()) for d, b in zip(digests, body, strict=True)])
-            asked, done = asked + made.asked, done + len(at)
+            asked, done = asked + sampled.asked, done + len(at)
             progress.step(int(at[-1]) + 1, many)
         store.paused = False
         if before is not None:
@@ -210,12 +210,12 @@ class Kept:
         body = self.store.person(self.key, digest(self.key, values))
         if body is None:
             return None
-        found = np.frombuffer(body, "<f8")
+        numbers = np.frombuffer(body, "<f8")
         names, many = self.head.features, len(self.head.features)
-        shares, off = found[2 : 2 + many], found[2 + many :]
+        shares, off = numbers[2 : 2 + many], numbers[2 + many :]
         rule = Rule(self.head.cut, self.head.up, self.head.signed)
         return One(
-            float(rule.score(found[:1])[0]), bool(rule.favourable(found[:1])[0]), float(found[1]),
+            float(rule.score(numbers[:1])[0]), bool(rule.favourable(numbers[:1])[0]), float(numbers[1]),
             tuple(
                 Share(names[j], float(shares[j]), None if np.isnan(off[j]) else float(off[j]))
                 for j in np.argsort(-np.abs(shares), kind="stable").tolist()
@@ -245,21 +245,21 @@ def read_kept(
     with keeping(out) as store:
         if store is None:
             raise DataError("nothing is kept", got="no store", expected="a folder that can be written")
-        found = kept_in(store, case, seed=seed, output=output, allow=allow)
+        kept = kept_in(store, case, seed=seed, output=output, allow=allow)
         read = load_rows(case)
         frame = read.audited.reset_index(drop=True)
         meaning = code_label(case, frame)[1]
-        frame = frame[list(found.head.features)]
+        frame = frame[list(kept.head.features)]
         entries = []
         for row in check_people(people, len(frame)):
-            one = found.of(values_of(frame.iloc[[row]])[0])
+            one = kept.of(values_of(frame.iloc[[row]])[0])
             if one is None:
                 raise DataError(
                     "this person's explanation is not kept", got=f"row {row}", expected="a row that was made ahead",
                     todo="run `assay precompute` without --rows, or `assay explain --row` without --kept",
                 )  # fmt: skip
             entries.append((row, decided(meaning, one.favourable), shown(frame, row), one))
-    return Read(found.head, tuple(entries))
+    return Read(kept.head, tuple(entries))
 
 
 def values_of(frame: pd.DataFrame) -> list[tuple[Any, ...]]:

@@ -39,14 +39,14 @@ class Unit:
     cost: Floats
 
 
-def units(given: Recourse, frame: pd.DataFrame) -> tuple[Unit, ...]:
+def units(spec: Recourse, frame: pd.DataFrame) -> tuple[Unit, ...]:
     """The units of a case over its audited people `frame` (N, M).
 
     Raises CaseError for an actionable column that the model does not take, and for a range or direction that does not
     suit the column's type.
     """
     columns = [str(c) for c in frame.columns]
-    for column in given.actionable:
+    for column in spec.actionable:
         if column not in columns:
             raise CaseError(
                 f"`actionable` in [recourse] names {column!r}, which the model does not take",
@@ -54,15 +54,15 @@ def units(given: Recourse, frame: pd.DataFrame) -> tuple[Unit, ...]:
                 expected="a column of the model",
                 todo=nearest(column, columns),
             )
-        _suits(given, frame[column])
-    grouped = {c: t for t in given.together for c in t}
-    parts = dict.fromkeys(grouped.get(c, (c,)) for c in given.actionable)
-    return tuple(_unit(part, given, frame) for part in parts)
+        _suits(spec, frame[column])
+    grouped = {c: t for t in spec.together for c in t}
+    parts = dict.fromkeys(grouped.get(c, (c,)) for c in spec.actionable)
+    return tuple(_unit(part, spec, frame) for part in parts)
 
 
-def _suits(given: Recourse, column: pd.Series) -> None:
+def _suits(spec: Recourse, column: pd.Series) -> None:
     name, text = str(column.name), is_category(column)
-    if (text and (name in given.ranges or name in given.direction)) or (not text and name in given.values):
+    if (text and (name in spec.ranges or name in spec.direction)) or (not text and name in spec.values):
         raise CaseError(
             f"the range or direction of {name!r} in [recourse] does not suit the column",
             got="numbers or a direction for a column of text" if text else "texts for a column of numbers",
@@ -71,10 +71,10 @@ def _suits(given: Recourse, column: pd.Series) -> None:
         )
 
 
-def _unit(part: tuple[str, ...], given: Recourse, frame: pd.DataFrame) -> Unit:
+def _unit(part: tuple[str, ...], spec: Recourse, frame: pd.DataFrame) -> Unit:
     allowed = np.ones(len(frame), dtype=bool)
     for name in part:
-        allowed &= _plausible(given, frame[name])
+        allowed &= _plausible(spec, frame[name])
     places = np.flatnonzero(allowed)
     own = np.column_stack([_ranks(frame[name])[0] for name in part])
     known = np.logical_and.reduce([frame[name].notna().to_numpy() for name in part])
@@ -94,24 +94,24 @@ def _unit(part: tuple[str, ...], given: Recourse, frame: pd.DataFrame) -> Unit:
                 continue
             step = percentile[donors][None, :] - percentile[:, None]
             change = np.fmax(change, np.abs(step))
-            if given.direction.get(name) == "increase":
+            if spec.direction.get(name) == "increase":
                 possible &= step >= 0
-            elif given.direction.get(name) == "decrease":
+            elif spec.direction.get(name) == "decrease":
                 possible &= step <= 0
         change[change == 0] = CATEGORY
         cost = np.where(possible & differs, change, np.inf)
     return Unit(part, donors, cost)
 
 
-def _plausible(given: Recourse, column: pd.Series) -> npt.NDArray[np.bool_]:
+def _plausible(spec: Recourse, column: pd.Series) -> npt.NDArray[np.bool_]:
     """Whose value of `column` another person could take."""
     name, known = str(column.name), column.notna().to_numpy()
-    if name in given.values:
-        wanted = set(given.values[name])
+    if name in spec.values:
+        wanted = set(spec.values[name])
         return np.array([k and name_of(v) in wanted for k, v in zip(known, column, strict=True)], dtype=bool)
-    if name in given.ranges:
+    if name in spec.ranges:
         numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
-        low, high = given.ranges[name]
+        low, high = spec.ranges[name]
         return np.asarray(known & (numbers >= low) & (numbers <= high))
     return np.asarray(known, dtype=bool)
 
@@ -154,12 +154,12 @@ def _common(codes: Ints, places: Ints) -> Ints:
     return np.asarray(places[np.sort(first[often])], dtype=np.int64)
 
 
-def unseen(given: Recourse, frame: pd.DataFrame) -> list[str]:
+def unseen(spec: Recourse, frame: pd.DataFrame) -> list[str]:
     """The texts of the ranges that no audited person has, as `column = text`; they are not tried."""
     out = []
-    for name, wanted in given.values.items():
-        found = {name_of(v) for v in pd.unique(frame[name].dropna())} if name in frame.columns else set()
-        out += [f"{name} = {w}" for w in wanted if w not in found]
+    for name, wanted in spec.values.items():
+        known = {name_of(v) for v in pd.unique(frame[name].dropna())} if name in frame.columns else set()
+        out += [f"{name} = {w}" for w in wanted if w not in known]
     return out
 
 

@@ -26,19 +26,19 @@ MISSING = "(missing)"
 
 
 def dependence(
-    found: Attributions, frame: pd.DataFrame, places: Ints, top: tuple[str, ...], weight: Floats | None = None
+    attributions: Attributions, frame: pd.DataFrame, places: Ints, top: tuple[str, ...], weight: Floats | None = None
 ) -> list[dict[str, Any]]:
     """The `dependence` of explain.json: for each feature of `top` the mean attribution in each part of its values.
 
-    frame (n, M): the rows explained, in the order of `found`. places: which of them are a sample of everyone.
+    frame (n, M): the rows explained, in the order of `attributions`. places: which of them are a sample of everyone.
     low, high: 95 % normal interval over the rows of the part.
     """
     w = np.ones(len(frame)) if weight is None else weight
     out = []
     for feature in top:
-        j = found.features.index(feature)
+        j = attributions.features.index(feature)
         column = frame.iloc[places, j].reset_index(drop=True)
-        values, mass = found.values[places, j], w[places]
+        values, mass = attributions.values[places, j], w[places]
         parts, kind = (_levels(column), "level") if is_category(column) else (_bins(column), "bin")
         entries, few = [], 0
         for name, low, high, members in parts:

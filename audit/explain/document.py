@@ -68,14 +68,14 @@ def flat_gaps(gaps: Sequence[SplitGap]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def worst(*found: Additivity) -> Additivity:
+def worst(*gates: Additivity) -> Additivity:
     """Several gates as one: the largest error, passed if all passed."""
-    errors = [a.max_error for a in found]
+    errors = [a.max_error for a in gates]
     return Additivity(
         None if None in errors else max(e for e in errors if e is not None),
-        max(a.tolerance for a in found),
-        all(a.passed for a in found),
-        sum(a.rows for a in found),
+        max(a.tolerance for a in gates),
+        all(a.passed for a in gates),
+        sum(a.rows for a in gates),
     )
 
 
@@ -90,19 +90,23 @@ def people_rule(named: bool) -> str:
 
 
 def people_entries(
-    frame: pd.DataFrame, index: Ints, score: Floats, found: Attributions, limes: Sequence[Lime], meaning: Meaning,
-    rule: Rule, output: str, rules: Sequence[str], changes: Sequence[Mapping[str, Any] | None],
+    frame: pd.DataFrame, index: Ints, score: Floats, attributions: Attributions, limes: Sequence[Lime],
+    meaning: Meaning, rule: Rule, output: str, rules: Sequence[str], changes: Sequence[Mapping[str, Any] | None],
 ) -> list[dict[str, Any]]:  # fmt: skip
     """The `people` of explain.json: SHAP and LIME side by side."""
-    features, first = found.features, limes[0]
+    features, first = attributions.features, limes[0]
     same, spread = (None, None) if len(limes) < 2 else stability(limes)
     favourable = rule.favourable(score)
     good_is_up = output == DECISION or rule.favourable_is_positive
     out = []
     for i, row in enumerate(index.tolist()):
         values = shown(frame, row)
-        shares, weights = found.values[i], first.weights[i]
-        error = None if found.first is None or found.second is None else np.abs(found.first[i] - found.second[i]) / 2
+        shares, weights = attributions.values[i], first.weights[i]
+        error = (
+            None
+            if attributions.first is None or attributions.second is None
+            else np.abs(attributions.first[i] - attributions.second[i]) / 2
+        )
         texts = first.rules(i)
         by_shap = np.argsort(-np.abs(shares), kind="stable")
         by_lime = np.argsort(-np.abs(weights), kind="stable")
@@ -114,7 +118,7 @@ def people_entries(
                 "score": number(rule.score(score)[row]),
                 "decision": decided(meaning, bool(favourable[row])),
                 "favourable": not refused,
-                "base": number(found.base[i]),
+                "base": number(attributions.base[i]),
                 "values": values,
                 "shap": [
                     {
@@ -145,7 +149,7 @@ def people_entries(
 
 
 def limits(
-    found: Attributions, why: str | None, info: ModelInfo, output: str, small: Mapping[str, Sequence[str]],
+    attributions: Attributions, why: str | None, info: ModelInfo, output: str, small: Mapping[str, Sequence[str]],
     background: int, rule: Rule,
 ) -> list[str]:  # fmt: skip
     """What a reader must know to not read too much into the numbers."""
@@ -159,7 +163,7 @@ def limits(
         "and zero for a sensitive attribute does not show that the model is blind to it; see the proxies named.",
         "LIME fits a straight line over bins, a different question from SHAP's; only ranks and signs are compared.",
     ]
-    if found.method == PERMUTATION:
+    if attributions.method == PERMUTATION:
         out.append(
             "The permutation method samples: shares carry the errors shown. The intervals of the importance enclose an "
             "estimate that errs low and one that errs high."
@@ -168,8 +172,8 @@ def limits(
             out.append(f"The model's own attributions are not used: {why}.")
     else:
         out.append(
-            f"{found.method}: the values themselves have no sampling error; intervals of the importance are over the "
-            "rows sampled. Shares of the decision are sampled by the permutation method."
+            f"{attributions.method}: the values themselves have no sampling error; intervals of the importance are "
+            "over the rows sampled. Shares of the decision are sampled by the permutation method."
         )
     if output == LOG_ODDS:
         out.append(
@@ -185,7 +189,7 @@ def limits(
                 f"{len(groups)} group(s) of {attribute} with fewer than {FLOOR} people are left out of every figure, "
                 "to protect them."
             )
-    if not found.additivity.passed:
+    if not attributions.additivity.passed:
         out.append(
             "The additivity check failed: asked twice, the model does not give the same answer for the same row. Do "
             "not rely on these attributions."

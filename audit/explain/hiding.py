@@ -64,8 +64,8 @@ def reactions(
     mixed = np.column_stack([rng.permutation(count)[:size] for _ in names])
     table = Table(frame, frame.iloc[:0])
     # The rows changed stand behind everyone, so that a changed row is one of them and one cell of someone else.
-    made = table.cells(np.vstack([np.repeat(own[:, None], len(names), axis=1), mixed]))
-    base = Base(pd.concat([frame, made], ignore_index=True))
+    appended = table.cells(np.vstack([np.repeat(own[:, None], len(names), axis=1), mixed]))
+    base = Base(pd.concat([frame, appended], ignore_index=True))
     plain = count + np.arange(2 * size)
     before = np.asarray(predict(base.frame.iloc[plain].reset_index(drop=True)), dtype=np.float64)
     before = before if change is None else change(before)
@@ -103,9 +103,9 @@ def _judge(name: str, real: Floats, spliced: Floats) -> Reaction:
     return Reaction(name, mean, error, other, other_error, mean >= LEAST and careful > 0)
 
 
-def words(found: Sequence[Reaction]) -> str:
+def words(reactions: Sequence[Reaction]) -> str:
     """The alarm in a sentence, or that there is none."""
-    alarmed = [r for r in found if r.alarm]
+    alarmed = [r for r in reactions if r.alarm]
     if not alarmed:
         return (
             "No sign that the model tells real people from made-up rows: changing one feature alone does not move its "
@@ -119,11 +119,11 @@ def words(found: Sequence[Reaction]) -> str:
     )
 
 
-def to_json(found: Sequence[Reaction]) -> dict[str, Any]:
+def to_json(reactions: Sequence[Reaction]) -> dict[str, Any]:
     """The `hiding` entry of explain.json."""
     return {
-        "alarm": any(r.alarm for r in found),
-        "notice": words(found),
+        "alarm": any(r.alarm for r in reactions),
+        "notice": words(reactions),
         "features": [
             {
                 "feature": r.feature,
@@ -133,6 +133,6 @@ def to_json(found: Sequence[Reaction]) -> dict[str, Any]:
                 "spliced_error": number(r.spliced_error),
                 "alarm": r.alarm,
             }
-            for r in found
+            for r in reactions
         ],
     }

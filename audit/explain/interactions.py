@@ -82,9 +82,9 @@ def _root(values: Floats) -> float:
     return float(np.sqrt(np.mean(values**2)))
 
 
-def from_trees(found: Floats, columns: Sequence[str], features: Sequence[str]) -> list[dict[str, Any]]:
-    """Pairs of `features` by mean |interaction value|, largest first. found (n, M, M): the halves of a pair in each."""
-    size = np.abs(found + found.transpose(0, 2, 1)).mean(axis=0)
+def from_trees(values: Floats, columns: Sequence[str], features: Sequence[str]) -> list[dict[str, Any]]:
+    """Pairs of `features` by mean |interaction value|, largest first. values (n, M, M): half of a pair's in each."""
+    size = np.abs(values + values.transpose(0, 2, 1)).mean(axis=0)
     place = {c: j for j, c in enumerate(columns)}
     return _strongest_first(
         [Interaction((one, two), number(size[place[one], place[two]]), None) for one, two in combinations(features, 2)]

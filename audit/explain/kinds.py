@@ -73,8 +73,8 @@ class Attributions:
 
 def ask(predict: Predict, rows: LazyRows) -> Floats:
     """(E,): the answers, to rows that are built here unless the model's process can."""
-    given: Any = rows if getattr(predict, "takes_hybrids", False) else rows.frame()
-    return np.asarray(predict(given), dtype=np.float64)
+    inputs: Any = rows if getattr(predict, "takes_hybrids", False) else rows.frame()
+    return np.asarray(predict(inputs), dtype=np.float64)
 
 
 def gate(values: Floats, base: Floats, total: Floats, tolerance: float) -> Additivity:

@@ -41,8 +41,8 @@ def lime_single(
     numbers = [c.name for c in columns if c.numeric]
     gone = bool(reference[numbers].isna().to_numpy().any() or rows[numbers].isna().to_numpy().any())
     if gone or not columns:
-        made = [lime_batch(predict, rows, columns, samples=samples, seed=s, selection="none") for s in seeds]
-        return made, BATCH
+        limes = [lime_batch(predict, rows, columns, samples=samples, seed=s, selection="none") for s in seeds]
+        return limes, BATCH
     # lime's import draws in matplotlib and more: it is asked for when a person is explained.
     from lime.lime_tabular import LimeTabularExplainer
 
@@ -86,12 +86,12 @@ def _seeded(
         explainer.random_state.seed(seed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = explainer.explain_instance(
+            explanation = explainer.explain_instance(
                 coded[i], partial(ask, person=i), num_samples=samples, num_features=len(columns)
             )
-        for j, weight in found.local_exp[1]:
+        for j, weight in explanation.local_exp[1]:
             weights[i, j] = weight
-        intercept[i], r2[i], local[i] = found.intercept[1], found.score, found.local_pred[0]
+        intercept[i], r2[i], local[i] = explanation.intercept[1], explanation.score, explanation.local_pred[0]
         answers, drawn = asked[-1]
         score[i] = answers[0]
         varies[i] = (_codes(columns, drawn) != codes[i]).any(axis=0)

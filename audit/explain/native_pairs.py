@@ -82,11 +82,11 @@ def _xgboost(last: Any, encoded: Any) -> tuple[Floats, Floats, Floats]:
 
     booster = last.get_booster() if hasattr(last, "get_booster") else last
     data = encoded if isinstance(encoded, xgboost.DMatrix) else xgboost.DMatrix(encoded, enable_categorical=True)
-    found = np.asarray(booster.predict(data, pred_interactions=True), dtype=np.float64)
-    if found.ndim != 3:
+    values = np.asarray(booster.predict(data, pred_interactions=True), dtype=np.float64)
+    if values.ndim != 3:
         raise RefusedError("it decides between more than two classes")
     total = np.asarray(booster.predict(data, output_margin=True), dtype=np.float64)
-    return found[:, :-1, :-1], found[:, -1, -1], total
+    return values[:, :-1, :-1], values[:, -1, -1], total
 
 
 def _lightgbm(last: Any, encoded: Any) -> tuple[Floats, Floats, Floats]:
@@ -99,11 +99,11 @@ def _lightgbm(last: Any, encoded: Any) -> tuple[Floats, Floats, Floats]:
     import shap
 
     explainer = shap.TreeExplainer(booster, feature_perturbation="tree_path_dependent")
-    found = np.asarray(explainer.shap_interaction_values(encoded), dtype=np.float64)
-    if found.ndim != 3:
+    values = np.asarray(explainer.shap_interaction_values(encoded), dtype=np.float64)
+    if values.ndim != 3:
         raise RefusedError("it decides between more than two classes")
     total = np.asarray(booster.predict(encoded, raw_score=True), dtype=np.float64)
-    return found, _base(explainer, len(found), None), total
+    return values, _base(explainer, len(values), None), total
 
 
 def _sklearn(last: Any, name: str, encoded: Any, index: int | None) -> tuple[Floats, Floats, Floats]:
@@ -112,11 +112,11 @@ def _sklearn(last: Any, name: str, encoded: Any, index: int | None) -> tuple[Flo
     import shap
 
     explainer = shap.TreeExplainer(last, feature_perturbation="tree_path_dependent")
-    found = np.asarray(explainer.shap_interaction_values(rows), dtype=np.float64)
-    if found.ndim == 4:
+    values = np.asarray(explainer.shap_interaction_values(rows), dtype=np.float64)
+    if values.ndim == 4:
         assert index is not None
-        found = found[:, :, :, index]
-    return found, _base(explainer, len(rows), index), tree_total(last, rows, index)
+        values = values[:, :, :, index]
+    return values, _base(explainer, len(rows), index), tree_total(last, rows, index)
 
 
 def _tree_sizes(last: Any, name: str) -> list[tuple[int, int]]:

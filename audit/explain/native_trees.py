@@ -33,36 +33,36 @@ def probes(frame: pd.DataFrame, count: int) -> Hybrids:
     return Hybrids(Base(frame), mask, first, second)
 
 
-def attributions(at: Opened, width: int, count: int, known: int, made: Hybrids) -> tuple[Floats, Floats, Floats]:
+def attributions(at: Opened, width: int, count: int, known: int, hybrids: Hybrids) -> tuple[Floats, Floats, Floats]:
     """(values (count, width), base, total (count,)) of the first `count` rows of `at.encoded`. The rows up to `known`
-    are the background, and then come those of `made`. Raises RefusedError, NoMapError."""
-    trees, matrix, own, total = seen(at, known, made)
+    are the background, and then come those of `hybrids`. Raises RefusedError, NoMapError."""
+    trees, matrix, own, total = seen(at, known, hybrids)
     if tree_shap.seconds(trees, own, known, MOST_SECONDS) > MOST_SECONDS:
         raise RefusedError("its trees are too deep, or too many, for TreeSHAP over the whole background")
-    found = tree_shap.values(trees, matrix, own, count, known - count, width)
-    start = total - found.total
+    shap_values = tree_shap.values(trees, matrix, own, count, known - count, width)
+    start = total - shap_values.total
     middle = float(np.median(start))
     off = np.abs(start - middle) / np.maximum(1.0, np.abs(total))
     tolerance = TOLERANCES[at.top if at.top in TOLERANCES else "tree"]
     if not bool((off <= tolerance).all()):
         raise RefusedError("its trees as they are read here do not add up to what it answers")
-    return found.values, np.full(count, float(total[count:known].mean())), total[:count]
+    return shap_values.values, np.full(count, float(total[count:known].mean())), total[:count]
 
 
-def seen(at: Opened, known: int, made: Hybrids) -> tuple[list[tree_read.Tree], Floats, Ints, Floats]:
+def seen(at: Opened, known: int, hybrids: Hybrids) -> tuple[list[tree_read.Tree], Floats, Ints, Floats]:
     """The trees; the matrix (n, E) that they see of `at.encoded`; whose columns (E,) these are; the library's own
-    answer (n,). known, made: as of `attributions`. Raises RefusedError, NoMapError."""
+    answer (n,). known, hybrids: as of `attributions`. Raises RefusedError, NoMapError."""
     kind, matrix, own, total = _KINDS[_kind(at)](at)
     if matrix.shape[1] != len(own):
         raise NoMapError(at.name)
-    if not _apart(matrix, own, known, made):
+    if not _apart(matrix, own, known, hybrids):
         raise NoMapError(f"before {at.name}")
     return tree_read.READERS[kind](_booster(at.last), at.index), matrix, own, total
 
 
-def _apart(matrix: Floats, own: Ints, known: int, made: Hybrids) -> bool:
+def _apart(matrix: Floats, own: Ints, known: int, hybrids: Hybrids) -> bool:
     """Whether each encoded column of a probe is that of the row which the probe has its column of the data from."""
-    wanted = np.where(made.mask[:, own], matrix[made.first], matrix[made.second])
+    wanted = np.where(hybrids.mask[:, own], matrix[hybrids.first], matrix[hybrids.second])
     return bool(np.allclose(wanted, matrix[known:], rtol=1e-9, atol=0.0, equal_nan=True))
 
 

@@ -42,8 +42,8 @@ class Shortener:
     def codes(self) -> Ints | None:
         """(n, M), as `codes_of`; None where they do not hold."""
         try:
-            found = codes_of(*self._asked)
-            return found if found is not None and _holds(*self._asked, found) else None
+            codes = codes_of(*self._asked)
+            return codes if codes is not None and _holds(*self._asked, codes) else None
         except Exception:  # what a library has against rows that are ours alone; the rows themselves are asked about
             return None
 
@@ -79,10 +79,10 @@ def codes_of(model: Any, base: pd.DataFrame, positive: str) -> Ints | None:
     if len(base) < 2 or getattr(model, "format", None) not in FORMATS or not _libraries_own(model.estimator):
         return None
     known = len(base)
-    made = native_trees.probes(base, known // 2)
+    hybrids = native_trees.probes(base, known // 2)
     try:
-        at = native.opened(model, pd.concat([base, made.frame()], ignore_index=True), positive)
-        trees, matrix, own, _ = native_trees.seen(at, known, made)
+        at = native.opened(model, pd.concat([base, hybrids.frame()], ignore_index=True), positive)
+        trees, matrix, own, _ = native_trees.seen(at, known, hybrids)
     except (RefusedError, NoMapError):
         return None
     out = np.zeros((known, base.shape[1]), dtype=np.int64)
@@ -125,8 +125,8 @@ def _holds(model: Any, base: pd.DataFrame, positive: str, codes: Ints) -> bool:
     rows = Base(base)
     with_all = Hybrids(rows, mask, first, second).frame()
     without = Hybrids(rows, mask & (codes[first] != codes[second]), first, second).frame()
-    said: list[npt.NDArray[Any]] = [np.asarray(model.scores(f, positive)) for f in (with_all, without)]
-    return bool(np.array_equal(said[0], said[1]))
+    scores: list[npt.NDArray[Any]] = [np.asarray(model.scores(f, positive)) for f in (with_all, without)]
+    return bool(np.array_equal(scores[0], scores[1]))
 
 
 def _libraries_own(estimator: Any) -> bool:

@@ -73,11 +73,11 @@ def learn(reference: pd.DataFrame, categorical: Sequence[str] = ()) -> tuple[Col
 
 
 def _sorted_values(column: pd.Series) -> list[Any]:
-    found = list(pd.unique(column.dropna()))
+    values = list(pd.unique(column.dropna()))
     try:
-        return sorted(found)
+        return sorted(values)
     except TypeError:
-        return sorted(found, key=name_of)
+        return sorted(values, key=name_of)
 
 
 def _category(column: pd.Series) -> Column:
@@ -97,8 +97,8 @@ def _category(column: pd.Series) -> Column:
 
 def _category_codes(column: pd.Series, values: Sequence[Any]) -> Ints:
     place = {v: i for i, v in enumerate(values)}
-    codes, found = pd.factorize(column, use_na_sentinel=True)
-    table = np.array([place.get(v, -1) for v in found] + [len(values)], dtype=np.int64)
+    codes, uniques = pd.factorize(column, use_na_sentinel=True)
+    table = np.array([place.get(v, -1) for v in uniques] + [len(values)], dtype=np.int64)
     out: Ints = table[codes]
     return out
 

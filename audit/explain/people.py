@@ -31,9 +31,9 @@ def choose_people(
     rules: list[str] = []
     worst = {}
     for attribute, names in groups.items():
-        found = np.unique(names[keep])
-        if len(found) > 1:
-            worst[attribute] = min(found.tolist(), key=lambda g: (favourable[keep & (names == g)].mean(), str(g)))
+        levels = np.unique(names[keep])
+        if len(levels) > 1:
+            worst[attribute] = min(levels.tolist(), key=lambda g: (favourable[keep & (names == g)].mean(), str(g)))
     turns = list(worst.items())
     while turns and len(chosen) < count:
         attribute, group = turns.pop(0)

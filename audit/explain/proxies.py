@@ -30,13 +30,13 @@ class Association:
 def associations(frame: pd.DataFrame, groups: npt.NDArray[np.str_]) -> tuple[Association, ...]:
     """One for each column of `frame` (N, M), strongest first. groups: (N,) names."""
     codes, names = pd.factorize(groups)
-    found = []
+    result = []
     for column in frame.columns:
         if is_category(frame[column]):
-            found.append(Association(str(column), "Cramer's V", _cramer(frame[column], codes, len(names))))
+            result.append(Association(str(column), "Cramer's V", _cramer(frame[column], codes, len(names))))
         else:
-            found.append(Association(str(column), "correlation ratio", _eta(frame[column], codes, len(names))))
-    return tuple(sorted(found, key=lambda a: (-a.value, a.feature)))
+            result.append(Association(str(column), "correlation ratio", _eta(frame[column], codes, len(names))))
+    return tuple(sorted(result, key=lambda a: (-a.value, a.feature)))
 
 
 def _cramer(column: pd.Series, codes: npt.NDArray[np.int64], groups: int) -> float:

@@ -69,12 +69,12 @@ class _Search:
         complete = self._cheaper(budget)
         out = []
         for i in range(len(self.people)):
-            found = bool(np.isfinite(self.cost[i]))
+            exists = bool(np.isfinite(self.cost[i]))
             out.append(
                 Counterfactual(
-                    self.best[i].copy() if found else None,
-                    float(self.cost[i]) if found else None,
-                    float(self.rule.score(self.score[i])) if found else None,
+                    self.best[i].copy() if exists else None,
+                    float(self.cost[i]) if exists else None,
+                    float(self.rule.score(self.score[i])) if exists else None,
                     bool(complete[i]),
                     int(self.tried[i]),
                 )
@@ -107,10 +107,10 @@ class _Search:
         rows, choices = [], []
         for u, costs in enumerate(self.costs):
             at, value = np.nonzero(np.isfinite(costs[who, :-1]) & (free[:, u] == 1)[:, None])
-            made = start[at].copy()
-            made[:, u] = value
+            choice = start[at].copy()
+            choice[:, u] = value
             rows.append(at)
-            choices.append(made)
+            choices.append(choice)
         if not rows:
             return np.empty(0, dtype=np.int64), np.empty((0, 0), dtype=np.int64)
         return np.concatenate(rows), np.concatenate(choices)

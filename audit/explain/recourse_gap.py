@@ -114,25 +114,25 @@ class Finding:
     rule: Rule
 
     @classmethod
-    def of(cls, given: Recourse, predict: Predict, frame: pd.DataFrame, rule: Rule) -> Finding:
-        return cls(predict, frame, units(given, frame), rule)
+    def of(cls, spec: Recourse, predict: Predict, frame: pd.DataFrame, rule: Rule) -> Finding:
+        return cls(predict, frame, units(spec, frame), rule)
 
     def search(self, people: Ints, budget: int) -> tuple[Counterfactual, ...]:
         return search(self.predict, self.frame, people, self.parts, self.rule, budget)
 
-    def person(self, row: int, found: Counterfactual) -> dict[str, Any]:
+    def person(self, row: int, solution: Counterfactual) -> dict[str, Any]:
         """One person's recourse, with its sentence."""
-        if found.choice is None:
+        if solution.choice is None:
             reach = (
-                f"all {many(found.tried, 'combination')} of the values tried"
-                if found.complete
-                else f"{many(found.tried, 'combination')}, where the search ended"
+                f"all {many(solution.tried, 'combination')} of the values tried"
+                if solution.complete
+                else f"{many(solution.tried, 'combination')}, where the search ended"
             )
             text = f"None found: none of {reach} turns the decision."
-            return {"found": False, "changes": [], "cost": None, "score": None, **_reach(found), "words": text}
+            return {"found": False, "changes": [], "cost": None, "score": None, **_reach(solution), "words": text}
         before = shown(self.frame, row)
         changes: list[_Change] = []
-        for unit, c in zip(self.parts, found.choice.tolist(), strict=True):
+        for unit, c in zip(self.parts, solution.choice.tolist(), strict=True):
             if c < 0:
                 continue
             after = shown(self.frame, int(unit.donors[c]))
@@ -142,18 +142,18 @@ class Finding:
         parts = [" together with ".join(s.words for s in change.steps) for change in changes]
         limit = (
             "no cheaper combination of the values tried does"
-            if found.complete
-            else f"the search ended after {many(found.tried, 'combination')}, so a cheaper one may exist"
+            if solution.complete
+            else f"the search ended after {many(solution.tried, 'combination')}, so a cheaper one may exist"
         )
-        text = f"The decision turns with {'; and '.join(parts)} (cost {fixed(found.cost, 2)}); {limit}."
+        text = f"The decision turns with {'; and '.join(parts)} (cost {fixed(solution.cost, 2)}); {limit}."
         return {
-            "found": True, "changes": [c.to_json() for c in changes], "cost": number(found.cost),
-            "score": number(found.score), **_reach(found), "words": text,
+            "found": True, "changes": [c.to_json() for c in changes], "cost": number(solution.cost),
+            "score": number(solution.score), **_reach(solution), "words": text,
         }  # fmt: skip
 
 
-def _reach(found: Counterfactual) -> dict[str, Any]:
-    return {"complete": found.complete, "tried": found.tried}
+def _reach(solution: Counterfactual) -> dict[str, Any]:
+    return {"complete": solution.complete, "tried": solution.tried}
 
 
 def absent(reason: str = NO_TABLE) -> dict[str, Any]:
@@ -162,7 +162,7 @@ def absent(reason: str = NO_TABLE) -> dict[str, Any]:
 
 
 def groups(
-    finding: Finding, given: Recourse, names: Mapping[str, npt.NDArray[np.str_]], keep: npt.NDArray[np.bool_],
+    finding: Finding, spec: Recourse, names: Mapping[str, npt.NDArray[np.str_]], keep: npt.NDArray[np.bool_],
     favourable: Floats, rows: int, budget: int, seed: int,
 ) -> dict[str, Any]:  # fmt: skip
     """The `recourse` entry: cost of recourse by group on up to `rows` refused people of each, and the gaps."""
@@ -172,29 +172,29 @@ def groups(
     some = {a: {g: m[:rows] for g, m in of.items() if len(m) >= FLOOR} for a, of in lists.items()}
     taken = [m for of in some.values() for m in of.values()]
     people = np.unique(np.concatenate(taken)) if taken else np.empty(0, dtype=np.int64)
-    found = finding.search(people, budget)
-    cost = np.array([np.inf if f.cost is None else f.cost for f in found])
+    solutions = finding.search(people, budget)
+    cost = np.array([np.inf if f.cost is None else f.cost for f in solutions])
     entries: list[dict[str, Any]] = []
     gaps: list[RecourseGap] = []
     for attribute, of in some.items():
         costs = {g: cost[np.searchsorted(people, m)] for g, m in of.items()}
         entries += [_group(attribute, g, len(lists[attribute][g]), c) for g, c in costs.items()]
         gaps += _gaps(attribute, costs, seed)
-    tried = sum(f.tried for f in found)
+    tried = sum(f.tried for f in solutions)
     return {
         "sought": True,
         "reason": None,
-        "actionable": list(given.actionable),
-        "ranges": {c: list(r) for c, r in given.ranges.items()} | {c: list(v) for c, v in given.values.items()},
-        "direction": dict(given.direction),
-        "together": [list(t) for t in given.together],
+        "actionable": list(spec.actionable),
+        "ranges": {c: list(r) for c, r in spec.ranges.items()} | {c: list(v) for c, v in spec.values.items()},
+        "direction": dict(spec.direction),
+        "together": [list(t) for t in spec.together],
         "values_tried": {", ".join(u.columns): len(u.donors) for u in finding.parts},
-        "not_in_data": unseen(given, finding.frame),
+        "not_in_data": unseen(spec, finding.frame),
         "cost": COST,
         "rows": len(people),
         "tried": tried,
         "budget": budget,
-        "complete": number(np.mean([f.complete for f in found])) if found else None,
+        "complete": number(np.mean([f.complete for f in solutions])) if solutions else None,
         "groups": entries,
         "gaps": [to_json(g) for g in gaps],
         "notice": [g.words for g in gaps],

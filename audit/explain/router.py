@@ -84,21 +84,23 @@ def native_attributions(
         return None, Route(PERMUTATION, arrays_in(Refused, answer).refused)
     own = arrays_in(_Own, answer)
     method, total, tolerance = own.method, own.total, TOLERANCES[own.family]
-    found = gate(own.values, own.base, total, tolerance)
-    if found.passed:
+    additivity = gate(own.values, own.base, total, tolerance)
+    if additivity.passed:
         # The library's own total must be what the model answered, or these are attributions of something else.
         reached = 1 / (1 + np.exp(-total)) if output == LOG_ODDS else total
         beside = gate(np.zeros((len(total), 1)), reached, scores, max(tolerance, 1e-6))
-        found = Additivity(found.max_error if beside.passed else beside.max_error, tolerance, beside.passed, found.rows)
-    if not found.passed:
-        off = "not finite" if found.max_error is None else f"off by up to {brief(found.max_error, 2)}"
+        additivity = Additivity(
+            additivity.max_error if beside.passed else beside.max_error, tolerance, beside.passed, additivity.rows
+        )
+    if not additivity.passed:
+        off = "not finite" if additivity.max_error is None else f"off by up to {brief(additivity.max_error, 2)}"
         why = (
             f"{method} failed the additivity check ({off}, tolerance {brief(tolerance)}): base and attributions do "
             "not add up to what the model answers"
         )
-        return None, Route(PERMUTATION, why, found)
+        return None, Route(PERMUTATION, why, additivity)
     names = tuple(str(c) for c in rows.columns)
-    return Attributions(method, output, names, own.values, own.base, found), Route(method, None)
+    return Attributions(method, output, names, own.values, own.base, additivity), Route(method, None)
 
 
 def explain(
@@ -130,21 +132,21 @@ def explain(
         own, route = native_attributions(native, rows, background, row_scores, output)
     needed = [name for name in dict.fromkeys((output, *also)) if own is None or name != output]
     changes = {name: transform(name, rule) for name in needed}
-    found: dict[str, Attributions] = {} if own is None else {output: own}
+    outputs: dict[str, Attributions] = {} if own is None else {output: own}
     asked = 0
     if changes:
         if few:
-            made = explain_people(
+            sampled = explain_people(
                 predict, rows, background, changes, rounds=rounds, seed=seed,
                 row_scores=row_scores, back_scores=back_scores, step=step,
             )  # fmt: skip
         else:
-            made = explain_sampled(
+            sampled = explain_sampled(
                 predict, rows, background, changes, draws=draws, seed=seed,
                 row_scores=row_scores, back_scores=back_scores, step=step,
             )  # fmt: skip
-        found |= made.outputs
-        asked = made.asked
+        outputs |= sampled.outputs
+        asked = sampled.asked
     if route.failed is not None:
-        found[output] = found[output].renamed(f"{route.why}; the permutation method was used instead")
-    return Sampled(found, asked, route.why)
+        outputs[output] = outputs[output].renamed(f"{route.why}; the permutation method was used instead")
+    return Sampled(outputs, asked, route.why)

@@ -86,14 +86,14 @@ def run_explain(
     out = Path(out)
     case = keeping_answers(case, out)
     if not case.model.is_asked:
-        found = document.unexplained(case)
-        write_whole(out / NAME, canonical(found))
-        return found
+        explanation = document.unexplained(case)
+        write_whole(out / NAME, canonical(explanation))
+        return explanation
     store = current()
     key = key_of(facts(case, settings, people, allow))
     # An endpoint may answer otherwise by now: its answers are kept, and looked at again, by themselves.
-    if store is not None and case.model.endpoint is None and (told := _kept(store, key, out)) is not None:
-        return told
+    if store is not None and case.model.endpoint is None and (kept := _kept(store, key, out)) is not None:
+        return kept
     if store is not None:
         # Work that is stopped goes on where it was; once it is whole, what it asked for on the way goes.
         store.part = bytes.fromhex(key)
@@ -116,9 +116,9 @@ def run_explain(
         decides = Rule(USUAL if own.cut is None else own.cut, meaning.favourable_is_positive, carried)
         explaining = Explaining(case, settings, who, meaning, worker, info, predict, tell, decides, rule.own)
         limits = [*_uncut(carried, own.cut, meaning), *threshold_note(case, read.frame), *own.notes]
-        found = explaining.document(people, limits)
-    found |= {"data": {"sha256": read.sha256, "audited_rows": len(who.frame)}, "key": key}
-    body = canonical(found)
+        explanation = explaining.document(people, limits)
+    explanation |= {"data": {"sha256": read.sha256, "audited_rows": len(who.frame)}, "key": key}
+    body = canonical(explanation)
     write_whole(out / NAME, body)
     if store is not None:
         _keep(store, None if case.model.endpoint is not None else key, body)
@@ -146,8 +146,8 @@ def _kept(store: Store, key: str, out: Path) -> dict[str, Any] | None:
         return None
     if not (out / NAME).exists() or (out / NAME).read_bytes() != kept.body:
         write_whole(out / NAME, kept.body)
-    told: dict[str, Any] = json.loads(kept.body)
-    return told
+    explanation: dict[str, Any] = json.loads(kept.body)
+    return explanation
 
 
 def _keep(store: Store, key: str | None, body: bytes) -> None:
@@ -338,8 +338,8 @@ class Explaining:
             finding, spec, self.who.groups, keep, favourable, s.recourse_rows, s.recourse_tries, s.seed
         )
         refused = people[favourable[people] == 0]
-        found = dict(zip(refused.tolist(), finding.search(refused, s.recourse_tries_person), strict=True))
-        return entry, [finding.person(p, found[p]) if p in found else None for p in people.tolist()]
+        solutions = dict(zip(refused.tolist(), finding.search(refused, s.recourse_tries_person), strict=True))
+        return entry, [finding.person(p, solutions[p]) if p in solutions else None for p in people.tolist()]
 
     def _explained(self, rows: pd.DataFrame) -> Floats:
         """The output explained, of rows."""
@@ -384,18 +384,18 @@ class Explaining:
             # A person whose value of another attribute is rare still counts here, as in the audit.
             everyone = {g: np.flatnonzero(keep & (names == g)) for g in of}
             unseen = [attribute] if attribute not in features else []
-            found = {a.feature: a for a in associations(frame[keep], names[keep])}
+            association = {a.feature: a for a in associations(frame[keep], names[keep])}
             total = None if weight is None else {g: float(weight[m].sum()) for g, m in everyone.items()}
             for output in dict.fromkeys((DECISION, self.output)):
-                made: Attributions = sampled.outputs[output]
+                attributions: Attributions = sampled.outputs[output]
                 change = transform(output, self.rule)
                 level = change(score)
                 means = group_means(
-                    made.values, made.base, level[rows], of, everyone, level, weight,
+                    attributions.values, attributions.base, level[rows], of, everyone, level, weight,
                     None if weight is None else weight[rows],
                 )  # fmt: skip
                 if output == self.output:
                     entries += group_entries(attribute, features, means)
                 for split in splits(means, total):
-                    gaps.append(split_entry(attribute, output, features, split, unseen, found))
+                    gaps.append(split_entry(attribute, output, features, split, unseen, association))
         return entries, gaps

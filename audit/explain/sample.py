@@ -30,8 +30,8 @@ class Chosen:
 
 def withheld(names: npt.NDArray[np.str_], floor: int = FLOOR) -> tuple[str, ...]:
     """The groups of one attribute that have 1 to floor - 1 people."""
-    found, counts = np.unique(names, return_counts=True)
-    return tuple(str(g) for g, n in zip(found, counts, strict=True) if 0 < n < floor)
+    levels, counts = np.unique(names, return_counts=True)
+    return tuple(str(g) for g, n in zip(levels, counts, strict=True) if 0 < n < floor)
 
 
 def choose(

@@ -37,9 +37,9 @@ def slopes(shares: Floats, total: Floats, base: Floats) -> tuple[Floats, Floats]
     design = np.column_stack([np.ones(len(total)), *(v for v, u in zip((total, base), varies, strict=True) if u)])
     if np.linalg.matrix_rank(design) < design.shape[1]:
         return even, -even
-    found = np.linalg.lstsq(design, shares, rcond=None)[0]
-    c = found[1] if varies[0] else even
-    return c, found[-1] if varies[1] else -even
+    coefficients = np.linalg.lstsq(design, shares, rcond=None)[0]
+    c = coefficients[1] if varies[0] else even
+    return c, coefficients[-1] if varies[1] else -even
 
 
 def explain_sampled(
@@ -68,9 +68,9 @@ def explain_sampled(
     # A second, separate look at the rows: a model that answers differently the second time fails the gate.
     again = predict(rows) if len(rows) else row_scores
     out = {}
-    found = bands(rows, background)
+    strata = bands(rows, background)
     for name, change in transforms.items():
-        off = luck(shares[name], plan.row, plan.back, found)
+        off = luck(shares[name], plan.row, plan.back, strata)
         out[name] = _combine(name, names, shares[name], off, plan, change, row_scores, back_scores, again)
     return Sampled(out, asked + len(rows) * 2 + len(background))
 

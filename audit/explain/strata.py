@@ -50,13 +50,13 @@ def bands(rows: pd.DataFrame, background: pd.DataFrame) -> Bands:
     return first.astype(np.int64), second.astype(np.int64), np.array(sizes, dtype=np.int64)
 
 
-def luck(shares: Floats, row: Ints, back: Ints, found: Bands) -> Floats:
+def luck(shares: Floats, row: Ints, back: Ints, strata: Bands) -> Floats:
     """(P, M): what each walk's share is expected to be off for the background row that it met.
 
-    shares (P, M) of walks between row[p] and back[p]; found: the `bands` of these. Averages to zero over the whole
+    shares (P, M) of walks between row[p] and back[p]; strata: the `bands` of these. Averages to zero over the whole
     background for every row.
     """
-    of_rows, of_back, sizes = found
+    of_rows, of_back, sizes = strata
     out = np.zeros_like(shares)
     for j, size in enumerate(sizes.tolist()):
         if size < 2:

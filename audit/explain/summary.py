@@ -50,7 +50,7 @@ class SplitGap:
         return to_json(self) | {"features": [to_json(p) for p in self.features]}
 
 
-def importance(found: Attributions, places: Ints, weight: Floats | None = None) -> list[Importance]:
+def importance(attributions: Attributions, places: Ints, weight: Floats | None = None) -> list[Importance]:
     """Mean |attribution| of each feature over `places`, largest first, with a 95 % interval.
 
     Exact values: the mean and its normal interval over rows. Sampled values: sizes of noisy numbers are too large on
@@ -65,16 +65,16 @@ def importance(found: Attributions, places: Ints, weight: Floats | None = None) 
         error = np.sqrt((w[:, None] ** 2 * (values - mean) ** 2).sum(axis=0)) / w.sum()
         return mean, error * np.sqrt(size / max(1, size - 1))
 
-    large, large_error = interval(np.abs(found.values[places]))
+    large, large_error = interval(np.abs(attributions.values[places]))
     small, small_error = large, large_error
-    if found.first is not None and found.second is not None:
-        one, two = found.first[places], found.second[places]
+    if attributions.first is not None and attributions.second is not None:
+        one, two = attributions.first[places], attributions.second[places]
         small, small_error = interval(0.5 * (np.sign(one) * two + np.sign(two) * one))
         small = np.clip(small, 0.0, large)
     low, high = np.maximum(0.0, small - Z95 * small_error), large + Z95 * large_error
     middle = 0.5 * (small + large)
     order = np.lexsort((np.arange(len(middle)), -middle))
-    return [Importance(found.features[j], number(middle[j]), number(low[j]), number(high[j])) for j in order]
+    return [Importance(attributions.features[j], number(middle[j]), number(low[j]), number(high[j])) for j in order]
 
 
 def number(value: Any) -> float:

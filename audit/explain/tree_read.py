@@ -129,9 +129,9 @@ class _Lightgbm(msgspec.Struct, frozen=True):
 
 def of_lightgbm(booster: Any) -> list[Tree]:
     """A LightGBM booster in its raw score. Raises RefusedError for leaves that are lines."""
-    told = msgspec.convert(booster.dump_model(), _Lightgbm)
-    scale = 1.0 / max(len(told.tree_info), 1) if told.average_output else 1.0
-    return [_of_lightgbm(tree.tree_structure, scale) for tree in told.tree_info]
+    dump = msgspec.convert(booster.dump_model(), _Lightgbm)
+    scale = 1.0 / max(len(dump.tree_info), 1) if dump.average_output else 1.0
+    return [_of_lightgbm(tree.tree_structure, scale) for tree in dump.tree_info]
 
 
 def _of_lightgbm(root: _Node, scale: float) -> Tree:
@@ -219,19 +219,19 @@ def of_xgboost(booster: Any) -> list[Tree]:
     return [_of_xgboost(tree, scale) for tree, scale in zip(trees, scales, strict=True)]
 
 
-def _of_xgboost(told: _Grown, scale: float) -> Tree:
-    left, right = _ints(told.left_children), _ints(told.right_children)
-    split = np.asarray(told.split_conditions, dtype=np.float32)
-    if int(told.tree_param.size_leaf_vector) > 1:
+def _of_xgboost(tree: _Grown, scale: float) -> Tree:
+    left, right = _ints(tree.left_children), _ints(tree.right_children)
+    split = np.asarray(tree.split_conditions, dtype=np.float32)
+    if int(tree.tree_param.size_leaf_vector) > 1:
         raise RefusedError("it has several outputs")
-    codes = _ints(told.categories)
-    segments = zip(told.categories_nodes, told.categories_segments, told.categories_sizes, strict=True)
+    codes = _ints(tree.categories)
+    segments = zip(tree.categories_nodes, tree.categories_segments, tree.categories_sizes, strict=True)
     listed = {node: (codes[start : start + size], False) for node, start, size in segments}
     # x < t of single precision is x <= the number before t.
     before = np.nextafter(split, np.float32(-np.inf)).astype(np.float64)
     value = np.where(left < 0, split.astype(np.float64) * scale, 0.0)
-    gone = np.asarray(told.default_left).astype(bool)
-    return Tree(left, right, _ints(told.split_indices), before, gone, value, None, listed)
+    gone = np.asarray(tree.default_left).astype(bool)
+    return Tree(left, right, _ints(tree.split_indices), before, gone, value, None, listed)
 
 
 READERS: dict[str, Callable[[Any, int | None], list[Tree]]] = {

@@ -145,5 +145,5 @@ def _table(counts: npt.NDArray[np.int64], k: int) -> Floats:
         pairs = above.reshape(2 ** (k - 1 - place), 2, 2**place, k + 1)
         pairs[:, 0] += pairs[:, 1]
     gains, taken, losses = np.einsum("cj,tcj->tc", above, w.weights)
-    found: Floats = np.where(w.has, gains[::-1] - taken[w.joined], -losses[::-1])
-    return found
+    shares: Floats = np.where(w.has, gains[::-1] - taken[w.joined], -losses[::-1])
+    return shares

@@ -153,8 +153,8 @@ def points_of(part: pd.DataFrame, features: Sequence[str]) -> tuple[Floats, list
             spread = values[known].std() if known.any() else 0.0
             if spread > 0:
                 numbers.append(np.where(known, values - values[known].mean(), 0.0) / spread)
-        elif (found := levels_of(column)) is not None:
-            kinds.append(found.codes.astype(np.uint8) if len(found.names) <= 2**8 else found.codes)
+        elif (levels := levels_of(column)) is not None:
+            kinds.append(levels.codes.astype(np.uint8) if len(levels.names) <= 2**8 else levels.codes)
         else:
             skipped.append(feature)
     return (np.column_stack(numbers) if numbers else np.zeros((len(part), 0))), kinds, skipped

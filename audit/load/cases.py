@@ -34,10 +34,10 @@ def load_case(path: Path, *, fetch: bool = True) -> Case:
     document, _ = parse(file, CaseError, "case")
     _refuse_questions(document)
     _refuse_bare_factors(document)
-    given = read(Reader(document, "the case file", CaseError), CaseFile)
+    case_file = read(Reader(document, "the case file", CaseError), CaseFile)
     top = Reader(document, "the case file", CaseError)
-    data = _data(given.data, top.section("data"), file.parent)
-    model = models.from_section(given.model, Reader(top.section("model"), "[model]", CaseError), file.parent)
+    data = _data(case_file.data, top.section("data"), file.parent)
+    model = models.from_section(case_file.model, Reader(top.section("model"), "[model]", CaseError), file.parent)
     if model.outcomes:
         if data.label is None or data.task != "classification":
             raise CaseError(
@@ -47,20 +47,20 @@ def load_case(path: Path, *, fetch: bool = True) -> Case:
                 todo="name the outcome column as `label`",
             )
         data, model = replace(data, label=None), replace(model, column=data.label)
-    policy = load_policy(None if given.policy.file is None else file.parent / given.policy.file)
+    policy = load_policy(None if case_file.policy.file is None else file.parent / case_file.policy.file)
     case = Case(
-        given.case.name,
-        given.case.purpose,
+        case_file.case.name,
+        case_file.case.purpose,
         data,
         model,
-        replace(policy, adopted_by=given.policy.adopted_by),
+        replace(policy, adopted_by=case_file.policy.adopted_by),
         file,
-        None if given.population is None else population.from_section(given.population),
-        None if given.recourse is None else recourse.from_section(given.recourse),
-        _watch(given.watch, file.parent),
-        forms.about(given.case),
-        forms.from_sections(given.policy, given.answers, file.parent),
-        **contracts.fields_of(given, file.parent),
+        None if case_file.population is None else population.from_section(case_file.population),
+        None if case_file.recourse is None else recourse.from_section(case_file.recourse),
+        _watch(case_file.watch, file.parent),
+        forms.about(case_file.case),
+        forms.from_sections(case_file.policy, case_file.answers, file.parent),
+        **contracts.fields_of(case_file, file.parent),
     )
     check_roles(case)
     if fetch and model.registry is not None:
@@ -72,17 +72,17 @@ def load_case(path: Path, *, fetch: bool = True) -> Case:
 
 def _refuse_questions(document: Mapping[str, Any]) -> None:
     """A "?" that `assay init` left is no answer. Raises CaseError that names every one."""
-    found = [
+    questions = [
         f"{name} under [{title}]"
         for title, section in document.items()
         if isinstance(section, Mapping)
         for name, value in section.items()
         if value == "?" or value == ["?"] or (isinstance(value, Mapping) and "?" in value.values())
     ]
-    if found:
+    if questions:
         raise CaseError(
             "the case still has questions that only a person can answer",
-            got=", ".join(found),
+            got=", ".join(questions),
             expected='an answer in place of each "?"',
             todo="read the comment beside each line, and write what it asks for",
         )
@@ -91,50 +91,50 @@ def _refuse_questions(document: Mapping[str, Any]) -> None:
 def _refuse_bare_factors(document: Mapping[str, Any]) -> None:
     """A factor is legitimate for a reason, and a list gives none. Raises CaseError."""
     data = document.get("data")
-    given = data.get("legitimate") if isinstance(data, Mapping) else None
-    if isinstance(given, list):
-        named = ", ".join(f'{c} = "why"' for c in given[:3])
+    factors = data.get("legitimate") if isinstance(data, Mapping) else None
+    if isinstance(factors, list):
+        named = ", ".join(f'{c} = "why"' for c in factors[:3])
         raise CaseError(
             "`legitimate` names factors without a reason",
-            got=f"legitimate = {given!r}",
+            got=f"legitimate = {factors!r}",
             expected="a reason in words for each",
             todo=f"write legitimate = {{ {named} }}",
         )
 
 
-def _data(given: DataSection, table: Mapping[str, Any], folder: Path) -> DataSpec:
+def _data(section: DataSection, table: Mapping[str, Any], folder: Path) -> DataSpec:
     """table: [data] as it was read, for what a refusal shows."""
     at = Reader(table, "[data]", CaseError)
-    if given.positive is None and given.task != "regression":
+    if section.positive is None and section.task != "regression":
         raise at.missing("positive")
-    positive = _name(given.positive)
-    spark = engines.from_section(given)
+    positive = _name(section.positive)
+    spark = engines.from_section(section)
     return DataSpec(
-        path=engines.place(given, at, folder, spark),
-        label=given.label,
+        path=engines.place(section, at, folder, spark),
+        label=section.label,
         positive=positive,
-        favourable=_name(given.favourable) or positive,
-        sensitive=given.sensitive,
-        sensitive_path=None if given.sensitive_path is None else resolve_path(folder, given.sensitive_path),
-        id=given.id,
-        reference={k: name_of(v) for k, v in given.reference.items()},
-        bins=given.bins,
-        weight=given.weight,
-        cluster=given.cluster,
-        time=given.time,
-        split=given.split,
-        train=_name(given.train),
-        audit=_name(given.audit),
-        features=given.features,
-        exclude=given.exclude,
-        task=given.task,
-        indicators=given.indicators,
-        stages=given.stages or (),
-        legitimate=given.legitimate,
-        proxy=_proxy(given.proxy, at, folder),
-        codes=given.codes,
-        read=ReadSpec(given.sheet, given.header, given.skip_lines, given.dates),
-        engine=given.engine,
+        favourable=_name(section.favourable) or positive,
+        sensitive=section.sensitive,
+        sensitive_path=None if section.sensitive_path is None else resolve_path(folder, section.sensitive_path),
+        id=section.id,
+        reference={k: name_of(v) for k, v in section.reference.items()},
+        bins=section.bins,
+        weight=section.weight,
+        cluster=section.cluster,
+        time=section.time,
+        split=section.split,
+        train=_name(section.train),
+        audit=_name(section.audit),
+        features=section.features,
+        exclude=section.exclude,
+        task=section.task,
+        indicators=section.indicators,
+        stages=section.stages or (),
+        legitimate=section.legitimate,
+        proxy=_proxy(section.proxy, at, folder),
+        codes=section.codes,
+        read=ReadSpec(section.sheet, section.header, section.skip_lines, section.dates),
+        engine=section.engine,
         spark=spark,
     )
 
@@ -143,24 +143,24 @@ def _name(value: Any) -> str | None:
     return None if value is None else name_of(value)
 
 
-def _proxy(given: Mapping[str, ProxySection | str], at: Reader, folder: Path) -> dict[str, ProxySpec]:
+def _proxy(entries: Mapping[str, ProxySection | str], at: Reader, folder: Path) -> dict[str, ProxySpec]:
     """Attribute -> column and table of group probabilities; one without a name is of the attribute "group"."""
-    sections = {k: v for k, v in given.items() if isinstance(v, ProxySection)}
-    column, table = given.get("column"), given.get("table")
+    sections = {k: v for k, v in entries.items() if isinstance(v, ProxySection)}
+    column, table = entries.get("column"), entries.get("table")
     if isinstance(column, str) and isinstance(table, str):
         sections = {"group": ProxySection(column, table)}
-    elif len(sections) < len(given):
+    elif len(sections) < len(entries):
         raise proxy_refused(
-            Reader(at.section("proxy"), at.where, at.error), next(k for k in given if k not in sections)
+            Reader(at.section("proxy"), at.where, at.error), next(k for k in entries if k not in sections)
         )
     return {k: ProxySpec(v.column, resolve_path(folder, v.table)) for k, v in sections.items()}
 
 
-def _table(given: TableSection, folder: Path) -> TableSpec:
+def _table(section: TableSection, folder: Path) -> TableSpec:
     """A table of a database. Raises CaseError for another database, or a password in the case."""
-    scheme, _, rest = given.url.partition("://")
+    scheme, _, rest = section.url.partition("://")
     if scheme not in ("postgresql", "duckdb") or not rest:
-        at = Reader(structs.asdict(given), "source", CaseError)
+        at = Reader(structs.asdict(section), "source", CaseError)
         raise at.wrong("url", "postgresql://USER@HOST/DATABASE or duckdb:///FILE")
     if "@" in rest and ":" in rest.partition("@")[0]:
         raise CaseError(
@@ -169,30 +169,30 @@ def _table(given: TableSection, folder: Path) -> TableSpec:
             expected="none: a case is shown to people and printed",
             todo="take it out, and give it by PGPASSWORD or a file ~/.pgpass",
         )
-    url = f"duckdb:///{resolve_path(folder, rest.removeprefix('/'))}" if scheme == "duckdb" else given.url
-    return TableSpec(url, given.table, given.key)
+    url = f"duckdb:///{resolve_path(folder, rest.removeprefix('/'))}" if scheme == "duckdb" else section.url
+    return TableSpec(url, section.table, section.key)
 
 
-def _watch(given: WatchSection, folder: Path) -> WatchSpec:
+def _watch(section: WatchSection, folder: Path) -> WatchSpec:
     usual = WatchSpec()
-    source = given.source if isinstance(given.source, str) else None
+    source = section.source if isinstance(section.source, str) else None
     if source is not None and source.startswith("file://"):
         source = unquote(urlsplit(source).path)
     objects = source if source is not None and "://" in source else None
     source = None if objects else source
     return WatchSpec(
-        usual.batch if given.batch is None else None if given.batch == "time" else given.batch,
-        usual.label_delay if given.label_delay is None else given.label_delay,
+        usual.batch if section.batch is None else None if section.batch == "time" else section.batch,
+        usual.label_delay if section.label_delay is None else section.label_delay,
         None if source is None else Path("-") if source == "-" else resolve_path(folder, source),
-        None if given.labels is None else resolve_path(folder, given.labels),
-        given.webhook,
-        {k: v for k, v in structs.asdict(given.served).items() if v is not None},
-        given.secret,
-        given.settle,
-        given.heartbeat,
+        None if section.labels is None else resolve_path(folder, section.labels),
+        section.webhook,
+        {k: v for k, v in structs.asdict(section.served).items() if v is not None},
+        section.secret,
+        section.settle,
+        section.heartbeat,
         objects,
-        _table(given.source, folder) if isinstance(given.source, TableSection) else None,
-        given.keep,
+        _table(section.source, folder) if isinstance(section.source, TableSection) else None,
+        section.keep,
     )
 
 
@@ -280,7 +280,7 @@ def _toml(case: Case, folder: Path) -> str:
         file = None if source is None else relative(source, folder)
         named = {"file": file, "adopted_by": case.policy.adopted_by, "presets": presets or None}
         sections |= {"policy": named}
-    sections |= {f"answers.{bare(name)}": dict(given) for name, given in answers.items()}
+    sections |= {f"answers.{bare(name)}": dict(entry) for name, entry in answers.items()}
     if case.recourse is not None:
         sections |= {"recourse": recourse.to_table(case.recourse)}
     if case.population is not None:

@@ -13,28 +13,28 @@ if TYPE_CHECKING:
     from audit.case import Case
 
 
-def fields_of(given: CaseFile, folder: Path) -> dict[str, Any]:
+def fields_of(case_file: CaseFile, folder: Path) -> dict[str, Any]:
     """The fields of `Case`. Raises CaseError, DataError."""
     out: dict[str, Any] = {}
-    if given.contract is not None:
+    if case_file.contract is not None:
         from audit.contract.read import from_case
 
-        section = ContractSection(given.contract) if isinstance(given.contract, str) else given.contract
+        section = ContractSection(case_file.contract) if isinstance(case_file.contract, str) else case_file.contract
         file = None if section.file is None else resolve_path(folder, section.file)
         out |= {"contract": from_case(section, folder), "contract_file": file}
-    if given.stress is not None:
-        out |= {"stress": _stress(given.stress)}
-    if given.whatif is not None:
-        out |= {"whatif": WhatifSpec(given.whatif.learner, given.whatif.kinds)}
+    if case_file.stress is not None:
+        out |= {"stress": _stress(case_file.stress)}
+    if case_file.whatif is not None:
+        out |= {"whatif": WhatifSpec(case_file.whatif.learner, case_file.whatif.kinds)}
     return out
 
 
-def _stress(given: StressSection) -> StressSpec:
+def _stress(section: StressSection) -> StressSpec:
     """[stress] with names of corruptions that exist. Raises InputError."""
     from audit.stress.corrupt import KINDS
 
-    plausible = {c: known_kinds(names) for c, names in given.plausible.items()}
-    return StressSpec(given.budget, given.depth, known_kinds(given.kinds, KINDS), given.columns, plausible)
+    plausible = {c: known_kinds(names) for c, names in section.plausible.items()}
+    return StressSpec(section.budget, section.depth, known_kinds(section.kinds, KINDS), section.columns, plausible)
 
 
 def to_sections(case: Case, folder: Path) -> dict[str, dict[str, Any]]:

@@ -23,21 +23,21 @@ def files_of(path: Path) -> tuple[Path, ...]:
     """
     path = Path(path)
     if path.exists() or not glob.has_magic(str(path)):
-        found = [path]
+        files = [path]
     else:
-        found = [Path(p) for p in sorted(glob.glob(str(path), recursive=True)) if not Path(p).is_dir()]
-        if not found:
+        files = [Path(p) for p in sorted(glob.glob(str(path), recursive=True)) if not Path(p).is_dir()]
+        if not files:
             raise DataError(
                 f"no file matches {path.name!r}",
                 got=f"0 files in {path.parent}",
                 expected="at least one",
                 todo="check `path` in the case file; it is beside the case file",
             )
-    for file in found:
+    for file in files:
         if (lake := lakes.within_lake(file)) is not None:
             raise DataError(
                 f"{file.name!r} is a part of the {lakes.NAMES[str(lakes.lake_of(lake))]} table {lake.name!r}",
-                got=f"{many(len(found), 'file')} of it, or more",
+                got=f"{many(len(files), 'file')} of it, or more",
                 expected="the folder of the table: its files hold deleted rows too, and not which are deleted",
                 todo=f"name the folder: path = {lake.name!r}",
             )
@@ -62,7 +62,7 @@ def files_of(path: Path) -> tuple[Path, ...]:
                 expected=f"a table: {in_words()}",
                 todo=f"for a folder of files, write a glob: {file.name}/*.parquet" if file.is_dir() else "name a file",
             )
-    return tuple(found)
+    return tuple(files)
 
 
 def sha256_of(path: Path) -> str:

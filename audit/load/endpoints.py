@@ -26,31 +26,31 @@ def read(table: Any, folder: Path) -> EndpointSpec:
     return from_section(schema.read(at, EndpointSection), at, folder)
 
 
-def from_section(given: EndpointSection, at: Reader, folder: Path) -> EndpointSpec:
+def from_section(section: EndpointSection, at: Reader, folder: Path) -> EndpointSpec:
     """The section as it was read by `at`, for what a refusal shows. Raises CaseError."""
-    check_address(given.url, PROTOCOLS[given.protocol].schemes, given.plain_text, at.where)
+    check_address(section.url, PROTOCOLS[section.protocol].schemes, section.plain_text, at.where)
     return EndpointSpec(
-        url=given.url,
-        protocol=given.protocol,
-        send_to=given.send_to,
-        output=given.output,
-        decision=given.decision,
-        columns=given.columns,
-        inputs=given.inputs,
-        batch=int(given.batch),
-        timeout=given.timeout,
-        retries=int(given.retries),
-        ca=None if given.ca is None else resolve_path(folder, given.ca),
-        token_env=given.token_env,
-        token_header=given.token_header,
-        plain_text=given.plain_text,
-        request=_template(given, at),
-        answers=None if given.answers is None else resolve_path(folder, given.answers),
+        url=section.url,
+        protocol=section.protocol,
+        send_to=section.send_to,
+        output=section.output,
+        decision=section.decision,
+        columns=section.columns,
+        inputs=section.inputs,
+        batch=int(section.batch),
+        timeout=section.timeout,
+        retries=int(section.retries),
+        ca=None if section.ca is None else resolve_path(folder, section.ca),
+        token_env=section.token_env,
+        token_header=section.token_header,
+        plain_text=section.plain_text,
+        request=_template(section, at),
+        answers=None if section.answers is None else resolve_path(folder, section.answers),
     )
 
 
-def _template(given: EndpointSection, at: Reader) -> str | None:
-    request, protocol = given.request, given.protocol
+def _template(section: EndpointSection, at: Reader) -> str | None:
+    request, protocol = section.request, section.protocol
     if (request is not None) != PROTOCOLS[protocol].template:
         raise CaseError(
             f"{at.where} has a `request` for protocol {protocol}" if request is not None
@@ -62,12 +62,12 @@ def _template(given: EndpointSection, at: Reader) -> str | None:
         )  # fmt: skip
     if request is None:
         return None
-    found = sorted(set(_texts(request)) & set(PLACES))
-    if not set(PEOPLE) & set(found):
+    placeholders = sorted(set(_texts(request)) & set(PLACES))
+    if not set(PEOPLE) & set(placeholders):
         raise at.wrong("request", 'a template that holds "$rows", "$values" or "$row" where the people go')
-    if "$row" in found and given.batch != 1:
+    if "$row" in placeholders and section.batch != 1:
         raise at.wrong("request", "batch = 1 beside it, since $row is one person")
-    if given.output is None and given.decision is None:
+    if section.output is None and section.decision is None:
         raise CaseError(
             f"{at.where} does not say where the answers stand",
             got="neither `output` nor `decision`",
@@ -99,20 +99,20 @@ def to_table(spec: EndpointSpec, folder: Path) -> dict[str, Any]:
     return out if spec.request is None else out | {"request": json.loads(spec.request)}
 
 
-def registry_of(path: str, given: RegistrySection, folder: Path) -> RegistrySpec:
+def registry_of(path: str, section: RegistrySection, folder: Path) -> RegistrySpec:
     """`path = "mlflow:..."`, with registry = { uri, ca, plain_text } beside it. Raises CaseError."""
-    found = _REGISTRY.fullmatch(path)
-    if not found:
+    match = _REGISTRY.fullmatch(path)
+    if not match:
         raise CaseError(
             "`path` in [model] names no model of a registry",
             got=repr(path),
             expected='"mlflow:NAME@ALIAS" or "mlflow:NAME/VERSION", such as "mlflow:credit@champion"',
             todo="an alias or the number of a version says which of the model's versions is meant",
         )
-    if given.uri is not None:
-        check_address(given.uri, WEB, given.plain_text, "`registry` under [model]")
-    ca = None if given.ca is None else resolve_path(folder, given.ca)
-    return RegistrySpec(path, found[1], found[2], found[3], given.uri, ca, given.plain_text)
+    if section.uri is not None:
+        check_address(section.uri, WEB, section.plain_text, "`registry` under [model]")
+    ca = None if section.ca is None else resolve_path(folder, section.ca)
+    return RegistrySpec(path, match[1], match[2], match[3], section.uri, ca, section.plain_text)
 
 
 def registry_to_table(spec: RegistrySpec, folder: Path) -> dict[str, Any] | None:

@@ -15,22 +15,22 @@ FRAME = "(a DataFrame of a notebook)"
 """What is written as the table of a Spark DataFrame that was handed over; no engine can find it again."""
 
 
-def from_section(given: DataSection) -> SparkSpec | None:
+def from_section(section: DataSection) -> SparkSpec | None:
     """What a case says of Spark. Raises CaseError where its keys contradict each other."""
-    if given.engine != SPARK:
-        for key, value in (("table", given.table), ("spark", given.spark)):
+    if section.engine != SPARK:
+        for key, value in (("table", section.table), ("spark", section.spark)):
             if value is not None:
                 raise CaseError(
                     f'`{key}` under [data] is for engine = "spark"',
-                    got=f"engine = {given.engine!r}" if given.engine else "no engine",
+                    got=f"engine = {section.engine!r}" if section.engine else "no engine",
                     expected='engine = "spark" beside it',
                     todo=f'add engine = "spark", or take `{key}` out',
                 )
         return None
-    cluster = given.spark or SparkSection()
-    url = given.path if given.path is not None and "://" in given.path else None
-    spark = SparkSpec(given.table, url, cluster.format, cluster.remote, cluster.master, cluster.floor, cluster.sample)
-    _agree(spark, given.path)
+    cluster = section.spark or SparkSection()
+    url = section.path if section.path is not None and "://" in section.path else None
+    spark = SparkSpec(section.table, url, cluster.format, cluster.remote, cluster.master, cluster.floor, cluster.sample)
+    _agree(spark, section.path)
     return spark
 
 
@@ -65,13 +65,13 @@ def _agree(spark: SparkSpec, path: str | None) -> None:
         )
 
 
-def place(given: DataSection, at: Reader, folder: Path, spark: SparkSpec | None) -> Path:
+def place(section: DataSection, at: Reader, folder: Path, spark: SparkSpec | None) -> Path:
     """The path of the data; of a table in Spark a name for people, which no file has. at: of [data]."""
     if spark is not None and spark.table is not None:
         return Path(f"spark:{spark.table}")
-    if given.path is None:
+    if section.path is None:
         raise at.missing("path")
-    return Path(given.path) if spark is not None and spark.url is not None else resolve_path(folder, given.path)
+    return Path(section.path) if spark is not None and spark.url is not None else resolve_path(folder, section.path)
 
 
 def to_table(data: DataSpec, folder: Path) -> dict[str, Any]:

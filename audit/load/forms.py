@@ -25,9 +25,9 @@ ENDING = ".toml"
 NAME = 40
 
 
-def about(given: About) -> dict[str, str]:
+def about(section: About) -> dict[str, str]:
     """What [case] says of the system, by key, in the order of `ABOUT`."""
-    return {key: " ".join(text.split()) for key in ABOUT if (text := getattr(given, key)) is not None}
+    return {key: " ".join(text.split()) for key in ABOUT if (text := getattr(section, key)) is not None}
 
 
 def stated(case: Case) -> dict[str, str]:

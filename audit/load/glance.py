@@ -49,8 +49,8 @@ class Glance:
 
     def values(self, column: str | None) -> list[str]:
         """Names of a column's values; none for a column that is not there."""
-        found = self.columns.get(column or "")
-        return [] if found is None else list(found.values)
+        entry = self.columns.get(column or "")
+        return [] if entry is None else list(entry.values)
 
 
 def glance(path: Path) -> Glance:

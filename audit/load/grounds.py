@@ -155,12 +155,12 @@ def indicators(columns: Iterable[Column], alone: Mapping[str, Any]) -> dict[str,
 
     alone: name -> the column as 0/1 numbers (n,), asked only for candidates.
     """
-    found: dict[str, list[str]] = {}
+    members: dict[str, list[str]] = {}
     for column in columns:
         if (what := member_of(column)) is not None:
-            found.setdefault(what, []).append(column.name)
+            members.setdefault(what, []).append(column.name)
     out = {}
-    for what, names in found.items():
+    for what, names in members.items():
         if len(names) < 2:
             continue
         total = sum(alone[n].astype("float64").fillna(0) for n in names)

@@ -120,13 +120,13 @@ def without_repeats(name: str, content: bytes, delimiter: str) -> tuple[bytes, l
     first = names[0].encode()
     begins = re.compile(rb"(?<=[\r\n])[ \t\"]*" + (re.escape(first) if first.isascii() else b"") + rb"[^\r\n]*")
     low, kept, places, at = content.lower(), [], [], 0
-    for found in begins.finditer(low, end.start()) if not first.isascii() or low.find(first, end.end()) >= 0 else ():
-        if _alike(content[found.start() : found.end()], delimiter) != names:
+    for match in begins.finditer(low, end.start()) if not first.isascii() or low.find(first, end.end()) >= 0 else ():
+        if _alike(content[match.start() : match.end()], delimiter) != names:
             continue
-        after = _LINE.match(content, found.end())
-        kept.append(content[at : found.start()])
-        places.append(1 + len(_LINE.findall(content[: found.start()])))
-        at = after.end() if after else found.end()
+        after = _LINE.match(content, match.end())
+        kept.append(content[at : match.start()])
+        places.append(1 + len(_LINE.findall(content[: match.start()])))
+        at = after.end() if after else match.end()
     if not places:
         return content, []
     shown = ", ".join(f"{p:,}" for p in places[:5]) + (f" and {len(places) - 5:,} more" if len(places) > 5 else "")

@@ -43,9 +43,9 @@ def _typed(name: str, column: pa.ChunkedArray, delimiter: str, notes: list[str],
     if column.null_count == len(column):
         return column.cast(pa.float64())
     head = column.slice(0, 2000).drop_null()
-    found = set(head.unique().to_pylist()) - set(MARKERS) if len(head) else set()
-    if found and not any(_looks_numeric(v) for v in found):
-        return _true_false(column) if found <= _TRUE | _FALSE else column
+    values = set(head.unique().to_pylist()) - set(MARKERS) if len(head) else set()
+    if values and not any(_looks_numeric(v) for v in values):
+        return _true_false(column) if values <= _TRUE | _FALSE else column
     if pc.any(pc.match_substring_regex(column, _HEX)).as_py():
         return column  # 0x1F is a name
     plain = _numbers(column)
@@ -55,17 +55,17 @@ def _typed(name: str, column: pa.ChunkedArray, delimiter: str, notes: list[str],
 
 
 def _padded(
-    name: str, column: pa.ChunkedArray, found: pa.ChunkedArray, notes: list[str], named: bool
+    name: str, column: pa.ChunkedArray, numbers: pa.ChunkedArray, notes: list[str], named: bool
 ) -> pa.ChunkedArray:
     """The numbers that were found in a column, or, where zeros in front may name something, what is written there."""
-    if pa.types.is_string(found.type) or not pc.any(pc.match_substring_regex(column, _PADDED)).as_py():
-        return found
+    if pa.types.is_string(numbers.type) or not pc.any(pc.match_substring_regex(column, _PADDED)).as_py():
+        return numbers
     if named:
         notes.append(f"Column {name!r} is read as text: some of its numbers have zeros in front (as in 007).")
-        return pc.if_else(pc.is_valid(found), pc.utf8_trim_whitespace(column), pa.scalar(None, pa.string()))
-    kind = "whole numbers" if pa.types.is_integer(found.type) else "numbers"
+        return pc.if_else(pc.is_valid(numbers), pc.utf8_trim_whitespace(column), pa.scalar(None, pa.string()))
+    kind = "whole numbers" if pa.types.is_integer(numbers.type) else "numbers"
     notes.append(f"Column {name!r} is read as {kind}; zeros in front (as in 007) are not kept.")
-    return found
+    return numbers
 
 
 def _marked_numbers(name: str, column: pa.ChunkedArray, delimiter: str, notes: list[str]) -> pa.ChunkedArray:

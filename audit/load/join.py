@@ -50,9 +50,9 @@ def join_sensitive(case: Case, frame: pd.DataFrame, side: tuple[str, ...]) -> tu
             todo="name its columns in `sensitive`, or remove `sensitive_path`",
         )
     table = read_noted(data.sensitive_path, [key, *wanted], named=tuple(named_columns(case, ())))
-    keys, theirs, said = _alike(frame[key], table.frame[key], data.path.name, name)
+    keys, theirs, remarks = _alike(frame[key], table.frame[key], data.path.name, name)
     people = with_columns(table.frame, {key: theirs})
-    notes = [*table.notes, *said]
+    notes = [*table.notes, *remarks]
     nameless = int(people[key].isna().sum())
     people = people[people[key].notna()].drop_duplicates(ignore_index=True)
     again = people[key].duplicated(keep=False)
@@ -68,26 +68,26 @@ def join_sensitive(case: Case, frame: pd.DataFrame, side: tuple[str, ...]) -> tu
         )
     people = people[~again].set_index(key)
     place = pd.Index(people.index).get_indexer(pd.Index(keys))
-    found = (place >= 0) & keys.notna().to_numpy()
-    if not found.any():
+    matched = (place >= 0) & keys.notna().to_numpy()
+    if not matched.any():
         raise DataError(
             f"no id of {data.path.name!r} is in the side table {name!r}",
             got=f"{key} such as {_some(keys)}",
             expected=f"{key} such as {_some(people.index.to_series())}",
             todo="write the ids alike in both tables",
         )
-    if not found.all():
+    if not matched.all():
         notes.append(
-            f"{int((~found).sum()):,} of {many(len(frame), 'row')} {are(int((~found).sum()), 'has', 'have')} no "
-            f"match in {name}; {are(int((~found).sum()), 'its group is', 'their groups are')} unknown."
+            f"{int((~matched).sum()):,} of {many(len(frame), 'row')} {are(int((~matched).sum()), 'has', 'have')} no "
+            f"match in {name}; {are(int((~matched).sum()), 'its group is', 'their groups are')} unknown."
         )
-    unused = len(people) - len(np.unique(place[found]))
+    unused = len(people) - len(np.unique(place[matched]))
     if unused:
         notes.append(
             f"{name}: {many(unused, 'id')} {are(unused)} not in the data and {are(unused, 'was', 'were')} not used."
         )
-    joined = people.iloc[np.where(found, place, 0)].reset_index(drop=True)
-    added = {c: joined[c].where(found) for c in wanted}
+    joined = people.iloc[np.where(matched, place, 0)].reset_index(drop=True)
+    added = {c: joined[c].where(matched) for c in wanted}
     return with_columns(frame, added), notes
 
 

@@ -46,13 +46,13 @@ def read(path: Path, columns: Sequence[str]) -> pa.Table:
         raise too_large(path.name, size)
     if rows * max(1, len(columns)) > limits.MAX_CELLS:
         raise columnar.too_many_values(path.name, rows, len(columns))
-    found = table.read(columns)
-    if not found.num_rows:
+    data = table.read(columns)
+    if not data.num_rows:
         raise DataError(
             f"the table {path.name!r} has no rows", got=f"{many(len(columns), 'column')}, 0 rows",
             expected="at least one row", todo="check the table; rows that were deleted are not read",
         )  # fmt: skip
-    return found
+    return data
 
 
 def said_of(path: Path) -> Mapping[str, str] | None:
@@ -101,12 +101,12 @@ class _Iceberg:
                 _inside(path, manifest.manifest_path)
 
     def files(self) -> list[Path]:
-        found = []
+        files = []
         for task in self.table.scan().plan_files():
             for gone in task.delete_files:
                 _inside(self.path, gone.file_path)
-            found.append(_inside(self.path, task.file.file_path))
-        return found
+            files.append(_inside(self.path, task.file.file_path))
+        return files
 
     def schema(self) -> pa.Schema:
         return self.convert(self.table.schema(), include_field_ids=False)
@@ -134,8 +134,8 @@ class _Guarded:
         return self._tried(self.table.schema)
 
     def files(self) -> list[Path]:
-        found: list[Path] = self._tried(self.table.files)
-        return found
+        files: list[Path] = self._tried(self.table.files)
+        return files
 
     def read(self, columns: Sequence[str]) -> pa.Table:
         return self._tried(lambda: self.table.read(columns))
@@ -183,8 +183,8 @@ def _newest(path: Path) -> Path:
     known = sorted(path.glob("metadata/*.metadata.json"))
     hint = path / "metadata" / "version-hint.text"
     if hint.is_file():
-        said = hint.read_text(errors="replace").strip()
-        if len(named := [f for f in known if f.name in (f"v{said}.metadata.json", f"{said}.metadata.json", said)]) == 1:
+        tag = hint.read_text(errors="replace").strip()
+        if len(named := [f for f in known if f.name in (f"v{tag}.metadata.json", f"{tag}.metadata.json", tag)]) == 1:
             return named[0]
     numbers = {f: int(next(g for g in m.groups() if g)) for f in known if (m := _NUMBER.match(f.name))}
     newest = [f for f, n in numbers.items() if n == max(numbers.values())]

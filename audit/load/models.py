@@ -29,9 +29,9 @@ def read(at: Reader, folder: Path) -> ModelSpec:
     return from_section(schema.read(at, ModelSection), at, folder)
 
 
-def from_section(given: ModelSection, at: Reader, folder: Path) -> ModelSpec:
+def from_section(section: ModelSection, at: Reader, folder: Path) -> ModelSpec:
     """The section as it was read by `at`, for what a refusal shows. Raises CaseError."""
-    if given.outcomes:
+    if section.outcomes:
         return ModelSpec("decision", outcomes=True)
     kinds = [k for k in KINDS if k in at.table]
     if len(kinds) != 1:
@@ -45,13 +45,13 @@ def from_section(given: ModelSection, at: Reader, folder: Path) -> ModelSpec:
         )
     kind = kinds[0]
     served = None
-    if given.endpoint is not None:
-        served = endpoints.from_section(given.endpoint, Reader(at.section("endpoint"), ENDPOINT, at.error), folder)
+    if section.endpoint is not None:
+        served = endpoints.from_section(section.endpoint, Reader(at.section("endpoint"), ENDPOINT, at.error), folder)
     value = served.url if served is not None else str(at.table[kind])
-    if given.threshold is not None and kind == "decision":
+    if section.threshold is not None and kind == "decision":
         raise CaseError(
             "[model] has a threshold for decisions that are already made",
-            got=f"decision = {value!r} and threshold = {brief(given.threshold)}",
+            got=f"decision = {value!r} and threshold = {brief(section.threshold)}",
             expected="a threshold only with path, endpoint or score",
             todo="remove `threshold`, or name the column of scores as `score`",
         )
@@ -63,11 +63,11 @@ def from_section(given: ModelSection, at: Reader, folder: Path) -> ModelSpec:
                 expected=f"`{key}` only with path",
                 todo=f"remove `{key}`",
             )
-    _other(given.python, given.load, given.consent)
+    _other(section.python, section.load, section.consent)
     registry = None
     if kind == "path" and value.startswith("mlflow:"):
-        registry = endpoints.registry_of(value, given.registry or RegistrySection(), folder)
-    elif given.registry is not None:
+        registry = endpoints.registry_of(value, section.registry or RegistrySection(), folder)
+    elif section.registry is not None:
         raise CaseError(
             "[model] has `registry`, and its path is a file",
             got=f"path = {value!r}",
@@ -79,14 +79,14 @@ def from_section(given: ModelSection, at: Reader, folder: Path) -> ModelSpec:
         path=resolve_path(folder, value) if kind == "path" and registry is None else None,
         column=value if kind in ("decision", "score") else None,
         endpoint=served,
-        threshold=0.5 if given.threshold is None else given.threshold,
-        threshold_given=given.threshold is not None,
-        link=given.link,
-        classes=_classes(given.classes),
-        python=None if given.python is None else resolve_path(folder, given.python),
-        load=given.load,
-        consent=given.consent,
-        origin=given.origin,
+        threshold=0.5 if section.threshold is None else section.threshold,
+        threshold_given=section.threshold is not None,
+        link=section.link,
+        classes=_classes(section.classes),
+        python=None if section.python is None else resolve_path(folder, section.python),
+        load=section.load,
+        consent=section.consent,
+        origin=section.origin,
         registry=registry,
     )
 
@@ -94,10 +94,10 @@ def from_section(given: ModelSection, at: Reader, folder: Path) -> ModelSpec:
 def _other(python: str | None, load: str | None, consent: str | None) -> None:
     """Keys of a model in its own environment go together. Raises CaseError."""
     if (python is None) != (load is None):
-        given, absent = ("python", "load") if load is None else ("load", "python")
+        present, absent = ("python", "load") if load is None else ("load", "python")
         raise CaseError(
-            f"[model] has `{given}` without `{absent}`",
-            got=f"{given} = {python or load!r}",
+            f"[model] has `{present}` without `{absent}`",
+            got=f"{present} = {python or load!r}",
             expected="both: the interpreter that the model was made with, and how it is loaded there",
             todo='add for example load = "joblib"' if load is None else 'add for example python = "../venv/bin/python"',
         )
@@ -124,8 +124,8 @@ def _other(python: str | None, load: str | None, consent: str | None) -> None:
         )
 
 
-def _classes(given: Mapping[str, Any]) -> dict[str, str]:
-    out = {k: name_of(v) for k, v in given.items()}
+def _classes(classes: Mapping[str, Any]) -> dict[str, str]:
+    out = {k: name_of(v) for k, v in classes.items()}
     if out and (len(out) < 2 or len(set(out.values())) < len(out)):
         raise CaseError(
             "`classes` under [model] does not give each class a name of its own",

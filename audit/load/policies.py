@@ -96,24 +96,24 @@ def load_policy(path: Path | None = None) -> Policy:
     """The policy in `path`, or the one that ships. Raises PolicyError where it cannot be used."""
     file = DEFAULT if path is None else Path(path)
     document, content = parse(file, PolicyError, "policy")
-    given = read(Reader(document, "the policy", PolicyError), PolicyFile)
-    if not given.norm:
+    policy_file = read(Reader(document, "the policy", PolicyError), PolicyFile)
+    if not policy_file.norm:
         raise PolicyError(
             "the policy has no norm",
             got=f"{file.name} without [[norm]]",
             expected="at least one [[norm]]",
             todo="add one, or leave [policy] out of the case file to use the norms that ship",
         )
-    norms = tuple(_norm(norm, n) for n, norm in enumerate(given.norm, start=1))
-    loop = LoopRules(**structs.asdict(given.loop))
+    norms = tuple(_norm(norm, n) for n, norm in enumerate(policy_file.norm, start=1))
+    loop = LoopRules(**structs.asdict(policy_file.loop))
     loop = replace(loop, approvers=tuple(fingerprint(v) for v in loop.approvers))
     source = None if path is None else file.resolve()
-    return Policy(given.version, norms, hashlib.sha256(content).hexdigest(), source, loop)
+    return Policy(policy_file.version, norms, hashlib.sha256(content).hexdigest(), source, loop)
 
 
-def _norm(given: NormSection, number: int) -> Norm:
-    limit, kind = given.limit, given.kind
-    promote = limit if given.promote is None else given.promote
+def _norm(norm: NormSection, number: int) -> Norm:
+    limit, kind = norm.limit, norm.kind
+    promote = limit if norm.promote is None else norm.promote
     if (promote > limit) if kind == "difference" else (promote < limit):
         raise PolicyError(
             f"norm {number} of the policy promotes what it would itself trigger on",
@@ -121,11 +121,11 @@ def _norm(given: NormSection, number: int) -> Norm:
             expected=f"promote at or {'under' if kind == 'difference' else 'over'} limit for a {kind}",
             todo="make `promote` the stricter of the two",
         )
-    if not 0 < given.alpha < 1:
+    if not 0 < norm.alpha < 1:
         raise PolicyError(
             f"norm {number} of the policy has an alpha that decides nothing",
-            got=f"alpha = {brief(given.alpha)}",
+            got=f"alpha = {brief(norm.alpha)}",
             expected="a number between 0 and 1, such as 0.05",
             todo="correct `alpha`",
         )
-    return Norm(given.metric, kind, given.attribute, limit, promote, given.alpha)
+    return Norm(norm.metric, kind, norm.attribute, limit, promote, norm.alpha)

@@ -10,9 +10,9 @@ from audit.load.written import PopulationSection
 from audit.numbers import brief, many
 
 
-def from_section(given: PopulationSection) -> Population:
+def from_section(section: PopulationSection) -> Population:
     """[population] as written."""
-    return Population(given.shares, given.source)
+    return Population(section.shares, section.source)
 
 
 def check(population: Population, sensitive: tuple[str, ...]) -> None:

@@ -191,11 +191,11 @@ def propose_roles(frame: pd.DataFrame) -> Roles:
     split = roles.pick("split", _rank_split)
     weight = roles.pick("weight", _rank_weight)
     identity = roles.pick("id", _rank_id)
-    made = _indicators(frame, seen, taken)
-    taken.update(n for names in made.values() for n in names)
-    sensitive, possible = _sensitive_ones(roles.free(), made)
+    one_hot = _indicators(frame, seen, taken)
+    taken.update(n for names in one_hot.values() for n in names)
+    sensitive, possible = _sensitive_ones(roles.free(), one_hot)
     reasons.update({f"sensitive:{c.name}": why for c, why in (*sensitive, *possible)})
-    reasons.update({f"sensitive:{a}": f"{', '.join(n)} say 0 or 1 each; a person has one" for a, n in made.items()})
+    reasons.update({f"sensitive:{a}": f"{', '.join(n)} say 0 or 1 each; a person has one" for a, n in one_hot.items()})
     taken.update(c.name for c, _ in (*sensitive, *possible))
     decision = roles.pick("decision", _rank_decision)
     score = roles.pick("score", _rank_score)
@@ -215,7 +215,7 @@ def propose_roles(frame: pd.DataFrame) -> Roles:
         label=_name(label),
         positive=positive,
         favourable=favourable,
-        sensitive=(*made, *(c.name for c, _ in sensitive))[:MOST_SENSITIVE],
+        sensitive=(*one_hot, *(c.name for c, _ in sensitive))[:MOST_SENSITIVE],
         possible=tuple(c.name for c, _ in possible),
         bins=_bins(frame, [c for c, _ in sensitive]),
         id=_name(identity),
@@ -227,7 +227,7 @@ def propose_roles(frame: pd.DataFrame) -> Roles:
         decision=_name(decision),
         score=_name(score),
         cluster=_name(cluster),
-        indicators=made,
+        indicators=one_hot,
         reasons=reasons,
         asked=asked,
         examples={c.name: c.values[:3] for c in seen if c.name in taken},
@@ -259,10 +259,10 @@ def _indicators(frame: pd.DataFrame, seen: Sequence[Seen], taken: set[str]) -> d
         for c in free
         if member_of(c) is not None
     }
-    found = indicators(free, numbers)
+    one_hot = indicators(free, numbers)
     names = {c.name for c in seen}
     out = {}
-    for what, columns in found.items():
+    for what, columns in one_hot.items():
         if what not in whole:
             short = what.split(" or ")[0]
             out[short if short not in names else f"{short}_of_indicators"] = columns
@@ -300,7 +300,7 @@ def _exact(column: Seen, words: Iterable[str]) -> bool:
 Candidates = list[tuple[Seen, str]]
 
 
-def _sensitive_ones(free: Iterable[Seen], made: Iterable[str]) -> tuple[Candidates, Candidates]:
+def _sensitive_ones(free: Iterable[Seen], one_hot: Iterable[str]) -> tuple[Candidates, Candidates]:
     """The columns to begin with, and others. One column a ground, and few enough groups to count intersections."""
     sure: Candidates = []
     rest: Candidates = []
@@ -311,13 +311,13 @@ def _sensitive_ones(free: Iterable[Seen], made: Iterable[str]) -> tuple[Candidat
         if ground is None:
             continue
         what, why = ground
-        if any(what.startswith(m.removesuffix("_of_indicators")) for m in made):
+        if any(what.startswith(m.removesuffix("_of_indicators")) for m in one_hot):
             continue
         asked_as = apart_from(column, what)
         grounds[asked_as] = grounds.get(asked_as, 0) + 1
         (sure if grounds[asked_as] == 1 and what in SENSITIVE else rest).append((column, why))
     order = {what: n for n, what in enumerate(SENSITIVE)}
-    sure.sort(key=lambda found: order[ground_of(found[0])[0]])  # type: ignore[index]
+    sure.sort(key=lambda pair: order[ground_of(pair[0])[0]])  # type: ignore[index]
     chosen: Candidates = []
     groups = 1
     for column, why in sure:
@@ -327,7 +327,7 @@ def _sensitive_ones(free: Iterable[Seen], made: Iterable[str]) -> tuple[Candidat
             chosen.append((column, why))
         else:
             rest.append((column, why))
-    return chosen, sorted(rest, key=lambda found: found[0].place)
+    return chosen, sorted(rest, key=lambda pair: pair[0].place)
 
 
 def _rank_split(c: Seen) -> tuple[float, str]:
@@ -420,5 +420,5 @@ def _rank_time(c: Seen) -> tuple[float, str]:
 
 def _first(values: Iterable[str], known: Iterable[str]) -> str | None:
     listed = tuple(known)
-    found = sorted((listed.index(plain(v)), v) for v in values if plain(v) in listed)
-    return found[0][1] if found else None
+    ranked = sorted((listed.index(plain(v)), v) for v in values if plain(v) in listed)
+    return ranked[0][1] if ranked else None

@@ -68,9 +68,9 @@ class Reader:
 
 def reader_of(kind: str) -> Reader:
     """What reads files of this kind."""
-    found: Any = globals()[KINDS[kind].reader]
-    assert isinstance(found, Reader)
-    return found
+    reader: Any = globals()[KINDS[kind].reader]
+    assert isinstance(reader, Reader)
+    return reader
 
 
 def kind_of(file: Path) -> str:
@@ -155,8 +155,8 @@ def _sheets(files: Sequence[Path], columns: Select, asked: Asked) -> Parts:
     parts: list[pa.Table] = []
     notes: list[str] = []
     for file in files:
-        sheet, names, said = workbook.texts(file, asked.read)
-        notes += said
+        sheet, names, remarks = workbook.texts(file, asked.read)
+        notes += remarks
         if not parts:
             first, wanted = names, chosen(names, columns)
         else:
@@ -200,8 +200,8 @@ def _delimited(files: Sequence[Path], columns: Select, asked: Asked) -> Parts:
             f"The first line of {files[0].name} was read as column names ({', '.join(named[:3])}, ...): if it is a "
             "row of data, say header = false under [data], or add a header above it."
         )
-    typed, said = infer(pa.concat_tables(parts), delimiter, _names(names, named))
-    return typed, named, (*notes, *said)
+    typed, remarks = infer(pa.concat_tables(parts), delimiter, _names(names, named))
+    return typed, named, (*notes, *remarks)
 
 
 def _nameless(file: Path, header: Sequence[str], column: pa.ChunkedArray) -> list[str]:
@@ -228,10 +228,10 @@ def _columnar(
     parts, notes = [], []
     left: set[str] = set()
     for file in files:
-        table, dropped, said = columnar.plain(file.name, read(file, wanted), packed)
+        table, dropped, remarks = columnar.plain(file.name, read(file, wanted), packed)
         left |= set(dropped)
         parts.append(table)
-        notes += [n for n in said if n not in notes]
+        notes += [n for n in remarks if n not in notes]
     if columns is not None and left and not callable(columns):
         raise DataError(
             f"the column {sorted(left)[0]!r} holds lists or raw bytes",

@@ -11,15 +11,15 @@ from audit.load.toml import Reader
 from audit.load.written import RecourseSection
 
 
-def from_section(given: RecourseSection) -> Recourse:
+def from_section(section: RecourseSection) -> Recourse:
     """The table's content. Raises CaseError for a column that is not actionable, or that is changed in two ways."""
-    actionable = given.actionable
+    actionable = section.actionable
     for where in ("ranges", "direction"):
-        for column in getattr(given, where):
+        for column in getattr(section, where):
             if column not in actionable:
                 raise _unknown(where, column, actionable, "`actionable`")
-    texts = {c: tuple(dict.fromkeys(v)) for c, v in given.ranges.items() if isinstance(v[0], str)}
-    for column, direction in given.direction.items():
+    texts = {c: tuple(dict.fromkeys(v)) for c, v in section.ranges.items() if isinstance(v[0], str)}
+    for column, direction in section.direction.items():
         if column in texts:
             raise CaseError(
                 f"{column!r} in [recourse] has a direction and a list of texts",
@@ -27,24 +27,24 @@ def from_section(given: RecourseSection) -> Recourse:
                 expected="a direction for a column of numbers only",
                 todo="remove one of the two",
             )
-    _check_together(given)
-    ranges = {c: (float(v[0]), float(v[1])) for c, v in given.ranges.items() if c not in texts}
-    return Recourse(actionable, ranges, texts, given.direction, given.together)
+    _check_together(section)
+    ranges = {c: (float(v[0]), float(v[1])) for c, v in section.ranges.items() if c not in texts}
+    return Recourse(actionable, ranges, texts, section.direction, section.together)
 
 
-def to_table(given: Recourse) -> dict[str, Any]:
+def to_table(spec: Recourse) -> dict[str, Any]:
     """What `read` reads back, without what is empty."""
-    ranges = {c: list(r) for c, r in given.ranges.items()} | {c: list(v) for c, v in given.values.items()}
+    ranges = {c: list(r) for c, r in spec.ranges.items()} | {c: list(v) for c, v in spec.values.items()}
     table: dict[str, Any] = {
-        "actionable": given.actionable,
-        "ranges": {c: ranges[c] for c in given.actionable if c in ranges},
-        "direction": dict(given.direction),
-        "together": [list(t) for t in given.together],
+        "actionable": spec.actionable,
+        "ranges": {c: ranges[c] for c in spec.actionable if c in ranges},
+        "direction": dict(spec.direction),
+        "together": [list(t) for t in spec.together],
     }
     return {k: v for k, v in table.items() if v}
 
 
-def check(given: Recourse, data: DataSpec) -> None:
+def check(spec: Recourse, data: DataSpec) -> None:
     """Refuse columns that a person cannot change, or that the model may not see. Raises CaseError."""
     never = {
         "the label": (data.label,),
@@ -54,7 +54,7 @@ def check(given: Recourse, data: DataSpec) -> None:
         "sensitive": data.sensitive,
         "excluded": data.exclude,
     }
-    for column in given.actionable:
+    for column in spec.actionable:
         role = next((r for r, columns in never.items() if column in columns), None)
         if role is not None:
             raise CaseError(
@@ -76,12 +76,12 @@ def _unknown(where: str, column: str, known: Sequence[str], of: str) -> CaseErro
     )
 
 
-def _check_together(given: RecourseSection) -> None:
-    at = Reader({"together": [list(t) for t in given.together]}, "[recourse]", CaseError)
+def _check_together(section: RecourseSection) -> None:
+    at = Reader({"together": [list(t) for t in section.together]}, "[recourse]", CaseError)
     taken: set[str] = set()
-    for column in (c for columns in given.together for c in columns):
-        if column not in given.actionable:
-            raise _unknown("together", column, given.actionable, "`actionable`")
+    for column in (c for columns in section.together for c in columns):
+        if column not in section.actionable:
+            raise _unknown("together", column, section.actionable, "`actionable`")
         if column in taken:
             raise at.wrong("together", f"each column once; {column!r} stands twice")
         taken.add(column)

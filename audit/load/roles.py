@@ -144,12 +144,12 @@ def _task(case: Case) -> None:
         )
     if data.task == "classification":
         return
-    given = [
+    excluded = [
         ("positive", data.positive, 'say favourable = "high" or "low" where one direction is good for a person'),
         ("threshold", model.threshold if model.threshold_given else None, "a regression decides nothing; remove it"),
         ("decision", model.column if model.kind == "decision" else None, "name the column of predictions as `score`"),
     ]
-    for role, value, todo in given:
+    for role, value, todo in excluded:
         if value is not None:
             raise CaseError(
                 f'the case has task = "regression" and `{role}`',
@@ -198,8 +198,8 @@ def _one_role_each(case: Case) -> None:
             )
 
 
-def _only_for(what: str, given: Mapping[str, Any], sensitive: tuple[str, ...]) -> None:
-    for column in given:
+def _only_for(what: str, columns: Mapping[str, Any], sensitive: tuple[str, ...]) -> None:
+    for column in columns:
         if column not in sensitive:
             raise CaseError(
                 f"`{what}` names {column!r}, which is not in `sensitive`",

@@ -101,15 +101,15 @@ def load_rows(case: Case, *, everything: bool | None = None, packed: bool = Fals
     check.columns(case, table.columns, side)
     side_hash = None
     if data.sensitive_path is not None:
-        frame, said = join_sensitive(case, frame, side)
+        frame, remarks = join_sensitive(case, frame, side)
         side_hash = sha256_of(data.sensitive_path)
-        notes += said
-    frame, said = with_indicators(data, dated(data, frame))
-    notes += said
-    frame, said = missing_words(case, frame)
-    notes += said
-    frame, said = true_false(case, frame)
-    notes += said
+        notes += remarks
+    frame, remarks = with_indicators(data, dated(data, frame))
+    notes += remarks
+    frame, remarks = missing_words(case, frame)
+    notes += remarks
+    frame, remarks = true_false(case, frame)
+    notes += remarks
     audit, train = _split(case, frame)
     check.rows(case, frame, audit)
     notes += check.remarks(case, frame, audit)
@@ -124,10 +124,10 @@ def _packed(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     kinds: dict[str, pd.Categorical] = {}
     for name in names:
         if isinstance(frame[name].dtype, pd.StringDtype):
-            codes, found = pd.factorize(frame[name], use_na_sentinel=True)
-            if len(found) <= MOST_KINDS:
-                small = np.int8 if len(found) < 2**7 else np.int16
-                kinds[name] = pd.Categorical.from_codes(codes.astype(small), found)
+            codes, uniques = pd.factorize(frame[name], use_na_sentinel=True)
+            if len(uniques) <= MOST_KINDS:
+                small = np.int8 if len(uniques) < 2**7 else np.int16
+                kinds[name] = pd.Categorical.from_codes(codes.astype(small), uniques)
     return with_columns(frame, kinds)
 
 
@@ -229,7 +229,7 @@ def without_missing_words(frame: pd.DataFrame, columns: Sequence[str]) -> pd.Dat
 
 def _words_in(column: pd.Series) -> tuple[npt.NDArray[np.int64], list[str | None], Mask]:
     """(n,) which value each is; the values that are texts; and which of them say that one is missing, then False."""
-    codes, found = pd.factorize(column, use_na_sentinel=True)
-    texts = [v if isinstance(v, str) else None for v in found]
+    codes, uniques = pd.factorize(column, use_na_sentinel=True)
+    texts = [v if isinstance(v, str) else None for v in uniques]
     empty = np.array([v is not None and (not v.strip() or v in _MISSING_WORDS) for v in texts] + [False])
     return codes, texts, empty

@@ -32,8 +32,8 @@ def number(low: float | None = None, high: float | None = None, *, strictly: str
     least, most = -math.inf if low is None else low, math.inf if high is None else high
 
     def read(at: Reader, key: str) -> None:
-        found = at.number(key, low=least, high=most)
-        if strictly and found in (low, high):
+        value = at.number(key, low=least, high=most)
+        if strictly and value in (low, high):
             raise at.wrong(key, strictly)
 
     if strictly:

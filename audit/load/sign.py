@@ -93,8 +93,8 @@ def plain(text: str) -> str:
 def direction(name: str) -> int:
     """+1 where what the name says is good for a person, -1 where it is bad, 0 where it says neither or both, or holds
     a word of which nobody knows here what it does to the others (selected for search, low risk)."""
-    found, whole = _directions(plain(name).split(), BAD, GOOD)
-    return found.pop() if whole and len(found) == 1 else 0
+    signs, whole = _directions(plain(name).split(), BAD, GOOD)
+    return signs.pop() if whole and len(signs) == 1 else 0
 
 
 def speaks(name: str) -> bool:
@@ -109,7 +109,7 @@ def says_bad(name: str) -> bool:
 
 def _directions(words: Sequence[str], bad: re.Pattern[str], good: re.Pattern[str]) -> tuple[set[int], bool]:
     """What the words say, +1 and -1; and whether every one of them is known."""
-    found = set()
+    signs = set()
     known = {place for place, word in enumerate(words) if word in PLAIN | NOT or not word.isalpha() or len(word) == 1}
     pairs = [a + b for a, b in pairwise(words)]
     for place, word in enumerate([*words, *pairs]):
@@ -122,9 +122,9 @@ def _directions(words: Sequence[str], bad: re.Pattern[str], good: re.Pattern[str
         if not paired and not side and (rest := _without_not(word)):
             side = 1 if bad.match(rest) else -1 if good.match(rest) else 0
         if side:
-            found.add(side)
+            signs.add(side)
             known |= {place} if not paired else {place - len(words), place - len(words) + 1}
-    return found, len(known) == len(words)
+    return signs, len(known) == len(words)
 
 
 def _without_not(word: str) -> str:
@@ -167,14 +167,14 @@ def _value_side(value: str) -> int:
     words = plain(value).split()
     if not words or _bare(value) in _TRUE | _FALSE:
         return 0
-    found, whole = _directions(words, _BAD_VALUE, _GOOD_VALUE)
-    return found.pop() if whole and len(found) == 1 else 0
+    signs, whole = _directions(words, _BAD_VALUE, _GOOD_VALUE)
+    return signs.pop() if whole and len(signs) == 1 else 0
 
 
 def _half_known(value: str) -> bool:
     """A value with a word that is good or bad by itself, beside one that may change it (selected for search)."""
-    found, whole = _directions(plain(value).split(), _BAD_VALUE, _GOOD_VALUE)
-    return bool(found) and not whole and _bare(value) not in _TRUE | _FALSE
+    signs, whole = _directions(plain(value).split(), _BAD_VALUE, _GOOD_VALUE)
+    return bool(signs) and not whole and _bare(value) not in _TRUE | _FALSE
 
 
 def _by_words(name: str, values: Sequence[str], side: int, good: list[str], bad: list[str]) -> Sign:

@@ -163,24 +163,24 @@ class AuditOptions:
     purpose: str | None = None
 
 
-def from_options(data: Path, given: AuditOptions, folder: Path) -> str:
+def from_options(data: Path, options: AuditOptions, folder: Path) -> str:
     """The case file that these options make, to lie in `folder`. Nothing is taken that was neither given nor certain.
 
     Raises CaseError where an option is lacking, with the proposals; DataError where the table cannot be read.
     """
-    table = read_noted(data, named=given.sensitive)
+    table = read_noted(data, named=options.sensitive)
     roles = propose_roles(table.frame)
-    _refuse_unknown(given, table.columns)
-    if not given.sensitive:
-        found = " ".join(roles.sensitive) or "COLUMN"
+    _refuse_unknown(options, table.columns)
+    if not options.sensitive:
+        suggested = " ".join(roles.sensitive) or "COLUMN"
         raise CaseError(
             "it is not said whose groups are compared",
             got="no --sensitive",
             expected="one or more columns",
-            todo=f"add --sensitive {found}" if roles.sensitive else "add --sensitive and the names of the columns",
+            todo=f"add --sensitive {suggested}" if roles.sensitive else "add --sensitive and the names of the columns",
         )
-    sources = [s for s in (given.decision, given.score, given.model) if s is not None]
-    if len(sources) > 1 or (not sources and given.label is None):
+    sources = [s for s in (options.decision, options.score, options.model) if s is not None]
+    if len(sources) > 1 or (not sources and options.label is None):
         raise CaseError(
             "it is not said where the decisions come from",
             got="more than one of --decision, --score and --model"
@@ -191,18 +191,18 @@ def from_options(data: Path, given: AuditOptions, folder: Path) -> str:
         )
     sections: dict[str, dict[str, object]] = {
         "case": {
-            "name": given.name or data.name.split(".")[0],
-            "purpose": given.purpose or f"What is decided in {data.name}",
+            "name": options.name or data.name.split(".")[0],
+            "purpose": options.purpose or f"What is decided in {data.name}",
         },
-        "data": _data_section(data, given, folder, table.frame),
-        "model": _model_section(given, folder),
+        "data": _data_section(data, options, folder, table.frame),
+        "model": _model_section(options, folder),
     }
     blocks = [
         "\n".join([f"[{title}]", *(f"{key(k)} = {write(v)}" for k, v in values.items() if v is not None)])
         for title, values in sections.items()
     ]
     note = ""
-    if roles.cluster is not None and given.cluster is None:
+    if roles.cluster is not None and options.cluster is None:
         note = (
             f"# Note: each row is counted as one person. If one value of {roles.cluster!r} is one person "
             f"({roles.reason('cluster')}), add --cluster {roles.cluster}: intervals are too narrow without it.\n"
@@ -210,50 +210,50 @@ def from_options(data: Path, given: AuditOptions, folder: Path) -> str:
     return "# Written by `assay audit` from its options.\n" + note + "\n\n".join(blocks) + "\n"
 
 
-def _refuse_unknown(given: AuditOptions, columns: Sequence[str]) -> None:
+def _refuse_unknown(options: AuditOptions, columns: Sequence[str]) -> None:
     for role in ("label", "decision", "score", "weight", "id", "time", "cluster"):
-        name = getattr(given, role)
+        name = getattr(options, role)
         if name is not None and name not in columns:
             raise CaseError(f"the table has no column {name!r}", got=f"--{role} {name}", expected="one of its columns",
                             todo=nearest(name, columns) + no_header(columns))  # fmt: skip
 
 
-def _data_section(data: Path, given: AuditOptions, folder: Path, frame: pd.DataFrame) -> dict[str, object]:
+def _data_section(data: Path, options: AuditOptions, folder: Path, frame: pd.DataFrame) -> dict[str, object]:
     """[data] as given; what is not given and not certain is asked. Raises CaseError."""
-    values: dict[str, object] = {"path": _from(folder, data.resolve()), "label": given.label}
-    outcome = given.label or given.decision
+    values: dict[str, object] = {"path": _from(folder, data.resolve()), "label": options.label}
+    outcome = options.label or options.decision
     if outcome is not None:
-        values |= _sign(given, outcome, names_of(frame[outcome].value_counts().index[:30]))
-    elif given.favourable is None:
+        values |= _sign(options, outcome, names_of(frame[outcome].value_counts().index[:30]))
+    elif options.favourable is None:
         raise _asked("Is a high score good for the person?", "positive", ("positive", "not positive"))
     else:
-        values |= {"positive": given.positive or "positive", "favourable": given.favourable}
-    values |= {"sensitive": list(given.sensitive)}
-    bins = dict(given.bins)
-    for column in given.sensitive:
+        values |= {"positive": options.positive or "positive", "favourable": options.favourable}
+    values |= {"sensitive": list(options.sensitive)}
+    bins = dict(options.bins)
+    for column in options.sensitive:
         number = column in frame.columns and frame[column].dtype.kind in "iuf"
         if number and column not in bins and frame[column].nunique() > limits.MAX_NUMBERS:
             bins[column] = suggested_bins(frame[column])
     values |= {"bins": {k: list(v) for k, v in bins.items()} or None}
-    values |= {r: getattr(given, r) for r in ("weight", "id", "time", "cluster")}
-    return values | {"exclude": list(given.exclude) or None}
+    values |= {r: getattr(options, r) for r in ("weight", "id", "time", "cluster")}
+    return values | {"exclude": list(options.exclude) or None}
 
 
-def _model_section(given: AuditOptions, folder: Path) -> dict[str, object]:
+def _model_section(options: AuditOptions, folder: Path) -> dict[str, object]:
     """[model] as given: a file, a column, or the outcomes by themselves."""
     model: dict[str, object]
-    if given.model is not None:
-        model = {"path": _from(folder, given.model.resolve())}
-    elif given.decision is not None:
-        model = {"decision": given.decision}
-    elif given.score is not None:
-        model = {"score": given.score}
+    if options.model is not None:
+        model = {"path": _from(folder, options.model.resolve())}
+    elif options.decision is not None:
+        model = {"decision": options.decision}
+    elif options.score is not None:
+        model = {"score": options.score}
     else:
         model = {"outcomes": True}
-    model |= {"threshold": given.threshold, "link": given.link, "classes": _classes(given.classes) or None}
-    if given.python is not None:  # not resolved: an environment's interpreter is a link to the system's
-        model |= {"python": _from(folder, Path(os.path.abspath(given.python)))}
-    return model | {"load": given.load, "consent": given.consent}
+    model |= {"threshold": options.threshold, "link": options.link, "classes": _classes(options.classes) or None}
+    if options.python is not None:  # not resolved: an environment's interpreter is a link to the system's
+        model |= {"python": _from(folder, Path(os.path.abspath(options.python)))}
+    return model | {"load": options.load, "consent": options.consent}
 
 
 def _from(folder: Path, path: Path) -> str:
@@ -276,15 +276,15 @@ def _classes(pairs: Sequence[str]) -> dict[str, str]:
     return out
 
 
-def _sign(given: AuditOptions, outcome: str, values: Sequence[str]) -> dict[str, object]:
+def _sign(options: AuditOptions, outcome: str, values: Sequence[str]) -> dict[str, object]:
     """positive and favourable, as given or certain. Raises CaseError with the question where they are neither."""
     sign = sign_of(outcome, values) if len(values) >= 2 else None
-    if given.positive is None and given.favourable is not None:
-        positive = given.favourable if sign is None or len(values) > 2 else sign.positive
+    if options.positive is None and options.favourable is not None:
+        positive = options.favourable if sign is None or len(values) > 2 else sign.positive
     else:
-        positive = given.positive or (sign.positive if sign else values[0] if values else "1")
-    favourable = given.favourable or (sign.favourable if sign is not None and given.positive is None else None)
-    if favourable is None and given.positive is not None and sign is not None:
+        positive = options.positive or (sign.positive if sign else values[0] if values else "1")
+    favourable = options.favourable or (sign.favourable if sign is not None and options.positive is None else None)
+    if favourable is None and options.positive is not None and sign is not None:
         favourable = sign.favourable
     if favourable is None:
         raise _asked(f"Is {outcome} = {positive} good for the person?", positive, values[:8])

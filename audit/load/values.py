@@ -45,8 +45,8 @@ def names_of(values: Iterable[Any]) -> tuple[str, ...]:
 
 def coded(column: pd.Series) -> tuple[Ints, tuple[str, ...]]:
     """The index of each row's name, -1 where missing, and the names, each once, in order of appearance."""
-    codes, found = pd.factorize(column, use_na_sentinel=True)
-    names = names_of(found)
+    codes, uniques = pd.factorize(column, use_na_sentinel=True)
+    names = names_of(uniques)
     once = tuple(dict.fromkeys(names))
     if len(once) < len(names):
         at = {name: i for i, name in enumerate(once)}
@@ -98,10 +98,10 @@ def band(column: pd.Series, edges: Sequence[float]) -> tuple[Ints, tuple[str, ..
     missing = np.isnan(numbers)
     strange = missing & column.notna().to_numpy()
     if strange.any():
-        found = sorted({name_of(v) for v in column[strange].head(1000)})
+        texts = sorted({name_of(v) for v in column[strange].head(1000)})
         raise DataError(
             f"the column {str(column.name)!r} has bins but also values that are not numbers",
-            got=f"{int(strange.sum())} of {many(len(numbers), 'row')}, such as {', '.join(repr(v) for v in found[:5])}",
+            got=f"{int(strange.sum())} of {many(len(numbers), 'row')}, such as {', '.join(repr(v) for v in texts[:5])}",
             expected="a number or nothing in every row",
             todo=f"correct these values, or take {str(column.name)!r} out of `bins`",
         )

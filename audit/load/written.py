@@ -298,18 +298,18 @@ class PopulationSection(Section, frozen=True, kw_only=True):
 
 
 def _range(at: Reader, key: str) -> None:
-    given = at.table[key]
-    texts = isinstance(given, list) and bool(given) and all(isinstance(v, str) and v for v in given)
+    value = at.table[key]
+    texts = isinstance(value, list) and bool(value) and all(isinstance(v, str) and v for v in value)
     numbers = (
-        isinstance(given, list)
-        and len(given) == 2
-        and all(isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v) for v in given)
-        and given[0] <= given[1]
+        isinstance(value, list)
+        and len(value) == 2
+        and all(isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v) for v in value)
+        and value[0] <= value[1]
     )
     if not texts and not numbers:
         raise CaseError(
             f"the range of {key!r} in [recourse] cannot be used",
-            got=repr(given),
+            got=repr(value),
             expected="two numbers, the smaller first, or a list of texts that a person can change to",
             todo=f"write for example ranges = {{ {key} = [20, 60] }}",
         )

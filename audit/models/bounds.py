@@ -134,9 +134,9 @@ def _index(tree: Any) -> Any:
 
 
 def _sparse(matrix: Any) -> Any:
-    made = type(matrix)((matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape)
-    made.check_format(full_check=True)
-    return made
+    rebuilt = type(matrix)((matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape)
+    rebuilt.check_format(full_check=True)
+    return rebuilt
 
 
 def _curve(curve: Any) -> Any:

@@ -89,12 +89,12 @@ def _run(model: Loaded, frame: Frame) -> dict[str, Any]:
             table, place = _built(model, digest, table, frame)
         if frame.fields["do"] == "scores":
             assert table is not None
-            found = {"scores": np.asarray(model.scores(table, frame.fields["positive"]), dtype=np.float64)}
+            arrays = {"scores": np.asarray(model.scores(table, frame.fields["positive"]), dtype=np.float64)}
         else:
             from audit.models.ops import find
 
-            found = {str(k): np.asarray(v) for k, v in find(frame.fields["op"])(model, table, frame.arrays).items()}
-    return found if place is None else {name: answers[place] for name, answers in found.items()}
+            arrays = {str(k): np.asarray(v) for k, v in find(frame.fields["op"])(model, table, frame.arrays).items()}
+    return arrays if place is None else {name: answers[place] for name, answers in arrays.items()}
 
 
 def _built(model: Loaded, digest: str, sent: Any, frame: Frame) -> tuple[Any, Any]:

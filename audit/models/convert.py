@@ -81,9 +81,9 @@ def convert(
         if info.output == "unknown":
             worker.learn_classes(chosen)
             info = worker.info
-        made = worker.call("convert", chosen, to=form)
+        arrays = worker.call("convert", chosen, to=form)
         versions, sha256 = worker.versions, info.sha256
-    answers = arrays_in(_Conversion, made)
+    answers = arrays_in(_Conversion, arrays)
     content, scores, decided = answers.content, answers.scores, answers.decided
     progress.stage("Comparing both files")
     with tempfile.TemporaryDirectory() as place:
@@ -92,14 +92,14 @@ def convert(
         with Worker(new) as opened:
             there = opened.info
             if info.classes:
-                found = opened.class_scores(chosen)
+                new_scores = opened.class_scores(chosen)
                 own = opened.answer(chosen, there.classes[0]).decided
             else:
-                found, own = opened.scores(chosen, "")[:, None], None
+                new_scores, own = opened.scores(chosen, "")[:, None], None
     if len(there.classes) != len(info.classes) or (there.named and there.classes != info.classes):
         raise _unlike("other classes", ", ".join(there.classes) or "none", ", ".join(info.classes) or "none")
     # A model without probabilities gives 1 and 0 there; the new file may have margins, which are no probabilities.
-    apart = 0.0 if info.output == "decision" else float(np.abs(found - scores).max(initial=0.0))
+    apart = 0.0 if info.output == "decision" else float(np.abs(new_scores - scores).max(initial=0.0))
     if apart > tolerance:
         raise _unlike("other scores", f"up to {brief(apart, 2)} apart", f"at most {brief(tolerance)}")
     if own is not None and len(decided) and not np.array_equal(own, decided):
@@ -142,12 +142,12 @@ def _opened(path: Path, out: Path, frame: pd.DataFrame, features: Sequence[str],
         info = worker.info
         positive = info.classes[-1] if info.classes else ""
         chosen = rows[list(info.features or features or rows.columns)]
-        made = worker.call("to_onnx", chosen, positive=positive)
+        arrays = worker.call("to_onnx", chosen, positive=positive)
         was, before = worker.answer(chosen, positive), _each(worker, chosen, positive)
-    content = np.asarray(made.get("onnx"), dtype=np.uint8).tobytes()
+    content = np.asarray(arrays.get("onnx"), dtype=np.uint8).tobytes()
     if not content:
         raise ModelError(
-            "this model cannot be written as ONNX", got=str(np.asarray(made.get("reason")).reshape(-1)[0]),
+            "this model cannot be written as ONNX", got=str(np.asarray(arrays.get("reason")).reshape(-1)[0]),
             expected="a model whose ONNX file answers alike", todo="audit it as it is: `path` under [model]",
         )  # fmt: skip
     progress.stage("Comparing both files")
@@ -161,14 +161,20 @@ def _opened(path: Path, out: Path, frame: pd.DataFrame, features: Sequence[str],
             ):
                 raise _unlike("other classes", ", ".join(there.classes) or "none", ", ".join(info.classes) or "none")
             answer = there.classes[-1] if there.classes else ""
-            found, after = other.answer(chosen, answer), _each(other, chosen, answer)
+            new_answer, after = other.answer(chosen, answer), _each(other, chosen, answer)
     far = how_far_apart(after, before, info.task)
     tolerance = FORMATS["onnx"].converted or 0.0
     if far > tolerance:
         raise _unlike("other scores", f"up to {brief(far, 2)} apart", f"at most {brief(tolerance)}")
-    if was.decided is not None and found.decided is not None and not np.array_equal(was.decided, found.decided):
+    if (
+        was.decided is not None
+        and new_answer.decided is not None
+        and not np.array_equal(was.decided, new_answer.decided)
+    ):
         raise _unlike(
-            "other decisions", f"{int((was.decided != found.decided).sum())} of {many(len(chosen), 'row')}", "the same"
+            "other decisions",
+            f"{int((was.decided != new_answer.decided).sum())} of {many(len(chosen), 'row')}",
+            "the same",
         )
     decided = np.zeros(0, dtype=np.int64) if was.decided is None else was.decided
     checked = {

@@ -133,8 +133,8 @@ def load(kind: str, content: bytes, allow: Sequence[str]) -> Loaded:
     if row.check:
         _named(row.check)(content)
     build = _named(row.loader)
-    found: Loaded = build(content, allow) if row.types else build(content)
-    return found
+    model: Loaded = build(content, allow) if row.types else build(content)
+    return model
 
 
 def _named(place: str) -> Any:

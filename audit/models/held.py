@@ -76,22 +76,22 @@ class _Job:
 
     def take(self, key: Hashable, start: Callable[[], Held]) -> Held:
         with self.lock:
-            found = self.held.get(key)
-            if found is None or found.child.ended or (not found.users and found.child.worn):
+            held = self.held.get(key)
+            if held is None or held.child.ended or (not held.users and held.child.worn):
                 self._forget([k for k, h in self.held.items() if k == key or not h.users])
-                found = self.held[key] = self.starter.submit(start).result()
-            found.users += 1
-            return found
+                held = self.held[key] = self.starter.submit(start).result()
+            held.users += 1
+            return held
 
-    def give_back(self, found: Held) -> None:
+    def give_back(self, held: Held) -> None:
         with self.lock:
-            found.users -= 1
-            if found.users:
+            held.users -= 1
+            if held.users:
                 return
-            keys = [k for k, h in self.held.items() if h is found]
+            keys = [k for k, h in self.held.items() if h is held]
             if not keys:  # another has taken its place
-                found.end()
-            elif found.child.ended:
+                held.end()
+            elif held.child.ended:
                 self._forget(keys)
 
     def _forget(self, keys: list[Hashable]) -> None:
@@ -140,7 +140,7 @@ def take(key: Hashable | None, start: Callable[[], Held]) -> tuple[Held, Callabl
     """The process of this key, started where there is none, and how to give it back. key: None for one's own."""
     mine = _job.get()
     if mine is None or key is None:
-        found = start()
-        return found, found.end
-    found = mine.take(key, start)
-    return found, lambda: mine.give_back(found)
+        held = start()
+        return held, held.end
+    held = mine.take(key, start)
+    return held, lambda: mine.give_back(held)

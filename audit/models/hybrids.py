@@ -39,12 +39,12 @@ class Base:
     @cached_property
     def digest(self) -> str:
         """The sha256 of columns, types and values, in hex."""
-        found = hashlib.sha256()
+        digest = hashlib.sha256()
         for name in self.frame.columns:
-            found.update(f"{name}\x00{self.frame[name].dtype}\x00".encode())
+            digest.update(f"{name}\x00{self.frame[name].dtype}\x00".encode())
         if len(self.frame.columns):
-            found.update(pd.util.hash_pandas_object(self.frame, index=False).to_numpy().tobytes())
-        return found.hexdigest()
+            digest.update(pd.util.hash_pandas_object(self.frame, index=False).to_numpy().tobytes())
+        return digest.hexdigest()
 
 
 class LazyRows(ABC):
@@ -73,10 +73,10 @@ class LazyRows(ABC):
 
     def digest(self) -> bytes:
         """The sha256 of all that decides what the rows are."""
-        found = hashlib.sha256(self.base.digest.encode())
+        digest = hashlib.sha256(self.base.digest.encode())
         for name, array in self.arrays().items():
-            found.update(f"{name}{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
-        return found.digest()
+            digest.update(f"{name}{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
+        return digest.digest()
 
     def frame(self) -> pd.DataFrame:
         """The rows."""
@@ -207,11 +207,11 @@ def built(blocks: Blocks, mask: Bools, first: npt.NDArray[Any], second: npt.NDAr
     apart = first - second
 
     def numbers(at: Sequence[int], values: np.ndarray) -> np.ndarray:
-        made = np.empty((len(at), len(mask)), dtype=values.dtype)
+        columns = np.empty((len(at), len(mask)), dtype=values.dtype)
         for k, j in enumerate(at):  # a column at a time: what is read and written stays near
             # A product is three times as fast as np.where. Without "clip" take would copy `out` first.
-            values[k].take(second + apart * turned[j], out=made[k], mode="clip")
-        return made
+            values[k].take(second + apart * turned[j], out=columns[k], mode="clip")
+        return columns
 
     return _joined(blocks, len(mask), numbers, lambda j: second + apart * turned[j])
 

@@ -151,14 +151,14 @@ def unix(content: bytes) -> bytes:
 
 
 def _header(text: str) -> dict[str, str]:
-    found: dict[str, str] = {}
+    header: dict[str, str] = {}
     for line in text.split("\n\n", 1)[0].splitlines():
         key, mark, value = line.partition("=")
         if mark:
-            found[key] = value
-    if "feature_names" not in found:
+            header[key] = value
+    if "feature_names" not in header:
         raise ModelError("the LightGBM text has no list of features", expected="a line feature_names=...")
-    return found
+    return header
 
 
 def _pandas_categories(text: str) -> list[list[Any]]:

@@ -137,10 +137,10 @@ def one_class(raw: np.ndarray, index: int, output: str) -> np.ndarray:
 
 def one_a_row(values: Any, rows: int) -> np.ndarray:
     """What a model's own `predict` gave, (n,) or (n, 1), as (n,). Raises ModelError for several answers a row."""
-    found = np.asarray(values)
-    if found.ndim > 1 and found.size > max(rows, 1):
-        raise several(f"{many(found.size // max(rows, 1), 'answer')} a row")
-    return found.reshape(-1)
+    y_pred = np.asarray(values)
+    if y_pred.ndim > 1 and y_pred.size > max(rows, 1):
+        raise several(f"{many(y_pred.size // max(rows, 1), 'answer')} a row")
+    return y_pred.reshape(-1)
 
 
 def several(got: str) -> ModelError:
@@ -156,9 +156,9 @@ def several(got: str) -> ModelError:
 
 def places(values: Any, classes: Sequence[str]) -> np.ndarray:
     """Where each value of a model's own `predict` stands among its classes, (n,) int64. Raises ModelError."""
-    found = [str(v) for v in np.asarray(values).reshape(-1).tolist()]
+    labels = [str(v) for v in np.asarray(values).reshape(-1).tolist()]
     known = {name: at for at, name in enumerate(classes)}
-    at = {name: known.get(name, same_class(classes, name)) for name in set(found)}
+    at = {name: known.get(name, same_class(classes, name)) for name in set(labels)}
     strange = sorted(name for name, place in at.items() if place is None)
     if strange:
         raise ModelError(
@@ -167,7 +167,7 @@ def places(values: Any, classes: Sequence[str]) -> np.ndarray:
             expected=f"one of {', '.join(repr(c) for c in classes[:12])}",
             todo="check `classes_` and `predict` of the model with its own library",
         )
-    return np.array([at[name] for name in found], dtype=np.int64)
+    return np.array([at[name] for name in labels], dtype=np.int64)
 
 
 def as_category(values: pd.Series, categories: Sequence[Any]) -> pd.Series:

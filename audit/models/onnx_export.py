@@ -91,17 +91,19 @@ def _outputs(model: Loaded, frame: pd.DataFrame, positive: str) -> np.ndarray:
 def _difference(content: bytes, frame: pd.DataFrame, positive: str, wanted: np.ndarray) -> float:
     from audit.models.onnx_model import OnnxModel
 
-    found = OnnxModel(content)
-    said = _outputs(found, frame, positive)
-    if said.shape != wanted.shape:
-        raise ModelError("the ONNX file has another number of outputs", got=str(said.shape), expected=str(wanted.shape))
-    return how_far_apart(said, wanted, found.facts.task)
+    model = OnnxModel(content)
+    outputs = _outputs(model, frame, positive)
+    if outputs.shape != wanted.shape:
+        raise ModelError(
+            "the ONNX file has another number of outputs", got=str(outputs.shape), expected=str(wanted.shape)
+        )
+    return how_far_apart(outputs, wanted, model.facts.task)
 
 
-def how_far_apart(said: np.ndarray, wanted: np.ndarray, task: str) -> float:
+def how_far_apart(outputs: np.ndarray, wanted: np.ndarray, task: str) -> float:
     """The largest difference; of a number that is predicted, as a part of the largest number where that is above 1."""
     unit = max(1.0, float(np.abs(wanted).max(initial=0.0))) if task == "regression" else 1.0
-    return float(np.abs(said - wanted).max(initial=0.0)) / unit
+    return float(np.abs(outputs - wanted).max(initial=0.0)) / unit
 
 
 # -- the public converters -----------------------------------------------------------------------------------------
@@ -144,7 +146,7 @@ def _converted(estimator: Any, frame: pd.DataFrame, *, double: bool) -> bytes:
     if not isinstance(estimator, Pipeline):
         # Alone, many an estimator takes one input only: a first step puts the columns side by side.
         estimator = Pipeline([("columns", FunctionTransformer()), ("model", estimator)])
-    found = convert_sklearn(
+    model = convert_sklearn(
         estimator,
         "model",
         types,
@@ -153,8 +155,8 @@ def _converted(estimator: Any, frame: pd.DataFrame, *, double: bool) -> bytes:
     )
     if (classes := getattr(estimator, "classes_", None)) is not None:
         # Not every converter writes their names.
-        helper.set_model_props(found, {CLASSES_KEY: json.dumps([str(c) for c in np.asarray(classes).tolist()])})
-    body: bytes = found.SerializeToString()
+        helper.set_model_props(model, {CLASSES_KEY: json.dumps([str(c) for c in np.asarray(classes).tolist()])})
+    body: bytes = model.SerializeToString()
     return body
 
 
@@ -203,8 +205,8 @@ def _xgboost(booster: Any, frame: pd.DataFrame) -> bytes:
         raise Unsupported("columns of words, which the library itself encodes")
     bare = booster.copy()
     bare.feature_names = bare.feature_types = None  # its converter knows columns by f0, f1 ... only
-    found = convert_xgboost(bare, initial_types=[("input", FloatTensorType([None, frame.shape[1]]))])
-    body: bytes = found.SerializeToString()
+    model = convert_xgboost(bare, initial_types=[("input", FloatTensorType([None, frame.shape[1]]))])
+    body: bytes = model.SerializeToString()
     return body
 
 
@@ -267,12 +269,12 @@ def _own(estimator: Any, frame: pd.DataFrame) -> bytes:
     return _linked(graph, sums, link, classes)
 
 
-def _model(graph: _Graph, made: str, classes: list[str]) -> bytes:
+def _model(graph: _Graph, output: str, classes: list[str]) -> bytes:
     """The finished file: label (n,) and probabilities (n, classes); without classes a number, (n, 1)."""
     from onnx import TensorProto, helper
 
     if not classes:
-        graph.add("Identity", made, out="value")
+        graph.add("Identity", output, out="value")
         return _file(graph, [helper.make_tensor_value_info("value", TensorProto.DOUBLE, [None, 1])], classes)
     first = graph.add("ArgMax", "probabilities", axis=1, keepdims=0)
     graph.add(
@@ -401,8 +403,10 @@ def _removed(graph: _Graph, remover: Any, x: str) -> str:
     s = graph.add("Gather", x, graph.constant(np.array(sensitive, dtype=np.int64)), axis=1)
     z = graph.add("Gather", x, graph.constant(np.array(others, dtype=np.int64)), axis=1)
     away = graph.add("Sub", s, graph.constant(np.asarray(remover.sensitive_mean_, dtype=np.float64).reshape(1, -1)))
-    told = graph.add("MatMul", away, graph.constant(float(remover.alpha) * np.asarray(remover.beta_, dtype=np.float64)))
-    return graph.add("Sub", z, told)
+    fitted = graph.add(
+        "MatMul", away, graph.constant(float(remover.alpha) * np.asarray(remover.beta_, dtype=np.float64))
+    )
+    return graph.add("Sub", z, fitted)
 
 
 def _trees(model: Any, inner: Any) -> tuple[Forest, np.ndarray, np.ndarray, str]:

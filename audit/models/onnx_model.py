@@ -119,10 +119,10 @@ class OnnxModel(Loaded):
         """What one tensor of numbers says, by the node that makes it."""
         last = output.shape[-1] if len(output.shape) == 2 else 1
         many = last if isinstance(last, int) and last > 1 else 0
-        made = bool(classes) or maker in _PROBABILITIES
+        is_probability = bool(classes) or maker in _PROBABILITIES
         if many and maker in ("Sigmoid", "HardSigmoid") and self._label is None:
             raise several(f"{many} outputs of {maker}, each a decision of its own")
-        if made:
+        if is_probability:
             return _Answer("classification", PROBABILITY, classes or tuple(str(c) for c in range(many or 2)))
         note = f"no Sigmoid and no Softmax makes the ONNX model's output ({maker or 'a node unknown'} does)"
         if many:
@@ -178,9 +178,9 @@ class OnnxModel(Loaded):
             # A dict's keys are the labels; their order is the graph's.
             keys = list(rows[0]) if rows else []
             order = places([str(k) for k in keys], self.facts.classes) if self.facts.named else np.arange(len(keys))
-            found = np.array([[row[k] for k in keys] for row in rows], dtype=np.float64).reshape(count, len(keys))
-            table = np.empty_like(found)
-            table[:, order] = found
+            values = np.array([[row[k] for k in keys] for row in rows], dtype=np.float64).reshape(count, len(keys))
+            table = np.empty_like(values)
+            table[:, order] = values
         else:
             table = np.asarray(self._run(self._table, feed), dtype=np.float64).reshape(count, -1)
         if table.shape[1] not in ((1, 2) if len(self.facts.classes) == 2 else (len(self.facts.classes),)):
@@ -200,8 +200,8 @@ class OnnxModel(Loaded):
         return table
 
 
-def _cast(values: np.ndarray, given: Any, what: str) -> np.ndarray:
-    kind = _TYPES[given.type]
+def _cast(values: np.ndarray, model_input: Any, what: str) -> np.ndarray:
+    kind = _TYPES[model_input.type]
     try:
         if kind is object:
             missing = pd.isna(values)
@@ -213,7 +213,7 @@ def _cast(values: np.ndarray, given: Any, what: str) -> np.ndarray:
         raise ModelError(
             "the data do not fit the ONNX model's input",
             got=f"{what}: {one_line(error)}",
-            expected=f"values for {given.type}",
+            expected=f"values for {model_input.type}",
             todo="code the columns as training did, or export the pipeline that codes them",
         ) from error
 
@@ -241,11 +241,11 @@ def _session(content: bytes) -> Any:
 
 
 def _check_inputs(inputs: list[Any]) -> None:
-    for given in inputs:
-        if given.type not in _TYPES:
+    for model_input in inputs:
+        if model_input.type not in _TYPES:
             raise ModelError(
                 "the ONNX model takes a kind of input that a table does not have",
-                got=f"{given.name!r}: {given.type}",
+                got=f"{model_input.name!r}: {model_input.type}",
                 expected="tensors of numbers, truth values or text",
                 todo="export the model so that it takes the columns of the table",
             )

@@ -41,8 +41,8 @@ def find(name: str) -> Operation:
             todo=nearest(name, OPERATIONS),
         )
     module, function = OPERATIONS[name].split(":")
-    found: Operation = getattr(importlib.import_module(module), function)
-    return found
+    operation: Operation = getattr(importlib.import_module(module), function)
+    return operation
 
 
 def class_scores(model: Any, frame: Any, arrays: Any) -> dict[str, Any]:

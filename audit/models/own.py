@@ -62,21 +62,21 @@ def parts_of(path: Path, environment: Environment) -> dict[str, Path]:
 
     Raises ModelError for what is missing, a link, or too much.
     """
-    found = _in_folder(path) if path.is_dir() else {f"model/{path.name}": path}
+    parts = _in_folder(path) if path.is_dir() else {f"model/{path.name}": path}
     if ":" in environment.load:
         top = environment.load.partition(":")[0].split(".")[0]
         file, package = environment.beside / f"{top}.py", environment.beside / top
         if file.is_file():
-            found[f"code/{top}.py"] = file
+            parts[f"code/{top}.py"] = file
         elif (package / "__init__.py").is_file():
             for place in sorted(package.rglob("*.py")):
-                found[f"code/{top}/{place.relative_to(package).as_posix()}"] = place
-    return found
+                parts[f"code/{top}/{place.relative_to(package).as_posix()}"] = place
+    return parts
 
 
 def _in_folder(path: Path) -> dict[str, Path]:
     """The files of a model folder by their name in the private one. Raises ModelError for a link, or too many."""
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for folder, folders, names in os.walk(path):
         for name in [*folders, *names]:
             if os.path.islink(os.path.join(folder, name)):
@@ -88,13 +88,13 @@ def _in_folder(path: Path) -> dict[str, Path]:
                 )
         for name in sorted(names):
             place = Path(folder) / name
-            found[f"model/{place.relative_to(path).as_posix()}"] = place
-        if len(found) > FILES_LIMIT:
+            files[f"model/{place.relative_to(path).as_posix()}"] = place
+        if len(files) > FILES_LIMIT:
             raise ModelError(
                 f"the model folder {path.name!r} has too many files", expected=f"at most {FILES_LIMIT:,}",
                 todo="name the folder of one model",
             )  # fmt: skip
-    return found
+    return files
 
 
 def digest_of(path: Path, environment: Environment, into: Path | None = None) -> str:
@@ -226,9 +226,9 @@ class OwnWorker(Worker):
             "path": str(folder / "model" / name) if name else str(folder / "model"),
             "folder": str(code) if code.is_dir() else None,
         }
-        told = child.ask(wire.pack(fields), _START_SECONDS + self._limits.wall_seconds)
-        self._model_info(told.fields)  # what is no answer is seen here
-        return told.fields
+        reply = child.ask(wire.pack(fields), _START_SECONDS + self._limits.wall_seconds)
+        self._model_info(reply.fields)  # what is no answer is seen here
+        return reply.fields
 
     def _model_info(self, fields: dict[str, Any]) -> ModelInfo:
         loaded = from_json(_Loaded, fields)

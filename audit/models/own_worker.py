@@ -55,10 +55,10 @@ def serve(incoming, outgoing, settings):
         try:
             if fields["do"] == "load":
                 served = Served(fields)
-                told, found = dict(served.facts(), isolation=list(settings["held"])), {}
+                facts, outputs = dict(served.facts(), isolation=list(settings["held"])), {}
             else:
-                told, found = served.run(fields, arrays)
-            answer = _pack(dict(told, ok=True), found)
+                facts, outputs = served.run(fields, arrays)
+            answer = _pack(dict(facts, ok=True), outputs)
         except MemoryError:
             answer = _pack({"ok": False, "kind": "memory"}, {})
         except Refused as error:
@@ -131,23 +131,23 @@ def _pack(fields, arrays):
 
 def _table(columns, arrays):
     """The rows as this environment's data frame; without pandas, as an array, or as lists."""
-    found = {}
+    data = {}
     for at, column in enumerate(columns):
         kind, values = column["kind"], arrays[f"c{at}"]
         if kind == "object":
             gone = None if column["missing"] == "none" else float("nan")
             values = [gone if v is None else v for v in json.loads(values[0])]
-        found[column["name"]] = values
+        data[column["name"]] = values
     try:
         import pandas
     except ImportError:
-        rows = list(zip(*found.values()))
+        rows = list(zip(*data.values()))
         try:
             import numpy
         except ImportError:
             return rows
         return numpy.array(rows)
-    frame = pandas.DataFrame({at: _series(pandas, c, found[c["name"]], arrays, at) for at, c in enumerate(columns)})
+    frame = pandas.DataFrame({at: _series(pandas, c, data[c["name"]], arrays, at) for at, c in enumerate(columns)})
     frame.columns = [c["name"] for c in columns]
     return frame
 
@@ -328,10 +328,10 @@ class Served:
         what = fields["op"]
         if what == "answer":
             positive = arrays["positive"][0]
-            found = {"scores": self.scores(rows, positive)}
+            outputs = {"scores": self.scores(rows, positive)}
             if self.decides:
-                found["decided"] = self.decided(rows)
-            return {}, found
+                outputs["decided"] = self.decided(rows)
+            return {}, outputs
         if what == "class_scores":
             return {}, {"scores": self.table(rows)}
         if what == "classes":
@@ -365,10 +365,10 @@ class Served:
         rows, more = self._predict_arguments(rows)
         if "random_state" in _parameters(self.model.predict):
             more["random_state"] = 0
-        found = numpy.asarray(self.model.predict(self._rows(rows), **more))
-        if found.ndim > 1 and found.size > len(rows):
-            raise _several(str(found.size // max(len(rows), 1)) + " answers a row")
-        return found.reshape(-1)
+        y_pred = numpy.asarray(self.model.predict(self._rows(rows), **more))
+        if y_pred.ndim > 1 and y_pred.size > len(rows):
+            raise _several(str(y_pred.size // max(len(rows), 1)) + " answers a row")
+        return y_pred.reshape(-1)
 
     def table(self, rows):
         """(n, classes)."""
@@ -379,16 +379,16 @@ class Served:
             mean = model.mean(rows)
             return numpy.column_stack([1 - mean, mean])
         if isinstance(model, loaders.Keras):
-            found = model.table(rows)
-            return numpy.column_stack([1 - found[:, 0], found[:, 0]]) if found.shape[1] == 1 else found
+            scores = model.table(rows)
+            return numpy.column_stack([1 - scores[:, 0], scores[:, 0]]) if scores.shape[1] == 1 else scores
         if self.output == "decision":
             return (self.decided(rows)[:, None] == numpy.arange(len(self.classes))[None, :]).astype(float)
-        given = self._rows(rows)
-        found = model._pmf_predict(given) if hasattr(model, "_pmf_predict") else model.predict_proba(given)
-        found = numpy.asarray(found, dtype=float)
-        if found.shape != (len(rows), len(self.classes)):
-            raise Refused("the model's predict_proba gives a table of another shape", str(found.shape))
-        return found
+        inputs = self._rows(rows)
+        scores = model._pmf_predict(inputs) if hasattr(model, "_pmf_predict") else model.predict_proba(inputs)
+        scores = numpy.asarray(scores, dtype=float)
+        if scores.shape != (len(rows), len(self.classes)):
+            raise Refused("the model's predict_proba gives a table of another shape", str(scores.shape))
+        return scores
 
     def scores(self, rows, positive):
         import numpy
@@ -403,41 +403,41 @@ class Served:
         if positive not in names:
             raise Refused("the model has no class of this name", positive, ", ".join(names))
         at = names.index(positive)
-        found = self.table(rows)
+        scores = self.table(rows)
         if self.output != "raw":
-            return found[:, at]
-        others = numpy.delete(found, at, axis=1)
+            return scores[:, at]
+        others = numpy.delete(scores, at, axis=1)
         most = others.max(axis=1)
-        return found[:, at] - most - numpy.log(numpy.exp(others - most[:, None]).sum(axis=1))
+        return scores[:, at] - most - numpy.log(numpy.exp(others - most[:, None]).sum(axis=1))
 
     def decided(self, rows):
         import numpy
 
         if isinstance(self.model, (loaders.Statsmodels, loaders.Keras)):
             return self.table(rows).argmax(axis=1).astype("int64")
-        found = [str(v) for v in self.predicted(rows).tolist()]
+        labels = [str(v) for v in self.predicted(rows).tolist()]
         places = {}
         for at, value in enumerate(self.classes):
             places[str(value)] = at
-        for word in set(found) - set(places):
+        for word in set(labels) - set(places):
             try:  # 1.0 of a class 1, True of a class "True"
                 places[word] = next(at for at, v in enumerate(self.classes) if float(v) == float(_number(word)))
             except (StopIteration, TypeError, ValueError):
                 raise Refused("the model decides for a class that it does not name", word,
                               ", ".join(str(c) for c in self.classes)) from None  # fmt: skip
-        return numpy.array([places[word] for word in found], dtype="int64")
+        return numpy.array([places[word] for word in labels], dtype="int64")
 
     def learn_classes(self, rows):
         """A model that names no classes: what it answers, on all rows."""
-        found = self.predicted(rows)
-        if found.dtype.kind == "f" and not all(float(v).is_integer() for v in set(found.tolist())):
+        y_pred = self.predicted(rows)
+        if y_pred.dtype.kind == "f" and not all(float(v).is_integer() for v in set(y_pred.tolist())):
             self.classes, self.output, self.decides = (), "value", False
             return self.facts()
-        seen = sorted(set(found.tolist()), key=str)
+        seen = sorted(set(y_pred.tolist()), key=str)
         if len(seen) > 50 or len(seen) < 2:
             raise Refused(
                 "the model names no classes, and its answers do not show two to fifty",
-                f"{len(seen)} different answers in {len(found)} rows",
+                f"{len(seen)} different answers in {len(y_pred)} rows",
                 "a model with `classes_`, or decisions of which both occur",
                 "give the model an attribute classes_",
             )
@@ -464,16 +464,16 @@ class Served:
         labels = [words[v] for v in arrays["labels"]]
         weight = arrays.get("sample_weight")
         keyword = _weights_of(fresh)
-        given = self._rows(rows)
+        inputs = self._rows(rows)
         if weight is not None and keyword is not None:
-            fresh.fit(given, numpy.array(labels), **{keyword: weight})
+            fresh.fit(inputs, numpy.array(labels), **{keyword: weight})
         else:
-            fresh.fit(given, numpy.array(labels))
+            fresh.fit(inputs, numpy.array(labels))
         effect = -1 if weight is None else int(keyword is not None)
-        said = "none given" if weight is None else ("given as " + keyword if keyword else "it takes no weights")
+        note = "none given" if weight is None else ("given as " + keyword if keyword else "it takes no weights")
         return {
             "model": _written(fresh, self.kind),
-            "weights": [said],
+            "weights": [note],
             "weights_used": numpy.array(int(weight is not None and keyword is not None)),
             "weights_effect": numpy.array(effect),
         }
@@ -518,13 +518,13 @@ class Served:
         apart = [(str(c), (FloatTensorType if numeric[c] else StringTensorType)([None, 1])) for c in rows.columns]
         # One tensor of all columns, for estimators that take no columns by name.
         ways = [apart] + ([[("rows", FloatTensorType([None, len(apart)]))]] if all(numeric.values()) else [])
-        said = ""
+        reason = ""
         for types in ways:
             try:
                 return convert_sklearn(self.model, "model", types, options=_no_zipmap(self.model)).SerializeToString()
             except Exception as error:
-                said = _error_text(error)
-        raise Refused("skl2onnx does not write this model as ONNX", said, "a model that it knows",
+                reason = _error_text(error)
+        raise Refused("skl2onnx does not write this model as ONNX", reason, "a model that it knows",
                       "write it as skops, or audit it in its own environment")  # fmt: skip
 
 

@@ -84,7 +84,7 @@ class Child:
         self._from, child_out = os.pipe()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
         self._scratch = tempfile.mkdtemp(prefix="assay-scratch-") if scratch else None
-        told = {
+        options = {
             **(settings or {}),
             **asdict(limits),
             "cpu_seconds": max(1, int(limits.cpu_seconds)),
@@ -102,7 +102,7 @@ class Child:
         start = [python, "-s"] if python else [sys.executable, "-P"]
         try:
             self._process = subprocess.Popen(
-                [*start, "-W", "ignore", str(_LAUNCH), json.dumps(told)],
+                [*start, "-W", "ignore", str(_LAUNCH), json.dumps(options)],
                 stdin=subprocess.DEVNULL,
                 stdout=self._errors,
                 stderr=self._errors,
@@ -153,7 +153,7 @@ class Child:
         try:
             for block in blocks:
                 self._send(block, deadline)
-            told = wire.read(lambda count: self._take(count, deadline), int(self.limits.memory_bytes))
+            reply = wire.read(lambda count: self._take(count, deadline), int(self.limits.memory_bytes))
         except TimeoutError:
             self._end(f"it took longer than {many(seconds, 'second')}")
             raise self._error(
@@ -172,9 +172,9 @@ class Child:
                 expected="numbers",
                 todo="do not use this file; its process was ended",
             ) from error
-        if told.fields.get("ok") is True:
-            return told
-        raise self._failure(told.fields)
+        if reply.fields.get("ok") is True:
+            return reply
+        raise self._failure(reply.fields)
 
     def _send(self, block: Any, deadline: float) -> None:
         view = memoryview(block).cast("B")

@@ -78,8 +78,8 @@ def onnx_classes(data: bytes) -> tuple[str, ...]:
         if named:
             return named
         for graph in _messages(memoryview(data), 7):
-            if found := _classes_of(graph):
-                return found
+            if classes := _classes_of(graph):
+                return classes
     except NotProtobuf:
         return ()
     return ()
@@ -93,10 +93,10 @@ def _classes_named(data: bytes) -> tuple[str, ...]:
         parts = {n: bytes(v) for n, v in fields(entry) if isinstance(v, memoryview)}
         if parts.get(1) == CLASSES_KEY.encode():
             try:
-                found = json.loads(parts.get(2, b""))
+                classes = json.loads(parts.get(2, b""))
             except ValueError:
                 return ()
-            return tuple(str(c) for c in found) if isinstance(found, list) else ()
+            return tuple(str(c) for c in classes) if isinstance(classes, list) else ()
     return ()
 
 
@@ -105,13 +105,13 @@ _LABELS = (b"classlabels_strings", b"classlabels_int64s", b"classlabels_ints")
 
 def _classes_of(graph: memoryview) -> tuple[str, ...]:
     # The last classifier in the graph is the one whose output is the model's.
-    found: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
     for node in _messages(graph, 1):
         for attribute in _messages(node, 5):
             names = [bytes(v) for v in _messages(attribute, 1)]
             if names and names[0] in _LABELS:
-                found = _labels_of(attribute) or found
-    return found
+                classes = _labels_of(attribute) or classes
+    return classes
 
 
 def _labels_of(attribute: memoryview) -> tuple[str, ...]:
@@ -142,18 +142,18 @@ def onnx_maker(data: bytes, output: str) -> str:
     """What makes an output of the graph: the type of the node, "Softmax" also for a classifier that says it applies one
     (post_transform), and "" where the graph does not say. Nodes that only move numbers are passed."""
     try:
-        made: dict[str, _Node] = {}
+        producers: dict[str, _Node] = {}
         for graph in _messages(memoryview(data), 7):
             for message in _messages(graph, 1):
                 node = _node(message)
-                made |= dict.fromkeys(node.gives, node)
+                producers |= dict.fromkeys(node.gives, node)
     except NotProtobuf:
         return ""
     name = output
-    for _ in range(len(made) + 1):
-        if name not in made:
+    for _ in range(len(producers) + 1):
+        if name not in producers:
             return ""
-        node = made[name]
+        node = producers[name]
         if node.after in (b"SOFTMAX", b"LOGISTIC", b"SOFTMAX_ZERO", b"PROBIT"):
             return "Softmax"
         if node.kind not in _SHAPES or not node.given:

@@ -155,16 +155,16 @@ def _weight_keyword(estimator: Any) -> tuple[str | None, str]:
     steps = getattr(estimator, "steps", None)
     if steps:
         name, last = steps[-1]
-        inner, said = _weight_keyword(last)
-        return (f"{name}__{inner}", f"{said}, the pipeline's last step") if inner else (None, said)
+        inner, note = _weight_keyword(last)
+        return (f"{name}__{inner}", f"{note}, the pipeline's last step") if inner else (None, note)
     kind = type(estimator).__name__
     if has_fit_parameter(estimator, "sample_weight"):
         return "sample_weight", f"given to {kind}"
     # A search hands fit parameters on to the estimator it searches over.
     searched = getattr(estimator, "estimator", None)
     if searched is not None and hasattr(estimator, "cv") and hasattr(estimator, "refit"):
-        inner, said = _weight_keyword(searched)
-        return (inner, f"{said}, inside {kind}") if inner else (None, said)
+        inner, note = _weight_keyword(searched)
+        return (inner, f"{note}, inside {kind}") if inner else (None, note)
     return None, f"{kind} takes no weights: trained without them"
 
 

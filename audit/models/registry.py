@@ -77,8 +77,8 @@ class Registry:
 
     def artifacts(self, folder: str) -> list[dict[str, Any]]:
         """path, is_dir, file_size of what is in a folder of the artifact store. Raises ModelError."""
-        found = self._document("GET", f"{self.root}{ARTIFACTS}?path={quote(folder, safe='')}", None)
-        files = found.get("files") if isinstance(found, dict) else None
+        document = self._document("GET", f"{self.root}{ARTIFACTS}?path={quote(folder, safe='')}", None)
+        files = document.get("files") if isinstance(document, dict) else None
         return [f for f in files or [] if isinstance(f, dict) and isinstance(f.get("path"), str)]
 
     def artifact(self, path: str, most: int) -> bytes:
@@ -151,13 +151,13 @@ def fetched(model: ModelSpec) -> ModelSpec:
     if known is not None and time.monotonic() - known[0] < KEPT_SECONDS and known[1].path and known[1].path.is_file():
         return replace(model, path=known[1].path, registry=known[1].registry)
     with Registry(spec.uri, ca=spec.ca, plain_text=spec.plain_text) as registry:
-        found, content = _fetch(registry, spec, runs_code=model.load is not None)
+        resolved, content = _fetch(registry, spec, runs_code=model.load is not None)
     folder = cache() / hashlib.sha256(content).hexdigest()
-    place = folder / Path(str(found.file)).name
+    place = folder / Path(str(resolved.file)).name
     if not place.is_file() or place.read_bytes() != content:
         private_folder(folder)
         write_whole(place, content, mode=0o600)
-    done = replace(model, path=place, registry=found)
+    done = replace(model, path=place, registry=resolved)
     _fetched[key] = (time.monotonic(), done)
     return done
 
@@ -229,13 +229,13 @@ def flavours(text: str) -> dict[str, dict[str, str]]:
     inside, here = False, None
     for line in text.splitlines():
         depth = len(line) - len(line.lstrip(" "))
-        found = _LINE.fullmatch(line.strip())
+        match = _LINE.fullmatch(line.strip())
         if depth == 0:
             inside, here = line.rstrip() == "flavors:", None
-        elif inside and found and depth == 2:
-            here = out.setdefault(found[1], {})
-        elif inside and found and depth == 4 and here is not None and found[2]:
-            here[found[1]] = found[2].strip().strip("'\"")
+        elif inside and match and depth == 2:
+            here = out.setdefault(match[1], {})
+        elif inside and match and depth == 4 and here is not None and match[2]:
+            here[match[1]] = match[2].strip().strip("'\"")
     return out
 
 

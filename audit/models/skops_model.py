@@ -211,8 +211,8 @@ def made_with(content: bytes) -> str | None:
         if isinstance(node, list):
             waiting += node
         elif isinstance(node, dict):
-            told = node.get("_sklearn_version")
-            if isinstance(told, dict) and isinstance(version := told.get("content"), str):
+            entry = node.get("_sklearn_version")
+            if isinstance(entry, dict) and isinstance(version := entry.get("content"), str):
                 return one_line(version.strip('"'), 40)
             waiting += node.values()
     return None

@@ -70,14 +70,14 @@ def check_lightgbm(content: bytes) -> None:
 
 
 def _pairs(content: bytes, where: str) -> dict[str, str]:
-    found: dict[str, str] = {}
+    pairs: dict[str, str] = {}
     for line in content.decode("utf-8", "replace").split("\n"):
         name, equals, value = line.partition("=")
         if equals:
-            if name in found:
+            if name in pairs:
                 raise _refuse(f"{where}: {name[:40]!r} is said twice")
-            found[name] = value.rstrip("\r")
-    return found
+            pairs[name] = value.rstrip("\r")
+    return pairs
 
 
 def _count(pairs: dict[str, str], name: str, where: str) -> int:
@@ -89,12 +89,12 @@ def _count(pairs: dict[str, str], name: str, where: str) -> int:
 
 def _integers(pairs: dict[str, str], name: str, length: int | None, where: str) -> np.ndarray:
     try:
-        found = np.array(pairs.get(name, "").split(), dtype=np.int64)
+        integers = np.array(pairs.get(name, "").split(), dtype=np.int64)
     except (ValueError, OverflowError):
         raise _refuse(f"{where}: {name} is no list of integers") from None
-    if length is not None and len(found) != length:
-        raise _refuse(f"{where}: {len(found)} of {name} where there should be {length}")
-    return found
+    if length is not None and len(integers) != length:
+        raise _refuse(f"{where}: {len(integers)} of {name} where there should be {length}")
+    return integers
 
 
 def _lightgbm_tree(pairs: dict[str, str], number: int, most: int) -> None:
@@ -176,10 +176,14 @@ def _xgboost_counts(facts: dict[str, Any]) -> tuple[int, int]:
 
 
 def _whole(values: Any, length: int | None = None) -> np.ndarray:
-    found = np.asarray(values)
-    if found.ndim != 1 or (len(found) and found.dtype.kind not in "iu") or (length not in (None, len(found))):
+    integers = np.asarray(values)
+    if (
+        integers.ndim != 1
+        or (len(integers) and integers.dtype.kind not in "iu")
+        or (length not in (None, len(integers)))
+    ):
         raise ValueError("a list of integers of another length")
-    return found.astype(np.int64)
+    return integers.astype(np.int64)
 
 
 def _xgboost_forest(model: dict[str, Any], count: int, groups: int, weights: Any) -> None:

@@ -36,17 +36,17 @@ class Sections:
 @cache
 def sections() -> Sections:
     """The names of `trusted_types.txt` by section."""
-    found: dict[str, list[str]] = {}
+    by_section: dict[str, list[str]] = {}
     current: list[str] = []
     for line in _FILE.read_text(encoding="utf-8").splitlines():
         name = line.split("|")[0].strip()
         if not name or name.startswith("#"):
             continue
         if name.startswith("["):
-            current = found.setdefault(name.strip("[]"), [])
+            current = by_section.setdefault(name.strip("[]"), [])
         else:
             current.append(name)
-    return Sections(**{section: tuple(names) for section, names in found.items()})
+    return Sections(**{section: tuple(names) for section, names in by_section.items()})
 
 
 @cache
@@ -65,8 +65,8 @@ def unknown_types(schema: Any) -> tuple[str, ...]:
 
     Stricter than skops in that a name is judged wherever it stands. `schema` is the parsed schema.json.
     """
-    found, bound = _names(schema)
-    return tuple(sorted((found - trusted()) | bound))
+    names, bound = _names(schema)
+    return tuple(sorted((names - trusted()) | bound))
 
 
 def modules(schema: Any) -> set[str]:
@@ -76,7 +76,7 @@ def modules(schema: Any) -> set[str]:
 
 def _names(schema: Any) -> tuple[set[str], set[str]]:
     """The names in the schema, and those of bound methods, of which none is trusted."""
-    found: set[str] = set()
+    names: set[str] = set()
     bound: set[str] = set()
     waiting = [schema]
     # A list of what is left to visit, not a recursion: the file chooses how deep it nests.
@@ -94,7 +94,7 @@ def _names(schema: Any) -> tuple[set[str], set[str]]:
             if loader == "MethodNode" and isinstance(content, dict):
                 bound |= {owner, f"{owner}.{content.get('func')}"}
             if loader == "TreeNode":
-                found.add("sklearn.tree._tree.Tree")
-            found.add(owner)
+                names.add("sklearn.tree._tree.Tree")
+            names.add(owner)
         waiting.extend(node.values())
-    return found, bound
+    return names, bound

@@ -19,12 +19,12 @@ def loads(content: bytes) -> Any:
     """The value in `content`. Typed arrays become numpy arrays. Raises UbjsonError."""
     reader = _Reader(content)
     try:
-        found = reader.value(reader.marker(), 0)
+        value = reader.value(reader.marker(), 0)
     except (struct.error, UnicodeDecodeError, IndexError, ValueError) as error:
         raise UbjsonError(str(error)) from error
     if content[reader.at :].strip(b"\0N"):
         raise UbjsonError("something follows the value")
-    return found
+    return value
 
 
 class _Reader:
@@ -38,10 +38,10 @@ class _Reader:
         return self.content[self.at - count : self.at]
 
     def marker(self) -> str:
-        found = "N"
-        while found == "N":  # no operation
-            found = chr(self.take(1)[0])
-        return found
+        marker = "N"
+        while marker == "N":  # no operation
+            marker = chr(self.take(1)[0])
+        return marker
 
     def number(self, marker: str) -> Any:
         dtype = np.dtype(_NUMBERS[marker])
@@ -90,16 +90,16 @@ class _Reader:
         return kind, count
 
     def _list(self, kind: str | None, count: int | None, depth: int) -> list[Any]:
-        found: list[Any] = []
-        while count is None or len(found) < count:
+        values: list[Any] = []
+        while count is None or len(values) < count:
             marker = kind or self.marker()
             if count is None and marker == "]":
                 break
-            found.append(self.value(marker, depth + 1))
-        return found
+            values.append(self.value(marker, depth + 1))
+        return values
 
     def _object(self, kind: str | None, count: int | None, depth: int) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        members: dict[str, Any] = {}
         done = 0
         while count is None or done < count:
             marker = self.marker()
@@ -107,8 +107,8 @@ class _Reader:
                 break
             self.at -= 1
             name = self.text()
-            if name in found:
+            if name in members:
                 raise UbjsonError(f"the name {name[:40]!r} twice")
-            found[name] = self.value(kind or self.marker(), depth + 1)
+            members[name] = self.value(kind or self.marker(), depth + 1)
             done += 1
-        return found
+        return members

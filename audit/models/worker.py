@@ -181,11 +181,11 @@ class Worker:
             stop = start + CHUNK_ROWS
             chunk = chosen.part(start, stop) if isinstance(chosen, LazyRows) else chosen.iloc[start:stop]
             if what == "scores":
-                found = self._ask({"do": "scores", "positive": str(positive)}, table=chunk)
+                reply = self._ask({"do": "scores", "positive": str(positive)}, table=chunk)
             else:
                 arrays = {"positive": np.asarray(str(positive))}
-                found = self._ask({"do": "call", "op": "answer"}, table=chunk, arrays=arrays)
-            part, place = found.get("scores"), found.get("decided")
+                reply = self._ask({"do": "call", "op": "answer"}, table=chunk, arrays=arrays)
+            part, place = reply.get("scores"), reply.get("decided")
             good = part is not None and part.dtype == np.float64 and part.shape == (len(chunk),)
             if place is not None and (place.dtype != np.int64 or place.shape != (len(chunk),)):
                 good = False
@@ -212,8 +212,8 @@ class Worker:
                 expected="a finite score for every row",
                 todo="look at these rows: often a value the model never saw, or a missing value it does not handle",
             )
-        told = [p for p in places if p is not None]
-        decided = np.concatenate(told) if len(told) == len(parts) and told else None
+        decisions = [p for p in places if p is not None]
+        decided = np.concatenate(decisions) if len(decisions) == len(parts) and decisions else None
         return Answer(scores, decided)
 
     def class_scores(self, frame: pd.DataFrame) -> np.ndarray:
@@ -287,9 +287,9 @@ class Worker:
     def _load(self, child: Child, content: bytes) -> dict[str, Any]:
         fields = {"do": "load", "format": self._file.format, "allow": list(self._allow)}
         block = np.frombuffer(content, dtype=np.uint8)
-        told = child.ask(wire.pack(fields, {"model": block}), _START_SECONDS + self._limits.wall_seconds)
-        self._model_info(told.fields)  # what is no answer is seen here
-        return told.fields
+        reply = child.ask(wire.pack(fields, {"model": block}), _START_SECONDS + self._limits.wall_seconds)
+        self._model_info(reply.fields)  # what is no answer is seen here
+        return reply.fields
 
     def _model_info(self, fields: dict[str, Any]) -> ModelInfo:
         return _info(self._file.format, self._file.sha256, fields)
@@ -414,18 +414,18 @@ class _ModelReply(msgspec.Struct, frozen=True):
 
 
 def _info(kind: str, sha256: str, fields: dict[str, Any]) -> ModelInfo:
-    told = msgspec.convert(fields, _ModelReply)
+    facts = msgspec.convert(fields, _ModelReply)
     return ModelInfo(
         format=kind,
         sha256=sha256,
-        estimator=one_line(told.estimator),
-        classes=tuple(str(c) for c in told.classes),
-        features=None if told.features is None else tuple(str(f) for f in told.features),
-        isolation=tuple(str(w) for w in told.isolation),
-        task=str(told.task),
-        columns=None if told.columns is None else int(told.columns),
-        output=str(told.output),
-        notes=tuple(one_line(n) for n in told.notes),
-        named=bool(told.named),
-        decides=bool(told.decides),
+        estimator=one_line(facts.estimator),
+        classes=tuple(str(c) for c in facts.classes),
+        features=None if facts.features is None else tuple(str(f) for f in facts.features),
+        isolation=tuple(str(w) for w in facts.isolation),
+        task=str(facts.task),
+        columns=None if facts.columns is None else int(facts.columns),
+        output=str(facts.output),
+        notes=tuple(one_line(n) for n in facts.notes),
+        named=bool(facts.named),
+        decides=bool(facts.decides),
     )

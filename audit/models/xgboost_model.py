@@ -107,8 +107,8 @@ class XgboostModel(Loaded):
         if not wanted:
             return {}
         stored = self.estimator.get_categories(export_to_arrow=True)
-        found = {} if stored.empty() else {str(n): v.to_pylist() for n, v in stored.to_arrow() if v is not None}
-        lost = [name for name in wanted if name not in found]
+        categories = {} if stored.empty() else {str(n): v.to_pylist() for n, v in stored.to_arrow() if v is not None}
+        lost = [name for name in wanted if name not in categories]
         if lost:
             raise ModelError(
                 "the XGBoost file has categorical columns without their categories",
@@ -116,7 +116,7 @@ class XgboostModel(Loaded):
                 expected="a file that XGBoost 3.1 or newer wrote after training on a data frame",
                 todo="train and save it with XGBoost 3.1 or newer, or audit a column of its scores",
             )
-        return found
+        return categories
 
     def prepare(self, frame: pd.DataFrame) -> Any:
         """An xgboost.DMatrix with the categories of training; a value that training never saw is missing to the model.

@@ -62,12 +62,12 @@ def levels_of(column: pd.Series, bands: int = 16, most: int = 30) -> Levels | No
 def _bands(name: str, column: pd.Series, bands: int, numeric: bool) -> Levels | None:
     values = (column if numeric else column.astype("int64")).to_numpy(dtype=np.float64, na_value=np.nan)
     known = np.isfinite(values)
-    found = np.unique(values[known])
-    if not len(found):
+    uniques = np.unique(values[known])
+    if not len(uniques):
         return None
-    if len(found) <= bands:
-        names = tuple(brief(v) for v in found)
-        codes = np.searchsorted(found, values).astype(np.int64)
+    if len(uniques) <= bands:
+        names = tuple(brief(v) for v in uniques)
+        codes = np.searchsorted(uniques, values).astype(np.int64)
     else:
         edges = np.unique(np.quantile(values[known], np.arange(1, bands) / bands, method="inverted_cdf"))
         codes = np.searchsorted(edges, values, side="right").astype(np.int64)

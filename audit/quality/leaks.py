@@ -73,7 +73,7 @@ def leaks(frame: pd.DataFrame, features: Sequence[str], label: str, positive: st
     if rows < FEWEST or not 0 < y.sum() < rows:
         return ()
     half = np.random.default_rng(0).permutation(rows) % 2
-    found = []
+    result = []
     for feature in features:
         if feature == label or feature not in frame.columns:
             continue
@@ -83,8 +83,8 @@ def leaks(frame: pd.DataFrame, features: Sequence[str], label: str, positive: st
             continue
         auc = _cross_fitted(levels.codes, len(levels.names), y, half)
         if auc >= GIVES_AWAY:
-            found.append(Leak(feature, auc, rows, _same(levels.codes, y)))
-    return tuple(sorted(found, key=lambda leak: (-leak.auc, leak.column)))
+            result.append(Leak(feature, auc, rows, _same(levels.codes, y)))
+    return tuple(sorted(result, key=lambda leak: (-leak.auc, leak.column)))
 
 
 def _cross_fitted(codes: npt.NDArray[np.int64], count: int, y: npt.NDArray[np.int64], half: np.ndarray) -> float:

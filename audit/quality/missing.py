@@ -65,7 +65,9 @@ def missing_of(
     of the kinds."""
     total = int(rows.sum())
     counted = {c: (int(empty[c].sum()), int(written[c].sum())) for c in empty}
-    overall = [{"column": c, "rows": total, "missing": gone, "written": said} for c, (gone, said) in counted.items()]
+    overall = [
+        {"column": c, "rows": total, "missing": gone, "written": marked} for c, (gone, marked) in counted.items()
+    ]
     ranked = sorted((c for c, both in counted.items() if any(both)), key=lambda c: -sum(counted[c]))
     hit = {c: empty[c].astype(np.int64) + written[c] for c in ranked[:MOST]}
     by_group: list[dict[str, Any]] = []
@@ -89,8 +91,8 @@ def said_missing(column: pd.Series) -> npt.NDArray[np.bool_]:
     """(n,) which values are texts that say that there is none."""
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
         return np.zeros(len(column), dtype=bool)
-    codes, found = pd.factorize(column, use_na_sentinel=True)
-    table = np.array([isinstance(v, str) and (v.strip() in WRITTEN or not v.strip()) for v in found] + [False])
+    codes, uniques = pd.factorize(column, use_na_sentinel=True)
+    table = np.array([isinstance(v, str) and (v.strip() in WRITTEN or not v.strip()) for v in uniques] + [False])
     return table[codes]
 
 

@@ -96,14 +96,14 @@ def within_and_mix(n0: Floats, x0: Floats, n1: Floats, x1: Floats) -> tuple[floa
 def _periods(column: pd.Series) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
     """Each distinct time where few; else calendar months, years, or bands of equal size, whichever is few enough."""
     times = times_of(column)
-    codes, found = pd.factorize(times, sort=True)
-    if len(found) <= MOST:
-        return codes.astype(np.int64), tuple(_name(v) for v in found)
+    codes, uniques = pd.factorize(times, sort=True)
+    if len(uniques) <= MOST:
+        return codes.astype(np.int64), tuple(_name(v) for v in uniques)
     if pd.api.types.is_datetime64_any_dtype(times):
         for pattern in ("%Y-%m", "%Y"):
-            codes, found = pd.factorize(times.dt.strftime(pattern), sort=True)
-            if len(found) <= MOST:
-                return codes.astype(np.int64), tuple(str(v) for v in found)
+            codes, uniques = pd.factorize(times.dt.strftime(pattern), sort=True)
+            if len(uniques) <= MOST:
+                return codes.astype(np.int64), tuple(str(v) for v in uniques)
         times = times.astype("int64")
     values = times.to_numpy(dtype=np.float64)
     edges = np.unique(np.quantile(values, np.arange(1, 12) / 12, method="inverted_cdf"))

@@ -50,11 +50,11 @@ def proxies(
     coded: list[Levels] = []
     left = list(features[MOST_FEATURES:])
     for feature in features[:MOST_FEATURES]:
-        found = levels_of(part[feature])
-        if found is None:
+        levels = levels_of(part[feature])
+        if levels is None:
             left.append(feature)
         else:
-            coded.append(found)
+            coded.append(levels)
     alone: list[ProxyAlone] = []
     together: list[dict[str, Any]] = []
     for group in groups:
@@ -258,12 +258,12 @@ def _descended(at: Ints, y: Floats, fold: Ints, penalty: Floats) -> Floats:
     starts = np.arange(0, n * many + 1, many, dtype=np.int32)
     x = sparse.csr_array((np.ones(n * many), at.ravel().astype(np.int32), starts), shape=(n, len(penalty)))
     out = np.zeros_like(y)
-    found = np.zeros((len(penalty), y.shape[1]))
+    coefficients = np.zeros((len(penalty), y.shape[1]))
     for f in range(FOLDS):
         train, target = x[np.flatnonzero(fold != f)], y[fold != f]
         scale = (np.asarray(train.sum(axis=0)).ravel() + penalty)[:, None]
         # Of the fold before as a start: most of its rows are the same.
-        residual = train.T @ (target - train @ found) - penalty[:, None] * found
+        residual = train.T @ (target - train @ coefficients) - penalty[:, None] * coefficients
         goal = NEAR * np.linalg.norm(train.T @ target, axis=0)
         near = residual / scale
         step, size = near, (residual * near).sum(axis=0)
@@ -272,9 +272,9 @@ def _descended(at: Ints, y: Floats, fold: Ints, penalty: Floats) -> Floats:
                 break
             turned = train.T @ (train @ step) + penalty[:, None] * step
             length = size / np.maximum((step * turned).sum(axis=0), np.finfo(float).tiny)
-            found, residual = found + length * step, residual - length * turned
+            coefficients, residual = coefficients + length * step, residual - length * turned
             near, before = residual / scale, size
             size = (residual * near).sum(axis=0)
             step = near + size / np.maximum(before, np.finfo(float).tiny) * step
-        out[fold == f] = x[np.flatnonzero(fold == f)] @ found
+        out[fold == f] = x[np.flatnonzero(fold == f)] @ coefficients
     return out

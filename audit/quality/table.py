@@ -127,5 +127,5 @@ def examine(at: Looked) -> Entry:
 
 def thin(quality: Entry, floor: int) -> Entry:
     """The `quality` entry as it may leave the machine; the argument is left alone. What no row knows stays here."""
-    found = {n: (entry, row) for n, entry in quality.items() if (row := DETECTORS.get(n)) and row.publish is not None}
-    return {n: row.publish(entry, floor) for n, (entry, row) in found.items() if row.publish is not None}
+    entries = {n: (entry, row) for n, entry in quality.items() if (row := DETECTORS.get(n)) and row.publish is not None}
+    return {n: row.publish(entry, floor) for n, (entry, row) in entries.items() if row.publish is not None}

@@ -74,7 +74,7 @@ def regression_measures(margins: Sequence[Margin], settings: Settings) -> dict[s
     if not mine:
         return None
     rates: list[Rate] = []
-    found: list[Gap] = []
+    unadjusted: list[Gap] = []
     more: dict[int, dict[str, Any]] = {}
     keys: list[tuple[tuple[str, ...], str]] = []
     tested: dict[tuple[tuple[str, ...], str], float] = {}
@@ -86,10 +86,10 @@ def regression_measures(margins: Sequence[Margin], settings: Settings) -> dict[s
             key = (margin.attribute, hypothesis)
             if gap.p_value is not None:
                 tested.setdefault(key, gap.p_value)
-            more[len(found)] = extra
+            more[len(unadjusted)] = extra
             keys.append(key)
-            found.append(gap)
-    filled, _ = with_pairs(adjusted(found, keys, tested), keys, tested, {})
+            unadjusted.append(gap)
+    filled, _ = with_pairs(adjusted(unadjusted, keys, tested), keys, tested, {})
     gaps = [to_json(g) | more[i] for i, g in enumerate(filled)]
     moments = moments_of(mine[0])
     return {
@@ -199,10 +199,10 @@ def average_gaps(margin: Margin, settings: Settings) -> list[tuple[str, Gap, dic
     out: list[tuple[str, Gap, dict[str, Any]]] = []
     for metric, row in MEANS.items():
         among = row.over
-        found = [average(margin, int(g), metric) for g in members]
-        values = np.array([v for v, _, _ in found], dtype=np.float64)
-        errors = np.array([e for _, e, _ in found], dtype=np.float64)
-        sizes = np.array([n for _, _, n in found], dtype=np.float64)
+        averages = [average(margin, int(g), metric) for g in members]
+        values = np.array([v for v, _, _ in averages], dtype=np.float64)
+        errors = np.array([e for _, e, _ in averages], dtype=np.float64)
+        sizes = np.array([n for _, _, n in averages], dtype=np.float64)
         if metric == "root_mean_squared_error":
             values = np.sqrt(values)
             errors = np.divide(errors, 2 * values, out=np.full_like(errors, np.nan), where=values > 0)

@@ -153,10 +153,10 @@ def _between(below: Floats, above: Floats, near: float = 1.0) -> Floats:
     span = above - below
     for digits in range(-16, 18):
         unit = 10.0**digits
-        found = np.floor(above * unit) / unit
-        found = np.where(found >= above, (np.ceil(above * unit) - 1) / unit, found)
-        fits = np.isnan(out) & (found > below) & (found < above) & (above - found <= near * span)
-        out = np.where(fits, found, out)
+        candidate = np.floor(above * unit) / unit
+        candidate = np.where(candidate >= above, (np.ceil(above * unit) - 1) / unit, candidate)
+        fits = np.isnan(out) & (candidate > below) & (candidate < above) & (above - candidate <= near * span)
+        out = np.where(fits, candidate, out)
     middle = above - span * min(near, 0.5)
     out = np.where(np.isnan(out), np.where((middle > below) & (middle <= above), middle, above), out)
     return np.asarray(out, dtype=np.float64)

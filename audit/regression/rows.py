@@ -30,8 +30,8 @@ def predict(
     """
     model = case.model
     if model.kind == "score":
-        found = np.asarray(score_column(frame, str(model.column)), dtype=np.float64)
-        return found, ModelFacts("score", None, None, None, (), model.column, None)
+        predictions = np.asarray(score_column(frame, str(model.column)), dtype=np.float64)
+        return predictions, ModelFacts("score", None, None, None, (), model.column, None)
     with open_model(model, allow) as worker:
         bind(case, worker, frame, features)
         info = worker.info
@@ -43,9 +43,9 @@ def predict(
                 todo='remove task = "regression" from [data] and name `positive`, or name the model that predicts',
             )
         reads = tuple(c for c in case.data.sensitive if c in (info.features or ()) and c not in features and c in frame)
-        found = worker.scores(frame[[*features, *reads]], "")
+        predictions = worker.scores(frame[[*features, *reads]], "")
         served = served_of(case, frame, worker)
-    return found, ModelFacts(
+    return predictions, ModelFacts(
         model.kind, info.sha256 or None, info.format, info.estimator, info.isolation, None, None, reads,
         notes=info.notes, served=served,
     )  # fmt: skip
@@ -81,7 +81,7 @@ def _farthest(rows: CodedRows, predicted: Floats, shape: tuple[int, ...]) -> Flo
     order = np.argsort(predicted, kind="stable")
     last = np.append(np.flatnonzero(np.diff(predicted[order])), len(order) - 1)
     weight = np.ones(len(order)) if rows.weight is None else rows.weight[order]
-    found: list[float] = []
+    edges: list[float] = []
     for attribute in attribute_sets(rows.attributes, 3)[1:]:
         axes = [rows.attributes.index(a) for a in attribute]
         group = np.zeros(len(order), dtype=np.int64)
@@ -97,8 +97,8 @@ def _farthest(rows: CodedRows, predicted: Floats, shape: tuple[int, ...]) -> Flo
             apart = np.abs(a - b)
             k = int(apart.argmax())
             each.append((float(apart[k]), float(predicted[order[last[k]]])))
-        found += [at for _, at in (each if len(axes) == 1 else sorted(each)[-1:])]
-    return np.array(found, dtype=np.float64)
+        edges += [at for _, at in (each if len(axes) == 1 else sorted(each)[-1:])]
+    return np.array(edges, dtype=np.float64)
 
 
 def _moments(

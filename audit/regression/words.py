@@ -20,13 +20,13 @@ def number(value: float | None) -> str:
     return power(value, 3)
 
 
-def regression_findings(found: Regression) -> tuple[str, ...]:
+def regression_findings(regression: Regression) -> tuple[str, ...]:
     """Residuals, then absolute errors, then distributions, by single attribute; intervals in each."""
     out = []
     for metric in ("mean_residual", "mean_absolute_error", "kolmogorov_smirnov"):
-        for gap in found.gaps:
+        for gap in regression.gaps:
             if gap.metric == metric and gap.kind == "difference" and len(gap.attribute) == 1:
-                out.append(_sentence(found, gap))
+                out.append(_sentence(regression, gap))
     return tuple(out)
 
 
@@ -36,7 +36,7 @@ _LEADS = {
 }
 
 
-def _sentence(found: Regression, gap: PredictionGap) -> str:
+def _sentence(regression: Regression, gap: PredictionGap) -> str:
     by = " and ".join(gap.attribute)
     if gap.value is None:
         return f"By {by}: the gap in {gap.metric.replace('_', ' ')} cannot be estimated: {gap.reason}."
@@ -47,7 +47,7 @@ def _sentence(found: Regression, gap: PredictionGap) -> str:
             f"By {by}: the predictions of {pair} lie farthest apart: up to {points(gap.value)} of people "
             f"at one value ({interval_words(gap)}; {p})."
         )
-    rates = {r.group: r for r in found.rates if (r.metric, r.attribute) == (gap.metric, gap.attribute)}
+    rates = {r.group: r for r in regression.rates if (r.metric, r.attribute) == (gap.metric, gap.attribute)}
     high, low = rates[gap.highest or ()], rates[gap.lowest or ()]
     sentence = (
         f"By {by}: {_LEADS[gap.metric]} {number(high.value)} for {name_of(gap.highest)} ({behind(high)}) and "
@@ -56,6 +56,6 @@ def _sentence(found: Regression, gap: PredictionGap) -> str:
     )
     if gap.worse_off:
         sentence += (
-            f" A {found.favourable} prediction is good for a person: the worse side is {name_of(gap.worse_off)}."
+            f" A {regression.favourable} prediction is good for a person: the worse side is {name_of(gap.worse_off)}."
         )
     return sentence

@@ -114,6 +114,6 @@ class Enclosed:
         with self._lock:
             assert self._child is not None
             blocks = wire.pack(fields, {name: np.asarray(value) for name, value in arrays.items()})
-            told = self._child.ask(blocks, self._limits.wall_seconds if seconds is None else seconds)
-            self.isolation = tuple(str(word) for word in told.fields["isolation"])
-            return told.fields["answer"], told.arrays
+            reply = self._child.ask(blocks, self._limits.wall_seconds if seconds is None else seconds)
+            self.isolation = tuple(str(word) for word in reply.fields["isolation"])
+            return reply.fields["answer"], reply.arrays

@@ -141,9 +141,9 @@ def _interfaces() -> set:  # type: ignore[type-arg]
 
 
 def _ends_with_parent(libc: ctypes.CDLL) -> bool:
-    told = ctypes.c_int(0)
-    libc.prctl(_PR_GET_PDEATHSIG, ctypes.byref(told), 0, 0, 0)
-    return told.value == signal.SIGKILL
+    signal_number = ctypes.c_int(0)
+    libc.prctl(_PR_GET_PDEATHSIG, ctypes.byref(signal_number), 0, 0, 0)
+    return signal_number.value == signal.SIGKILL
 
 
 def _root_is_closed() -> bool:

@@ -38,8 +38,8 @@ def readable(more: list[str]) -> list[str]:
     """What the process may read: the interpreter, its libraries, and `more`. By the names that are used for them."""
     paths = [sys.prefix, sys.base_prefix, sys.exec_prefix, *more, *(p for p in sys.path if p)]
     paths += [p for p in os.environ.get("LD_LIBRARY_PATH", "").split(":") if p]
-    found = [os.path.abspath(p) for p in (*paths, *_SYSTEM) if os.path.exists(p)]
-    return [p for p in dict.fromkeys(found) if os.path.realpath(p) != "/"]
+    existing = [os.path.abspath(p) for p in (*paths, *_SYSTEM) if os.path.exists(p)]
+    return [p for p in dict.fromkeys(existing) if os.path.realpath(p) != "/"]
 
 
 def main(argument: str) -> int:

@@ -142,6 +142,6 @@ def _read_only(libc: ctypes.CDLL, base: str, places: Sequence[str]) -> None:
 
 
 def _mount(libc: ctypes.CDLL, source: str, target: str, kind: str | None, flags: int, data: str = "") -> None:
-    given = (source.encode(), target.encode(), kind.encode() if kind else None)
-    if libc.mount(*given, ctypes.c_ulong(flags), data.encode() or None) != 0:
+    arguments = (source.encode(), target.encode(), kind.encode() if kind else None)
+    if libc.mount(*arguments, ctypes.c_ulong(flags), data.encode() or None) != 0:
         raise OSError(ctypes.get_errno(), "mount", target)

@@ -103,36 +103,36 @@ def scored_rows(
         reads = tuple(
             c for c in case.data.sensitive if c in (info.features or ()) and c not in features and c in columns
         )
-        given = _model_columns(info, [*features, *reads])
-        worker.scores(pd.DataFrame(columns=given), "")  # no rows: says which columns are missing
+        inputs = _model_columns(info, [*features, *reads])
+        worker.scores(pd.DataFrame(columns=inputs), "")  # no rows: says which columns are missing
         labels = _labels(case, frame, columns, name)
         classes = tuple(labels) if len(labels) > 2 else ()
         if classes:
             refuse_threshold(case)
         rule = rule_of(case, info, labels)
         keep = _kept(case, place)
-        told = TaskSpec(
+        spec = TaskSpec(
             VERSION, f"assay-{info.sha256}{Path(str(case.model.path)).suffix}", info.sha256, tuple(allow),
-            says(worker), rule.own, rule.link, bool(classes), tuple((place[c], c) for c in given),
-            tuple(c for c in given if c in case.data.sensitive), tuple(keep),
+            says(worker), rule.own, rule.link, bool(classes), tuple((place[c], c) for c in inputs),
+            tuple(c for c in inputs if c in case.data.sensitive), tuple(keep),
         )  # fmt: skip
-        shipped = Path(folder) / told.file
+        shipped = Path(folder) / spec.file
         shutil.copyfile(str(case.model.path), shipped)
-        thin = frame.select(*[nw.col(c) for c in dict.fromkeys([*keep, *(p for p, _ in told.columns)])],
+        thin = frame.select(*[nw.col(c) for c in dict.fromkeys([*keep, *(p for p, _ in spec.columns)])],
                             measured.fill_null(False).alias(MEASURED)).to_native()  # fmt: skip
         _ship(thin.sparkSession, shipped)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pandas' version, of which nothing is used here
-            rows = thin.mapInArrow(by_task(msgspec.json.encode(told).decode()), _schema(thin, keep))
+            rows = thin.mapInArrow(by_task(msgspec.json.encode(spec).decode()), _schema(thin, keep))
         if rule.kind == THRESHOLD and rule.threshold is None:
             seen = arrow(nw.from_native(rows).head(SEEN).select(SCORE)).column(SCORE).to_numpy()
             raise raw_output(info, seen)
         rows = rows.persist()
         try:
-            found = nw.from_native(rows)
+            scored = nw.from_native(rows)
             asked = Asked(case, info, rule, reads, tuple(rule.word(c) for c in info.classes) if classes else (),
                           facts_of(case, info, rule, reads, None))  # fmt: skip
-            yield found, _with_facts(asked, found.filter(nw.col(WALLS) != ""))
+            yield scored, _with_facts(asked, scored.filter(nw.col(WALLS) != ""))
         finally:
             rows.unpersist()
 
@@ -158,8 +158,8 @@ def told_by_task(error: BaseException) -> AssayError | None:
     text = str(error)
     begin = text.find(OPEN)
     end = text.find(CLOSE, begin)
-    said = text[begin + len(OPEN) : end] if 0 <= begin < end else ""
-    lacks = MISSING.search(said) or NO_MODULE.search(text)
+    message = text[begin + len(OPEN) : end] if 0 <= begin < end else ""
+    lacks = MISSING.search(message) or NO_MODULE.search(text)
     if lacks:
         return ModelError(
             "the model cannot be asked in Spark: a package is missing where Spark's workers run",
@@ -167,10 +167,10 @@ def told_by_task(error: BaseException) -> AssayError | None:
             expected="Assay and the model's library, in the versions that are here, in the Python of every worker",
             todo="install them there, or let PYSPARK_PYTHON name a Python that has them",
         )
-    if not said:
+    if not message:
         return None
     try:
-        parts = json.loads(said)
+        parts = json.loads(message)
         kind = getattr(audit.errors, str(parts.get("error", "")), ModelError)
     except (ValueError, AttributeError):
         return None
@@ -196,8 +196,8 @@ def _labels(case: Case, frame: Any, columns: Sequence[str], name: str) -> tuple[
     label = case.data.label
     if label is None:
         return ()
-    found = kinds(frame, [f"c{columns.index(label)}"], most=base.MOST_GROUPS).drop_columns([PEOPLE])
-    frame = base.typed_values(case, Source((Path(name),), SPARK, tuple(columns), ()), found, [label], False)[0]
+    table = kinds(frame, [f"c{columns.index(label)}"], most=base.MOST_GROUPS).drop_columns([PEOPLE])
+    frame = base.typed_values(case, Source((Path(name),), SPARK, tuple(columns), ()), table, [label], False)[0]
     return tuple(sorted(coded(without_missing_words(frame, [label])[label])[1]))
 
 
@@ -229,14 +229,14 @@ def _with_facts(asked: Asked, mine: Any) -> Asked:
 
     what = (nw.len(), score.min(), score.max(), nw.col(OWN).min(), times(own), times(over), times(own != over),
             nw.when(~yes).then(score).max(), nw.when(yes).then(score).min())  # fmt: skip
-    found = arrow(mine.select(*[e.alias(f"x{i}") for i, e in enumerate(what)])).to_pylist()[0]
-    rows, low, high, least, selected, by_cut, differ, below, above = found.values()
+    totals = arrow(mine.select(*[e.alias(f"x{i}") for i, e in enumerate(what)])).to_pylist()[0]
+    rows, low, high, least, selected, by_cut, differ, below, above = totals.values()
     walls = {r[WALLS]: int(r[PEOPLE]) for r in arrow(mine.group_by(WALLS).agg(nw.len().alias(PEOPLE))).to_pylist()}
     everywhere = _in_all(walls)
-    said = [_where(everywhere, walls)]
+    notes = [_where(everywhere, walls)]
     info = replace(info, isolation=everywhere)
     if asked.classes or not rows:
-        return replace(asked, facts=facts_of(asked.case, info, rule, asked.reads, None, None, tuple(said)))
+        return replace(asked, facts=facts_of(asked.case, info, rule, asked.reads, None, None, tuple(notes)))
     compared, cut = None, rule.threshold
     if info.output == DECISION:
         cut = USUAL
@@ -247,8 +247,8 @@ def _with_facts(asked: Asked, mine: Any) -> Asked:
         if rule.threshold is None:
             ends = [(v, k) for v, k in ((below, 0), (above, 1)) if v is not None]
             cut = cut_of(np.array([v for v, _ in ends]), np.array([k for _, k in ends]))
-        said = [*notes_of(info, rule, low, high, compared), *said]
-    return replace(asked, facts=facts_of(asked.case, info, rule, asked.reads, cut, compared, tuple(said)))
+        notes = [*notes_of(info, rule, low, high, compared), *notes]
+    return replace(asked, facts=facts_of(asked.case, info, rule, asked.reads, cut, compared, tuple(notes)))
 
 
 def _in_all(walls: dict[str, int]) -> tuple[str, ...]:

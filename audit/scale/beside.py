@@ -104,7 +104,7 @@ class Place:
 
 
 def profile(
-    case: Case, found: base.Counted, place: Place, seed: int, pool: Executor | None = None, early: Early | None = None
+    case: Case, counted: base.Counted, place: Place, seed: int, pool: Executor | None = None, early: Early | None = None
 ) -> DataProfile:
     """What is found of the measured rows. Raises DataError as counting does. pool: what counts, while the caller looks
     at the sample; early: with the sample, drawn already."""
@@ -112,13 +112,13 @@ def profile(
     schema = place.frame.collect_schema()
     flat = tuple(c for c in columns if schema[place.source.column(c)] not in base.NO_VALUES)
     if early is None:
-        sample, how = _sample(case, place, flat, found.people, seed)
+        sample, how = _sample(case, place, flat, counted.people, seed)
     else:
         sample, how = early.sample.result(), place.how
 
     def count() -> tuple[Counts | None, Kinds | None]:
         counts = _counts(case, place, flat, _numbers(place, sample))
-        return counts, None if counts is None else _kinds(case, place, flat, max(1, math.ceil(found.people / KINDS)))
+        return counts, None if counts is None else _kinds(case, place, flat, max(1, math.ceil(counted.people / KINDS)))
 
     if early is None and pool is not None:
         return DataProfile(flat, pool.submit(count), sample, how)
@@ -182,8 +182,8 @@ def _counts(case: Case, place: Place, columns: Sequence[str], numbers: frozenset
     sums = []
     for i, name in enumerate(others):
         column = source.column(name)
-        gone, said = _missing(nw.col(column), schema[column], name in numbers)
-        sums += [_ones(gone).sum().alias(f"m{i}"), _ones(~gone & said).sum().alias(f"w{i}")]
+        gone, is_word = _missing(nw.col(column), schema[column], name in numbers)
+        sums += [_ones(gone).sum().alias(f"m{i}"), _ones(~gone & is_word).sum().alias(f"w{i}")]
     table = _by_group(case, place, place.frame.group_by(*keys).agg(nw.len().alias(PEOPLE), *sums))
     if table is None:
         return None
@@ -204,20 +204,20 @@ def _kinds(case: Case, place: Place, columns: Sequence[str], part: int) -> Kinds
     hashed = place.hashed(place.frame, [place.source.column(c) for c in columns])
     some = hashed.filter(nw.col(HASH) % part == 0).group_by(HASH, *groups).agg(nw.len().alias("n"))
     single = _ones(nw.col("n") == 1)
-    found = some.group_by(*groups).agg(nw.len().alias("k"), single.sum().alias("s"), nw.col("n").sum().alias(PEOPLE))
-    table = _by_group(case, place, found)
+    grouped = some.group_by(*groups).agg(nw.len().alias("k"), single.sum().alias("s"), nw.col("n").sum().alias(PEOPLE))
+    table = _by_group(case, place, grouped)
     if table is None:
         return None
     kinds, singles = (table.column(n).to_numpy().astype(np.int64) for n in ("k", "s"))
     return Kinds(_frame(case, place, table, kinds, case.data.sensitive), kinds, singles, part)
 
 
-def _by_group(case: Case, place: Place, found: Any) -> pa.Table | None:
+def _by_group(case: Case, place: Place, grouped: Any) -> pa.Table | None:
     """One row for each combination; None where there are too many. Small groups stay where they are."""
     if place.floor is not None:
         groups = [place.source.column(c) for c in case.data.sensitive]
-        found = found.filter(nw.col(PEOPLE).sum().over(*groups) >= place.floor)
-    table = arrow(found.head(MOST + 1))
+        grouped = grouped.filter(nw.col(PEOPLE).sum().over(*groups) >= place.floor)
+    table = arrow(grouped.head(MOST + 1))
     return None if table.num_rows > MOST else table.sort_by([(n, "ascending") for n in table.column_names])
 
 
@@ -248,7 +248,7 @@ def _ones(condition: nw.Expr) -> nw.Expr:
     return nw.when(condition).then(nw.lit(1)).otherwise(nw.lit(0))
 
 
-def of_duckdb(case: Case, found: base.Counted, seed: int, opened: Opened) -> DataProfile:
+def of_duckdb(case: Case, counted: base.Counted, seed: int, opened: Opened) -> DataProfile:
     """The same of a file that DuckDB counts, which goes on while the caller looks at the sample."""
     mine = opened.rows()
     connection, mine = mine.connection, measured_rows(case, opened.source, mine)
@@ -272,5 +272,5 @@ def of_duckdb(case: Case, found: base.Counted, seed: int, opened: Opened) -> Dat
             connection.execute("RESET threads")
 
     frame = nw.from_native(connection.sql(f"SELECT * FROM {mine.table}"))
-    early = opened.early if opened.early is not None and opened.early.holds(found.rows) else None
-    return profile(case, found, Place(opened.source, frame, hashed, drawn, HOW), seed, opened.pool, early)
+    early = opened.early if opened.early is not None and opened.early.holds(counted.rows) else None
+    return profile(case, counted, Place(opened.source, frame, hashed, drawn, HOW), seed, opened.pool, early)

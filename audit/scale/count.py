@@ -78,10 +78,10 @@ def _grouped(case: Case, source: Source, rows: InBase) -> tuple[pd.DataFrame, Ex
         sums += [(WEIGHT, weight, largest), (SQUARES, f"{weight} * {weight}", largest**2)]
     own = source.column(str(case.model.column))
     bins = scored = None
-    found, decided = None, own
+    table, decided = None, own
     if case.model.kind != "score" or not _many(rows, own):
-        found = _fetch(rows, keys | {OWN: own}, sums)
-    if case.model.kind == "score" and (found is None or _distinct(found) > EXACT_SCORES):
+        table = _fetch(rows, keys | {OWN: own}, sums)
+    if case.model.kind == "score" and (table is None or _distinct(table) > EXACT_SCORES):
         score = _number(str(case.model.column), source)
         mine = measured_rows(case, source, rows)
         check_range(case, *mine.one(
@@ -92,18 +92,18 @@ def _grouped(case: Case, source: Source, rows: InBase) -> tuple[pd.DataFrame, Ex
         sums.append((TOTAL, score if weight is None else f"{weight} * {score}", largest * top))
         decided = f"{score} >= {case.model.threshold!r}"
         binned = {OWN: decided, BIN: bin_sql(score, bins[0].tolist())}
-        found = _fetch(rows, keys | binned, sums)
+        table = _fetch(rows, keys | binned, sums)
         whole = "1" if weight is None else f"CAST(round({weight} * {WEIGHT_STEPS / largest!r}) AS BIGINT)"
-        scored = Scored(connection, mine.table, score, whole, tuple(roles), found.select(range(len(roles))))
-    assert found is not None
-    not_too_many(case, found)
-    typed, notes = typed_values(case, source, found, roles_of(case), bins is None)
+        scored = Scored(connection, mine.table, score, whole, tuple(roles), table.select(range(len(roles))))
+    assert table is not None
+    not_too_many(case, table)
+    typed, notes = typed_values(case, source, table, roles_of(case), bins is None)
     together = None
     if who is not None:
         mine = measured_rows(case, source, rows)
         each = (*roles, decided)
         weigh = None if weight is None else _fixed(weight, largest)
-        raw, name = found.select(range(len(each))), str(asked.data.cluster)
+        raw, name = table.select(range(len(each))), str(asked.data.cluster)
         together = Together(connection, mine.table, who, each, raw, name, weigh)
     return typed, Extra(notes, bins, scored, _repeated(asked, source, rows), together)
 
@@ -144,8 +144,8 @@ def _fetch(rows: InBase, keys: Mapping[str, str], sums: Sequence[tuple[str, str,
     named += [f'{sql} AS "v{i}"' for i, (_, sql, _) in enumerate(sums)]
     frame = nw.from_native(rows.connection.sql(f"SELECT {', '.join(named)} FROM {rows.table}"))
     added = [Sum(f"s{i}", nw.col(f"v{i}"), largest) for i, (_, _, largest) in enumerate(sums)]
-    found = kinds(frame, [f"k{i}" for i in range(len(keys))], added, most=MOST_GROUPS + 1)
-    return found.rename_columns([*keys, PEOPLE, *(name for name, _, _ in sums)])
+    table = kinds(frame, [f"k{i}" for i in range(len(keys))], added, most=MOST_GROUPS + 1)
+    return table.rename_columns([*keys, PEOPLE, *(name for name, _, _ in sums)])
 
 
 def _many(rows: InBase, column: str) -> bool:
@@ -160,9 +160,9 @@ def measured_rows(case: Case, source: Source, rows: InBase) -> InBase:
     if split is None:
         return rows
     own = source.column(split)
-    found = rows.groups(f"{own}, CAST({own} AS VARCHAR) AS written", MOST_GROUPS)
-    raw, found = found.column("written").to_pylist(), found.select([own]).rename_columns([split])
-    typed = infer(found, source.delimiter)[0] if source.kind == "csv" else columnar.plain("", found)[0]
+    table = rows.groups(f"{own}, CAST({own} AS VARCHAR) AS written", MOST_GROUPS)
+    raw, table = table.column("written").to_pylist(), table.select([own]).rename_columns([split])
+    typed = infer(table, source.delimiter)[0] if source.kind == "csv" else columnar.plain("", table)[0]
     codes, names = names_in(typed.to_pandas(ignore_metadata=True)[split])
     wanted = [v for v, c in zip(raw, codes, strict=True) if c >= 0 and names[c] == case.data.audit]
     check.split(case, names)
@@ -182,8 +182,8 @@ def _fixed(value: str, largest: float) -> str:
     return f"sum(CAST({value} * {unit!r} AS HUGEINT)) {{}}::DOUBLE / {unit!r}"
 
 
-def _distinct(found: pa.Table) -> int:
-    return len(found.column(OWN).unique()) if found.num_rows else 0
+def _distinct(table: pa.Table) -> int:
+    return len(table.column(OWN).unique()) if table.num_rows else 0
 
 
 def _largest_weight(case: Case, rows: InBase, w: str) -> float:

@@ -63,8 +63,8 @@ class Held:
 class _Hash:
     """The sha256 of what was counted, where there are no bytes of a file."""
 
-    def __init__(self, held: Held, found: pa.Table) -> None:
-        self.held, self.found = held, found
+    def __init__(self, held: Held, table: pa.Table) -> None:
+        self.held, self.found = held, table
 
     def get(self) -> str:
         if self.held.sha256 is not None:
@@ -93,13 +93,13 @@ def refuse(case: Case, engine: str) -> None:
         "`sheet`, `header`, `skip_lines` or `dates`": data.read != ReadSpec(),
         "[contract]": rows and case.contract is not None,
     }
-    found = [name for name, given in needs.items() if given]
-    if not found:
+    unsupported = [name for name, is_set in needs.items() if is_set]
+    if not unsupported:
         return
-    asked = "a model that is asked" in found
+    asked = "a model that is asked" in unsupported
     raise CaseError(
-        f"{' and '.join(found)} cannot be used with engine = {engine!r}",
-        got=", ".join(found),
+        f"{' and '.join(unsupported)} cannot be used with engine = {engine!r}",
+        got=", ".join(unsupported),
         expected="decisions or scores in a column, and columns as they are in the table",
         todo=(
             'score the rows where they are, write the score into a column, and name it: score = "..." '
@@ -150,18 +150,18 @@ def _counted(case: Case, held: Held, asked: Asked | None, repeated: tuple[int, i
     own = OWN if asked is not None else held.column(str(case.model.column))
     at = own if asked is None else SCORE
     scores = case.model.kind == "score" if asked is None else asked.scored
-    found = bins = None
+    table = bins = None
     most = base.MOST_GROUPS + 1
     if asked is not None:
         frame = frame.with_columns(asked.decision.alias(own))
     if not scores or _distinct(frame.head(base.PROBE), at) <= EXACT_SCORES:
         each = [own, *([at] if asked is not None and scores else [])]
-        found = kinds(frame, list(dict.fromkeys([*roles, *each])), sums, most=most, floor=floor)
+        table = kinds(frame, list(dict.fromkeys([*roles, *each])), sums, most=most, floor=floor)
         called = {own: base.OWN, at: base.SCORE} if asked is not None else {}
         for name in each:
-            found = found.append_column(called.get(name, base.OWN), found.column(name))
-        found = found.select([*roles, *(called.get(n, base.OWN) for n in each), PEOPLE, *(s.name for s in sums)])
-    if scores and (found is None or len(found.column(base.SCORE if asked else base.OWN).unique()) > EXACT_SCORES):
+            table = table.append_column(called.get(name, base.OWN), table.column(name))
+        table = table.select([*roles, *(called.get(n, base.OWN) for n in each), PEOPLE, *(s.name for s in sums)])
+    if scores and (table is None or len(table.column(base.SCORE if asked else base.OWN).unique()) > EXACT_SCORES):
         score = nw.col(at) if asked is not None else _number(held, str(case.model.column), schema)
         mine = measured(case, held, frame)
         bad, low, high = _one(mine, _many(~finite(score)), score.min(), score.max())
@@ -172,13 +172,13 @@ def _counted(case: Case, held: Held, asked: Asked | None, repeated: tuple[int, i
         sums.append(Sum("t", score if weight is None else weight * score, largest * top))
         decided = nw.col(own) if asked is not None else score >= case.model.threshold
         binned = frame.with_columns(decided.alias("own"), _bin_of(score, bins[0].tolist()).alias("bin"))
-        found = kinds(binned, [*roles, "own", "bin"], sums, most=most, floor=floor)
-        found = found.rename_columns([*roles, base.OWN, base.BIN, *found.column_names[len(roles) + 2 :]])
-    assert found is not None
-    base.not_too_many(case, found)
+        table = kinds(binned, [*roles, "own", "bin"], sums, most=most, floor=floor)
+        table = table.rename_columns([*roles, base.OWN, base.BIN, *table.column_names[len(roles) + 2 :]])
+    assert table is not None
+    base.not_too_many(case, table)
     called = {PEOPLE: base.PEOPLE, "w": base.WEIGHT, "q": base.SQUARES, "t": base.TOTAL}
-    found = base.in_utc(found.rename_columns([called.get(n, n) for n in found.column_names]))
-    if not found.num_rows:
+    table = base.in_utc(table.rename_columns([called.get(n, n) for n in table.column_names]))
+    if not table.num_rows:
         raise DataError(
             f"no row of {held.name!r} was counted",
             got="a table without rows"
@@ -187,7 +187,7 @@ def _counted(case: Case, held: Held, asked: Asked | None, repeated: tuple[int, i
             expected="rows",
             todo="check the table" + ("" if held.floor is None else ", or take `floor` lower"),
         )
-    typed, notes = base.typed_values(case, source, found, list(roles.values()), bins is None and asked is None)
+    typed, notes = base.typed_values(case, source, table, list(roles.values()), bins is None and asked is None)
     if held.floor is not None:
         notes = (
             *notes,
@@ -196,7 +196,7 @@ def _counted(case: Case, held: Held, asked: Asked | None, repeated: tuple[int, i
         )
     again = repeated if asked is not None else _repeated(case, held, frame)
     extra = base.Extra(notes, bins, repeated=again, asked=asked)
-    return base.coded_of(case, source, typed, extra, _Hash(held, found))
+    return base.coded_of(case, source, typed, extra, _Hash(held, table))
 
 
 def _plain(case: Case, held: Held, schema: Mapping[str, Any]) -> None:
@@ -262,10 +262,10 @@ def _which(case: Case, held: Held, frame: Any) -> nw.Expr:
     if split is None:
         return nw.lit(True)
     own = held.column(split)
-    found = kinds(frame, [own], most=base.MOST_GROUPS)
-    raw = found.column(own).to_pylist()
+    table = kinds(frame, [own], most=base.MOST_GROUPS)
+    raw = table.column(own).to_pylist()
     source = Source((Path(held.name),), held.engine, held.columns, ())
-    typed = base.typed_values(case, source, base.in_utc(found.select([own])), [split], False)[0]
+    typed = base.typed_values(case, source, base.in_utc(table.select([own])), [split], False)[0]
     codes, names = names_in(typed[split])
     check.split(case, names)
     wanted = [v for v, c in zip(raw, codes, strict=True) if c >= 0 and names[c] == case.data.audit]
@@ -291,8 +291,8 @@ def _bin_of(score: nw.Expr, at: Sequence[float]) -> nw.Expr:
         middle = (first + last + 1) // 2
         return nw.when(score < float(at[middle])).then(tree(first, middle - 1)).otherwise(tree(middle, last))
 
-    found: nw.Expr = tree(0, len(at) - 1)
-    return found
+    expression: nw.Expr = tree(0, len(at) - 1)
+    return expression
 
 
 def _rank_bins(frame: Any, score: nw.Expr, low: float, high: float) -> tuple[Floats, Floats]:
@@ -320,6 +320,6 @@ def _steps(values: Any, low: float, high: float) -> tuple[Floats, Floats, Any]:
     span = high / 2 - low / 2
     step = ((nw.col("s") / 2 - low / 2) / span * GRID).floor() if span > 0 else nw.col("s") * 0
     counted = values.with_columns(step.cast(nw.Int64).alias("k")).group_by("k")
-    found = arrow(counted.agg(nw.col("s").min().alias("low"), nw.col("s").max().alias("top"), nw.len().alias("n")))
-    found = found.sort_by("low")
-    return found.column("low").to_numpy(), found.column("top").to_numpy(), found.column("n").to_numpy().astype(np.int64)
+    table = arrow(counted.agg(nw.col("s").min().alias("low"), nw.col("s").max().alias("top"), nw.len().alias("n")))
+    table = table.sort_by("low")
+    return table.column("low").to_numpy(), table.column("top").to_numpy(), table.column("n").to_numpy().astype(np.int64)

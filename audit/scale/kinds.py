@@ -71,14 +71,14 @@ def kinds(
     asked = frame.select(*[nw.col(k) for k in keys], *[part for s in sums for part in s.parts()])
     parts = [f"{s.name}_{place}" for s in sums for place in reversed(range(PARTS))]
     if keys:
-        found = asked.group_by(*keys).agg(nw.len().alias(PEOPLE), *[nw.col(p).sum() for p in parts])
+        grouped = asked.group_by(*keys).agg(nw.len().alias(PEOPLE), *[nw.col(p).sum() for p in parts])
     else:
-        found = asked.select(nw.len().alias(PEOPLE), *[nw.col(p).sum() for p in parts])
-    found = found.with_columns(nw.col(c).cast(nw.Int64) for c in (PEOPLE, *parts))
+        grouped = asked.select(nw.len().alias(PEOPLE), *[nw.col(p).sum() for p in parts])
+    grouped = grouped.with_columns(nw.col(c).cast(nw.Int64) for c in (PEOPLE, *parts))
     if floor is not None:
         least, columns = floor
-        found = found.filter(nw.col(PEOPLE).sum().over(*columns) >= least)
-    table = arrow(found.head(most))
+        grouped = grouped.filter(nw.col(PEOPLE).sum().over(*columns) >= least)
+    table = arrow(grouped.head(most))
     table = table.sort_by([(k, "ascending") for k in keys]) if keys else table
     out = table.select([*keys, PEOPLE])
     for s in sums:

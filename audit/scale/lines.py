@@ -81,10 +81,10 @@ def drawn(source: Source, columns: Sequence[str], most: int, rows: int, seed: in
         files, left = [], np.sort(places)
         try:
             for number, file in enumerate(source.files):
-                found = nameless(folder, copies, f"{number}.csv")
-                with found.open("wb") as stream:
+                path = nameless(folder, copies, f"{number}.csv")
+                with path.open("wb") as stream:
                     left = _write(stream, file, left)
-                files.append(found)
+                files.append(path)
             table = database.sql(f"SELECT {asked} FROM {replace(source, files=tuple(files)).sql}").to_arrow_table()
         except (duckdb.Error, OSError):
             return None  # what is wrong with the text says what reads the whole; a full disk need not end the audit
@@ -101,16 +101,16 @@ def drawn_of_text(database: Any, source: Source, columns: Sequence[str], most: i
     places = _places(database, most, rows, seed)
     database.register("places", pa.table({"i": places, "number": np.arange(len(places))}))
     numbered = f"SELECT {', '.join(columns)}, row_number() OVER () - 1 AS i FROM {source.sql}"
-    found = database.sql(
+    joined = database.sql(
         f"SELECT {', '.join(columns)}, number FROM ({numbered}) JOIN places USING (i)"
     ).to_arrow_table()
-    return found.sort_by("number").drop_columns(["number"])
+    return joined.sort_by("number").drop_columns(["number"])
 
 
 def _places(database: Any, most: int, rows: int, seed: int) -> npt.NDArray[np.int64]:
     query = f"SELECT i FROM range({rows}) AS t(i) USING SAMPLE reservoir({most} ROWS) REPEATABLE ({seed})"
-    found: npt.NDArray[np.int64] = database.sql(query).to_arrow_table().column(0).to_numpy().astype(np.int64)
-    return found
+    places: npt.NDArray[np.int64] = database.sql(query).to_arrow_table().column(0).to_numpy().astype(np.int64)
+    return places
 
 
 def _write(stream: Any, file: Path, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

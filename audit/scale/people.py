@@ -52,7 +52,7 @@ def told_apart(source: Source, connection: Any, who: str) -> bool:
     return not connection.sql(f"SELECT bool_or({bad}) FROM {source.sql}").fetchall()[0][0]
 
 
-def clusters_in(found: Together, audit: npt.NDArray[np.bool_], coded: CodedRows, rows: int) -> Clusters:
+def clusters_in(together: Together, audit: npt.NDArray[np.bool_], coded: CodedRows, rows: int) -> Clusters:
     """`audit.clusters.clusters_of` of the measured rows; audit: of `raw`; coded: its measured kinds, of so
     many rows.
 
@@ -63,28 +63,28 @@ def clusters_in(found: Together, audit: npt.NDArray[np.bool_], coded: CodedRows,
     for axis, levels in enumerate(coded.levels):
         group = group * len(levels) + coded.codes[:, axis]
     cell = coded.label * 2 + coded.decision
-    names = [f"k{i}" for i in range(len(found.keys))]
-    kinds = found.raw.filter(pa.array(audit)).rename_columns(names)
+    names = [f"k{i}" for i in range(len(together.keys))]
+    kinds = together.raw.filter(pa.array(audit)).rename_columns(names)
     kinds = kinds.append_column("g", pa.array(group)).append_column("c", pa.array(cell))
     # Scores in bins make several kinds of one.
     kinds = kinds.group_by(names).aggregate([("g", "min"), ("c", "min")]).rename_columns([*names, "g", "c"])
-    database = found.connection
+    database = together.connection
     database.register("cells", kinds)
-    joined = " AND ".join(f"{key} IS NOT DISTINCT FROM {name}" for key, name in zip(found.keys, names, strict=True))
+    on = " AND ".join(f"{key} IS NOT DISTINCT FROM {name}" for key, name in zip(together.keys, names, strict=True))
     used = np.unique(cell).tolist()
-    if found.weight is None:
-        alone = _alone(database, found, joined, used, groups, rows)
+    if together.weight is None:
+        alone = _alone(database, together, on, used, groups, rows)
         if alone is not None:
             return alone
-    each = ", ".join(f"coalesce({_counted(found.weight, c)}, 0) AS w{c}" for c in used)
+    each = ", ".join(f"coalesce({_counted(together.weight, c)}, 0) AS w{c}" for c in used)
     # A row for each person and group, with what stands in each cell: products within a group need no join then.
     database.execute(
-        f"CREATE TEMP TABLE people AS SELECT {found.who} AS who, g, {each} FROM {found.table} JOIN cells ON {joined} "
+        f"CREATE TEMP TABLE people AS SELECT {together.who} AS who, g, {each} FROM {together.table} JOIN cells ON {on} "
         "GROUP BY ALL"
     )
     if database.sql(NOBODY).fetchall()[0][0]:
-        counted = f"SELECT count(*) - count({found.who}) FROM {found.table} JOIN cells ON {joined}"
-        raise of_nobody(found.name, int(database.sql(counted).fetchall()[0][0]), rows)
+        counted = f"SELECT count(*) - count({together.who}) FROM {together.table} JOIN cells ON {on}"
+        raise of_nobody(together.name, int(database.sql(counted).fetchall()[0][0]), rows)
     ends = database.sql(
         "SELECT low, high, k, count(*) AS n FROM (SELECT min(g) AS low, max(g) AS high, count(*) AS k FROM people "
         "GROUP BY who) GROUP BY ALL"
@@ -93,11 +93,11 @@ def clusters_in(found: Together, audit: npt.NDArray[np.bool_], coded: CodedRows,
     if float(np.sum(n * (k * (k - 1.0) / 2))) * len(used) ** 2 > MOST_PAIRS:
         raise too_many(int(k.max()) * len(used))
     unit = 1.0
-    if found.weight is not None:
+    if together.weight is not None:
         largest = database.sql(f"SELECT max(greatest({', '.join(f'w{c}' for c in used)})) FROM people").fetchall()
         unit = 2.0 ** (88 - math.ceil(2 * math.log2(largest[0][0]))) if largest[0][0] else 1.0
     within = [(i, j) for i in used for j in used if i <= j]
-    table = _products(database, within, found.weight is not None, unit, "people a", "a", "a.g, a.g")
+    table = _products(database, within, together.weight is not None, unit, "people a", "a", "a.g, a.g")
     sets: dict[tuple[int, ...], int] = {}
     one = low == high
     for g, count in zip(low[one].tolist(), n[one].tolist(), strict=True):
@@ -110,12 +110,12 @@ def clusters_in(found: Together, audit: npt.NDArray[np.bool_], coded: CodedRows,
         sets |= {tuple(int(g) for g in places): int(count) for places, count in several}
         across = [(i, j) for i in used for j in used]
         both = "people a JOIN people b ON a.who = b.who AND a.g < b.g"
-        table += _products(database, across, found.weight is not None, unit, both, "b", "a.g, b.g")
+        table += _products(database, across, together.weight is not None, unit, both, "b", "a.g, b.g")
     left, right, products = (np.concatenate([t[k] for t in table]) for k in range(3))
     return summed(groups, sets, left, right, products)
 
 
-def _alone(database: Any, found: Together, joined: str, used: list[int], groups: int, total: int) -> Clusters | None:
+def _alone(database: Any, together: Together, on: str, used: list[int], groups: int, total: int) -> Clusters | None:
     """The sums in one scan, where every person is in one group; None where somebody is in two, or in too many rows.
 
     A person's counts of all cells are added up as one number, and so are groups and their squares: the groups g of k
@@ -136,8 +136,8 @@ def _alone(database: Any, found: Together, joined: str, used: list[int], groups:
         f"SELECT CASE WHEN k * (h >> {FAR}) = s * s THEN s // k ELSE -1 END AS g, count(*) AS n, max(k) AS most, "
         f"coalesce(sum(k) FILTER (WHERE who IS NULL), 0) AS nobody, sum(k) AS rows, {sums} "
         f"FROM (SELECT *, {' + '.join(f'w{c}' for c in used)} AS k FROM (SELECT who, h, h & {(1 << FAR) - 1} AS s, "
-        f"{cells} FROM (SELECT {found.who} AS who, TRY_CAST(sum(b) AS BIGINT) AS b, TRY_CAST(sum(h) AS BIGINT) AS h "
-        f"FROM {found.table} JOIN packed ON {joined} GROUP BY 1))) GROUP BY 1 ORDER BY 1"
+        f"{cells} FROM (SELECT {together.who} AS who, TRY_CAST(sum(b) AS BIGINT) AS b, TRY_CAST(sum(h) AS BIGINT) AS h "
+        f"FROM {together.table} JOIN packed ON {on} GROUP BY 1))) GROUP BY 1 ORDER BY 1"
     ).fetchnumpy()
     most, nobody, counted = (np.ma.asarray(table[name]) for name in ("most", "nobody", "rows"))
     # A count that ran over into the next cell's makes rows fewer, or nothing of them; both show in how many there are.
@@ -145,7 +145,7 @@ def _alone(database: Any, found: Together, joined: str, used: list[int], groups:
         return None
     g, people = (np.asarray(table[name], dtype=np.int64) for name in ("g", "n"))
     if nobody.any():
-        raise of_nobody(found.name, int(nobody.sum()), int(counted.sum()))
+        raise of_nobody(together.name, int(nobody.sum()), int(counted.sum()))
     if g.min() < 0:
         return None
     each = [(g * CELLS + i, g * CELLS + j, np.asarray(table[f"p{i}{j}"], dtype=np.float64)) for i, j in within]
@@ -168,6 +168,6 @@ def _products(
         product = f"a.w{i} * {other}.w{j}"
         product = f"CAST({product} * {unit!r} AS HUGEINT)" if weighted else product
         sums.append(f"sum({product})::DOUBLE / {unit!r} AS p{i}{j}")
-    found = database.sql(f"SELECT {by}, {', '.join(sums)} FROM {table} GROUP BY ALL ORDER BY ALL").fetchnumpy()
-    g, h = (np.asarray(found[name], dtype=np.int64) * CELLS for name in list(found)[:2])
-    return [(g + i, h + j, np.asarray(found[f"p{i}{j}"], dtype=np.float64)) for i, j in pairs]
+    columns = database.sql(f"SELECT {by}, {', '.join(sums)} FROM {table} GROUP BY ALL ORDER BY ALL").fetchnumpy()
+    g, h = (np.asarray(columns[name], dtype=np.int64) * CELLS for name in list(columns)[:2])
+    return [(g + i, h + j, np.asarray(columns[f"p{i}{j}"], dtype=np.float64)) for i, j in pairs]

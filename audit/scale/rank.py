@@ -55,10 +55,10 @@ def rank_bins(connection: Any, table: str, score: str) -> tuple[Floats, Floats]:
     )
     SELECT s, below, (SELECT max(top) FROM placed) AS top FROM begun WHERE new ORDER BY s
     """
-    found: pa.Table = connection.sql(query).to_arrow_table()
-    at = found.column("s").to_numpy()
-    below = found.column("below").to_numpy()
-    return at, np.append(below[1:], found.column("top")[0].as_py()).astype(np.float64)
+    bins: pa.Table = connection.sql(query).to_arrow_table()
+    at = bins.column("s").to_numpy()
+    below = bins.column("below").to_numpy()
+    return at, np.append(below[1:], bins.column("top")[0].as_py()).astype(np.float64)
 
 
 def _part(score: str) -> str:
@@ -80,7 +80,7 @@ def bin_sql(score: str, at: Sequence[float]) -> str:
 
 def blurred(coded: CodedRows) -> dict[tuple[str, ...], npt.NDArray[np.bool_]]:
     """Of every set of attributes, which groups' areas the bins could move by more than BLUR."""
-    found = {}
+    masks = {}
     cube = cube_of(coded)
     for attribute in attribute_sets(coded.attributes, 3):
         size = int(np.prod([len(coded.levels[coded.attributes.index(a)]) for a in attribute], dtype=np.int64))
@@ -93,8 +93,8 @@ def blurred(coded: CodedRows) -> dict[tuple[str, ...], npt.NDArray[np.bool_]]:
         for g, group in enumerate(margin.groups):
             low, high = area_bounds(margin.scores, g)
             wide[names.index(group)] = np.isfinite(low) and (high - low) / 2 > BLUR
-        found[attribute] = wide
-    return found
+        masks[attribute] = wide
+    return masks
 
 
 def areas_of(
@@ -129,8 +129,8 @@ def areas_of(
     if only is not None:
         asked = np.max([v for n, v in columns.items() if n != "l"], axis=0, initial=-1) >= 0
         kinds = kinds.filter(pa.array(asked))
-    found = _exact(scored, kinds, list(sizes.values()))
-    return dict(zip(sizes, found, strict=True))
+    areas = _exact(scored, kinds, list(sizes.values()))
+    return dict(zip(sizes, areas, strict=True))
 
 
 def _exact(scored: Scored, kinds: pa.Table, sizes: Sequence[int]) -> list[Floats]:

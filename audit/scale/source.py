@@ -143,10 +143,10 @@ def is_large(case: Case) -> bool:
         import pyarrow.parquet as pq
 
         try:
-            found = [pq.read_metadata(f) for f in files]
+            metadata = [pq.read_metadata(f) for f in files]
         except (OSError, ValueError):
             return False  # the reader of tables says what is wrong with it
-        return _many(sum(m.num_rows for m in found), max(m.num_columns for m in found))
+        return _many(sum(m.num_rows for m in metadata), max(m.num_columns for m in metadata))
     if kinds <= {"csv", "csv.gz"}:
         size, rows, columns = 0, 0.0, 0
         for file in files:

@@ -78,7 +78,7 @@ def held_of(frame: Any, *, name: str = FRAME, floor: int | None = None) -> Held:
     columns = tuple(str(c) for c in frame.columns)
     own = nw.from_native(frame.toDF(*[f"c{i}" for i in range(len(columns))]))
     schema = ", ".join(f"{f.name} {f.dataType.simpleString()}" for f in frame.schema.fields)
-    said = {"table": name, "schema": schema, "sha256_of": "what was counted"}
+    source = {"table": name, "schema": schema, "sha256_of": "what was counted"}
     twice = sorted({c for c in columns if columns.count(c) > 1})
     if twice:
         raise DataError(
@@ -87,23 +87,23 @@ def held_of(frame: Any, *, name: str = FRAME, floor: int | None = None) -> Held:
             expected="a different name for each column",
             todo="rename or drop one",
         )
-    return Held(own, columns, SPARK, name, floor, said)
+    return Held(own, columns, SPARK, name, floor, source)
 
 
 def _counted(
     case: Case, held: Held, allow: Sequence[str], seed: int | None
 ) -> tuple[Counted, Mapping[str, str], DataProfile | None]:
     try:
-        found = count_held(case, held, allow)
+        counted = count_held(case, held, allow)
         if seed is None:
-            return found, held.said, None
+            return counted, held.said, None
         progress.stage("Looking at the data inside Spark")
-        return found, held.said, profile(case, found, _place(case, held), seed)
+        return counted, held.said, profile(case, counted, _place(case, held), seed)
     except Exception as error:
         if not _of_spark(error):
             raise
-        if (said := told_by_task(error)) is not None:
-            raise said from error
+        if (failure := told_by_task(error)) is not None:
+            raise failure from error
         raise _failed(held.name, error) from error
 
 
@@ -154,9 +154,9 @@ def session_of(spec: SparkSpec) -> Iterator[Any]:
             expected="the package pyspark, and Java 17 for a cluster that is not reached by Spark Connect",
             todo="run `make spark` (or `pip install -r requirements/spark.txt`)",
         ) from error
-    found = SparkSession.getActiveSession()
-    if found is not None:
-        yield found
+    active = SparkSession.getActiveSession()
+    if active is not None:
+        yield active
         return
     remote = spec.remote or (None if spec.master else os.environ.get("SPARK_REMOTE"))
     if remote is None:
@@ -239,30 +239,30 @@ def table_of(case: Case, spec: SparkSpec, session: Any, local: tuple[str, tuple[
             where = [str(f) for f in files] or [spec.url or str(path)]
             frame = session.read.format(how or "parquet").load(where if len(where) > 1 else where[0])
         held = replace(held_of(frame, name=name, floor=spec.floor), sample=spec.sample)
-        said = dict(held.said) | {"format": how or ("table" if spec.table else "parquet")}
-        said |= _version(session, spec, path)
+        source = dict(held.said) | {"format": how or ("table" if spec.table else "parquet")}
+        source |= _version(session, spec, path)
     except Exception as error:
         if not _of_spark(error):
             raise
         raise _unreadable(name, how, error) from error
     if files:
-        said["sha256_of"] = "the files"
-        return replace(held, said=said, sha256=lambda: _sha256(path, files))
-    return replace(held, said=said)
+        source["sha256_of"] = "the files"
+        return replace(held, said=source, sha256=lambda: _sha256(path, files))
+    return replace(held, said=source)
 
 
 def _local(path: Path, spec: SparkSpec) -> tuple[str, tuple[Path, ...]]:
     """The format and, of Parquet, the files of a path on this machine."""
     if path.is_dir():
-        found = lake_of(path)
-        if found is not None and spec.format not in (None, found):
+        lake = lake_of(path)
+        if lake is not None and spec.format not in (None, lake):
             raise CaseError(
-                f"{path.name!r} is a table of {found}",
+                f"{path.name!r} is a table of {lake}",
                 got=f"format = {spec.format!r}",
-                expected=f"format = {found!r}: read as plain files it would bring deleted rows back",
+                expected=f"format = {lake!r}: read as plain files it would bring deleted rows back",
                 todo="take `format` out, or correct it",
             )
-        how = spec.format or found or "parquet"
+        how = spec.format or lake or "parquet"
         if how != "parquet":
             return how, ()
         files = tuple(sorted(f for f in path.rglob("*.parquet") if not f.name.startswith(("_", "."))))

@@ -67,16 +67,16 @@ def scored(text: str, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBa
         raise RuntimeError(f"{OPEN}{json.dumps(error.to_json())}{CLOSE}") from None
 
 
-def _scored(told: TaskSpec, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _scored(spec: TaskSpec, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     from pyspark import SparkFiles
 
     from audit.models import Worker
 
-    if told.version != VERSION:
+    if spec.version != VERSION:
         raise ModelError(
             "Spark's workers have another version of Assay",
             got=VERSION,
-            expected=told.version,
+            expected=spec.version,
             todo="install the same version there",
         )
     worker: Worker | None = None
@@ -85,19 +85,19 @@ def _scored(told: TaskSpec, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Re
             if not batch.num_rows:
                 continue
             if worker is None:  # a task without rows starts nothing
-                worker = Worker(Path(SparkFiles.get(told.file)), allow=told.allow).__enter__()
-                _same(told, worker)
-            yield _one(told, worker, batch)
+                worker = Worker(Path(SparkFiles.get(spec.file)), allow=spec.allow).__enter__()
+                _same(spec, worker)
+            yield _one(spec, worker, batch)
     finally:
         if worker is not None:
             worker.close()
 
 
-def _same(told: TaskSpec, worker: Worker) -> None:
+def _same(spec: TaskSpec, worker: Worker) -> None:
     """Raises ModelError where the file or what was made of it is not what the audit began with."""
-    found = (worker.info.sha256, *says(worker))
-    if found != (told.sha256, *told.says):
-        differs = next((a, b) for a, b in zip((*found, ""), (told.sha256, *told.says, ""), strict=False) if a != b)
+    actual = (worker.info.sha256, *says(worker))
+    if actual != (spec.sha256, *spec.says):
+        differs = next((a, b) for a, b in zip((*actual, ""), (spec.sha256, *spec.says, ""), strict=False) if a != b)
         raise ModelError(
             "a worker of Spark has another model than the audit began with",
             got=differs[0],
@@ -106,19 +106,19 @@ def _same(told: TaskSpec, worker: Worker) -> None:
         )
 
 
-def _one(told: TaskSpec, worker: Worker, batch: pa.RecordBatch) -> pa.RecordBatch:
+def _one(spec: TaskSpec, worker: Worker, batch: pa.RecordBatch) -> pa.RecordBatch:
     table = pa.Table.from_batches([batch])
     mine = np.asarray(batch.column(MEASURED), dtype=bool)
     own, score = np.zeros(len(mine), dtype=np.int64), np.zeros(len(mine))
     walls = np.full(len(mine), "", dtype=object)
     if mine.any():
-        asked = table.select([place for place, _ in told.columns]).rename_columns([name for _, name in told.columns])
-        frame = rows_for_model(asked.filter(pa.array(mine)), told.groups)
-        own[mine], score[mine] = _answers(told, worker, frame)
+        asked = table.select([place for place, _ in spec.columns]).rename_columns([name for _, name in spec.columns])
+        frame = rows_for_model(asked.filter(pa.array(mine)), spec.groups)
+        own[mine], score[mine] = _answers(spec, worker, frame)
         walls[mine] = ", ".join(worker.info.isolation)
-    arrays = [batch.column(name) for name in told.keep]
+    arrays = [batch.column(name) for name in spec.keep]
     return pa.RecordBatch.from_arrays(
-        [*arrays, pa.array(own), pa.array(score), pa.array(walls, pa.string())], [*told.keep, OWN, SCORE, WALLS]
+        [*arrays, pa.array(own), pa.array(score), pa.array(walls, pa.string())], [*spec.keep, OWN, SCORE, WALLS]
     )
 
 
@@ -128,14 +128,14 @@ def rows_for_model(table: pa.Table, groups: Sequence[str]) -> pd.DataFrame:
     return without_missing_words(frame, [g for g in groups if g in frame.columns])
 
 
-def _answers(told: TaskSpec, worker: Worker, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+def _answers(spec: TaskSpec, worker: Worker, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """(n,) the place of the class decided among several; else 1 or 0, or -1 where the file decides nothing; and (n,)
     scores."""
-    found = worker.answer(frame, told.own)
-    score = linked(found.score) if told.link is not None else found.score
-    if told.several:
-        place = worker.class_scores(frame).argmax(axis=1) if found.decided is None else found.decided
+    answer = worker.answer(frame, spec.own)
+    score = linked(answer.score) if spec.link is not None else answer.score
+    if spec.several:
+        place = worker.class_scores(frame).argmax(axis=1) if answer.decided is None else answer.decided
         return place, score
-    if found.decided is None:
+    if answer.decided is None:
         return np.full(len(frame), -1, dtype=np.int64), score
-    return (found.decided == class_index(worker.info.classes, told.own)).astype(np.int64), score
+    return (answer.decided == class_index(worker.info.classes, spec.own)).astype(np.int64), score

@@ -96,9 +96,9 @@ def roles_of(case: Case) -> list[str]:
     return list(dict.fromkeys(n for n in names if n is not None))
 
 
-def not_too_many(case: Case, found: pa.Table) -> None:
+def not_too_many(case: Case, table: pa.Table) -> None:
     """Raises DataError where more combinations came than are fetched."""
-    if found.num_rows > MOST_GROUPS:
+    if table.num_rows > MOST_GROUPS:
         raise DataError(
             "the sensitive columns have too many combinations",
             got=f"more than {MOST_GROUPS:,} kinds of rows",
@@ -162,12 +162,12 @@ _COUNTED = re.compile(r"\d[\d,]*( of \d[\d,]*)? values")
 
 
 def typed_values(
-    case: Case, source: Source, found: pa.Table, roles: Sequence[str], own: bool
+    case: Case, source: Source, table: pa.Table, roles: Sequence[str], own: bool
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The combinations as a frame with the types that reading the file would give."""
     column = str(case.model.column)
     names = [*(source.column(r) for r in roles), *([OWN] if own else [])]
-    part = found.select(names).rename_columns([*roles, *([column] if own else [])])
+    part = table.select(names).rename_columns([*roles, *([column] if own else [])])
     notes: tuple[str, ...] = ()
     if source.kind == "csv":
         part, notes = infer(
@@ -182,9 +182,9 @@ def typed_values(
     if lost:
         raise no_value(lost[0])
     frame = part.to_pandas(ignore_metadata=True)
-    for name in found.column_names:
+    for name in table.column_names:
         if name not in names:
-            frame[name] = found.column(name).to_numpy()
+            frame[name] = table.column(name).to_numpy()
     return frame, notes
 
 
@@ -193,7 +193,7 @@ def coded_of(case: Case, source: Source, frame: pd.DataFrame, extra: Extra, dige
     plain = replace(case, data=replace(case.data, id=None, time=None, weight=None))
     if extra.together is not None:
         plain = replace(plain, data=replace(plain.data, cluster=None))
-    frame, said = missing_words(plain, frame, people)
+    frame, missing_notes = missing_words(plain, frame, people)
     audit = _measured(case, frame)
     own = case.model.column if extra.bins is None else None
     if own is not None:
@@ -203,7 +203,7 @@ def coded_of(case: Case, source: Source, frame: pd.DataFrame, extra: Extra, dige
         check.rows(plain, frame, audit, people)
     else:
         check.rows(replace(plain, model=replace(case.model, kind="path")), frame, audit, people)
-    notes = [*extra.notes, *said, *check.remarks(plain, frame, audit, people)]
+    notes = [*extra.notes, *missing_notes, *check.remarks(plain, frame, audit, people)]
     belongs = len(notes)
     if extra.repeated is not None:
         notes.append(check.repeats(case, *extra.repeated))
@@ -257,10 +257,10 @@ def _measured(case: Case, frame: pd.DataFrame) -> npt.NDArray[np.bool_]:
     return measured
 
 
-def in_utc(found: pa.Table) -> pa.Table:
+def in_utc(table: pa.Table) -> pa.Table:
     """Points in time with a zone are said in one."""
-    for i, name in enumerate(found.column_names):
-        kind = found.schema.field(i).type
+    for i, name in enumerate(table.column_names):
+        kind = table.schema.field(i).type
         if pa.types.is_timestamp(kind) and kind.tz is not None:
-            found = found.set_column(i, name, found.column(i).cast(pa.timestamp("us", tz="UTC")))
-    return found
+            table = table.set_column(i, name, table.column(i).cast(pa.timestamp("us", tz="UTC")))
+    return table

@@ -60,12 +60,12 @@ def search(
         considered += count
         tested += [_test(columns, c, ~half & here, hit, question, named, settings.alpha) for c in chosen]
     adjusted = stats.holm(np.array([t.p_value for t in tested])).tolist() if tested else []
-    found = [
+    findings = [
         replace(t, p_adjusted=p)
         for t, p in zip(tested, adjusted, strict=True)
         if p <= settings.alpha and t.difference > 0
     ]
-    found.sort(key=lambda t: (t.p_adjusted, -t.difference, str(list(t.where))))
+    findings.sort(key=lambda t: (t.p_adjusted, -t.difference, str(list(t.where))))
     return {
         "measured": True,
         "rows": len(place),
@@ -76,7 +76,7 @@ def search(
         "least_people": LEAST,
         "conditions_left_out": left_out,
         "method": "searched on one half of the people, tested exactly (Fisher) on the other; Holm over all tested",
-        "found": [to_json(t) for t in found],
+        "found": [to_json(t) for t in findings],
     }
 
 
@@ -105,10 +105,10 @@ def _columns(frame: pd.DataFrame, features: Sequence[str], groups: Sequence[Grou
     named = {g.attribute for g in groups}
     before = sum(len(_condition_levels(c)) for c in columns)
     for feature in (f for f in features if f not in named):
-        found = levels_of(frame[feature].iloc[place], bands=4, most=12)
-        if found is not None:
-            columns.append(found if before < MOST_CONDITIONS else replace(found, codes=found.codes[:0]))
-            before += len(_condition_levels(found))
+        levels = levels_of(frame[feature].iloc[place], bands=4, most=12)
+        if levels is not None:
+            columns.append(levels if before < MOST_CONDITIONS else replace(levels, codes=levels.codes[:0]))
+            before += len(_condition_levels(levels))
     return columns
 
 

@@ -37,8 +37,8 @@ def student(z: float, freedom: Floats) -> Floats:
     one = (z**3 + z) / 4
     two = (5 * z**5 + 16 * z**3 + 3 * z) / 96
     three = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
-    found: Floats = z + one / v + two / v**2 + three / v**3
-    return found
+    quantile: Floats = z + one / v + two / v**2 + three / v**3
+    return quantile
 
 
 def linearised_variance(up: Floats, down: Floats, squares: tuple[Floats, Floats, Floats]) -> Floats:
@@ -47,8 +47,8 @@ def linearised_variance(up: Floats, down: Floats, squares: tuple[Floats, Floats,
     total = up + down
     n = np.where(total > 0, total, 1.0)
     p = up / n
-    found: Floats = np.maximum((1 - p) ** 2 * xx - 2 * p * (1 - p) * xf + p**2 * ff, 0.0) / n**2
-    return np.where(total > 0, found, 0.0)
+    variance: Floats = np.maximum((1 - p) ** 2 * xx - 2 * p * (1 - p) * xf + p**2 * ff, 0.0) / n**2
+    return np.where(total > 0, variance, 0.0)
 
 
 def _heavy(
@@ -66,8 +66,8 @@ def _heavy(
     fourth = (1 - q) ** 4 * xx**3 / x**2 + q**4 * ff**3 / f**2
     freedom = v**2 / np.where(asked, fourth, 1.0)
     plain = rows * q * (1 - q) / ((1 - q) ** 3 + q**3)
-    found: Floats = np.where(asked, np.maximum((student(Z, freedom) / student(Z, plain)) ** 2, 1.0), 1.0)
-    return found
+    factor: Floats = np.where(asked, np.maximum((student(Z, freedom) / student(Z, plain)) ** 2, 1.0), 1.0)
+    return factor
 
 
 def effective_size(
@@ -152,8 +152,8 @@ def _likeness(
     groups = some.sum()
     whole = np.array([people[some].sum() - groups, rows[some].sum() - groups])
     of_people, of_rows = student(Z, np.maximum(whole, 1.0))
-    found: Floats = (1 + r * np.maximum(m - 1, 0.0)) * max(float(of_people / of_rows) ** 2, 1.0)
-    return found
+    design_effect: Floats = (1 + r * np.maximum(m - 1, 0.0)) * max(float(of_people / of_rows) ** 2, 1.0)
+    return design_effect
 
 
 def fewer_free(size: Floats, rows: Floats, squares: Floats, fourth: Floats, variance: Floats, plain: Floats) -> Floats:

@@ -64,11 +64,11 @@ def largest_of(
     x_bytes: bytes, n_bytes: bytes, pairs_bytes: bytes, seed: int, draws: int, above: float, joint_bytes: bytes
 ) -> Floats:
     """Of each draw the largest studentised deviation over the pairs; see `audit.stats.widest`."""
-    made = draws_of(x_bytes, n_bytes, seed, draws, joint_bytes)
+    sample = draws_of(x_bytes, n_bytes, seed, draws, joint_bytes)
     pairs = np.frombuffer(pairs_bytes, dtype=np.int64).reshape(2, -1)
-    found = widest(made.off, made.variance, pairs, above, joint=made.joint)
-    found.flags.writeable = False
-    return found
+    largest = widest(sample.off, sample.variance, pairs, above, joint=sample.joint)
+    largest.flags.writeable = False
+    return largest
 
 
 def together(whole: Whole, rate: Floats, joint: Floats, rng: np.random.Generator, draws: int) -> Floats:
@@ -80,5 +80,5 @@ def together(whole: Whole, rate: Floats, joint: Floats, rng: np.random.Generator
     normal = rng.standard_normal((draws, len(whole))) @ root
     from scipy.stats import binom  # here, since it takes a second to load
 
-    found: Floats = binom.ppf(ndtr(normal), whole, rate)
-    return found
+    counts: Floats = binom.ppf(ndtr(normal), whole, rate)
+    return counts

@@ -70,15 +70,15 @@ def log_sum_exp(x: npt.NDArray[np.float64]) -> float:
 
 def _log_choose(n: int, k: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     if n >= MOST_KEPT:
-        found: npt.NDArray[np.float64] = gammaln(n + 1.0) - gammaln(k + 1.0) - gammaln(n - k + 1.0)
-        return found
+        log_binomial: npt.NDArray[np.float64] = gammaln(n + 1.0) - gammaln(k + 1.0) - gammaln(n - k + 1.0)
+        return log_binomial
     known = _log_factorials(1 << max(n, 1).bit_length())
-    found = known[n] - known[k] - known[n - k]
-    return found
+    log_binomial = known[n] - known[k] - known[n - k]
+    return log_binomial
 
 
 @lru_cache(maxsize=20)
 def _log_factorials(size: int) -> npt.NDArray[np.float64]:
     """log k! for k below `size`: a pair of groups asks for hundreds, and an audit has thousands of pairs."""
-    found: npt.NDArray[np.float64] = gammaln(np.arange(1.0, size + 1.0))
-    return found
+    log_factorials: npt.NDArray[np.float64] = gammaln(np.arange(1.0, size + 1.0))
+    return log_factorials

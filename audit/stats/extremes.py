@@ -63,13 +63,13 @@ def of_ratios(p: Floats, n: Floats, critical: float, z: float) -> tuple[Whole, W
         first, second = _ends(mine, np.where(p > 0, -its, np.inf))
         use = p[second] > 0
         first, second = first[use], second[use]
-        found = value(first, second)
-        if found.min() == 0:  # nothing is less
-            least = int(found.argmin())
+        ratios = value(first, second)
+        if ratios.min() == 0:  # nothing is less
+            least = int(ratios.argmin())
             i[first[least]] = j[second[least]] = True
             if mine is not p:
                 continue
-        reached = float(found.min()) * (1 + SLACK) + 1e-11
+        reached = float(ratios.min()) * (1 + SLACK) + 1e-11
         i |= mine <= reached * its[some].max()
         j[some] |= mine.min() <= reached * its[some]
     first, second = _pairs(i, j)

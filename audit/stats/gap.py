@@ -127,14 +127,14 @@ def largest_gap(
     counts = [(np.asarray(x, dtype=np.float64), np.asarray(n, dtype=np.float64)) for x, n in strata]
     method = _method(kind, len(counts), seed, draws, alpha, reference)
     left_out = sorted({int(g) for _, n in counts for g in np.flatnonzero(~(n > 0))})
-    found = []
+    by_stratum = []
     for index, (x, n) in enumerate(counts):
         together = joint[index] if joint else None
         stratum = _stratum(index, x, n, seed, draws, alpha / len(counts), reference, together)
         if stratum is None:
             return _none(method, f"fewer than two groups have people to count ({_sizes(n)})", left_out)
-        found.append(stratum)
-    return (_ratio if kind == "ratio" else _difference)(found, method, alpha, tuple(left_out))
+        by_stratum.append(stratum)
+    return (_ratio if kind == "ratio" else _difference)(by_stratum, method, alpha, tuple(left_out))
 
 
 def _sizes(n: Floats) -> str:
@@ -172,8 +172,8 @@ def _stratum(
     x, n = x[groups], n[groups]
     order, counts = canonical(x, n)
     at = None if ref is None else int(np.flatnonzero(order == ref)[0])
-    said = b"" if together is None else together[np.ix_(order, order)].tobytes()
-    critical, p_value = _law(counts.tobytes(), n[order].tobytes(), at, seed + index, draws, alpha, said)
+    joint_bytes = b"" if together is None else together[np.ix_(order, order)].tobytes()
+    critical, p_value = _law(counts.tobytes(), n[order].tobytes(), at, seed + index, draws, alpha, joint_bytes)
     return _Stratum(index, groups, x / n, n, pairs, critical, p_value, together)
 
 
@@ -181,10 +181,10 @@ def _stratum(
 def _pairs(groups: int, ref: int | None) -> Whole:
     """All unordered pairs, or the pairs with the reference; (2, P), not to be changed."""
     others = np.array([g for g in range(groups) if g != ref], dtype=np.int64)
-    made = np.triu_indices(groups, 1) if ref is None else [np.full(len(others), ref), others]
-    found = np.array(made, dtype=np.int64)
-    found.flags.writeable = False
-    return found
+    indices = np.triu_indices(groups, 1) if ref is None else [np.full(len(others), ref), others]
+    pairs = np.array(indices, dtype=np.int64)
+    pairs.flags.writeable = False
+    return pairs
 
 
 @lru_cache(maxsize=256)
@@ -205,11 +205,11 @@ def _law(
     elif len(n) > MANY:
         critical = two_sided(alpha / count)
     else:
-        made = draws_of(x_bytes, n_bytes, seed, draws, joint_bytes)
+        sample = draws_of(x_bytes, n_bytes, seed, draws, joint_bytes)
         largest = largest_of(x_bytes, n_bytes, pairs.tobytes(), seed, draws, 1 - alpha, joint_bytes)
-        critical = two_step(made.off, made.variance, pairs, None if at is not None else _short(x, n, pairs, joint),
+        critical = two_step(sample.off, sample.variance, pairs, None if at is not None else _short(x, n, pairs, joint),
                             alpha, joint, largest)  # fmt: skip
-        rng.bit_generator.state = made.state
+        rng.bit_generator.state = sample.state
     if joint is not None and len(n) == 2:
         # As `audit.stats.pairs.pair_p` has it of two groups that are named.
         k = joined(n[0], n[1], float(joint[0, 1]))
@@ -331,10 +331,10 @@ def _many(s: _Stratum) -> bool:
     return s.joint is None and groups >= extremes.FROM and s.pairs.shape[1] == groups * (groups - 1) // 2
 
 
-def _difference(found: Sequence[_Stratum], method: str, alpha: float, left_out: tuple[int, ...]) -> GapResult:
+def _difference(strata: Sequence[_Stratum], method: str, alpha: float, left_out: tuple[int, ...]) -> GapResult:
     low, high, best = 0.0, 0.0, None
-    _, z = ends(max(s.pairs.shape[1] for s in found), alpha)
-    for s in found:
+    _, z = ends(max(s.pairs.shape[1] for s in strata), alpha)
+    for s in strata:
         i, j = extremes.of_differences(s.share, s.n, s.critical, z) if _many(s) else _both_ways(s)
         d = s.share[i] - s.share[j]
         r = None if s.joint is None else s.joint[i, j]
@@ -344,17 +344,17 @@ def _difference(found: Sequence[_Stratum], method: str, alpha: float, left_out: 
         if best is None or d[k] > best[0]:
             best = float(d[k]), int(s.groups[i[k]]), int(s.groups[j[k]]), s.index
     assert best is not None
-    value, highest, lowest, stratum = best
+    gap, highest, lowest, stratum = best
     return GapResult(
-        value, min(low, value), min(max(high, value), 1.0), _joint(found), highest, lowest, stratum, method, True, None,
+        gap, min(low, gap), min(max(high, gap), 1.0), _joint(strata), highest, lowest, stratum, method, True, None,
         left_out,
     )  # fmt: skip
 
 
-def _ratio(found: Sequence[_Stratum], method: str, alpha: float, left_out: tuple[int, ...]) -> GapResult:
+def _ratio(strata: Sequence[_Stratum], method: str, alpha: float, left_out: tuple[int, ...]) -> GapResult:
     low, high, best = 1.0, 1.0, None
-    _, z = ends(max(s.pairs.shape[1] for s in found), alpha)
-    for s in found:
+    _, z = ends(max(s.pairs.shape[1] for s in strata), alpha)
+    for s in strata:
         if not (s.share > 0).any():
             return _none(method, "0 over 0: nobody in any group is counted in the numerator", left_out)
         i, j = extremes.of_ratios(s.share, s.n, s.critical, z) if _many(s) else _both_ways(s)
@@ -370,10 +370,10 @@ def _ratio(found: Sequence[_Stratum], method: str, alpha: float, left_out: tuple
     assert best is not None
     value, highest, lowest, stratum = best
     return GapResult(
-        value, min(low, value), max(high, value), _joint(found), highest, lowest, stratum, method, True, None, left_out
+        value, min(low, value), max(high, value), _joint(strata), highest, lowest, stratum, method, True, None, left_out
     )
 
 
-def _joint(found: Sequence[_Stratum]) -> float:
+def _joint(strata: Sequence[_Stratum]) -> float:
     """One p-value over the strata: Bonferroni, since each may be the one that differs."""
-    return min(1.0, len(found) * min(s.p_value for s in found))
+    return min(1.0, len(strata) * min(s.p_value for s in strata))

@@ -83,8 +83,8 @@ def _apart(a: Floats, b: Floats, r: Floats | None) -> Floats:
     """The distance of two estimates from their own distances to their limits."""
     if r is None:
         return np.hypot(a, b)
-    found: Floats = np.sqrt(np.maximum(a**2 - 2 * r * a * b + b**2, 0.0))
-    return found
+    distance: Floats = np.sqrt(np.maximum(a**2 - 2 * r * a * b + b**2, 0.0))
+    return distance
 
 
 def ratio_interval(x1: Numbers, n1: Numbers, x2: Numbers, n2: Numbers, alpha: float = 0.05) -> tuple[Floats, Floats]:

@@ -18,8 +18,8 @@ _all: list[dict[bytes, Any]] = []
 
 def forget() -> None:
     """Draw anew: for whoever changes what the functions rest on beside their arguments, as tests do."""
-    for found in _all:
-        found.clear()
+    for cache in _all:
+        cache.clear()
 
 
 def kept(function: Callable[P, R]) -> Callable[P, R]:
@@ -27,19 +27,19 @@ def kept(function: Callable[P, R]) -> Callable[P, R]:
 
     For functions that are pure, seeded, and return numbers: whoever asks gets the very result.
     """
-    found: dict[bytes, R] = {}
-    _all.append(found)
+    cache: dict[bytes, R] = {}
+    _all.append(cache)
 
     @wraps(function)
-    def asked(*given: P.args, **named: P.kwargs) -> R:
-        key = _digest((given, sorted(named.items())))
+    def asked(*args: P.args, **named: P.kwargs) -> R:
+        key = _digest((args, sorted(named.items())))
         try:
-            return found[key]
+            return cache[key]
         except KeyError:
-            result = function(*given, **named)
-        if len(found) >= MOST:
-            found.pop(next(iter(found)), None)
-        found[key] = result
+            result = function(*args, **named)
+        if len(cache) >= MOST:
+            cache.pop(next(iter(cache)), None)
+        cache[key] = result
         return result
 
     return asked

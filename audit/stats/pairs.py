@@ -44,8 +44,8 @@ def critical_value(
     place[order] = np.arange(len(n))
     met = np.sort(place[pairs], axis=0)
     met = np.ascontiguousarray(met[:, np.lexsort(met[::-1])])
-    said = b"" if joint is None else np.ascontiguousarray(joint[np.ix_(order, order)]).tobytes()
-    largest = largest_of(counts.tobytes(), n[order].tobytes(), met.tobytes(), seed, draws, 1 - alpha, said)
+    joint_bytes = b"" if joint is None else np.ascontiguousarray(joint[np.ix_(order, order)]).tobytes()
+    largest = largest_of(counts.tobytes(), n[order].tobytes(), met.tobytes(), seed, draws, 1 - alpha, joint_bytes)
     return max(float(np.quantile(largest, 1 - alpha)), two_sided(alpha))
 
 

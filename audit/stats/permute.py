@@ -214,8 +214,8 @@ class Pool:
         at: Whole = self.place.take((asked * self.cells).astype(np.int64))
         flat = at.reshape(-1)
         unsure = np.flatnonzero(flat < 0)
-        found = np.searchsorted(self.cut, asked.reshape(-1)[unsure], side="right")
-        flat[unsure] = np.minimum(found, self.last)
+        indices = np.searchsorted(self.cut, asked.reshape(-1)[unsure], side="right")
+        flat[unsure] = np.minimum(indices, self.last)
         return at
 
     def drawn(self, shape: tuple[int, int], rng: np.random.Generator) -> Whole:

@@ -237,11 +237,11 @@ def _under(x: Whole, of: Whole, weight: Floats) -> Floats:
     flat = (np.take_along_axis(of, order, 1) + base * levels).ravel()
     upto = np.concatenate([np.zeros((draws, 1)), np.cumsum(np.take_along_axis(weight, order, 1), axis=1)], axis=1)
     asked = (x + base * levels).ravel()
-    found = [
+    cumulative = [
         np.take_along_axis(upto, np.searchsorted(flat, asked, how).reshape(x.shape) - base * k, 1)
         for how in ("left", "right")
     ]
-    return np.asarray((found[0] + found[1]) / 2 / np.maximum(upto[:, -1:], 1e-300))
+    return np.asarray((cumulative[0] + cumulative[1]) / 2 / np.maximum(upto[:, -1:], 1e-300))
 
 
 def _part(rank: Floats, weight: Floats, count: Floats | float = 1.0) -> tuple[Floats, Floats, Floats]:

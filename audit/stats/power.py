@@ -26,9 +26,9 @@ def power_of(rate: Numbers, other: Numbers, n: Numbers, m: Numbers, alpha: Numbe
     z = ndtri(1 - np.asarray(alpha) / 2)
     d = np.abs(p - q)
     with np.errstate(divide="ignore", invalid="ignore"):
-        found: Floats = ndtr((d - z * alike) / apart) + ndtr((-d - z * alike) / apart)
+        power: Floats = ndtr((d - z * alike) / apart) + ndtr((-d - z * alike) / apart)
     # Both rates at 0 or 1: nothing varies, and what is apart is seen.
-    return np.where(apart > 0, found, np.where(d > 0, 1.0, alpha))
+    return np.where(apart > 0, power, np.where(d > 0, 1.0, alpha))
 
 
 def smallest_gap(other: Numbers, n: Numbers, m: Numbers, alpha: Numbers = 0.05, power: float = 0.8) -> Floats:
@@ -67,8 +67,8 @@ def people_needed(
     others = [v for v in (rate - gap, rate + gap) if -1e-12 <= v <= 1 + 1e-12]
 
     def groups(total: int) -> npt.NDArray[np.int64]:
-        found: npt.NDArray[np.int64] = np.maximum(np.ceil(part * total - 1e-9), 1).astype(np.int64)
-        return found
+        sizes: npt.NDArray[np.int64] = np.maximum(np.ceil(part * total - 1e-9), 1).astype(np.int64)
+        return sizes
 
     def enough(total: int) -> bool:
         n = groups(total).astype(np.float64)

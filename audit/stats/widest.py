@@ -24,8 +24,8 @@ LEAST_JOINED = 100
 
 def spread(a: Floats, b: Floats, r: Floats | float) -> Floats:
     """The variance of a difference; never under a hundredth of what it would be of two independent ones."""
-    found: Floats = np.maximum(a + b - 2 * r * np.sqrt(a * b), (a + b) / LEAST_JOINED)
-    return found
+    variance: Floats = np.maximum(a + b - 2 * r * np.sqrt(a * b), (a + b) / LEAST_JOINED)
+    return variance
 
 
 def widest(

@@ -127,11 +127,11 @@ def _spread(figures: Figures, coded: CodedRows, moves: Moves, weight: Floats, rn
     good = np.isfinite(moved_by)
     with np.errstate(invalid="ignore"):
         sd = np.where(good, moved_by, np.nan)
-    found = np.full(sd.shape[1], np.nan)
+    deviations = np.full(sd.shape[1], np.nan)
     for a in range(sd.shape[1]):
         if good[:, a].sum() > DRAWS / 2:
-            found[a] = float(sd[good[:, a], a].std())
-    return found
+            deviations[a] = float(sd[good[:, a], a].std())
+    return deviations
 
 
 def _alike(table: sparse.csr_array) -> tuple[sparse.csr_array, Floats]:
@@ -151,11 +151,11 @@ def _random(
         chosen = np.zeros(n, dtype=bool)
         chosen[rng.choice(n, size=min(hit, n), replace=False)] = True
         tables[draw] += everything.within(chosen).table(figures.size)
-    found = figures.of(np.maximum(tables, 0.0))[:, aim]
-    found = found[np.isfinite(found)]
-    if not len(found):
+    values = figures.of(np.maximum(tables, 0.0))[:, aim]
+    values = values[np.isfinite(values)]
+    if not len(values):
         return float("nan"), float("nan")
-    return float(found.mean()), float(found.max() if figures.aims[aim].sign > 0 else found.min())
+    return float(values.mean()), float(values.max() if figures.aims[aim].sign > 0 else values.min())
 
 
 def take(coded: CodedRows, rows: npt.NDArray[np.bool_] | Ints) -> CodedRows:

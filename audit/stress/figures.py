@@ -62,10 +62,10 @@ def aims_of(policy: Policy, sensitive: Sequence[str], meaning: Meaning) -> tuple
         for attribute in [norm.attribute] if norm.attribute else [(a,) for a in sensitive]:
             aim = Aim(norm.metric, tuple(attribute), norm.kind, norm.limit)
             out.setdefault((aim.metric, aim.attribute, aim.kind), aim)
-    found = list(out.values())
+    aims = list(out.values())
     if meaning.labelled:
-        found.append(Aim(ACCURACY, (), "rate"))
-    return found, sorted(set(left))
+        aims.append(Aim(ACCURACY, (), "rate"))
+    return aims, sorted(set(left))
 
 
 def is_gap(kind: str, value: float) -> bool:
@@ -114,11 +114,11 @@ class Figures:
         if not aim.attribute:
             return np.ones((1, self.groups)), parts, ("everyone",)
         axes = [coded.attributes.index(a) for a in aim.attribute]
-        found, group = np.unique(codes[:, axes], axis=0, return_inverse=True)
+        uniques, group = np.unique(codes[:, axes], axis=0, return_inverse=True)
         group = group.reshape(-1)
-        into = np.zeros((len(found), self.groups))
+        into = np.zeros((len(uniques), self.groups))
         into[group, np.arange(self.groups)] = 1
-        names = [tuple(coded.levels[a][c] for a, c in zip(axes, code, strict=True)) for code in found.tolist()]
+        names = [tuple(coded.levels[a][c] for a, c in zip(axes, code, strict=True)) for code in uniques.tolist()]
         cells = np.bincount(self.cell, minlength=self.size).reshape(self.groups, 3, 2)
         asked = np.min(
             [(np.einsum("gj,jyd->gyd", into, cells) * m.denominator).sum(axis=(1, 2)) for m in parts], axis=0
@@ -148,8 +148,8 @@ class Figures:
             if (key := (aim.metric, aim.attribute)) not in rates:
                 rates[key] = [_rates(shaped, metric, into) for metric in parts]
             at = None if aim.lowest is None else names.index(aim.lowest)
-            found = [_gap(rate, aim.kind, at) for rate in rates[key]]
-            out[:, a] = (np.fmax if aim.kind == "difference" else np.fmin).reduce(found)
+            gaps = [_gap(rate, aim.kind, at) for rate in rates[key]]
+            out[:, a] = (np.fmax if aim.kind == "difference" else np.fmin).reduce(gaps)
         return out
 
 
@@ -235,7 +235,7 @@ def changed(
 def figure_of(kind: str, counts: Sequence[Sequence[Sequence[float]]], lowest: int | None = None) -> float | None:
     """The figure from what `Figures.counts` gave, or its side of the group at `lowest`: what a verifier computes again.
     None where it cannot be estimated."""
-    found = []
+    values = []
     for part in counts:
         rates = [x / n if n > 1e-9 else float("nan") for x, n in part]
         value = (
@@ -244,7 +244,7 @@ def figure_of(kind: str, counts: Sequence[Sequence[Sequence[float]]], lowest: in
             else float("nan")
         )
         if value == value:
-            found.append(value)
-    if not found:
+            values.append(value)
+    if not values:
         return None
-    return max(found) if kind == "difference" else min(found)
+    return max(values) if kind == "difference" else min(values)

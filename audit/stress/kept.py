@@ -41,15 +41,15 @@ class Kept:
         if self._store is None:
             return make()
         place = hashlib.sha256(self._about + key).digest()
-        if (found := self._store.get(place)) is not None:
+        if (entry := self._store.get(place)) is not None:
             return tuple(
-                np.frombuffer(found.body[4:], "<f8")
+                np.frombuffer(entry.body[4:], "<f8")
                 .astype(np.float64)
-                .reshape(int.from_bytes(found.body[:4], "little"), -1)
+                .reshape(int.from_bytes(entry.body[:4], "little"), -1)
             )
-        made = make()
-        self._store.put(place, "fit", len(made).to_bytes(4, "little") + np.stack(made).astype("<f8").tobytes())
-        return made
+        arrays = make()
+        self._store.put(place, "fit", len(arrays).to_bytes(4, "little") + np.stack(arrays).astype("<f8").tobytes())
+        return arrays
 
 
 def question(frame: pd.DataFrame) -> bytes:

@@ -94,9 +94,9 @@ class Watchers:
                 return {"how": f"the check of the feed: {problem}", "batches": number}
             alpha = spend(self.loop.drift_alpha, number)
             mine = take(coded, np.asarray(broken.index.to_numpy()[at]))
-            found = [d for d in drifted(self.known, batch, mine, alpha=alpha, people=self.loop.people) if d.shifted]
-            if found:
-                worst = min(found, key=lambda d: d.q)
+            shifts = [d for d in drifted(self.known, batch, mine, alpha=alpha, people=self.loop.people) if d.shifted]
+            if shifts:
+                worst = min(shifts, key=lambda d: d.q)
                 where = "everyone" if worst.group == EVERYONE else worst.group
                 return {"how": f"drift of {worst.feature} among {where}", "batches": number}
         return None

@@ -59,15 +59,15 @@ def literals_of(
 ) -> Literals:
     """Of every feature, attribute and the outcome `about` (its 0 and 1 are `names`); true of some rows, not of all."""
     sensitive = {g.attribute for g in groups}
-    found: list[tuple[Literal, npt.NDArray[np.bool_]]] = []
+    literals: list[tuple[Literal, npt.NDArray[np.bool_]]] = []
     for feature in features:
         if feature not in sensitive:
-            found += _of(frame[feature])
+            literals += _of(frame[feature])
     for group in groups:
-        found += [(Literal(group.attribute, "is", n, True), group.codes == i) for i, n in enumerate(group.levels)]
+        literals += [(Literal(group.attribute, "is", n, True), group.codes == i) for i, n in enumerate(group.levels)]
     if about is not None:
-        found += [(Literal(about, "is", n, True), label == i) for i, n in enumerate(names)]
-    kept = [(x, rows) for x, rows in found if 0 < rows.sum() < len(rows)]
+        literals += [(Literal(about, "is", n, True), label == i) for i, n in enumerate(names)]
+    kept = [(x, rows) for x, rows in literals if 0 < rows.sum() < len(rows)]
     if not kept:
         return Literals((), np.zeros((len(frame), 0), dtype=np.float32))
     return Literals(tuple(x for x, _ in kept), np.column_stack([r for _, r in kept]).astype(np.float32))

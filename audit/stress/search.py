@@ -71,11 +71,11 @@ class Search:
                 continue
             now = max(known, key=lambda a: aims[a].sign * self.now[a])
             for plain in (False, True):
-                found = {a: c for a in known if (c := self.best.get((a, plain))) is not None}
-                kept = [now] if now in found else []
-                if others := [a for a in found if a != now]:
-                    kept.append(max(others, key=lambda a: found[a].effect))
-                out.update({(a, plain): found[a] for a in kept})
+                candidates = {a: c for a in known if (c := self.best.get((a, plain))) is not None}
+                kept = [now] if now in candidates else []
+                if others := [a for a in candidates if a != now]:
+                    kept.append(max(others, key=lambda a: candidates[a].effect))
+                out.update({(a, plain): candidates[a] for a in kept})
         return out
 
     def add(self, corruption: int, moves: Moves, depth: int) -> None:

@@ -148,14 +148,14 @@ def _on_all(
     out = {n: one for n, one in asked if one.after is None}
     notes = []
     todo = [(n, one, one.column, one.altered) for n, one in asked if one.after is not None]
-    for (n, one, column, _), found in zip(todo, _abreast(fed, [t[2:] for t in todo], others), strict=True):
-        if isinstance(found, ModelError):
+    for (n, one, column, _), reply in zip(todo, _abreast(fed, [t[2:] for t in todo], others), strict=True):
+        if isinstance(reply, ModelError):
             notes.append(
-                f"The model refuses a corruption, which is safe: {one.kind.name} ({found.problem}), in {column}."
+                f"The model refuses a corruption, which is safe: {one.kind.name} ({reply.problem}), in {column}."
             )
         else:
             assert one.after is not None
-            out[n] = replace(one, after=np.where(others, found, one.after))
+            out[n] = replace(one, after=np.where(others, reply, one.after))
     return out, notes
 
 
@@ -197,17 +197,17 @@ def corruptions(fed: Fed, spec: StressSpec, rows: npt.NDArray[np.bool_] | None =
     refused: dict[str, list[str]] = {}
     progress.stage("Asking the model about corrupted columns")
     mine = np.ones(len(fed.frame), dtype=bool) if rows is None else rows
-    made = []
+    corrupted = []
     for column, kind in todo:
         assert kind.change is not None
         altered = kind.change(fed.frame[column])
         if altered.equals(fed.frame[column]):
             constant.append(column)
         else:
-            made.append((kind, column, altered))
-    answers = _abreast(fed, [(c, a) for _, c, a in made], mine)
-    for number, ((kind, column, altered), after) in enumerate(zip(made, answers, strict=True), 1):
-        progress.step(number, len(made))
+            corrupted.append((kind, column, altered))
+    answers = _abreast(fed, [(c, a) for _, c, a in corrupted], mine)
+    for number, ((kind, column, altered), after) in enumerate(zip(corrupted, answers, strict=True), 1):
+        progress.step(number, len(corrupted))
         if isinstance(after, ModelError):
             refused.setdefault(f"{kind.name} ({after.problem})", []).append(column)
         else:
@@ -274,8 +274,8 @@ def _entries(
             continue
         after = None if one.after is None else one.after[~searching]
         every = moves_of(figures, report, after, one.kind.name)
-        found = confirm(figures, report, aim, every.within(hit), len(wanted), settings.seed, every, int(hit.sum()))
-        if not np.isfinite([found.before, found.after, found.low, found.high]).all():
+        confirmed = confirm(figures, report, aim, every.within(hit), len(wanted), settings.seed, every, int(hit.sum()))
+        if not np.isfinite([confirmed.before, confirmed.after, confirmed.low, confirmed.high]).all():
             continue
         literals = tuple(names[i] for i in predicate)
         whole = np.zeros(len(searching), dtype=bool)
@@ -287,7 +287,7 @@ def _entries(
                 literals,
                 candidate.share,
                 int(hit.sum()),
-                found,
+                confirmed,
                 any(x.personal for x in literals),
                 whole,
             )

@@ -172,9 +172,9 @@ def _segments(kept: Feature, column: pd.Series) -> tuple[Ints, tuple[str, ...]]:
         return np.where(place < 0, len(names), place), (*names, MISSING)
     counts = {k: v for k, v in kept.everyone.counts.items() if k != MISSING}
     common = sorted(sorted(counts, key=lambda k: (-counts[k], k))[:COMMON])
-    codes, found = named(column)
+    codes, categories = named(column)
     number = {name: i for i, name in enumerate(common)}
-    at = np.array([*(number.get(f, len(common)) for f in found), len(common) + 1], dtype=np.int64)
+    at = np.array([*(number.get(f, len(common)) for f in categories), len(common) + 1], dtype=np.int64)
     return at[codes], (*common, OTHER, MISSING)
 
 
@@ -329,14 +329,14 @@ def _split(group: _Group) -> _Split:
 
 def _change(table: Table, metric: str, known: Mapping[str, _Group], pair: tuple[str, str], people: int) -> Change:
     splits = {name: _split(group) for name, group in known.items()}
-    found = []
+    segments = []
     for name, s in splits.items():
         n = known[name].before[1], known[name].after[1]
         for i, segment in enumerate(table.segments):
             if n[0][i] + n[1][i] == 0:
                 continue
             rates = tuple(None if np.isnan(r) else float(r) for r in s.rates[:, i])
-            found.append(
+            segments.append(
                 Segment(
                     name,
                     segment,
@@ -353,7 +353,7 @@ def _change(table: Table, metric: str, known: Mapping[str, _Group], pair: tuple[
     for i, segment in enumerate(table.segments):
         count = [int(sum(getattr(known[g], w)[1][i] for g in pair)) for w in ("before", "after")]
         if sum(count):
-            found.append(
+            segments.append(
                 Segment(
                     None,
                     segment,
@@ -368,7 +368,7 @@ def _change(table: Table, metric: str, known: Mapping[str, _Group], pair: tuple[
         metric, table.attribute, table.by, *pair,
         a.moved.before - b.moved.before, a.moved.after - b.moved.after, a.moved.change - b.moved.change,
         math.hypot(a.moved.error, b.moved.error), a.moved.mix - b.moved.mix, a.moved.rate - b.moved.rate,
-        tuple(s.moved for s in splits.values()), tuple(found), "",
+        tuple(s.moved for s in splits.values()), tuple(segments), "",
     )  # fmt: skip
     return replace(change, words=_words(change, people))
 

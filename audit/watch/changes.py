@@ -128,8 +128,8 @@ class History:
         """People and hits of each bucket, (B,)."""
         if key not in self.place:
             return np.zeros(len(self.ends)), np.zeros(len(self.ends))
-        found = self.table[self.place[key]].astype(np.float64)
-        return found[:, 0], found[:, 1]
+        counts = self.table[self.place[key]].astype(np.float64)
+        return counts[:, 0], counts[:, 1]
 
     def reference(self) -> dict[Key, Pair]:
         """People and hits of the first batches, of every key."""

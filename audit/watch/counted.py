@@ -226,11 +226,11 @@ def judge_counts(norm: Norm, margin: Margin, *, alpha: float | None = None, floo
     if norm.kind == "ratio" and not any(x[enough].any() for x, _ in strata):
         people = min(int(n[g]) for _, n in strata for g in enough)
         return not_estimable(norm, margin.attribute, "0 over 0: nobody in any group is counted", people)
-    found = _judged(norm, margin, strata, enough, alpha)
+    judged = _judged(norm, margin, strata, enough, alpha)
     idle = None if norm.metric == BASE_RATE else idle_reason(margin)
-    if found.status == "inside" and idle is not None:
-        return not_estimable(norm, margin.attribute, idle, found.people)
-    return found
+    if judged.status == "inside" and idle is not None:
+        return not_estimable(norm, margin.attribute, idle, judged.people)
+    return judged
 
 
 def not_estimable(norm: Norm, attribute: tuple[str, ...], reason: str, people: int = 0) -> Counted:

@@ -90,18 +90,18 @@ def compared(
     reference: Mapping[str, Feature], summary: Summary, *, alpha: float, people: int = 50
 ) -> tuple[Drift, ...]:
     """The same from the summary of a batch or of a window."""
-    found = []
+    drifts = []
     for feature, kept in reference.items():
         for name, part in kept.parts.items():
             now = summary.get(feature, {}).get(name)
             if now is None or now.n < people or part.n < people:
                 continue
             figures = _of_numbers(kept.edges, part, now) if kept.numeric else _of_categories(kept, part, now)
-            found.append(Drift(feature, name, *figures))
-    if not found:
+            drifts.append(Drift(feature, name, *figures))
+    if not drifts:
         return ()
-    q = benjamini_hochberg(np.array([d.p for d in found]))
-    return tuple(replace(d, q=float(v), shifted=bool(v <= alpha)) for d, v in zip(found, q, strict=True))
+    q = benjamini_hochberg(np.array([d.p for d in drifts]))
+    return tuple(replace(d, q=float(v), shifted=bool(v <= alpha)) for d, v in zip(drifts, q, strict=True))
 
 
 _Figures = tuple[str, float, float, float, float, float | None, int, tuple[str, ...]]

@@ -338,11 +338,11 @@ def _blocks(counts: Ints, known: Ints, end: Ints, turn: Ints) -> Blocks:
     top = 2 * (int(turn[-1]) + 1) * base if len(end) else 0
     others = np.cumsum(~usual) - 1
     who = (2 * turn + (size == large)) * base + counts[:, 0]
-    made, made_of = _once(np.where(usual, who, top + others), top + len(end))
+    distinct, made_of = _once(np.where(usual, who, top + others), top + len(end))
     key = (made_of * base + counts[:, 1]) * base + counts[:, 3]
-    wide = len(made) * base * base
+    wide = len(distinct) * base * base
     alike, kind = _once(np.where(usual, key, wide + others), wide + len(end))
-    return Blocks(counts, known, end, kind, alike, made, made_of[alike])
+    return Blocks(counts, known, end, kind, alike, distinct, made_of[alike])
 
 
 def _once(key: Ints, top: int) -> tuple[Ints, Ints]:

@@ -133,10 +133,10 @@ def look(harm: Harm) -> Harm:
     if not history.open or number <= harm.looked:
         return harm
     keys = sorted(history.place)
-    found = list(changes(history, keys, alpha=harm.alpha * (1 - ARRIVED), people=harm.people, rises=True))
+    detected = list(changes(history, keys, alpha=harm.alpha * (1 - ARRIVED), people=harm.people, rises=True))
     late, arrived = _late(harm, number)
-    found += [c for c in late if c.key not in {f.key for f in found if _beyond(harm, f)}]
-    harmed = {(c.key[0], c.key[1]): c for c in found if _beyond(harm, c)}
+    detected += [c for c in late if c.key not in {f.key for f in detected if _beyond(harm, f)}]
+    harmed = {(c.key[0], c.key[1]): c for c in detected if _beyond(harm, c)}
     harm = replace(harm, arrived=arrived, looked=number)
     if harm.alarm or not harmed:
         return harm

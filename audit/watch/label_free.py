@@ -152,25 +152,25 @@ def estimate(
         return None
     place = _place(calibration.edges, score, len(rows.label))
     width = len(calibration.edges) + 1
-    told = [
+    binned = [
         (key, np.bincount(place[mine] * 2 + rows.decision[mine], minlength=2 * width).reshape(width, 2))
         for key, mine in _members(rows)
         if mine.sum() >= people and calibration.people(key) >= people
     ]
-    if not told:
+    if not binned:
         return None
     each, all_at_once = float(ndtri(1 - alpha / 2)), float(ndtri(1 - alpha / max(len(bounds), 1)))
     groups, above = [], []
-    for key, counts in told:
+    for key, counts in binned:
         risk, rates = _expected(counts.astype(np.float64), *calibration.shares(key), each, all_at_once)
         unknown = calibration.counts[key][:, 0] < FEW
         bound = bounds.get(key)
         wronged = bound is not None and risk.low > bound
         above += [list(key)] if wronged else []
-        found: dict[str, Any] = {"risk": asdict(risk)}
-        found |= {k: None if v is None else asdict(v) for k, v in rates.items()}
-        found |= {"outside": float(counts[unknown].sum() / counts.sum()), "bound": bound, "above": wronged}
-        groups.append({"attribute": key[0], "group": key[1], "people": int(counts.sum()), **found})
+        entry: dict[str, Any] = {"risk": asdict(risk)}
+        entry |= {k: None if v is None else asdict(v) for k, v in rates.items()}
+        entry |= {"outside": float(counts[unknown].sum() / counts.sum()), "bound": bound, "above": wronged}
+        groups.append({"attribute": key[0], "group": key[1], "people": int(counts.sum()), **entry})
     return {
         "method": "CBPE",
         "groups": groups,

@@ -245,8 +245,8 @@ def _opened(names: Sequence[str]) -> tuple[tuple[Pair, ...], float]:
     """Pairs of the groups known beforehand, and what is set aside."""
     if len(names) < 2:
         return (), 1.0
-    found = [(n, REST) for n in names] if len(names) > MOST_GROUPS else list(combinations(names, 2))
-    return tuple(Pair(a, b, (1 - SET_ASIDE) / len(found), {}, {}) for a, b in found), SET_ASIDE
+    pairs = [(n, REST) for n in names] if len(names) > MOST_GROUPS else list(combinations(names, 2))
+    return tuple(Pair(a, b, (1 - SET_ASIDE) / len(pairs), {}, {}) for a, b in pairs), SET_ASIDE
 
 
 def _with_new_groups(

@@ -168,17 +168,17 @@ def seen(moves: Moves, batch: int, counts: Mapping[Key, Pair]) -> tuple[Moves, C
     whole = {k: (ALL, k[1]) for k in history.place if k[0] == SHARE}
     both = sorted(k for k in history.place if k[0] in (SHARE, ACCEPTED, SCORE))
     rises = sorted(k for k in history.place if k[0] == MISSING)
-    found = [*changes(history, both, alpha=alpha * (2 / 3 if rises else 1), people=moves.people, whole=whole)]
-    found += changes(history, rises, alpha=alpha / 3, people=moves.people, rises=True)
-    told: list[tuple[str, Mapping[str, Any]]] = []
+    detected = [*changes(history, both, alpha=alpha * (2 / 3 if rises else 1), people=moves.people, whole=whole)]
+    detected += changes(history, rises, alpha=alpha / 3, people=moves.people, rises=True)
+    events: list[tuple[str, Mapping[str, Any]]] = []
     now = dict(moves.open)
     for key, facts in moves.open.items():
         n, x = _newest(history, key, whole)
         if n and not matters(facts["before"], x / n, key):
             del now[key]
-            told.append(("back", {**facts, "now": x / n}))
+            events.append(("back", {**facts, "now": x / n}))
     # Of the cuts of one group's scores the one that moved most says it; the others would say the same again.
-    for c in sorted(found, key=lambda c: (c.key[0] == SCORE, -abs(c.change) if c.key[0] == SCORE else 0.0)):
+    for c in sorted(detected, key=lambda c: (c.key[0] == SCORE, -abs(c.change) if c.key[0] == SCORE else 0.0)):
         before, after = c.rates
         n, x = _newest(history, c.key, whole)
         if c.key in now or not n or not matters(before, after, c.key) or not matters(before, x / n, c.key):
@@ -190,8 +190,8 @@ def seen(moves: Moves, batch: int, counts: Mapping[Key, Pair]) -> tuple[Moves, C
             continue
         facts = _facts(c.key, before, after, c.after[0]) | {"since": c.since, "p": c.p, "alpha": c.alpha}
         now[c.key] = facts
-        told.append(("moved", facts))
-    return replace(moves, open=now), tuple(told)
+        events.append(("moved", facts))
+    return replace(moves, open=now), tuple(events)
 
 
 def matters(before: float, after: float, key: Key = (SHARE,)) -> bool:

@@ -136,19 +136,19 @@ class _Sides:
 
 
 def _sides(groups: Groups, rows: int) -> _Sides:
-    found: list[tuple[str, Ints, tuple[str, ...]]] = []
+    attributes: list[tuple[str, Ints, tuple[str, ...]]] = []
     if isinstance(groups, CodedRows):
-        found = [(a, groups.codes[:, i], groups.levels[i]) for i, a in enumerate(groups.attributes)]
+        attributes = [(a, groups.codes[:, i], groups.levels[i]) for i, a in enumerate(groups.attributes)]
     else:
         for attribute, names in groups.items():
             place, once = pd.factorize(np.asarray(names, dtype=object))
-            found.append((attribute, place.astype(np.int64), tuple(str(n) for n in once)))
+            attributes.append((attribute, place.astype(np.int64), tuple(str(n) for n in once)))
     parts: list[tuple[Ints, tuple[tuple[str, tuple[str, ...]], ...]]] = []
     size = TOGETHER
-    for attribute, codes, levels in found:
+    for attribute, codes, levels in attributes:
         if parts and size * len(levels) <= TOGETHER:
-            code, made = parts[-1]
-            parts[-1] = code * len(levels) + codes, (*made, (attribute, levels))
+            code, crossed = parts[-1]
+            parts[-1] = code * len(levels) + codes, (*crossed, (attribute, levels))
             size *= len(levels)
         else:
             parts.append((codes, ((attribute, levels),)))
@@ -161,13 +161,13 @@ def _sums(sides: _Sides, count: Callable[[Ints, int], npt.NDArray[Any]]) -> dict
     out: dict[str, npt.NDArray[Any]] = {}
     if not sides.parts:
         out[EVERYONE] = count(np.zeros(sides.rows, dtype=np.int64), 1)[0]
-    for code, made in sides.parts:
-        shape = tuple(len(levels) for _, levels in made)
+    for code, crossed in sides.parts:
+        shape = tuple(len(levels) for _, levels in crossed)
         table = count(code, math.prod(shape))
         table = table.reshape(*shape, *table.shape[1:])
         axes = tuple(range(len(shape)))
         out.setdefault(EVERYONE, table.sum(axis=axes))
-        for i, (attribute, levels) in enumerate(made):
+        for i, (attribute, levels) in enumerate(crossed):
             each = table.sum(axis=tuple(k for k in axes if k != i))
             for place in sorted(range(len(levels)), key=lambda k: levels[k]):
                 out[f"{attribute}={levels[place]}"] = each[place]

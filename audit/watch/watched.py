@@ -112,12 +112,12 @@ class Watched:
     @staticmethod
     def from_json(data: dict[str, Any]) -> Watched:
         kept = msgspec.convert(data, _Watched)
-        given = structs.asdict(kept) | {
+        fields = structs.asdict(kept) | {
             "norm": Norm(*kept.norm),
             "pairs": tuple(Pair.from_json(p) for p in kept.pairs),
             "log_m": -np.inf if kept.log_m is None else kept.log_m,
         }
-        return Watched(**given)
+        return Watched(**fields)
 
 
 class _Watched(msgspec.Struct):

@@ -261,11 +261,11 @@ class Alerts:
 
 def noted(out: Path) -> dict[int, str]:
     """Number and hash of every entry that an alert in OUT was about: what the trail is checked against."""
-    found: dict[int, str] = {}
+    hashes: dict[int, str] = {}
     for line in _lines(out / FILE):
         if line.entry is not None:
-            found.setdefault(line.entry.seq, line.entry.hash)
-    return found
+            hashes.setdefault(line.entry.seq, line.entry.hash)
+    return hashes
 
 
 def _lines(file: Path) -> list[_Line]:

@@ -87,6 +87,6 @@ def went_back(out: Path, trail: Trail, elsewhere: Elsewhere | None) -> dict[str,
     for seq in sorted(ends, reverse=True):
         there = next((e.hash for e in trail.entries(after=seq - 1, limit=1)), None)
         if seq > 1 and there != ends[seq][0]:
-            found = trail.head().seq
-            return {"noted": seq, "noted_hash": ends[seq][0], "noted_at": ends[seq][1], "found": found}
+            last_seq = trail.head().seq
+            return {"noted": seq, "noted_hash": ends[seq][0], "noted_at": ends[seq][1], "found": last_seq}
     return None

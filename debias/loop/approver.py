@@ -61,20 +61,20 @@ def problem_with_signature(
     if opened is None:
         return "the decision is signed, and signatures cannot be checked here."
     try:
-        found = opened(decision.signed)
+        signature = opened(decision.signed)
     except VerificationError as error:
         return error.message
-    if found.name != decision.by:
-        return f"it is signed by {found.name}, and said to be by {decision.by}."
-    seen = found.facts.get("trail")
+    if signature.name != decision.by:
+        return f"it is signed by {signature.name}, and said to be by {decision.by}."
+    seen = signature.facts.get("trail")
     mine = facts_to_sign(case, decision, policy, running, trail) | {"trail": seen}
-    if dict(found.facts) != mine:
+    if dict(signature.facts) != mine:
         return "what was signed is another decision: about another model, policy or reason."
     problem = _problem_with_trail(seen, decision.signed, trail)
     if problem is not None:
         return problem
-    if wanted and decision.approve and found.fingerprint not in wanted:
-        return f"the key of {found.name} ({found.fingerprint[:12]}...) is none of those that may approve."
+    if wanted and decision.approve and signature.fingerprint not in wanted:
+        return f"the key of {signature.name} ({signature.fingerprint[:12]}...) is none of those that may approve."
     return None
 
 

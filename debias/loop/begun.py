@@ -48,11 +48,11 @@ def same_model(case: Case, kept: Mapping[str, Any]) -> None:
     model, about = case.model, msgspec.convert(kept, _About)
     if model.kind == "path" and about.sha256 is not None:
         assert model.path is not None
-        found = sha256(bytes_of(model.path))
-        if found != about.sha256:
+        digest = sha256(bytes_of(model.path))
+        if digest != about.sha256:
             raise DataError(
                 "the case's model is not the one this loop began with",
-                got=f"sha256 {found[:12]}...",
+                got=f"sha256 {digest[:12]}...",
                 expected=f"{about.sha256[:12]}...",
                 todo="put the file back, or begin a new loop with another --out",
             )

@@ -296,11 +296,11 @@ def _decided(lesson: Lesson, task: Task, rows: Ints, positive: Ints) -> CodedRow
 
 def _attributes(lesson: Lesson) -> tuple[str, ...]:
     """The columns that broken norms and harmed groups are about."""
-    found = []
+    attributes = []
     for key in lesson.broken:
         named = [key.removeprefix(HARM).partition("=")[0]] if key.startswith(HARM) else key.split("/")[-1].split("+")
-        found += named
-    known = [a for a in lesson.case.data.sensitive if a in found]
+        attributes += named
+    known = [a for a in lesson.case.data.sensitive if a in attributes]
     return tuple(known) or lesson.case.data.sensitive
 
 

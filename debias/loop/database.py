@@ -176,7 +176,7 @@ def advisory_lock(engine: sa.Engine) -> sa.Connection:
     try:
         lock = sa.text("SELECT pg_try_advisory_lock(:a, hashtext(current_schema()))")
         if not connection.execute(lock, {"a": _LOCK}).scalar():
-            found = connection.execute(
+            holder = connection.execute(
                 sa.text(
                     "SELECT s.application_name AS name, s.backend_start AS since FROM pg_locks l "
                     "JOIN pg_stat_activity s ON s.pid = l.pid WHERE l.locktype = 'advisory' AND l.granted "
@@ -186,8 +186,8 @@ def advisory_lock(engine: sa.Engine) -> sa.Connection:
                 {"a": _LOCK},
             ).first()
             # "assay 123 on host"
-            words = [] if found is None else str(found.name or "").split()
-            who = {"pid": words[1], "host": words[3], "since": str(found.since)} if len(words) == 4 and found else {}
+            words = [] if holder is None else str(holder.name or "").split()
+            who = {"pid": words[1], "host": words[3], "since": str(holder.since)} if len(words) == 4 and holder else {}
             raise _held(json.dumps(who).encode())
         connection.commit()
     except BaseException:
@@ -210,8 +210,8 @@ class _Holder(msgspec.Struct):
 
 def _held(who: bytes) -> OutputError:
     try:
-        found = msgspec.json.decode(who, type=_Holder, strict=False)
-        shown = f"process {found.pid} on {found.host}, since {found.since}"
+        holder = msgspec.json.decode(who, type=_Holder, strict=False)
+        shown = f"process {holder.pid} on {holder.host}, since {holder.since}"
     except (msgspec.MsgspecError, UnicodeDecodeError):
         shown = "another process"
     return OutputError(
@@ -224,8 +224,8 @@ def _held(who: bytes) -> OutputError:
 
 def short(error: Exception) -> str:
     """The first line of what a database said."""
-    said = str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__]
-    return said[0][:200]
+    lines = str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:200]
 
 
 def unusable(place: str, error: Exception) -> OutputError:

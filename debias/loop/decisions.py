@@ -119,8 +119,8 @@ def decide_challenger(
             raise
         inbox.leave(out, decision)
         document = state_of(case, out, trail_url)
-        said = "Left for the watcher that is running: it takes the decision before its next batch."
-        return document | {"said": [said]}
+        message = "Left for the watcher that is running: it takes the decision before its next batch."
+        return document | {"said": [message]}
     with trail, Watcher(case, out, trail, (), opened) as watcher:
         problem = watcher.problem_with(decision)
         if problem is not None:
@@ -154,13 +154,13 @@ def release_batch(
 
 def drop_rows(out: Path, batch: str, reason: str, by: str | None = None) -> dict[str, Any]:
     """Remove the rows of a batch that were put aside. Needs no lock. Raises InputError where there are none."""
-    found = decide_rows(out, batch, reason, by or whoami(), drop=True)
-    if found is None:
+    dropped = decide_rows(out, batch, reason, by or whoami(), drop=True)
+    if dropped is None:
         raise InputError(
             "no rows of this batch wait", got=repr(batch), expected="a batch of which rows were put aside",
             todo="look at --state",
         )  # fmt: skip
-    return found
+    return dropped
 
 
 def whoami() -> str:
@@ -173,38 +173,38 @@ def whoami() -> str:
 
 def words_of(document: dict[str, Any]) -> list[str]:
     """A summary in lines for a terminal."""
-    found = msgspec.convert(document, Summary)
-    lines = [f"{found.case}: {many(found.rows, 'person')} in {many(found.batches, 'batch')}."]
-    lines += ["", *(f"- {s}" for s in found.said[-LINES:])]
-    if len(found.said) > LINES:
+    summary = msgspec.convert(document, Summary)
+    lines = [f"{summary.case}: {many(summary.rows, 'person')} in {many(summary.batches, 'batch')}."]
+    lines += ["", *(f"- {s}" for s in summary.said[-LINES:])]
+    if len(summary.said) > LINES:
         lines.insert(
-            1, f"({many(len(found.said) - LINES, 'earlier sentence')} {are(len(found.said) - LINES)} in the trail.)"
+            1, f"({many(len(summary.said) - LINES, 'earlier sentence')} {are(len(summary.said) - LINES)} in the trail.)"
         )
-    lines += ["", f"Policy {found.policy.version}:"]
-    for n in found.norms:
+    lines += ["", f"Policy {summary.policy.version}:"]
+    for n in summary.norms:
         if n.value is None:
             lines.append(f"- {about(n)}: not estimable ({n.reason})")
         else:
             shown = f"{fixed(n.value, 3)} [{fixed(n.low, 3)}, {fixed(n.high, 3)}], limit {brief(n.limit)}"
             lines.append(f"- {about(n)}: {shown}: {STANDS[str(n.status)]}")
-    waiting = [g for g in found.groups if g.status == "undecided"]
+    waiting = [g for g in summary.groups if g.status == "undecided"]
     if waiting:
         lines += ["", groups_words(waiting).strip()]
-    if found.changes:
+    if summary.changes:
         lines += ["", "Open changes, which a person should look at:"]
-        lines += [f"- {change_words(c)}" for c in found.changes]
-        lines.append(f'Say --approve {found.running[:12]} --reason "..." where they are known and meant.')
-    lines += ["", f"The loop is {found.state}; the model that runs is {found.running[:12]}."]
-    return lines + ([] if found.pending is None else _waits(found.pending))
+        lines += [f"- {change_words(c)}" for c in summary.changes]
+        lines.append(f'Say --approve {summary.running[:12]} --reason "..." where they are known and meant.')
+    lines += ["", f"The loop is {summary.state}; the model that runs is {summary.running[:12]}."]
+    return lines + ([] if summary.pending is None else _waits(summary.pending))
 
 
 def _waits(pending: ShadowNow) -> list[str]:
     """A challenger and each condition of its gate."""
     lines = [f"A challenger waits for a person: {pending.model[:12]} ({pending.method.replace('_', ' ')})."]
-    said = {True: "yes", False: "no", None: "not yet"}
+    answers = {True: "yes", False: "no", None: "not yet"}
     gate = pending.gate or GateVerdict(())
     left = {c.name for c in gate.undecided}
-    lines += [f"- {'need not show it' if c.name in left else said[c.holds]}: {c.words}" for c in gate.checks]
+    lines += [f"- {'need not show it' if c.name in left else answers[c.holds]}: {c.words}" for c in gate.checks]
     return [*lines, f'Say --approve {pending.model[:12]} --reason "...", or --reject.']
 
 

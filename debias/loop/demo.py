@@ -74,13 +74,13 @@ REPLAYS = (
 
 def run_replays(samples: Path, out: Path, replays: Sequence[Replay] = REPLAYS) -> tuple[dict[str, Any], str]:
     """Each replay into a folder of its own under `out`; the document of --json and the same in words."""
-    found = []
+    played = []
     for replayed in replays:
         progress.stage(f"Replay {replayed.name}")
-        found.append(_one(samples, out / replayed.name, replayed))
-    document = {"schema": "assay/watch-demo/1", "planted_at": PLANTED, "replays": msgspec.to_builtins(found)}
+        played.append(_one(samples, out / replayed.name, replayed))
+    document = {"schema": "assay/watch-demo/1", "planted_at": PLANTED, "replays": msgspec.to_builtins(played)}
     write_whole(out / "watch-demo.json", canonical(document))
-    return document, _words(found)
+    return document, _words(played)
 
 
 def _one(samples: Path, out: Path, replayed: Replay) -> Played:
@@ -96,10 +96,10 @@ def _one(samples: Path, out: Path, replayed: Replay) -> Played:
         decide_challenger(case, out, asked.model, True, reason, "assay demo", None)
     if replayed.name == "harm":
         run_watch(case, out)
-    found = read(out)
-    kinds = Counter(e.kind for e in found.events)
-    did = tuple(Did(_batch(found, e), e.kind, e.words) for e in found.events if events.row(e.kind).played)
-    about = (replayed.name, replayed.planted, replayed.wanted, found.batches, found.rows, found.state)
+    watch = read(out)
+    kinds = Counter(e.kind for e in watch.events)
+    did = tuple(Did(_batch(watch, e), e.kind, e.words) for e in watch.events if events.row(e.kind).played)
+    about = (replayed.name, replayed.planted, replayed.wanted, watch.batches, watch.rows, watch.state)
     return Played(*about, did, kinds.get("suspect", 0), kinds.get("shadow", 0), kinds.get("promoted", 0))
 
 
@@ -114,9 +114,9 @@ def _batch(document: Watch, event: LoopEvent) -> int | None:
     return next(later, None)
 
 
-def _words(found: Sequence[Played]) -> str:
+def _words(played: Sequence[Played]) -> str:
     lines = [f"Shifts are planted at batch {PLANTED}; the loop is not told.", ""]
-    for one in found:
+    for one in played:
         lines.append(f"{one.replay}: {one.planted}. Wanted: {one.wanted}.")
         for e in one.did:
             where = "" if e.batch is None else f"batch {e.batch}: "
@@ -125,7 +125,7 @@ def _words(found: Sequence[Played]) -> str:
             after = f", {many(one.suspicions, 'time')} suspicious and nothing done" if one.suspicions else ""
             lines.append(f"  Nothing was done{after}; at the end it is {one.state}.")
         lines.append("")
-    quiet = [o for o in found if o.wanted == "nothing"]
+    quiet = [o for o in played if o.wanted == "nothing"]
     built = sum(o.challengers for o in quiet)
     lines.append(f"{many(len(quiet), 'replay')} in which nothing should be done: {many(built, 'challenger')} built.")
     return "\n".join(lines)

@@ -23,17 +23,17 @@ class Settled:
         if file.name.startswith(".") or file.name.lower().endswith(UNFINISHED):
             return None
         try:
-            found = file.stat()
+            file_stat = file.stat()
         except OSError:
             return None
-        stamp = (found.st_size, found.st_mtime_ns, found.st_ino)
+        stamp = (file_stat.st_size, file_stat.st_mtime_ns, file_stat.st_ino)
         now = time.monotonic()
         before, since = self._looked.get(file, (None, now))
         if before != stamp:
             self._looked[file] = (stamp, now)
             since = now
         wait = SECONDS if self._seconds is None else self._seconds
-        if now - since >= wait or time.time() - found.st_mtime >= wait:
+        if now - since >= wait or time.time() - file_stat.st_mtime >= wait:
             self._looked.pop(file, None)
             return stamp
         return None

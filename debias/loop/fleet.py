@@ -95,12 +95,12 @@ class Row:
         """The line as text."""
         if self.batches is None:
             return f"{self.loop}: {self.problem}"
-        said = f"{self.loop}: {self.state}, {many(self.batches, 'batch')}, the last {self.last_batch or 'never'}"
-        said += f"; model {str(self.running)[:12]}"
-        said += f"; WAITS for a person: {self.approval[:12]}" if self.approval else ""
-        said += f"; {many(self.changes, 'open change')}" if self.changes else ""
-        said += f"; {many(self.undecided, 'group')} undecided" if self.undecided else ""
-        return said + (f"; {self.problem}" if self.problem else "")
+        line = f"{self.loop}: {self.state}, {many(self.batches, 'batch')}, the last {self.last_batch or 'never'}"
+        line += f"; model {str(self.running)[:12]}"
+        line += f"; WAITS for a person: {self.approval[:12]}" if self.approval else ""
+        line += f"; {many(self.changes, 'open change')}" if self.changes else ""
+        line += f"; {many(self.undecided, 'group')} undecided" if self.undecided else ""
+        return line + (f"; {self.problem}" if self.problem else "")
 
 
 def row_of(name: str, document: Mapping[str, Any] | None, problem: str | None = None) -> Row:
@@ -108,20 +108,20 @@ def row_of(name: str, document: Mapping[str, Any] | None, problem: str | None = 
     if document is None:
         return Row(name, problem=problem or "it has not begun")
     try:
-        found = msgspec.convert(document, Watch)
+        watch = msgspec.convert(document, Watch)
     except msgspec.ValidationError as error:
         return Row(name, problem=f"{FILE} is not what a loop writes ({error})")
-    times = [p.time for p in found.timeline if p.time]
+    times = [p.time for p in watch.timeline if p.time]
     return Row(
         name,
-        found.case.name,
-        found.state,
-        found.running,
-        found.batches,
+        watch.case.name,
+        watch.state,
+        watch.running,
+        watch.batches,
         times[-1] if times else None,
-        None if found.pending is None else found.pending.model,
-        len(found.changes or ()),
-        sum(g.status == "undecided" for g in found.groups),
+        None if watch.pending is None else watch.pending.model,
+        len(watch.changes or ()),
+        sum(g.status == "undecided" for g in watch.groups),
         problem,
     )
 
@@ -180,11 +180,11 @@ class _Member:
         if self.watcher is None:
             return False
         try:
-            found = self.watcher.advance()
+            advanced = self.watcher.advance()
             if self.problem is not None:
                 self.problem = None
                 self.health.trouble(None)
-            return found
+            return advanced
         except (OutputError, TrailLost) as error:
             self.watcher.trouble(error)
             self.problem = error.message
@@ -216,7 +216,7 @@ class FleetHealth:
     def healthz(self) -> tuple[int, dict[str, Any]]:
         each = {m.loop.name: m.health.healthz() for m in self._members}
         good = all(status == 200 for status, _ in each.values())
-        return (200 if good else 503), {"ok": good, "loops": {name: found for name, (_, found) in each.items()}}
+        return (200 if good else 503), {"ok": good, "loops": {name: body for name, (_, body) in each.items()}}
 
     def metrics(self) -> str:
         return merged({m.loop.name: m.health.metrics() for m in self._members})

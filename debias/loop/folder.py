@@ -113,8 +113,8 @@ class Folder:
     def _fresh(self, root: Path, pattern: str) -> list[str]:
         """Names that match and were not seen before."""
         if "/" in pattern or "**" in pattern:
-            found = {Path(p).as_posix() for p in glob.glob(pattern, root_dir=root, recursive=True)}
-            return [n for n in found if n not in self._have]
+            matches = {Path(p).as_posix() for p in glob.glob(pattern, root_dir=root, recursive=True)}
+            return [n for n in matches if n not in self._have]
         try:
             names = [n for n in os.listdir(root) if n not in self._have]
         except OSError:

@@ -58,9 +58,9 @@ class Health:
 
     def show(self, document: Mapping[str, Any], waiting: int) -> None:
         """document: of watch.json; waiting: alerts that an address did not take yet."""
-        found = msgspec.convert({"timeline": (), "events": (), **document}, Watch)
+        watch = msgspec.convert({"timeline": (), "events": (), **document}, Watch)
         with self._lock:
-            self._document, self._waiting = found, waiting
+            self._document, self._waiting = watch, waiting
 
     @property
     def quiet(self) -> float | None:
@@ -77,8 +77,8 @@ class Health:
             state = None if self._document is None else self._document.state
         if problem is None and quiet is not None:
             problem = f"no batch came for {many(round(quiet), 'second')}"
-        found = {"ok": problem is None, "state": state, "problem": problem}
-        return (200 if problem is None else 503), found
+        body = {"ok": problem is None, "state": state, "problem": problem}
+        return (200 if problem is None else 503), body
 
     def metrics(self) -> str:
         """The page of /metrics."""
@@ -184,8 +184,8 @@ def serving(health: Answers, address: tuple[str, int] | None) -> Iterator[int | 
 
         def do_GET(self) -> None:
             if self.path == "/healthz":
-                status, found = health.healthz()
-                self._answer(status, "application/json", json.dumps(found) + "\n")
+                status, body = health.healthz()
+                self._answer(status, "application/json", json.dumps(body) + "\n")
             elif self.path == "/metrics":
                 self._answer(200, "text/plain; version=0.0.4; charset=utf-8", health.metrics())
             else:

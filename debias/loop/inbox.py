@@ -30,15 +30,15 @@ def leave(out: Path, decision: Decision) -> Path:
 
 def waiting(out: Path) -> list[tuple[Path, Decision]]:
     """Decisions that were left. One that cannot be read is put aside under the name *.unreadable."""
-    found = []
+    decisions = []
     for path in sorted((out / FOLDER).glob("*.json")) if (out / FOLDER).is_dir() else []:
         try:
             decision = msgspec.json.decode(path.read_bytes(), type=Decision)
         except (OSError, UnicodeDecodeError, msgspec.MsgspecError):
             path.rename(path.with_suffix(".unreadable"))
             continue
-        found.append((path, decision))
-    return found
+        decisions.append((path, decision))
+    return decisions
 
 
 def problem_with(state: State, decision: Decision) -> str | None:
@@ -57,14 +57,14 @@ def _other(decision: Decision, wanted: str) -> str:
     return f"the decision is about {decision.model[:12]}, and what waits is {wanted[:12]}."
 
 
-def named(state: State, given: str, approve: bool, reason: str, by: str) -> Decision:
+def named(state: State, model_id: str, approve: bool, reason: str, by: str) -> Decision:
     """A decision on what waits, by the model's id or its first eight characters or more. Raises InputError.
 
     A frozen loop is let go on by approving the model that runs; so is a change said to be known, of who comes or of
     what is decided, while the loop is SUSPECT for it.
     """
     waits = state.running if state.mode in (Mode.FROZEN, Mode.SUSPECT) else state.beside.model if state.beside else None
-    model = waits if waits is not None and len(given) >= 8 and waits.startswith(given) else given
+    model = waits if waits is not None and len(model_id) >= 8 and waits.startswith(model_id) else model_id
     decision = Decision(model, approve, reason.strip(), by.strip())
     problem = problem_with(state, decision)
     if problem is not None:

@@ -238,7 +238,7 @@ class Taker:
         if not _ready(self._state) or self._case.watch.label_delay == 0:
             return before
         due = [n for n in range(self._state.matured) if n not in self._state.left_out]
-        found: Calibration | None = None
+        calibration: Calibration | None = None
         for index in due[-self._policy.loop.reference_batches :]:
             arrival = self._source.read(index)
             if arrival.problem is not None or arrival.sha256 != self._known[index][2]:
@@ -246,8 +246,8 @@ class Taker:
             decisions = self._servers.decide(running, arrival.frame, self._source.features)
             assert decisions.score is not None
             rows = coded_rows(self._case, arrival.frame, decisions.positive, labels_of(self._case, arrival.frame))
-            found = (found or open_calibration(decisions.score)).add(rows, decisions.score)
-        return before if found is None else Calibrated(running.id, found)
+            calibration = (calibration or open_calibration(decisions.score)).add(rows, decisions.score)
+        return before if calibration is None else Calibrated(running.id, calibration)
 
     def _label_names(self, frame: pd.DataFrame) -> list[str]:
         """All outcomes seen in the reference and in this batch."""
@@ -296,8 +296,8 @@ class Taker:
         for index in waiting:
             ids = self._missing.get(index)
             if ids is None or labels.known(ids).any():
-                found = self._came(index)
-                out += [] if found is None else [found]
+                matured = self._came(index)
+                out += [] if matured is None else [matured]
         return out
 
     def _came(self, index: int) -> Matured | None:

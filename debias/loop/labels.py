@@ -84,30 +84,30 @@ class Labels:
             files = files_of(self._pattern)
         except InputError:
             files = ()  # none has come yet
-        found: dict[Path, tuple[tuple[int, int, int], Run]] = {}
+        runs: dict[Path, tuple[tuple[int, int, int], Run]] = {}
         fresh: list[Path] = []
         differ = 0
         for file in files:
             stamp, before = self._settled.stamp(file), self._read.get(file)
             if stamp is None or (before is not None and before[0] == stamp):
                 if before is not None:
-                    found[file] = before
+                    runs[file] = before
                 continue
             run, twice = self._file(file)
-            found[file] = stamp, run
+            runs[file] = stamp, run
             fresh.append(file)
             differ += twice
-        if not fresh and found.keys() == self._read.keys():
+        if not fresh and runs.keys() == self._read.keys():
             return
         old = list(self._read)
-        self._read = found
+        self._read = runs
         self.version += 1
-        if list(found) != [*old, *fresh] or any(f in old for f in fresh):
+        if list(runs) != [*old, *fresh] or any(f in old for f in fresh):
             # One in between, or another content: the order of the files decides whose outcome counts.
             self._known.clear()
-            fresh = list(found)
+            fresh = list(runs)
         for file in fresh:
-            differ += self._known.add(found[file][1])
+            differ += self._known.add(runs[file][1])
         if differ:
             self._notes.append(
                 f"{many(differ, 'id')} {are(differ, 'has', 'have')} outcomes that differ in {self._pattern.name}: "

@@ -79,17 +79,17 @@ class Ledger:
 
     def note(self, seq: int, kept: Mapping[str, Any]) -> None:
         """What entry number `seq` says under `kept`."""
-        said = msgspec.convert(kept, Kept)
-        for name, found in said.documents.items():
-            self._documents[name] = (seq, found)
-        if said.batch is not None:
-            self._batches[said.batch.number] = (seq, said.batch)
-        for text, pending in said.waiting.items():
+        record = msgspec.convert(kept, Kept)
+        for name, sha256 in record.documents.items():
+            self._documents[name] = (seq, sha256)
+        if record.batch is not None:
+            self._batches[record.batch.number] = (seq, record.batch)
+        for text, pending in record.waiting.items():
             if int(text) in self._batches:
                 self._batches[int(text)] = (seq, structs.replace(self._batches[int(text)][1], pending=pending))
-        if said.people is not None:
-            self._people[said.people.number] = (seq, said.people.sha256)
-        for number in said.forgotten:
+        if record.people is not None:
+            self._people[record.people.number] = (seq, record.people.sha256)
+        for number in record.forgotten:
             if number in self._batches:
                 at, batch = self._batches[number]
                 self._batches[number] = (at, structs.replace(batch, pending=None))
@@ -114,8 +114,8 @@ class Ledger:
             left.discard(number)
             if wanted is None:
                 raise _changed(f"the row of batch number {number} (batches)", 0)
-            found = {"id": name, "sha256": sha256, "cube": digest(cube), "pending": digest(pending)}
-            for column, value in found.items():
+            actual = {"id": name, "sha256": sha256, "cube": digest(cube), "pending": digest(pending)}
+            for column, value in actual.items():
                 if value != getattr(wanted, column):
                     raise _changed(f"{_COLUMNS[column]} of batch {wanted.id} (batches.{column})", seq)
         for number in sorted(left):

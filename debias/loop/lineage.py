@@ -77,7 +77,7 @@ class _Norm(msgspec.Struct):
 
 
 def _assertions(facts: Mapping[str, Any]) -> dict[str, Any]:
-    told = [
+    assertions = [
         {
             "assertion": f"{n.metric} {n.kind} by {'+'.join(n.attribute)} within {brief(n.limit)}",
             "success": n.status != "outside",
@@ -86,7 +86,7 @@ def _assertions(facts: Mapping[str, Any]) -> dict[str, Any]:
         for n in msgspec.convert(facts.get("norms", ()), list[_Norm])
         if n.value is not None
     ]
-    return {"_producer": PRODUCER, "_schemaURL": ASSERTIONS, "assertions": told}
+    return {"_producer": PRODUCER, "_schemaURL": ASSERTIONS, "assertions": assertions}
 
 
 class _TrailFacet(msgspec.Struct):
@@ -129,14 +129,14 @@ class Lineage:
 
     def tell(self, entries: Iterable[Entry]) -> str | None:
         """Events of those that were not told before; why it could not be done, or None."""
-        found = [(e.seq, event_of(e, self._case)) for e in entries if e.seq > self._seq]
-        told = [(seq, event) for seq, event in found if event is not None]
-        if not told:
+        converted = [(e.seq, event_of(e, self._case)) for e in entries if e.seq > self._seq]
+        new_events = [(seq, event) for seq, event in converted if event is not None]
+        if not new_events:
             return None
         try:
             with self._file.open("ab") as stream:
-                stream.write(b"".join(canonical(event, compact=True).rstrip(b"\n") + b"\n" for _, event in told))
+                stream.write(b"".join(canonical(event, compact=True).rstrip(b"\n") + b"\n" for _, event in new_events))
         except OSError as error:
             return f"OpenLineage events could not be written: {error.strerror or type(error).__name__}."
-        self._seq = told[-1][0]
+        self._seq = new_events[-1][0]
         return None

@@ -54,12 +54,12 @@ class People:
         ) & 1 > 0
         maybe = np.flatnonzero(out)
         wanted = hashes[maybe]
-        found = np.zeros(len(wanted), dtype=bool)
+        matched = np.zeros(len(wanted), dtype=bool)
         for run in self._runs:
             if len(run):
                 at = np.minimum(np.searchsorted(run, wanted), len(run) - 1)
-                found |= run[at] == wanted
-        out[maybe] = found
+                matched |= run[at] == wanted
+        out[maybe] = matched
         return out
 
 

@@ -118,12 +118,12 @@ class Objects(Pulled):
 
     def fetch(self) -> None:
         self._fs.invalidate_cache()
-        for found in sorted(str(p) for p in self._fs.glob(self._pattern)):
-            below = found[len(self._root) :].strip("/") or found.rpartition("/")[2]
+        for path in sorted(str(p) for p in self._fs.glob(self._pattern)):
+            below = path[len(self._root) :].strip("/") or path.rpartition("/")[2]
             # One name a file: folders of the store are part of it.
             name = below.replace("/", "~")
             if not self.has(name) and all(is_batch(part) for part in below.split("/")):
-                self.keep(name, self._fs.cat_file(found))
+                self.keep(name, self._fs.cat_file(path))
 
 
 class Rows(Pulled):
@@ -217,26 +217,26 @@ class _Reader:
 
     def _all(self, sql: str) -> list[dict[str, Any]]:
         if self._duck:
-            found = self._c.execute(sql)
-            names = [d[0] for d in found.description]
-            return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+            cursor = self._c.execute(sql)
+            names = [d[0] for d in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
         try:
             return [dict(row) for row in self._c.exec_driver_sql(sql).mappings()]
         except sa.exc.ProgrammingError as error:
             raise self._wrong(str(error.orig)) from error
 
-    def _wrong(self, said: str) -> CaseError:
+    def _wrong(self, message: str) -> CaseError:
         return CaseError(
             f"the table {self._spec.table!r} cannot be read",
-            got=said.strip().splitlines()[0][:200] if said.strip() else "no answer",
+            got=message.strip().splitlines()[0][:200] if message.strip() else "no answer",
             expected=f"a table with a column {self._spec.key!r} of whole numbers that this user may read",
             todo="correct `source` under [watch]",
         )
 
     def newest(self) -> int | None:
         """The largest key."""
-        (found,) = self._ask(f"SELECT max({_quoted(self._spec.key)}) AS k FROM {_quoted(self._spec.table)}")
-        (value,) = found.values()
+        (row,) = self._ask(f"SELECT max({_quoted(self._spec.key)}) AS k FROM {_quoted(self._spec.table)}")
+        (value,) = row.values()
         if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
             raise self._wrong(f"a key of type {type(value).__name__}")
         return value
@@ -279,10 +279,10 @@ def _parquet(rows: Sequence[dict[str, Any]]) -> bytes:
 
 
 def _away(place: str, error: Exception) -> SourceAway:
-    said = str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__]
+    lines = str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__]
     return SourceAway(
         f"{place} cannot be read now",
-        got=re.sub(r"//[^/@\s]*@", "//", said[0])[:200],
+        got=re.sub(r"//[^/@\s]*@", "//", lines[0])[:200],
         expected="a store or database that answers",
         todo="see that it is there and that this machine may read it; the loop goes on where it stopped",
     )

@@ -56,10 +56,10 @@ def released(out: Path, sha256: str) -> dict[str, Any] | None:
     if not sha256 or not path.is_file():
         return None
     try:
-        found = msgspec.convert(read_json(path), _LetIn)
+        record = msgspec.convert(read_json(path), _LetIn)
     except (DataError, msgspec.ValidationError):
         return None
-    return {"by": found.by, "reason": found.reason}
+    return {"by": record.by, "reason": record.reason}
 
 
 class _LetIn(msgspec.Struct):
@@ -143,11 +143,11 @@ def _kept(out: Path, batch: str) -> tuple[Path, _Rows] | None:
     """The rows of a counted batch that wait for a person."""
     for path in sorted((out / ASIDE).glob("*.json"), reverse=True):
         try:
-            found = msgspec.convert(read_json(path), _Rows)
+            record = msgspec.convert(read_json(path), _Rows)
         except (DataError, msgspec.ValidationError):
             continue
-        if found.batch == batch and not found.held and found.rows:
-            return path, found
+        if record.batch == batch and not record.held and record.rows:
+            return path, record
     return None
 
 
@@ -157,12 +157,12 @@ def decide_rows(out: Path, batch: str, reason: str, by: str, *, drop: bool) -> d
     Released, they are written as a table to be corrected and put into the source: the contract is not asked of it as it
     is. Dropped, their values are removed. Either is left for the watcher, which enters it in the trail.
     """
-    found = _kept(out, batch)
-    if found is None:
+    entry = _kept(out, batch)
+    if entry is None:
         return None
     if not reason.strip():
         raise InputError("this needs a reason", got="no --reason", todo='add --reason "..."')
-    path, kept = found
+    path, kept = entry
     word: dict[str, Any] = {"batch": batch, "by": by, "reason": reason.strip(), "drop": drop, "rows": len(kept.rows)}
     if not drop:
         table = path.with_suffix(".csv")

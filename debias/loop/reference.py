@@ -54,8 +54,8 @@ class Calibrated:
         """As it was kept; None of none."""
         if kept is None:
             return None
-        found = msgspec.convert(kept, _Calibrated)
-        return Calibrated(found.model, Calibration.from_json(found.bins))
+        record = msgspec.convert(kept, _Calibrated)
+        return Calibrated(record.model, Calibration.from_json(record.bins))
 
     def to_json(self) -> dict[str, Any]:
         return {"model": self.model, "bins": self.bins.to_json()}

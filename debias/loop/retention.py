@@ -72,10 +72,10 @@ def remove(out: Path, number: int, batch: str) -> int:
     """Remove the rows of one batch from OUT; how many files."""
     gone = 0
     incoming = out / INCOMING
-    found = [incoming / f"{number:05d}.jsonl", out / ASIDE / f"{number:05d}.csv", out / ASIDE / f"{number:05d}.json"]
+    paths = [incoming / f"{number:05d}.jsonl", out / ASIDE / f"{number:05d}.csv", out / ASIDE / f"{number:05d}.json"]
     if Path(batch).name == batch:
-        found.append(incoming / batch)
-    for path in found:
+        paths.append(incoming / batch)
+    for path in paths:
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
             gone += 1

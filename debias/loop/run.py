@@ -96,16 +96,16 @@ def refuse_endpoint(case: Case) -> None:
 
 def _opened(url: str, *, follow: bool) -> Trail:
     """The trail. With `follow` a database server that is away is waited for, as it is in the run."""
-    said = False
+    warned = False
     while True:
         try:
             return Trail.open(url)
         except (OutputError, TrailLost) as error:
             if not follow or url.startswith("sqlite") or error.problem.startswith("another watcher"):
                 raise
-            if not said:
+            if not warned:
                 progress.say(f"assay watch: {error.message} It is tried again.")
-            said = True
+            warned = True
             time.sleep(POLL_SECONDS)
 
 

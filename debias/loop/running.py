@@ -53,12 +53,12 @@ def load_running(path: str | Path) -> Running:
         DataError where the pointer, the model's description or its file is missing, or is not what its digest says.
     """
     pointer = Path(path)
-    found: dict[str, Any] = read_json(pointer)
-    model = found.get("model")
-    if found.get("schema") != POINTER_SCHEMA or not isinstance(model, str):
+    document: dict[str, Any] = read_json(pointer)
+    model = document.get("model")
+    if document.get("schema") != POINTER_SCHEMA or not isinstance(model, str):
         raise DataError(
             f"{pointer.name} does not say which model runs",
-            got=str(found.get("schema"))[:60],
+            got=str(document.get("schema"))[:60],
             expected=f"schema {POINTER_SCHEMA}",
             todo="give the running.json that `assay watch` wrote",
         )
@@ -66,15 +66,15 @@ def load_running(path: str | Path) -> Running:
     served = store.served(model)
     file = None if served.file is None else store.path(served.file, served.format or "skops")
     for key, value in (("file", served.file), ("threshold", served.threshold)):
-        if key in found and found[key] != value:
+        if key in document and document[key] != value:
             raise DataError(
                 f"{pointer.name} was edited: it says something else than the model's own description",
-                got=f"{key} = {found[key]!r}",
+                got=f"{key} = {document[key]!r}",
                 expected=f"{key} = {value!r}",
                 todo="stop serving from it until it is known who changed it; `assay watch` tells what should run",
             )
     return Running(
         served.id, served.method, file, served.format, served.threshold, served.attributes, dict(served.groups),
-        tuple(found.get("features") or ()), found.get("positive"), int(found.get("since") or 0),
-        found.get("approved_by"),
+        tuple(document.get("features") or ()), document.get("positive"), int(document.get("since") or 0),
+        document.get("approved_by"),
     )  # fmt: skip

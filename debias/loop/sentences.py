@@ -42,8 +42,8 @@ def why_broken(broken: Sequence[Watched], harmed: Sequence[tuple[str, str]]) -> 
         )
     if harmed:
         parts.append("decisions are wrong more often than is tolerated for " + ", ".join(g for _, g in harmed[:4]))
-    said = "; ".join(parts)
-    return said[0].upper() + said[1:] + "." if said else ""
+    text = "; ".join(parts)
+    return text[0].upper() + text[1:] + "." if text else ""
 
 
 # -- one function a kind: its facts by name -------------------------------------------------------------------
@@ -108,7 +108,7 @@ def _share_words(
     who = "everyone" if group is None else group
     by = "" if attribute is None else f" ({attribute})"
     points = f"from {fixed(100 * before, 1)} to {percent(after)}"
-    said = {
+    text = {
         "gone": f"nobody of {who}{by} comes any more, {percent(before)} were at first",
         "new": f"{who}{by} comes, who did not at first: {percent(after)}",
         "share": f"the share of {who}{by} went {points}",
@@ -116,7 +116,7 @@ def _share_words(
         "accepted": f"the share with the favourable decision of {who}{by} went {points}",
         "scores": f"the share of {who}{by} with a score of {brief(more.get('from', 0), 3)} or more went {points}",
     }[what]
-    return f"{said}, among {many(people, 'person')} since batch number {since + 2}"
+    return f"{text}, among {many(people, 'person')} since batch number {since + 2}"
 
 
 def change_words(change: Facts) -> str:
@@ -128,8 +128,8 @@ def of_changed(what: str, **more: Any) -> str:
     head = {"accepted": "What is decided has changed", "scores": "Scores have changed"}.get(
         what, "Who comes has changed"
     )
-    said = change_words({"what": what, **more})
-    return f"{head}: {said}. A reason to look until it is as before, or a person says that it is known."
+    text = change_words({"what": what, **more})
+    return f"{head}: {text}. A reason to look until it is as before, or a person says that it is known."
 
 
 def of_back(attribute: str | None, group: str | None, now: float, **_: Any) -> str:
@@ -138,8 +138,8 @@ def of_back(attribute: str | None, group: str | None, now: float, **_: Any) -> s
 
 
 def of_known(by: str, reason: str, changes: Sequence[Facts], **_: Any) -> str:
-    said = "; ".join(change_words(c) for c in changes[:3])
-    return f"{by} has looked: {reason} Known from now on: {said}. The next batches are the new reference."
+    text = "; ".join(change_words(c) for c in changes[:3])
+    return f"{by} has looked: {reason} Known from now on: {text}. The next batches are the new reference."
 
 
 def of_suspect(
@@ -147,16 +147,16 @@ def of_suspect(
     poor: bool = False, **_: Any,
 ) -> str:  # fmt: skip
     if moved is not None:
-        said = "; ".join(change_words(c) for c in moved[:3])
-        return f"Changed since the first batches: {said}. Nothing is retrained for that: a person should look."
+        text = "; ".join(change_words(c) for c in moved[:3])
+        return f"Changed since the first batches: {text}. Nothing is retrained for that: a person should look."
     names = "; ".join(f"{d.feature} ({d.group}, PSI {fixed(d.psi, 2)})" for d in worst)
-    said = (
+    text = (
         (f"{shifted} of {many(tests, 'test')} {are(shifted, 'sees', 'see')} drift, most in {names}. ")
         if shifted
         else ""
     )
-    said += "By its own scores the model is expected to be wrong more often than before. " if poor else ""
-    return said + "Nothing is retrained for that: the norms and the harm decide."
+    text += "By its own scores the model is expected to be wrong more often than before. " if poor else ""
+    return text + "Nothing is retrained for that: the norms and the harm decide."
 
 
 def of_confirmed(why: str, build_rows: int, **_: Any) -> str:
@@ -188,11 +188,11 @@ def of_frozen(rollbacks: int | None = None, attempts: int = 0, tried: Sequence[s
         return "Two promotions in a row were rolled back. The loop stops: a person must look."
     none = len(tried) - attempts
     if attempts == 0:
-        said = f"{many(none, 'method')} tried, and none gave a challenger."
+        text = f"{many(none, 'method')} tried, and none gave a challenger."
     else:
-        said = f"{many(attempts, 'challenger')} tried on people, and none earned its place"
-        said += f"; {many(none, 'more method')} gave none." if none else "."
-    return f"{said} The loop stops trying: a person must look."
+        text = f"{many(attempts, 'challenger')} tried on people, and none earned its place"
+        text += f"; {many(none, 'more method')} gave none." if none else "."
+    return f"{text} The loop stops trying: a person must look."
 
 
 def of_rejected(
@@ -208,14 +208,14 @@ def of_rejected(
 
 
 def of_gate(method: str, batches: int, automatic: bool, gate: Facts, **_: Any) -> str:
-    said = f"The challenger by {method_words(method)} meets every condition on {many(batches, 'later batch')}."
+    text = f"The challenger by {method_words(method)} meets every condition on {many(batches, 'later batch')}."
     more = " The policy lets the loop promote without a person." if automatic else " A person must approve."
-    return said + more + "".join(f" {c.get('words')}" for c in gate.get("undecided") or ())
+    return text + more + "".join(f" {c.get('words')}" for c in gate.get("undecided") or ())
 
 
 def of_reopened(against: str, by: str | None = None, **_: Any) -> str:
-    said = "It waits for a person no longer: " if by is None else f"{by} approves, and it is not done: "
-    return f"{said}a condition of the gate is open. {against}"
+    text = "It waits for a person no longer: " if by is None else f"{by} approves, and it is not done: "
+    return f"{text}a condition of the gate is open. {against}"
 
 
 def of_both_hurt(norms: Sequence[str], why: str, **_: Any) -> str:
@@ -231,8 +231,8 @@ def of_policy(given: str, shown: str, **_: Any) -> str:
 
 
 def of_restored(batch: str, released: Facts | None = None, **_: Any) -> str:
-    said = f"Batch {batch} can be used; the data incident is over."
-    return said + ("" if released is None else _let_in(**released))
+    text = f"Batch {batch} can be used; the data incident is over."
+    return text + ("" if released is None else _let_in(**released))
 
 
 def _let_in(by: str, reason: str) -> str:

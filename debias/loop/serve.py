@@ -48,14 +48,14 @@ def labels_of(case: Case, frame: pd.DataFrame) -> Ints:
 
 def coded_rows(case: Case, frame: pd.DataFrame, decision: Ints, label: Ints | None = None) -> CodedRows:
     """Rows as small integers; without `label` every outcome is unknown, as it was when they were decided."""
-    found = [group_codes(frame[a], case.data.bins.get(a)) for a in case.data.sensitive]
+    coded = [group_codes(frame[a], case.data.bins.get(a)) for a in case.data.sensitive]
     weight = None
     if case.data.weight is not None:
         weight = frame[case.data.weight].to_numpy(dtype=np.float64)
     return CodedRows(
         attributes=case.data.sensitive,
-        levels=tuple(names for _, names in found),
-        codes=np.column_stack([c for c, _ in found]).astype(np.int64),
+        levels=tuple(names for _, names in coded),
+        codes=np.column_stack([c for c, _ in coded]).astype(np.int64),
         label=np.full(len(frame), UNLABELLED, dtype=np.int64) if label is None else label,
         decision=decision,
         weight=weight,
@@ -148,8 +148,8 @@ class Servers:
     def decide(self, served: Served, frame: pd.DataFrame, features: Sequence[str]) -> Decisions:
         """One decision a row. Raises ModelError and DataError."""
         if served.file is not None and served.threshold is None and not served.groups:
-            found = self._answer(served, frame, features)
-            return Decisions(found.positive, found.score, served.method)
+            answered = self._answer(served, frame, features)
+            return Decisions(answered.positive, answered.score, served.method)
         score = self.scores(served, frame, features)
         if score is None:
             return Decisions(column_decisions(self._case, frame), None, f"column {self._case.model.column}")

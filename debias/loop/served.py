@@ -48,8 +48,8 @@ def reconciled(
         differ = int((known & (served != own)).sum())
         if differ > FEW * len(frame):
             wrong, facts = True, facts | {"differ": differ}
-            given = score if scored is None else pd.to_numeric(frame[scored], errors="coerce").to_numpy()
-            between = None if given is None else _cut(given, served, known)
+            logged_scores = score if scored is None else pd.to_numeric(frame[scored], errors="coerce").to_numpy()
+            between = None if logged_scores is None else _cut(logged_scores, served, known)
             usual = None if score is None else _cut(score, own, np.ones(len(own), dtype=bool))
             if between is not None and usual is not None and (between[0] > usual[1] or between[1] < usual[0]):
                 facts |= {"threshold": _middle(between), "usual": running.threshold or _middle(usual)}
@@ -63,9 +63,9 @@ def _others(column: pd.Series, running: Served) -> dict[str, int]:
     wanted = [v for v in (running.id, running.file) if v]
     out = {}
     for k, name in enumerate(names):
-        given = name.strip().removeprefix("sha256:")
-        if not (len(given) >= 8 and any(w.startswith(given) for w in wanted)):
-            out[given[:64]] = int((codes == k).sum())
+        model_id = name.strip().removeprefix("sha256:")
+        if not (len(model_id) >= 8 and any(w.startswith(model_id) for w in wanted)):
+            out[model_id[:64]] = int((codes == k).sum())
     return out
 
 

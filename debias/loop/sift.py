@@ -106,9 +106,9 @@ def counts_of(aside: Sequence[Aside]) -> dict[str, int]:
     return dict(Counter(a.reason for a in aside))
 
 
-def shown(said: Mapping[str, int], most: int = 3) -> str:
+def shown(counts: Mapping[str, int], most: int = 3) -> str:
     """Reasons with their counts, the most frequent first."""
-    ordered = sorted(said.items(), key=lambda kv: (-kv[1], kv[0]))
+    ordered = sorted(counts.items(), key=lambda kv: (-kv[1], kv[0]))
     more = f" and {many(len(ordered) - most, 'more reason')}" if len(ordered) > most else ""
     return "; ".join(f"{n:,} with {reason}" for reason, n in ordered[:most]) + more
 
@@ -124,15 +124,15 @@ def strange_values(frame: pd.DataFrame, known: Mapping[str, Feature]) -> tuple[M
     for feature, kept in known.items():
         column = frame[feature]
         gone = column.isna().to_numpy()
-        found = [(gone, f"nothing in {feature!r}")] if not kept.gone else []
+        checks = [(gone, f"nothing in {feature!r}")] if not kept.gone else []
         if not kept.numeric:
             codes, names = coded(column)
             new = np.array([*(n not in kept.everyone.counts for n in names), False])[codes]
-            found.append((new, f"a value in {feature!r} that was never seen before"))
+            checks.append((new, f"a value in {feature!r} that was never seen before"))
         else:
             size = np.abs(pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan))
-            found.append((size > LARGEST, f"a number in {feature!r} that is too large for many models"))
-        for mask, reason in found:
+            checks.append((size > LARGEST, f"a number in {feature!r} that is too large for many models"))
+        for mask, reason in checks:
             for i in np.flatnonzero(mask & ~strange):
                 why[int(i)] = reason
             strange |= mask

@@ -144,8 +144,8 @@ class Board:
             "incidents": list(self._incidents),
             "trail": {"entries": self.seq, "time": self.time},
         }
-        found: dict[str, Any] = plain(document)
-        return found
+        plain_document: dict[str, Any] = plain(document)
+        return plain_document
 
 
 class _Once:

@@ -168,7 +168,7 @@ class State:
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> State:
         kept = msgspec.convert(data, _State)
-        made = {
+        parsed = {
             "monitor": Monitor.from_json(kept.monitor),
             "harm": None if kept.harm is None else Harm.from_json(kept.harm),
             "people": None if kept.people is None else Moves.from_json(kept.people),
@@ -178,7 +178,7 @@ class State:
             "heard": Heard.from_json(kept.heard),
             "beside": None if kept.beside is None else ShadowModel.from_json(kept.beside),
         }
-        return State(**(structs.asdict(kept) | made))
+        return State(**(structs.asdict(kept) | parsed))
 
 
 class _State(msgspec.Struct, kw_only=True):

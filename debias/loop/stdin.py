@@ -308,18 +308,18 @@ def _of_another_kind(rows: Sequence[dict[str, Any]]) -> dict[int, str]:
 def object_of(line: bytes) -> dict[str, Any]:
     """One line as an object of plain values. Raises ValueError with what is wrong, without anybody's data."""
     try:
-        found = json.loads(line, object_pairs_hook=_once, parse_constant=_no_constant)
+        record = json.loads(line, object_pairs_hook=_once, parse_constant=_no_constant)
     except UnicodeDecodeError:
         raise ValueError("bytes that are not UTF-8") from None
     except json.JSONDecodeError as error:
         raise ValueError(f"no JSON: {error.msg} at character {error.colno}") from None
     except RecursionError:
         raise ValueError("lists or objects too deep") from None
-    if not isinstance(found, dict):
+    if not isinstance(record, dict):
         raise ValueError("JSON that is no object")
-    for key, value in found.items():
+    for key, value in record.items():
         _check_value(key, value)
-    return found
+    return record
 
 
 def _check_value(key: str, value: Any) -> None:

@@ -47,15 +47,15 @@ def first_state(policy: Policy, sensitive: Sequence[str], running: str, meaning:
     return open_live_harm(fresh_moves(state, policy), policy)
 
 
-def step(state: State, given: Input, policy: Policy, sensitive: Sequence[str]) -> Stepped:
+def step(state: State, incoming: Input, policy: Policy, sensitive: Sequence[str]) -> Stepped:
     """One input. Raises nothing on bad data: what is wrong with a batch is in the batch."""
-    if isinstance(given, Batch):
-        return _batch(state, given, policy, sensitive)
-    if isinstance(given, Built):
-        return built(state, given, policy)
-    if isinstance(given, Decision):
-        return decision(state, given, policy, sensitive)
-    return new_policy(state, given, policy, sensitive)
+    if isinstance(incoming, Batch):
+        return _batch(state, incoming, policy, sensitive)
+    if isinstance(incoming, Built):
+        return built(state, incoming, policy)
+    if isinstance(incoming, Decision):
+        return decision(state, incoming, policy, sensitive)
+    return new_policy(state, incoming, policy, sensitive)
 
 
 # -- a batch --------------------------------------------------------------------------------------------------
@@ -67,8 +67,8 @@ def _batch(state: State, batch: Batch, policy: Policy, sensitive: Sequence[str])
     if batch.incident is None and batch.rows and batch.decided is not None:
         now = _arrive(now, batch, policy, sensitive)
     for matured in batch.matured:
-        now, said = _mature(now, matured, policy)
-        events += said
+        now, new_events = _mature(now, matured, policy)
+        events += new_events
     counted = batch.rows if batch.incident is None and batch.same_as is None else 0
     now = replace(now, batch=state.batch + 1, rows=state.rows + counted)
     facts: dict[str, Any] = {"batch": batch.id, "number": state.batch, "rows": batch.rows, "sha256": batch.sha256}
@@ -96,15 +96,15 @@ def _batch(state: State, batch: Batch, policy: Policy, sensitive: Sequence[str])
         now = replace(enter(now, now.before or Mode.UNDECIDABLE, "restored"), before=None)
     judged = judge_tally(policy, now.live, sensitive, people=policy.loop.people)
     facts |= figures(now, batch, judged)
-    now, said = _moved(now, batch, policy)
-    events += said
-    now, said = _drift(now, batch)
-    events += said
+    now, new_events = _moved(now, batch, policy)
+    events += new_events
+    now, new_events = _drift(now, batch)
+    events += new_events
     if batch.failed is not None and now.beside is not None:
-        now, said = beside_failed(now, batch.failed)
+        now, new_events = beside_failed(now, batch.failed)
     else:
-        now, said = decide(now, policy, sensitive, judged)
-    events += said
+        now, new_events = decide(now, policy, sensitive, judged)
+    events += new_events
     events.insert(0, Event("batch", facts, {"judged": judged, "mode": now.mode}))
     return now, tuple(events)
 
@@ -214,10 +214,10 @@ def _mature(state: State, matured: Matured, policy: Policy) -> Stepped:
         now = replace(now, matured=state.matured + 1)
     if matured.problem is not None:
         now = replace(now, left_out=(*now.left_out, matured.index), barren=now.barren + 1)
-        said = [Event("outcomes", {"batch": matured.id}, {"problem": matured.problem})]
+        new_events = [Event("outcomes", {"batch": matured.id}, {"problem": matured.problem})]
         if now.barren == BARREN:
-            said.append(Event("no_outcomes", {"batches": now.barren}, {"problem": matured.problem}))
-        return now, tuple(said)
+            new_events.append(Event("no_outcomes", {"batches": now.barren}, {"problem": matured.problem}))
+        return now, tuple(new_events)
     events = []
     mine = matured.decided.get(state.running)
     if matured.decided:
@@ -277,8 +277,12 @@ def _moved(state: State, batch: Batch, policy: Policy) -> Stepped:
     assert state.decisions is not None
     mine = batch.decided[state.running]
     people, who = seen(state.people, state.batch - 1, composition(mine))
-    made, what = seen(state.decisions, state.batch - 1, decisions(mine) | scores(state.decisions, mine, batch.score))
-    now = replace(state, people=people, decisions=made, served=batch.served, cut=narrowed(state.cut, batch.cut))
+    decision_moves, what = seen(
+        state.decisions, state.batch - 1, decisions(mine) | scores(state.decisions, mine, batch.score)
+    )
+    now = replace(
+        state, people=people, decisions=decision_moves, served=batch.served, cut=narrowed(state.cut, batch.cut)
+    )
     events = []
     before = state.served
     about = ("model", "threshold")
@@ -290,8 +294,8 @@ def _moved(state: State, batch: Batch, policy: Policy) -> Stepped:
         events.append(Event("served_back", {"batch": batch.id}))
     events += [
         Event(kind if how == "moved" else f"{kind}_back", {"batch": batch.id, **facts})
-        for kind, told in (("composition", who), ("decisions", what))
-        for how, facts in told
+        for kind, changes in (("composition", who), ("decisions", what))
+        for how, facts in changes
     ]
     return now, tuple(events)
 

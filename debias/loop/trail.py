@@ -61,8 +61,8 @@ class Entry:
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = self.body.get("facts") or {}
-        return found
+        facts: Mapping[str, Any] = self.body.get("facts") or {}
+        return facts
 
 
 class Trail:
@@ -226,8 +226,8 @@ class Trail:
     def kept(self, name: str) -> Any:
         """The document under a name, or None."""
         with self._read() as c:
-            found = c.execute(sa.select(KEPT.c.value).where(KEPT.c.name == name)).scalar()
-        return None if found is None else json.loads(found)
+            value = c.execute(sa.select(KEPT.c.value).where(KEPT.c.name == name)).scalar()
+        return None if value is None else json.loads(value)
 
     def entries(self, after: int = 0, limit: int | None = None) -> Iterator[Entry]:
         """Entries in order, those after a sequence number."""
@@ -260,8 +260,8 @@ class Trail:
     def batch_ids(self) -> list[tuple[int, str, str]]:
         """Number, id and sha256 of every batch, in order."""
         with self._read() as c:
-            found = c.execute(sa.select(BATCHES.c.number, BATCHES.c.id, BATCHES.c.sha256).order_by(BATCHES.c.number))
-            return [(int(n), str(i), str(s)) for n, i, s in found]
+            rows = c.execute(sa.select(BATCHES.c.number, BATCHES.c.id, BATCHES.c.sha256).order_by(BATCHES.c.number))
+            return [(int(n), str(i), str(s)) for n, i, s in rows]
 
     def pending(self, number: int) -> bytes | None:
         """The decisions of a batch whose outcomes are not yet counted.
@@ -269,8 +269,8 @@ class Trail:
         Raises VerificationError where the trail was checked and they were changed since.
         """
         with self._read() as c:
-            found = c.execute(sa.select(BATCHES.c.pending).where(BATCHES.c.number == number)).scalar()
-        content = None if found is None else bytes(found)
+            value = c.execute(sa.select(BATCHES.c.pending).where(BATCHES.c.number == number)).scalar()
+        content = None if value is None else bytes(value)
         if self._ledger is not None:
             self._ledger.check_pending(number, content)
         return content
@@ -285,8 +285,8 @@ class Trail:
     def cubes(self) -> list[tuple[int, Any]]:
         """The stored counts of every batch."""
         with self._read() as c:
-            found = c.execute(sa.select(BATCHES.c.number, BATCHES.c.cube).order_by(BATCHES.c.number))
-            return [(int(n), None if v is None else json.loads(v)) for n, v in found]
+            rows = c.execute(sa.select(BATCHES.c.number, BATCHES.c.cube).order_by(BATCHES.c.number))
+            return [(int(n), None if v is None else json.loads(v)) for n, v in rows]
 
     def check(self, noted: Mapping[int, str] | None = None) -> dict[str, Any]:
         """Follow both chains to the head, then hold what is kept beside the entries against them: entries, head, seal.
@@ -311,8 +311,8 @@ class Trail:
                     raise _broken(seq, f"it is not the entry that an alert or a report noted as {noted[seq][:12]}")
                 prev = row.hash
                 ledger.note(seq, _kept_of(row.body))
-            found = Head(seq, prev, seal)
-            _check_end(known, found, noted or {})
+            head = Head(seq, prev, seal)
+            _check_end(known, head, noted or {})
             ledger.check_documents((r.name, r.value) for r in c.execute(sa.select(KEPT).order_by(KEPT.c.name)))
             rows = c.execute(sa.select(BATCHES).order_by(BATCHES.c.number)).yield_per(1000)
             ledger.check_batches(
@@ -323,7 +323,7 @@ class Trail:
                 ledger.check_people((r.number, bytes(r.hashes)) for r in kept)
             else:
                 ledger.check_people(())
-        if found == self._seen:  # no page was kept meanwhile
+        if head == self._seen:  # no page was kept meanwhile
             self._ledger = ledger
         return {"entries": seq, "head": prev, "seal": seal}
 
@@ -338,10 +338,10 @@ def _kept_of(body: str) -> dict[str, Any]:
     if at < 0:
         return {}
     try:
-        found = msgspec.json.decode("{" + body[at:], type=_Kept)
+        entry = msgspec.json.decode("{" + body[at:], type=_Kept)
     except msgspec.MsgspecError:  # a key of that name deeper down
-        found = msgspec.json.decode(body, type=_Kept)
-    return found.kept or {}
+        entry = msgspec.json.decode(body, type=_Kept)
+    return entry.kept or {}
 
 
 class _Kept(msgspec.Struct):
@@ -361,14 +361,14 @@ def _kept_end(connection: sa.Connection) -> Head:
         ) from error
 
 
-def _check_end(known: Head, found: Head, noted: Mapping[int, str]) -> None:
+def _check_end(known: Head, head: Head, noted: Mapping[int, str]) -> None:
     last = max([known.seq, *noted])
-    if found.seq < last:
-        raise _broken(found.seq + 1, f"nothing: the end of the trail is missing ({found.seq} of {many(last, 'entry')})")
-    if found.seq > known.seq:
+    if head.seq < last:
+        raise _broken(head.seq + 1, f"nothing: the end of the trail is missing ({head.seq} of {many(last, 'entry')})")
+    if head.seq > known.seq:
         raise _broken(known.seq + 1, "an entry that no watcher wrote, behind the end of the trail")
-    if known != found:
-        raise _broken(found.seq, "it, and perhaps entries before it, were written anew: the kept end is another")
+    if known != head:
+        raise _broken(head.seq, "it, and perhaps entries before it, were written anew: the kept end is another")
 
 
 def _broken(seq: int, words: str) -> VerificationError:

@@ -56,11 +56,11 @@ def open_live_harm(state: State, policy: Policy) -> State:
 def fresh_moves(state: State, policy: Policy) -> State:
     """Who comes and what is decided, from the next batch on."""
     rules = policy.loop
-    made: dict[str, Any] = {
+    moves: dict[str, Any] = {
         name: open_moves(rules.reference_batches, alpha=rules.drift_alpha, people=rules.people)
         for name in ("people", "decisions")
     }
-    return replace(state, **made)
+    return replace(state, **moves)
 
 
 def broken_norms(state: State) -> tuple[Watched, ...]:
@@ -89,8 +89,8 @@ def decide(state: State, policy: Policy, sensitive: Sequence[str], judged: Seque
 
 def open_changes(state: State) -> list[dict[str, Any]]:
     """What has changed about who comes and what is decided, and still is so."""
-    found = [dict(f) for m in (state.people, state.decisions) if m is not None for f in m.open.values()]
-    return found if state.served is None else [dict(state.served), *found]
+    changes = [dict(f) for m in (state.people, state.decisions) if m is not None for f in m.open.values()]
+    return changes if state.served is None else [dict(state.served), *changes]
 
 
 def undecided(state: State) -> list[GroupNow]:
@@ -102,11 +102,11 @@ def undecided(state: State) -> list[GroupNow]:
     out = []
     silent = state.heard.silent(0)
     for attribute, group in sorted({*people, *judged}):
-        found = judged.get((attribute, group)) or Standing(attribute, group)
+        current = judged.get((attribute, group)) or Standing(attribute, group)
         gone = silent.get((attribute, group))
-        if gone is not None and found.status == "watched":
-            found = replace(found, status="undecided", reason=silent_words((attribute, group), gone))
-        out.append(GroupNow(people=people.get((attribute, group), 0), **asdict(found)))
+        if gone is not None and current.status == "watched":
+            current = replace(current, status="undecided", reason=silent_words((attribute, group), gone))
+        out.append(GroupNow(people=people.get((attribute, group), 0), **asdict(current)))
     return out
 
 
@@ -196,8 +196,8 @@ def built(state: State, built: Built, policy: Policy) -> Stepped:
         challengers=state.challengers + 1,
         beside=ShadowModel(built.model, built.method, state.batch, planned=planned),
     )
-    told = [{"attribute": a, "group": g, "expected": n} for (a, g), n in planned.items()]
-    return now, (Event("shadow", facts | {"model": built.model, "planned": told}),)
+    expected = [{"attribute": a, "group": g, "expected": n} for (a, g), n in planned.items()]
+    return now, (Event("shadow", facts | {"model": built.model, "planned": expected}),)
 
 
 def verdict(state: State, policy: Policy, sensitive: Sequence[str]) -> Verdict:
@@ -208,8 +208,8 @@ def verdict(state: State, policy: Policy, sensitive: Sequence[str]) -> Verdict:
 
 def at_fault(state: State) -> tuple[str, ...]:
     """What a challenger is to mend: what raised the alarm, and what the running model has been found to break since."""
-    found = [*state.reason, *_reasons(broken_norms(state), state.harm.alarm if state.harm else ())]
-    return tuple(dict.fromkeys(found))
+    reasons = [*state.reason, *_reasons(broken_norms(state), state.harm.alarm if state.harm else ())]
+    return tuple(dict.fromkeys(reasons))
 
 
 def beside_failed(state: State, why: str) -> Stepped:
@@ -224,35 +224,35 @@ def beside_failed(state: State, why: str) -> Stepped:
 def _shadow(state: State, policy: Policy, sensitive: Sequence[str]) -> Stepped:
     assert state.beside is not None
     beside, rules = state.beside, policy.loop
-    found = verdict(state, policy, sensitive)
-    facts = {"model": beside.model, "method": beside.method, "gate": found.to_json(), "batches": beside.batches}
-    if found.failed or (beside.batches >= rules.shadow_batches and not found.passed):
-        against = [c.words for c in found.checks if c.holds is not True]
+    gate = verdict(state, policy, sensitive)
+    facts = {"model": beside.model, "method": beside.method, "gate": gate.to_json(), "batches": beside.batches}
+    if gate.failed or (beside.batches >= rules.shadow_batches and not gate.passed):
+        against = [c.words for c in gate.checks if c.holds is not True]
         now = replace(enter(state, Mode.CONFIRMED, "rejected"), beside=None)
-        return now, (Event("rejected", facts, {"against": against[0], "failed": found.failed}),)
-    if found.passed and state.mode == Mode.SHADOW:
+        return now, (Event("rejected", facts, {"against": against[0], "failed": gate.failed}),)
+    if gate.passed and state.mode == Mode.SHADOW:
         event = Event("gate", facts, {"automatic": rules.automatic})
         if rules.automatic:
             word = Decision(beside.model, True, "the policy promotes by itself", "policy")
-            now, said = _promote(state, word, policy, found)
-            return now, (event, *said)
+            now, new_events = _promote(state, word, policy, gate)
+            return now, (event, *new_events)
         return enter(state, Mode.APPROVAL, "gate"), (event,)
-    if state.mode == Mode.APPROVAL and not found.passed:
-        return _reopened(state, found)
+    if state.mode == Mode.APPROVAL and not gate.passed:
+        return _reopened(state, gate)
     return state, ()
 
 
-def _reopened(state: State, found: Verdict, **more: Any) -> Stepped:
+def _reopened(state: State, gate: Verdict, **more: Any) -> Stepped:
     """What waited for a person waits no longer: not every condition holds."""
     assert state.beside is not None
-    against = next(c.words for c in found.checks if c.holds is not True)
-    facts = {"model": state.beside.model, "method": state.beside.method, "gate": found.to_json(), **more}
+    against = next(c.words for c in gate.checks if c.holds is not True)
+    facts = {"model": state.beside.model, "method": state.beside.method, "gate": gate.to_json(), **more}
     return enter(state, Mode.SHADOW, "reopened"), (Event("reopened", facts, {"against": against}),)
 
 
-def decision(state: State, given: Decision, policy: Policy, sensitive: Sequence[str]) -> Stepped:
+def decision(state: State, decision: Decision, policy: Policy, sensitive: Sequence[str]) -> Stepped:
     """A person's word. The gate is judged again on the people up to now: what does not meet it is not approved."""
-    facts = {"model": given.model, "approve": given.approve, **_who(given)}
+    facts = {"model": decision.model, "approve": decision.approve, **_who(decision)}
     if state.mode == Mode.SUSPECT:
         changes = open_changes(state)
         batches = policy.loop.reference_batches
@@ -264,27 +264,27 @@ def decision(state: State, given: Decision, policy: Policy, sensitive: Sequence[
         now = enter(state, Mode.CONFIRMED, "unfrozen")
         now = replace(now, attempts=0, tried=(), rollbacks=0, fresh=0, fresh_from=state.batch)
         return now, (Event("unfrozen", facts),)
-    if given.approve:
-        found = verdict(state, policy, sensitive)
-        if not found.passed:
-            return _reopened(state, found, **_who(given))
-        return _promote(state, given, policy, found)
+    if decision.approve:
+        gate = verdict(state, policy, sensitive)
+        if not gate.passed:
+            return _reopened(state, gate, **_who(decision))
+        return _promote(state, decision, policy, gate)
     return replace(enter(state, Mode.CONFIRMED, "rejected"), beside=None), (Event("rejected", facts),)
 
 
-def _who(given: Decision) -> dict[str, Any]:
-    signed = {} if given.signed is None else {"signed": dict(given.signed)}
-    return {"by": given.by, "reason": given.reason, **signed}
+def _who(decision: Decision) -> dict[str, Any]:
+    signed = {} if decision.signed is None else {"signed": dict(decision.signed)}
+    return {"by": decision.by, "reason": decision.reason, **signed}
 
 
-def _promote(state: State, given: Decision, policy: Policy, found: Verdict) -> Stepped:
+def _promote(state: State, decision: Decision, policy: Policy, gate: Verdict) -> Stepped:
     """The challenger runs; the predecessor stays warm beside it."""
     assert state.beside is not None
     beside = state.beside
     now = _run_model(state, beside.model, beside.theirs.matured, policy)
     now = replace(enter(now, Mode.PROBATION, "promoted"), beside=ShadowModel(state.running, "predecessor", state.batch))
-    facts = {"model": beside.model, "predecessor": state.running, **_who(given)}
-    return now, (Event("promoted", facts | {"gate": found.to_json()}),)
+    facts = {"model": beside.model, "predecessor": state.running, **_who(decision)}
+    return now, (Event("promoted", facts | {"gate": gate.to_json()}),)
 
 
 def _run_model(state: State, model: str, source: Cube | None, policy: Policy) -> State:
@@ -324,14 +324,14 @@ def _probation(state: State, policy: Policy, sensitive: Sequence[str]) -> Steppe
 
 def _roll_back(state: State, why: str, policy: Policy, sensitive: Sequence[str], keys: Sequence[str]) -> Stepped:
     if state.beside is None:
-        now, said = _confirm(state, why, keys, policy)
-        return now, (Event("both_hurt", {"norms": []}, {"why": why}), *said)
+        now, new_events = _confirm(state, why, keys, policy)
+        return now, (Event("both_hurt", {"norms": []}, {"why": why}), *new_events)
     beside = state.beside
     old = judge_tally(policy, beside.theirs, sensitive, people=policy.loop.people)
     both = [norm_key(c) for c in old if norm_key(c) in keys and _breaks(c)] + _harmed_too(state, keys)
     if both:
-        now, said = _confirm(replace(state, beside=None), why, keys, policy)
-        return now, (Event("both_hurt", {"norms": both}, {"why": why}), *said)
+        now, new_events = _confirm(replace(state, beside=None), why, keys, policy)
+        return now, (Event("both_hurt", {"norms": both}, {"why": why}), *new_events)
     now = _run_model(state, beside.model, beside.theirs.matured, policy)
     now = replace(now, beside=None, rollbacks=state.rollbacks + 1)
     facts = {"model": beside.model, "from": state.running, "rollbacks": now.rollbacks}
@@ -357,14 +357,14 @@ def _harmed_too(state: State, keys: Sequence[str]) -> list[str]:
         return out
     levels = bounds(state.harm)
     for kept in state.harm.found:
-        found = msgspec.convert(kept, _HarmedGroup)
-        attribute, group = found.key
+        harmed = msgspec.convert(kept, _HarmedGroup)
+        attribute, group = harmed.key
         key = f"{HARM}{attribute}={group}"
         if key not in keys or attribute not in cube.attributes:
             continue
         margin = cube.margin((attribute,))
         n = margin.n[margin.groups.index((group,))] if (group,) in margin.groups else np.zeros((3, 2))
-        people, wrong = found.before
+        people, wrong = harmed.before
         level = levels.get((attribute, group), wrong / max(people, 1) + state.harm.tolerance)
         if n[:2].sum() and (n[0, 1] + n[1, 0]) / n[:2].sum() > level:
             out.append(key)
@@ -383,14 +383,14 @@ def enter(state: State, mode: Mode, event: str) -> State:
 # -- a new policy ---------------------------------------------------------------------------------------------
 
 
-def new_policy(state: State, given: NewPolicy, policy: Policy, sensitive: Sequence[str]) -> Stepped:
+def new_policy(state: State, update: NewPolicy, policy: Policy, sensitive: Sequence[str]) -> Stepped:
     """Norms that did not change keep their streams; the others start anew, and the stored counts judge them at once."""
     known = {(w.key, w.norm): w for w in state.monitor.watched}
     groups = {w.attribute: w.groups for w in state.monitor.watched}
     if state.live.arrived is not None:
         wanted = {a for norm in policy.norms for a in norm_attributes(norm, sensitive)}
         groups |= {a: _groups_of(state.live.arrived, a) for a in sorted(wanted - set(groups))}
-    fresh = open_monitor(policy.norms, sensitive, given.meaning, groups=groups, average_run=policy.loop.average_run)
+    fresh = open_monitor(policy.norms, sensitive, update.meaning, groups=groups, average_run=policy.loop.average_run)
     monitor = replace(fresh, watched=tuple(known.get((w.key, w.norm), w) for w in fresh.watched))
     now = replace(state, monitor=monitor, policy=policy.sha256)
     judged = judge_tally(policy, state.live, sensitive, people=policy.loop.people)
@@ -399,13 +399,13 @@ def new_policy(state: State, given: NewPolicy, policy: Policy, sensitive: Sequen
         f"{c.metric.replace('_', ' ')} {c.kind} by {' and '.join(c.attribute)}: {fixed(c.value, 3)}" for c in outside
     )
     facts = {"policy": policy.sha256, "version": policy.version, "norms": [asdict(c) for c in judged]}
-    events: tuple[Event, ...] = (Event("policy", facts, {"given": given.words, "shown": shown if outside else ""}),)
+    events: tuple[Event, ...] = (Event("policy", facts, {"given": update.words, "shown": shown if outside else ""}),)
     if outside and state.mode in QUIET:
-        now, said = _confirm(now, f"The new norm is broken: {shown}.", [norm_key(c) for c in outside], policy)
-        events += said
-    if now.mode == Mode.APPROVAL and not (found := verdict(now, policy, sensitive)).passed:
-        now, said = _reopened(now, found)
-        events += said
+        now, new_events = _confirm(now, f"The new norm is broken: {shown}.", [norm_key(c) for c in outside], policy)
+        events += new_events
+    if now.mode == Mode.APPROVAL and not (gate := verdict(now, policy, sensitive)).passed:
+        now, new_events = _reopened(now, gate)
+        events += new_events
     return now, events
 
 

@@ -45,14 +45,16 @@ def _from_1(old: Mapping[str, Any], trail: Trail, policy: Policy) -> dict[str, A
     rules, first = policy.loop, msgspec.convert(old, _First)
     new = {k: v for k, v in old.items() if k != "source_batches"} | {"barren": 0, "waiting": [], "served": None}
     people = open_moves(rules.reference_batches, alpha=rules.drift_alpha, people=rules.people)
-    made = open_moves(rules.reference_batches, alpha=rules.drift_alpha, people=rules.people)
+    decision_moves = open_moves(rules.reference_batches, alpha=rules.drift_alpha, people=rules.people)
     for number, kept in trail.cubes():
         if kept is not None:
             cube = cube_from_json(kept)
             people = _counted(people, number, composition_of(cube))
-            made = _counted(made, number, decisions_of(cube)) if number >= first.since else made
+            decision_moves = (
+                _counted(decision_moves, number, decisions_of(cube)) if number >= first.since else decision_moves
+            )
     harm = _harm_from_1(first, policy)
-    return new | {"people": people.to_json(), "decisions": made.to_json(), "harm": harm.to_json()}
+    return new | {"people": people.to_json(), "decisions": decision_moves.to_json(), "harm": harm.to_json()}
 
 
 class _FirstHarm(msgspec.Struct):
@@ -91,9 +93,9 @@ def _harm_from_1(old: _First, policy: Policy) -> Harm:
     if any(n for n, _ in later.values()):
         history = history.add(last, later)
     alarm = tuple(kept.alarm)
-    found = []
+    harmed = []
     for k in alarm:
         pairs = {"before": list(first.get(k, (0, 0))), "after": list(later.get(k, (0, 0)))}
-        found.append({"key": list(k), "since": -1, **pairs, "p": None, "alpha": kept.alpha})
+        harmed.append({"key": list(k), "since": -1, **pairs, "p": None, "alpha": kept.alpha})
     done = history.batches
-    return Harm(history, rules.harm, rules.alpha * HARM_PART, rules.people, alarm, tuple(found), {}, done)
+    return Harm(history, rules.harm, rules.alpha * HARM_PART, rules.people, alarm, tuple(harmed), {}, done)

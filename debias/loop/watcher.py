@@ -104,8 +104,8 @@ class Watcher:
             self._board.add(entry)
             self._alerts.tell([entry])  # what a run that was killed had no time to tell
             self._tell_lineage(entry)
-        found = state_in(trail, self._policy)
-        self._state = self._begin() if found is None else found
+        state = state_in(trail, self._policy)
+        self._state = self._begin() if state is None else state
         self._migrate()
         self._went_back()
         same_case(case, trail.kept("case"))
@@ -258,9 +258,9 @@ class Watcher:
         """Go on from what the trail has: a page may have been kept although its connection was lost."""
         self._trail.catch_up()
         self._trail.check()
-        found = state_in(self._trail, self._policy)
-        assert found is not None
-        self._state = found
+        state = state_in(self._trail, self._policy)
+        assert state is not None
+        self._state = state
         self._known[:] = self._trail.batch_ids()
         if self._once is not None:
             self._once.recounted(self._trail.people())
@@ -308,9 +308,9 @@ class Watcher:
         events = self._step(decision)
         return next((e.words for e in events if e.kind == "reopened"), None)
 
-    def _step(self, given: Input, **keep: Any) -> tuple[Event, ...]:
+    def _step(self, incoming: Input, **keep: Any) -> tuple[Event, ...]:
         before = self._state
-        after, events = step(before, given, self._policy, self._sensitive)
+        after, events = step(before, incoming, self._policy, self._sensitive)
         self._write(before, events, after, **keep)
         return events
 
@@ -330,9 +330,9 @@ class Watcher:
                 self._notices.add(
                     f"{many(len(taken.aside), 'row')} of {batch.id} put aside: {shown(batch.poor or {})}."
                 )
-        told = self._retention.batch(batch)
-        if told is not None:
-            self._notices.add(told)
+        notice = self._retention.batch(batch)
+        if notice is not None:
+            self._notices.add(notice)
         row = (number, taken.batch.id, taken.batch.sha256)
         new: dict[str, Reference | Calibrated | None]
         new = {"reference": taken.reference, "calibration": taken.calibration}
@@ -360,13 +360,13 @@ class Watcher:
             return []
         running, features = self._store.served(after.running), self._source.features
         try:
-            found = explained(
+            event = explained(
                 self._case, after, keys, self._reference, self._source,
                 lambda frame: self._servers.decide(running, frame, features).positive,
             )  # fmt: skip
         except Exception as error:
             return [Event("why", {}, {"said": f"Why it changed could not be worked out: {reason(error)}"})]
-        return [] if found is None else [found]
+        return [] if event is None else [event]
 
     def _write(
         self,
@@ -469,8 +469,8 @@ class Watcher:
 
     def document(self) -> dict[str, Any]:
         """The document of watch.json."""
-        found = self._board.document(self._case, self._policy, self._state, self._sensitive)
-        return found | {"notices": self._notices.shown()}
+        document = self._board.document(self._case, self._policy, self._state, self._sensitive)
+        return document | {"notices": self._notices.shown()}
 
     def show(self, *, hurry: bool = True) -> None:
         """Write watch.json; unless in a hurry twice a second, and for a fiftieth of the time, at most."""

@@ -46,8 +46,8 @@ def explained(
     if not first or not last:
         return None
     before, after = (_tables(case, numbers, reference, source, decide) for numbers in (first, last))
-    found: list[Change] = []
-    said: list[str] = []
+    selected: list[Change] = []
+    sentences: list[str] = []
     for metric, attribute, group in _about(case, keys):
         changes = []
         for name in before:
@@ -61,13 +61,13 @@ def explained(
                     changes.append(change)
         telling = most_telling(tuple(changes))
         if telling is not None:
-            said.append(telling.words)
+            sentences.append(telling.words)
             others = sorted((c for c in changes if c is not telling), key=_largest, reverse=True)
-            found += [telling, *others][:SHOWN]
-    if not found:
+            selected += [telling, *others][:SHOWN]
+    if not selected:
         return None
-    words = " ".join(dict.fromkeys(said))
-    facts = {"before": first, "after": last, "changes": [_facts_of(c) for c in found]}
+    words = " ".join(dict.fromkeys(sentences))
+    facts = {"before": first, "after": last, "changes": [_facts_of(c) for c in selected]}
     return Event("why", facts, {"said": words})
 
 

@@ -246,31 +246,31 @@ class _Run:
         against = np.exp(np.clip(-preds, -self.far, self.far))
         p = 1 / (1 + against)
         gradient, curve = p - self.outcome[True], p * (1 - p)
-        found = self._count(True, preds >= self.cut)
+        counts = self._count(True, preds >= self.cut)
         if self.on_errors and self.multipliers:
-            more = self._by_error(found)
+            more = self._by_error(counts)
             return gradient * more, curve * more
         if self.multipliers:
-            gradient += self._pull(found, against)
+            gradient += self._pull(counts, against)
         w = self.weight[True]
         return (gradient, curve) if self.even else (w * gradient, w * curve)
 
-    def _by_error(self, found: list[Floats]) -> Floats:
+    def _by_error(self, counts: list[Floats]) -> Floats:
         """How much each row counts, so that groups that err more than they may count more."""
         # A training error flatters; the last count of the other rows does not.
         part = not self.hits[False] or not self.has_others
         w = self.weight[True]
         more = w.copy()
-        for hit, m in self._by_bound(found if part else self.hits[False][-1]):
+        for hit, m in self._by_bound(counts if part else self.hits[False][-1]):
             rates = share_of(hit, m.total[part])
             m.rise(rates)
             more += w * m.price(rates)[m.place[True]]
         return more
 
-    def _pull(self, found: list[Floats], against: Floats) -> Floats:
+    def _pull(self, counts: list[Floats], against: Floats) -> Floats:
         """What the multipliers add to each row's gradient, by the slope of the smoothed decision."""
         pull: Floats | float = 0.0
-        for hit, m in self._by_bound(found):
+        for hit, m in self._by_bound(counts):
             rates = hit / m.total[True]
             m.rise(rates)
             pull = pull + m.price(rates)[m.place[True]]

@@ -116,8 +116,8 @@ class Influence:
 
     def direction(self, weight: Floats) -> Floats:
         """H^-1 of the gradient of sum(weight * soft decision); weight (rows looked at,)."""
-        found: Floats = cho_solve(self._factor, self.xv.T @ (weight * self.slope))
-        return found
+        solution: Floats = cho_solve(self._factor, self.xv.T @ (weight * self.slope))
+        return solution
 
     def flip(self, v: Floats) -> Floats:
         """By how much the figure changes where row i's outcome is turned (n,)."""

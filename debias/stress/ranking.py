@@ -87,8 +87,8 @@ def _by_turns(lists: Sequence[tuple[bool, Sequence[tuple[float, Point]]]]) -> li
     return list(out)
 
 
-def _spread(found: list[tuple[float, Point]]) -> list[tuple[float, Point]]:
-    ordered = sorted(found, key=lambda f: -f[0])
+def _spread(scored: list[tuple[float, Point]]) -> list[tuple[float, Point]]:
+    ordered = sorted(scored, key=lambda f: -f[0])
     best: list[tuple[float, Point]] = []
     rest: list[tuple[float, Point]] = []
     seen = set()

@@ -145,17 +145,21 @@ def _entry(entry: Entry, seen: Noticed, report: int) -> dict[str, Any]:
     }
 
 
-def _figures(found: Confirmed) -> dict[str, Any]:
+def _figures(confirmed: Confirmed) -> dict[str, Any]:
     return {
-        "before": found.before,
-        "after": found.after,
-        "change": found.change,
-        "low": found.low,
-        "high": found.high,
-        "random_mean": found.random_mean,
-        "random_worst": found.random_worst,
-        "worse": found.worse,
-        "counts": {"groups": list(found.groups), "before": found.counts_before, "after": found.counts_after},
+        "before": confirmed.before,
+        "after": confirmed.after,
+        "change": confirmed.change,
+        "low": confirmed.low,
+        "high": confirmed.high,
+        "random_mean": confirmed.random_mean,
+        "random_worst": confirmed.random_worst,
+        "worse": confirmed.worse,
+        "counts": {
+            "groups": list(confirmed.groups),
+            "before": confirmed.counts_before,
+            "after": confirmed.counts_after,
+        },
     }
 
 
@@ -223,8 +227,8 @@ def _trained(entry: Trained, learned: int) -> dict[str, Any]:
 
 def table(document: dict[str, Any]) -> pd.DataFrame:
     """One row a finding, what was confirmed first."""
-    found = record_in(Stress, document, FILE)
-    every = [*found.serving.entries, *found.training.entries]
+    stress = record_in(Stress, document, FILE)
+    every = [*stress.serving.entries, *stress.training.entries]
     first = best_of(every)
     keys = ("before", "after", "change", "low", "high", "random_worst", "worse", "rows", "of")
     return pd.DataFrame(
@@ -237,9 +241,9 @@ def table(document: dict[str, Any]) -> pd.DataFrame:
 
 def lines(document: dict[str, Any]) -> list[str]:
     """The result for a terminal."""
-    found = record_in(Stress, document, FILE)
-    s, t = found.serving, found.training
-    name = "" if found.case is None else f"{found.case.name}: "
+    stress = record_in(Stress, document, FILE)
+    s, t = stress.serving, stress.training
+    name = "" if stress.case is None else f"{stress.case.name}: "
     out = [
         f"{name}{many(s.candidates, 'corruption')} of what the model is fed {are(s.candidates, 'was', 'were')} "
         f"looked at on {many(s.searched_rows, 'row')}, and the worst of each figure confirmed on {s.reported_rows:,} "

@@ -154,8 +154,8 @@ def _entries(bench: Bench, done: Sequence[Fitted]) -> list[Trained]:
     for aim, i in wanted:
         f = done[i]
         moves = moves_of(figures, report, f.decided, "training")
-        found = confirm(figures, report, aim, moves, len(wanted), bench.settings.seed)
-        if not np.isfinite([found.before, found.after, found.low, found.high]).all():
+        confirmed = confirm(figures, report, aim, moves, len(wanted), bench.settings.seed)
+        if not np.isfinite([confirmed.before, confirmed.after, confirmed.low, confirmed.high]).all():
             continue
         random = [
             confirm(figures, report, aim, moves_of(figures, report, r, "training"), 1, bench.settings.seed).after
@@ -164,15 +164,15 @@ def _entries(bench: Bench, done: Sequence[Fitted]) -> list[Trained]:
         sign = figures.aims[aim].sign
         if random := [r for r in random if np.isfinite(r)]:
             worst = max(random) if sign > 0 else min(random)
-            found = replace(
-                found,
+            confirmed = replace(
+                confirmed,
                 random_mean=float(np.mean(random)),
                 random_worst=worst,
-                worse=found.worse and sign * (found.after - worst) > 0,
+                worse=confirmed.worse and sign * (confirmed.after - worst) > 0,
             )
         literals = tuple(bench.literals.names[k] for k in f.point.predicate)
         out.append(
-            Trained(figures.aims[aim], f.point, literals, f.rows, f.share, found, any(x.personal for x in literals))
+            Trained(figures.aims[aim], f.point, literals, f.rows, f.share, confirmed, any(x.personal for x in literals))
         )
     return out
 
@@ -195,7 +195,7 @@ def _random(bench: Bench, points: set[Point], rows: int) -> dict[tuple[str, str 
         return bench.fit(Point(each[0], each[1], ()), hit, 1.0)
 
     out: dict[tuple[str, str | None], list[Ints]] = {}
-    for (kind, column, _), found in zip(todo, bench.abreast(one, todo), strict=True):
-        if found is not None:
-            out.setdefault((kind, column), []).append(found.decided)
+    for (kind, column, _), fitted in zip(todo, bench.abreast(one, todo), strict=True):
+        if fitted is not None:
+            out.setdefault((kind, column), []).append(fitted.decided)
     return out

@@ -122,8 +122,8 @@ def check_request(learner: str | None, kinds: Sequence[str]) -> None:
         ("learner", [learner] if learner else [], list(LEARNERS)),
         ("kind of variant", kinds, list(KINDS)),
     ]
-    for what, given, known in asked:
-        for name in given:
+    for what, names, known in asked:
+        for name in names:
             if name not in known:
                 raise InputError(
                     f"there is no such {what}", got=repr(name), expected=", ".join(known), todo=nearest(name, known)
@@ -176,21 +176,21 @@ def decisions(
 
     def one(variant: Variant) -> Any:
         try:
-            found = scored(variant)
+            output = scored(variant)
         except (ModelError, np.linalg.LinAlgError) as error:
             return error.problem if isinstance(error, ModelError) else f"it could not be fitted ({error})"
-        if isinstance(found, tuple):
-            return found[0]
-        return (found >= (0.5 if variant.recipe.threshold is None else variant.recipe.threshold)).astype(np.int64)
+        if isinstance(output, tuple):
+            return output[0]
+        return (output >= (0.5 if variant.recipe.threshold is None else variant.recipe.threshold)).astype(np.int64)
 
     decided, failed = {}, {}
     with ThreadPoolExecutor(max(1, processes)) as pool:
-        for number, (variant, found) in enumerate(zip(variants, pool.map(one, variants), strict=True)):
+        for number, (variant, result) in enumerate(zip(variants, pool.map(one, variants), strict=True)):
             progress.step(number + 1, len(variants))
-            if isinstance(found, str):
-                failed[variant.name] = found
+            if isinstance(result, str):
+                failed[variant.name] = result
             else:
-                decided[variant.name] = found
+                decided[variant.name] = result
     return decided, failed
 
 
@@ -200,8 +200,8 @@ def _coded(task: Task, decision: Ints) -> CodedRows:
     if task.case.data.cluster is not None:
         from audit.code import code_clusters
 
-        found = code_clusters(task.case, task.frame)
-        cluster = None if found is None else found[rows]
+        clusters = code_clusters(task.case, task.frame)
+        cluster = None if clusters is None else clusters[rows]
     return CodedRows(
         task.case.data.sensitive,
         task.levels,
@@ -248,10 +248,10 @@ def _document(
         if variant.name in failed:
             continue
         mine = decided[variant.name]
-        made = mine, variant.recipe.truth, variant.recipe.counts
-        cells = table(*made)
+        arguments = mine, variant.recipe.truth, variant.recipe.counts
+        cells = table(*arguments)
         there = figures.of(cells[None])[0]
-        moves = changed(figures, coded, *made)
+        moves = changed(figures, coded, *arguments)
         sd = spreads(figures, coded, moves, settings.seed) if len(moves.row) else np.zeros(len(aims))
         counts = [figures.counts(cells, a) for a in usable.tolist()]
         changes = _changes(now, there, sd, usable, len(base))
@@ -262,7 +262,7 @@ def _document(
         Measured(
             variant.name, variant.kind, KINDS[variant.kind].step, variant.side, flips,
             tuple(
-                Figure(**to_json(c), counts=n, p_adjusted=None if np.isnan(found := next(adjusted)) else found)
+                Figure(**to_json(c), counts=n, p_adjusted=None if np.isnan(p_value := next(adjusted)) else p_value)
                 for n, c in zip(counts, changes, strict=True)
             ),
         )
@@ -385,12 +385,12 @@ def multiverse(
 def table(document: dict[str, Any]) -> pd.DataFrame:
     """One row a variant and figure."""
     keys = ("value", "change", "low", "high", "p_adjusted")
-    found = record_in(Whatif, document, FILE)
+    whatif = record_in(Whatif, document, FILE)
     return pd.DataFrame(
         [
             {"variant": v.variant, "kind": v.kind, "side": v.side, "figure": a.words} | {k: getattr(f, k) for k in keys}
-            for v in found.variants
-            for a, f in zip(found.aims, v.figures, strict=True)
+            for v in whatif.variants
+            for a, f in zip(whatif.aims, v.figures, strict=True)
         ]
     )
 
@@ -405,7 +405,7 @@ def lines(document: dict[str, Any]) -> list[str]:
     ]
     for i, aim in enumerate(d.aims):
         clear = [(v, v.figures[i]) for v in d.variants if (p := v.figures[i].p_adjusted) is not None and p <= 0.05]
-        clear.sort(key=lambda found: -abs(found[1].change or 0.0))
+        clear.sort(key=lambda pair: -abs(pair[1].change or 0.0))
         out.append(
             f"{aim.words}: {fixed(aim.base, 3)} now; {len(clear)} of {many(len(d.variants), 'variant')} clearly "
             f"{are(len(clear), 'moves', 'move')} it."

@@ -122,7 +122,7 @@ def _proxies(p: Parts) -> Iterator[tuple[str, Recipe]]:
 
     for i, attribute in enumerate(p.task.case.data.sensitive):
         codes, size = p.task.codes[p.rows, i], len(p.task.levels[i])
-        found = []
+        associations = []
         for name in p.train.columns:
             levels = None if name == attribute else levels_of(p.train[name])
             if levels is not None and len(levels.names) > 1 and size > 1:
@@ -130,8 +130,8 @@ def _proxies(p: Parts) -> Iterator[tuple[str, Recipe]]:
                 np.add.at(table, (levels.codes, codes), 1.0)
                 used = table[table.sum(axis=1) > 0][:, table.sum(axis=0) > 0]
                 if min(used.shape) > 1:
-                    found.append((association(used)[0], str(name)))
-        gone = [n for _, n in sorted(found, key=lambda f: (-f[0], f[1]))[:2]]
+                    associations.append((association(used)[0], str(name)))
+        gone = [n for _, n in sorted(associations, key=lambda f: (-f[0], f[1]))[:2]]
         own = [attribute] if attribute in p.train else []
         if gone and len(own) + len(gone) < p.train.shape[1]:
             yield f"without {', '.join([*own, *gone])} (proxies of {attribute})", Recipe(without=(*own, *gone))
@@ -231,9 +231,9 @@ def _outliers(p: Parts) -> Iterator[tuple[str, Recipe]]:
             yield f"numbers cut at {brief(100 * low)} % on both sides", Recipe(columns=columns)
     far = np.zeros(len(p.train), dtype=bool)
     for c in _numbers(p.train):
-        found = p.train[c].to_numpy(dtype=np.float64, na_value=np.nan)
-        if (sd := float(np.nanstd(found))) > 0:
-            far |= np.abs(found - np.nanmean(found)) > 3 * sd
+        column = p.train[c].to_numpy(dtype=np.float64, na_value=np.nan)
+        if (sd := float(np.nanstd(column))) > 0:
+            far |= np.abs(column - np.nanmean(column)) > 3 * sd
     kept = np.flatnonzero(~far)
     if far.any() and len(kept) >= 20 and len(np.unique(p.label[kept])) == 2:
         yield "rows with a number 3 standard deviations out left out", Recipe(rows=kept)
@@ -308,10 +308,10 @@ def _filled(p: Parts) -> Iterator[tuple[str, Recipe]]:
     for c in p.test:
         if not p.test[c].isna().any():
             continue
-        found = [("most usual", p.train[c].mode())]
+        fills = [("most usual", p.train[c].mode())]
         if str(c) in _numbers(p.train):
-            found.append(("median", pd.Series([p.train[c].astype(np.float64).median()])))
-        for how, value in found:
+            fills.append(("median", pd.Series([p.train[c].astype(np.float64).median()])))
+        for how, value in fills:
             if len(value) and pd.notna(value.iloc[0]):
                 filled = p.test[c].astype(np.float64) if how == "median" else p.test[c]
                 yield (

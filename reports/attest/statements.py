@@ -75,8 +75,8 @@ def statements_of(files: Mapping[str, bytes], tool: Mapping[str, str]) -> list[R
     if evidence.norms:
         out.append(_statement(_subjects(evidence, tool), TEST_RESULT, _test_result(evidence, files)))
     if mitigation is not None:
-        made = _provenance(evidence, mitigation, files, tool)
-        out.append(_statement([_resource(mitigation.model.file, mitigation.model.sha256)], PROVENANCE, made))
+        provenance = _provenance(evidence, mitigation, files, tool)
+        out.append(_statement([_resource(mitigation.model.file, mitigation.model.sha256)], PROVENANCE, provenance))
     return out
 
 

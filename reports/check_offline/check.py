@@ -72,12 +72,12 @@ def changes(before, after):
 
 def signatures(path, data, folder):
     """Every signature by pdfsig and once more by openssl. The certificates' fingerprints, in order."""
-    found = {tuple(map(int, m)) for m in re.findall(rb"/ByteRange\s*\[\s*0 (\d+) (\d+) (\d+)\s*\]", data)}
-    ranges, prints = sorted(found, key=lambda r: r[1] + r[2]), []
+    spans = {tuple(map(int, m)) for m in re.findall(rb"/ByteRange\s*\[\s*0 (\d+) (\d+) (\d+)\s*\]", data)}
+    ranges, prints = sorted(spans, key=lambda r: r[1] + r[2]), []
     if not ranges:
         raise ValueError("the file has no signature")
     line(sum(ranges[-1][1:]) == len(data), "the last signature covers the file to its last byte")
-    said, stamps = tool("pdfsig", "-nocert", path).stdout.decode(errors="replace"), 0
+    output, stamps = tool("pdfsig", "-nocert", path).stdout.decode(errors="replace"), 0
     part, cms, out, who = (folder / n for n in ("part", "cms", "out", "who.pem"))
     for number, (start, stop, rest) in enumerate(ranges, 1):
         part.write_bytes(data[:start] + data[stop : stop + rest])
@@ -92,7 +92,7 @@ def signatures(path, data, folder):
         first, _, subject = name.stdout.decode(errors="replace").partition("\n")
         prints.append(first.partition("=")[2].replace(":", "").lower())
         print(f"        {subject.strip()}, certificate {prints[-1]}")
-    valid, those = said.count("Signature is Valid."), len(ranges) - stamps
+    valid, those = output.count("Signature is Valid."), len(ranges) - stamps
     line(valid == those, f"pdfsig: {valid} of {those} signatures are valid (it does not read archive timestamps)")
     (folder / "certified.pdf").write_bytes(data[: sum(ranges[0][1:])])
     before, after = objects(folder / "certified.pdf"), objects(path)
@@ -152,13 +152,13 @@ def repeats(margin, tables):
     """Of each group the sums over people of products of two cells, or None where each row is a person of its own."""
     if "clusters" not in margin:
         return [None] * len(tables)
-    found = [{} for _ in tables]
+    products = [{} for _ in tables]
     for i, j, value in margin["clusters"]["products"]:
         if i // 6 == j // 6:
             a, b = (CELL[c % 6 // 2, c % 2] for c in (i, j))
-            found[i // 6][a, b] = found[i // 6][b, a] = value
+            products[i // 6][a, b] = products[i // 6][b, a] = value
     people = margin["clusters"]["people"]
-    return [None if p == sum(t[0].values()) else f for p, t, f in zip(people, tables, found, strict=True)]
+    return [None if p == sum(t[0].values()) else f for p, t, f in zip(people, tables, products, strict=True)]
 
 
 def share(table, rate, weighted, products=None):
@@ -227,11 +227,11 @@ def figures(files):
             left.add(r["metric"])
             continue
         g = margin["groups"].index(r["group"])
-        found = share(table[g], rates[r["metric"]], weighted, repeats(margin, table)[g])
-        low, high = wilson(*found, settings["alpha"]) if found else (None, None)
-        same = near(r["value"], found and found[0]) and near(r["low"], low) and near(r["high"], high)
-        said = f"{found[0]:.6f} [{low:.6f}, {high:.6f}]" if found else "not estimable"
-        line(same, f"{r['metric']} {' / '.join(r['group']) or 'everyone'}: {said}")
+        recomputed = share(table[g], rates[r["metric"]], weighted, repeats(margin, table)[g])
+        low, high = wilson(*recomputed, settings["alpha"]) if recomputed else (None, None)
+        same = near(r["value"], recomputed and recomputed[0]) and near(r["low"], low) and near(r["high"], high)
+        text = f"{recomputed[0]:.6f} [{low:.6f}, {high:.6f}]" if recomputed else "not estimable"
+        line(same, f"{r['metric']} {' / '.join(r['group']) or 'everyone'}: {text}")
     merit = "true_positive_rate" if good else "true_negative_rate"
     several = {"equal_opportunity": [merit], "equalized_odds": ["true_positive_rate", "false_positive_rate"]}
     for gap in evidence["gaps"]:
@@ -247,21 +247,21 @@ def figures(files):
         asked = [settings["reference"].get(a) for a in gap["attribute"]]
         at = next((g for g in members if margin["groups"][g] == asked), None)
         each = [{g: s[0] for g in members if (s := share(table[g], rates[p], weighted))} for p in parts]
-        found = [widest(values, gap["kind"], at) for values in each]
-        value = None if None in found else (max if gap["kind"] == "difference" else min)(found)
-        said = f"{gap['kind']} of {gap['metric']} by {' and '.join(gap['attribute'])}: {value}"
-        line(near(gap["value"], value), said)
+        recomputed = [widest(values, gap["kind"], at) for values in each]
+        value = None if None in recomputed else (max if gap["kind"] == "difference" else min)(recomputed)
+        text = f"{gap['kind']} of {gap['metric']} by {' and '.join(gap['attribute'])}: {value}"
+        line(near(gap["value"], value), text)
     print("not checked: " + ", ".join(["intervals and p-values of gaps", "dataset measures", *sorted(left)]))
 
 
-def main(path, given):
+def main(path, expected):
     line(tool("qpdf", "--check", path).returncode == 0, "qpdf --check finds no fault")
     with tempfile.TemporaryDirectory() as folder:
         prints = signatures(path, path.read_bytes(), Path(folder))
     manifest, files = embedded(path)
     named = next(s["certificate"] for s in manifest["signers"] if s["role"] == "auditor")
     line(named in (None, prints[0]), "the certifying key is the one that the manifest names")
-    line(given in ("", prints[0]), f"the certifying key is the one you were given: {given or 'none was given'}")
+    line(expected in ("", prints[0]), f"the certifying key is the one you were given: {expected or 'none was given'}")
     figures(files)
     print("not checked: who holds these keys (compare the fingerprints), whether the pages say what these lines")
     print("             say, explanations, mitigation, and whether a later decision was cut off (ask for the register)")

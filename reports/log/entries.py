@@ -40,10 +40,10 @@ def certified_of(pdf: bytes, signatures: Sequence[Signature]) -> str:
 
 def steps_of(pdf: bytes, manifest: Manifest, signatures: Sequence[Signature]) -> tuple[Step, ...]:
     """Each member's decision in the order of signing. Raises InputError where a member's signature states none."""
-    made = decisions_of(manifest, signatures)
+    decisions = decisions_of(manifest, signatures)
     report, approvals, out = certified_of(pdf, signatures), 0, []
     for signature in signatures:
-        decision = made.get(signature.field)
+        decision = decisions.get(signature.field)
         if decision is None:
             continue
         approvals += decision.decision == "approve"

@@ -137,10 +137,10 @@ class Ledger:
         """What a report published; None where that is not known here, or cannot be read."""
         try:
             plain = json.loads(gzip.decompress(self._path(report).read_bytes()))
-            found = record_in(Published, plain, self._path(report).name)
+            published = record_in(Published, plain, self._path(report).name)
         except (OSError, EOFError, ValueError, FormError):
             return None
-        return found if found.schema == SCHEMA else None
+        return published if published.schema == SCHEMA else None
 
     def _path(self, report: str) -> Path:
         return self.folder / f"{report}.json.gz"
@@ -169,11 +169,11 @@ def record_of(files: Mapping[str, bytes], case: str) -> Published:
     earlier = tuple(EARLIER.values())
     if set(earlier) <= documents.keys():
         audits.append(_audit(documents, *earlier))
-    cubes, made = {}, None
+    cubes, model_digest = {}, None
     if (mitigation := documents.mitigation) is not None:
         plain = documents.plain("mitigation.json")
         audits[0].sides.update({k: plain[k] for k in ("splits", "flips") if plain.get(k)})
-        cubes, made = {k: v for k, v in mitigation.cubes.items() if v is not None}, mitigation.model.sha256
+        cubes, model_digest = {k: v for k, v in mitigation.cubes.items() if v is not None}, mitigation.model.sha256
     if "explain.json" in documents:
         plain = documents.plain("explain.json")
         audits[0].sides.update({f"explained, {k}": plain[k] for k in _EXPLAINED if plain.get(k)})
@@ -181,7 +181,7 @@ def record_of(files: Mapping[str, bytes], case: str) -> Published:
         cubes |= {"rows of the search": {**search.counts, "margins": search.original.counts}}
     series = documents.series
     return Published(
-        SCHEMA, case, tuple(audits), ArmCounts(made, cubes), () if series is None else series.counts.tables
+        SCHEMA, case, tuple(audits), ArmCounts(model_digest, cubes), () if series is None else series.counts.tables
     )
 
 
@@ -203,12 +203,12 @@ def _audit(documents: Documents, evidence: str, cube: str) -> AuditCounts:
     )
 
 
-def refuse(found: Sequence[Conflict]) -> None:
+def refuse(conflicts: Sequence[Conflict]) -> None:
     """Raise PublicationError for the first of the conflicts, with what they are; nothing where there are none."""
-    if not found:
+    if not conflicts:
         return
-    first = found[0]
-    more = f"; and {many(len(found) - 1, 'earlier report')} more" if len(found) > 1 else ""
+    first = conflicts[0]
+    more = f"; and {many(len(conflicts) - 1, 'earlier report')} more" if len(conflicts) > 1 else ""
     if first.lacking:
         raise PublicationError(
             "what an earlier report has published is not known here, so nothing shows that the two give nobody away",
@@ -286,11 +286,11 @@ def _nearly(a: AuditCounts, b: AuditCounts) -> bool:
 def _places(new: Published, old: Published) -> Iterator[Apart]:
     for a, b in ((a, b) for a in new.audits for b in old.audits):
         unchanged = set()
-        for found in tables_apart(a.margins, b.margins, (a.facts, b.facts)):
-            if isinstance(found, Apart):
-                yield found
+        for place in tables_apart(a.margins, b.margins, (a.facts, b.facts)):
+            if isinstance(place, Apart):
+                yield place
             else:
-                unchanged.add(found)
+                unchanged.add(place)
         if a.facts.data != b.facts.data:
             yield from sides_apart(a.sides, b.sides, unchanged)
     yield from _arms(new, old)
@@ -304,9 +304,9 @@ def _arms(new: Published, old: Published) -> Iterator[Apart]:
         if name == "candidate" and new.arms.made != old.arms.made:
             continue
         mine, yours = (margins_from_json(x.arms.cubes[name]) for x in (new, old))
-        for found in tables_apart(mine, yours, facts):
-            if isinstance(found, Apart):
-                yield Apart(f"{found.where} (mitigation, {name})", found.by)
+        for place in tables_apart(mine, yours, facts):
+            if isinstance(place, Apart):
+                yield Apart(f"{place.where} (mitigation, {name})", place.by)
 
 
 def _series(new: Sequence[CountsTable], old: Sequence[CountsTable]) -> Iterator[Apart]:

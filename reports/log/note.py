@@ -110,8 +110,8 @@ def _parts(note: bytes) -> tuple[str, list[str]]:
         whole = note[:MOST].decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError("the checkpoint is not text", expected="a signed note in UTF-8") from error
-    head, found, tail = whole.rpartition("\n\n")
-    if not found or not tail.endswith("\n") or len(note) > MOST or any(ord(c) < 32 and c != "\n" for c in whole):
+    head, separator, tail = whole.rpartition("\n\n")
+    if not separator or not tail.endswith("\n") or len(note) > MOST or any(ord(c) < 32 and c != "\n" for c in whole):
         raise InputError("the checkpoint is no signed note", got=repr(whole[:80]), expected="c2sp.org/signed-note")
     return head + "\n", tail[:-1].split("\n")
 

@@ -62,13 +62,13 @@ def proof_of(view: LogView, index: int) -> bytes:
 
 def read_proof(data: bytes) -> Proof:
     """The proof in these bytes. Raises InputError."""
-    head, found, note = data[:MOST].partition(b"\n\n")
+    head, separator, note = data[:MOST].partition(b"\n\n")
     try:
         rows = head.decode("ascii").split("\n")
     except UnicodeDecodeError as error:
         raise InputError("the proof cannot be read", expected=HEAD) from error
     index = _INDEX.match(rows[2]) if len(rows) > 2 else None
-    if index is None or not found or len(data) > MOST or rows[0] != HEAD or not rows[1].startswith("extra "):
+    if index is None or not separator or len(data) > MOST or rows[0] != HEAD or not rows[1].startswith("extra "):
         raise InputError("the file is no proof of an entry", got=rows[0][:80], expected=f"{HEAD}, extra, index")
     path = tuple(decoded(row) for row in rows[3:])
     if any(len(h) != 32 for h in path):

@@ -65,5 +65,5 @@ def begun(entries: Sequence[Entry], digest: str, protocol: str | None) -> dict[s
         return None
     before = entries[:at]
     fixed = protocol is not None and any((e.get("type"), e.get("sha256")) == (PROTOCOL, protocol) for e in before)
-    told = {key: entries[at].get(key) for key in ("sha256", "logged", "tried")}
-    return {**told, "after_protocol": fixed}
+    search = {key: entries[at].get(key) for key in ("sha256", "logged", "tried")}
+    return {**search, "after_protocol": fixed}

@@ -80,13 +80,13 @@ def read_copy(folder: Path) -> LogCopy:
 
     Appends may go on meanwhile: the checkpoint is read before the entries, which then are at least as many.
     """
-    found = []
+    contents = []
     for name in (PUBLIC, CHECKPOINT, ENTRIES):
         try:
-            found.append((folder / name).read_bytes())
+            contents.append((folder / name).read_bytes())
         except FileNotFoundError as error:
-            if name == ENTRIES and len(found) == 2:
-                found.append(b"")
+            if name == ENTRIES and len(contents) == 2:
+                contents.append(b"")
                 continue
             raise InputError(
                 "there is no log here", got=f"no {name} in {folder}", expected=f"{ENTRIES}, {CHECKPOINT}, {PUBLIC}",
@@ -94,7 +94,7 @@ def read_copy(folder: Path) -> LogCopy:
             ) from error  # fmt: skip
         except OSError as error:
             raise InputError("the log cannot be read", got=f"{name}: {error.strerror}") from error
-    return LogCopy(found[2], found[1], found[0])
+    return LogCopy(contents[2], contents[1], contents[0])
 
 
 def read_log(copy: LogCopy) -> LogView:
@@ -182,17 +182,17 @@ class Log:
         """The log with whole lines that a killed process left, and whether its checkpoint covers all of it."""
         path, note = self.folder / ENTRIES, self.folder / CHECKPOINT
         content = path.read_bytes() if path.exists() else b""
-        whole, found, torn = content.rpartition(b"\n")
+        whole, newline, torn = content.rpartition(b"\n")
         if torn:
             with path.open("r+b") as stream:
-                stream.truncate(len(whole + found))
-        lines = (whole + found).split(b"\n")[:-1]
+                stream.truncate(len(whole + newline))
+        lines = (whole + newline).split(b"\n")[:-1]
         if not note.exists():
             if lines:
                 raise DataError("the log has entries and no checkpoint", got=str(self.folder), expected=CHECKPOINT)
             empty = Checkpoint(key.name, 0, merkle.EMPTY)
             return LogView(key.verifier, empty, b"", (), ()), False
-        view = read_log(LogCopy(whole + found, note.read_bytes(), key.verifier.text.encode()))
+        view = read_log(LogCopy(whole + newline, note.read_bytes(), key.verifier.text.encode()))
         if len(lines) == view.checkpoint.size:
             return view, True
         leaves = [merkle.leaf_hash(line) for line in lines]

@@ -43,13 +43,13 @@ def to_event(
     """The event. digest: sha256 of evidence.json, from which the run's id follows; when: with a time zone; kind:
     COMPLETE, or START, which asserts nothing yet."""
     facet = {"_producer": PRODUCER, "_schemaURL": ASSERTIONS, "assertions": assertions(evidence)}
-    found = {"inputFacets": {"dataQualityAssertions": facet}} if kind == "COMPLETE" else {}
+    facets = {"inputFacets": {"dataQualityAssertions": facet}} if kind == "COMPLETE" else {}
     return {
         "eventType": kind,
         "eventTime": when.isoformat(),
         "run": {"runId": run_of(digest)},
         "job": {"namespace": namespace, "name": f"audit {evidence.case.name}"},
-        "inputs": [{"namespace": namespace, "name": f"sha256:{evidence.data.sha256}", **found}],
+        "inputs": [{"namespace": namespace, "name": f"sha256:{evidence.data.sha256}", **facets}],
         "outputs": [{"namespace": namespace, "name": f"evidence sha256:{digest}"}],
         "producer": PRODUCER,
         "schemaURL": EVENT,

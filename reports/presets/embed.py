@@ -82,12 +82,12 @@ def embedded_forms(embedded: Mapping[str, Any] | None) -> tuple[FormAsked, ...]:
 
 def letter_forms(entries: Sequence[FormAsked]) -> dict[str, tuple[Preset, Mapping[str, str]]]:
     """The forms with a letter, with their answers: those that the case asks for (`forms_of`), then those that ship."""
-    found: dict[str, tuple[Preset, Mapping[str, str]]] = {
+    forms: dict[str, tuple[Preset, Mapping[str, str]]] = {
         form.name: (_checked(form.name, form.text, {}, ()), form.answers) for form in entries
     }
     for name in shipped():
-        found.setdefault(name, (read_preset(shipped_text(name) or "", name), {}))
-    return {name: each for name, each in found.items() if each[0].letter is not None}
+        forms.setdefault(name, (read_preset(shipped_text(name) or "", name), {}))
+    return {name: each for name, each in forms.items() if each[0].letter is not None}
 
 
 def _checked(name: str, text: str | None, answers: Mapping[str, str], sensitive: Sequence[str]) -> Preset:

@@ -87,11 +87,11 @@ def fill(preset: Preset, answers: Mapping[str, str], sources: Sources, *, ships:
             answers.get(table.because) if table.because else None,
         )
         unnamed = [b for b in table.by if b not in answers]
-        made = MAKERS[table.make](asked)
-        printed += made.printed
-        if unnamed or made.lacking:
+        form_table = MAKERS[table.make](asked)
+        printed += form_table.printed
+        if unnamed or form_table.lacking:
             titles = [f.title for f in preset.fields if f.id in unnamed]
-            why = made.lacking if not unnamed else f"nobody said which column is meant: {', '.join(titles)}"
+            why = form_table.lacking if not unnamed else f"nobody said which column is meant: {', '.join(titles)}"
             without.append((table.title, str(why)))
     return Filled(preset, ships, today > preset.review_by, items, tuple(printed), tuple(without))
 
@@ -109,9 +109,11 @@ def _item(field: Field, answers: Mapping[str, str], sources: Sources, today: dt.
     if field.kind == "date":
         day = dt.date.fromisoformat(text[:10])
         old = field.stale_days is not None and (today - day).days > field.stale_days
-        said = words.date(dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC))
+        date_text = words.date(dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC))
         return Item(
-            field, STALE if old else HERE, said + (f", more than {many(field.stale_days, 'day')} ago" if old else "")
+            field,
+            STALE if old else HERE,
+            date_text + (f", more than {many(field.stale_days, 'day')} ago" if old else ""),
         )
     return Item(field, HERE, text)
 

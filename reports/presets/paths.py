@@ -25,11 +25,11 @@ def wrong_step(path: str) -> tuple[str, tuple[str, ...]] | None:
     at: list[types.Type] = [types.type_info(ROOTS[root])]
     for step in steps:
         at = [inner for t in at for inner in _choices(t)]
-        found = [inner for t in at for inner in _into(t, step)]
-        if not found:
+        reached = [inner for t in at for inner in _into(t, step)]
+        if not reached:
             names = [f.encode_name for t in at if isinstance(t, types.StructType) for f in t.fields]
             return step, tuple(names) or (("a number, from 0 on",) if any(map(_is_list, at)) else ())
-        at = found
+        at = reached
     return None
 
 

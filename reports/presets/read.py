@@ -69,7 +69,7 @@ def read_preset(text: str, where: str) -> Preset:
     ids = [f.id for f in fields]
     if twice := next((i for i in ids if ids.count(i) > 1), None):
         raise _refused(where, f"field {twice!r}", "two fields have this id", "each id once")
-    made = tuple(_table(t, where, n, fields) for n, t in enumerate(top.tables("table"), 1))
+    tables = tuple(_table(t, where, n, fields) for n, t in enumerate(top.tables("table"), 1))
     read_on, again_by = _day(top, "as_read"), _day(top, "review_by")
     if again_by <= read_on:
         raise top.wrong("review_by", f"a day after as_read ({read_on})")
@@ -82,7 +82,7 @@ def read_preset(text: str, where: str) -> Preset:
         _whole(top, "lasts_days"),
         tuple(_reference(t, where, n) for n, t in enumerate(top.tables("reference"), 1)),
         fields,
-        made,
+        tables,
         _letter(top.section("letter"), where, fields) if "letter" in top.table else None,
     )
 
@@ -96,12 +96,12 @@ def _text(at: Reader, key: str) -> str:
     text = " ".join(str(at.text(key, required=True)).split())
     if not text.isprintable() or len(text) > LONGEST:
         raise at.wrong(key, f"printable text of at most {LONGEST} characters")
-    if found := _VERDICT.search(text):
+    if match := _VERDICT.search(text):
         raise CaseError(
             f"{key!r} in {at.where} gives a verdict",
-            got=repr(found.group()),
+            got=repr(match.group()),
             expected="what is asked and what is here; whether a text is met is for people",
-            todo=f"say it without {found.group()!r}",
+            todo=f"say it without {match.group()!r}",
         )
     return text
 
@@ -144,7 +144,7 @@ def _field(table: Mapping[str, Any], where: str, number: int) -> Field:
     named = table.get("id") if isinstance(table.get("id"), str) else number
     at = Reader(table, f"the preset {where!r}, field {named!r}", CaseError)
     at.allow("id", "title", "cite", "ask", "from", "say", "kind", "stale_days", "optional", "todo", "proof")
-    made = Field(
+    field = Field(
         _text(at, "id"),
         _text(at, "title"),
         _maybe(at, "cite"),
@@ -157,27 +157,27 @@ def _field(table: Mapping[str, Any], where: str, number: int) -> Field:
         _maybe(at, "todo"),
         _maybe(at, "proof"),
     )
-    if not _ID.fullmatch(made.id):
+    if not _ID.fullmatch(field.id):
         raise at.wrong("id", "lower-case letters, digits and _, beginning with a letter")
-    given = [k for k in ("ask", "from", "say") if k in table]
-    if len(given) != 1:
+    sources = [k for k in ("ask", "from", "say") if k in table]
+    if len(sources) != 1:
         raise _refused(
-            where, f"field {made.id!r}", " and ".join(given) or "none of ask, from and say", "exactly one of them"
+            where, f"field {field.id!r}", " and ".join(sources) or "none of ask, from and say", "exactly one of them"
         )
-    if made.path is not None and (not _PATH.fullmatch(made.path) or made.path.split(".")[0] not in ROOTS):
+    if field.path is not None and (not _PATH.fullmatch(field.path) or field.path.split(".")[0] not in ROOTS):
         raise at.wrong("from", f"a path such as evidence.data.rows, beginning with one of {', '.join(ROOTS)}")
-    if made.path is not None and (lost := wrong_step(made.path)) is not None:
+    if field.path is not None and (lost := wrong_step(field.path)) is not None:
         step, known = lost
         raise at.wrong("from", f"a path that leads somewhere: there is no {step!r} there; {nearest(step, known)}")
-    if made.say is not None and made.say not in say.SENTENCES:
-        raise at.wrong("say", f"one of {', '.join(say.SENTENCES)}; {nearest(made.say, say.SENTENCES)}")
-    if made.proof is not None and (made.ask is None or made.proof not in say.SENTENCES):
+    if field.say is not None and field.say not in say.SENTENCES:
+        raise at.wrong("say", f"one of {', '.join(say.SENTENCES)}; {nearest(field.say, say.SENTENCES)}")
+    if field.proof is not None and (field.ask is None or field.proof not in say.SENTENCES):
         raise at.wrong("proof", f"in a field with `ask`, one of {', '.join(say.SENTENCES)}")
-    if made.ask is None and "kind" in table and made.kind == "column":
+    if field.ask is None and "kind" in table and field.kind == "column":
         raise at.wrong("kind", "text or date: only a person says which column is meant")
-    if made.stale_days is not None and made.kind != "date":
+    if field.stale_days is not None and field.kind != "date":
         raise at.wrong("stale_days", 'a field with kind = "date"')
-    return made
+    return field
 
 
 def _table(table: Mapping[str, Any], where: str, number: int, fields: tuple[Field, ...]) -> Table:

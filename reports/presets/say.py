@@ -28,9 +28,9 @@ def unknown(s: Sources) -> str | None:
     """How many people are of unknown group, attribute by attribute."""
     out = []
     for attribute in s.evidence.data.sensitive:
-        found = [c for c in s.evidence.counts if c.attribute == (attribute,) and "(unknown)" in c.group]
-        n = sum(c.rows for c in found if not c.suppressed)
-        out.append(f"{words.by([attribute])}: {n:,}" if not any(c.suppressed for c in found) else f"{attribute}: few")
+        counts = [c for c in s.evidence.counts if c.attribute == (attribute,) and "(unknown)" in c.group]
+        n = sum(c.rows for c in counts if not c.suppressed)
+        out.append(f"{words.by([attribute])}: {n:,}" if not any(c.suppressed for c in counts) else f"{attribute}: few")
     return f"People of unknown group, by {'; by '.join(out)}." if out else None
 
 
@@ -46,10 +46,10 @@ def accuracy(s: Sources) -> str | None:
     """How often decisions were right, over everyone."""
     from reports.sections import find
 
-    found = find.rate(s.evidence, ACCURACY, (), ())
-    if found is None or not found.estimable:
+    rate = find.rate(s.evidence, ACCURACY, (), ())
+    if rate is None or not rate.estimable:
         return None
-    return f"{words.share(found.value)} of decisions were right ({words.interval(found.low, found.high)})."
+    return f"{words.share(rate.value)} of decisions were right ({words.interval(rate.low, rate.high)})."
 
 
 def gaps(s: Sources) -> str | None:
@@ -174,8 +174,8 @@ class Stale(str):
 
 def asked_of_search(s: Sources) -> Mapping[str, Any]:
     """What was asked of the search, as it stands in its file: need and acceptable loss among it."""
-    found = s.documents.plain("search.json").get("asked") if s.search is not None else None
-    return found if isinstance(found, Mapping) else {}
+    request = s.documents.plain("search.json").get("asked") if s.search is not None else None
+    return request if isinstance(request, Mapping) else {}
 
 
 def fixed_beforehand(s: Sources) -> str | None:
@@ -200,14 +200,14 @@ def _before_search(s: Sources, choice: Choice | None) -> str | None:
     if choice and str(choice.time)[:19] < begun.logged[:19]:
         return Stale(f"The choice was made on {choice.time[:10]}; the log has known the search since {since} only.")
     need, loss = asked.get("need"), asked.get("acceptable_loss")
-    told = []
+    parts = []
     if need and loss is not None:
-        told.append(f"with the need (“{need}”) and the acceptable loss ({words.share(float(loss))})")
+        parts.append(f"with the need (“{need}”) and the acceptable loss ({words.share(float(loss))})")
     if p is not None and begun.after_protocol:
-        told.append(f"after {p.file}")
-    if told:
+        parts.append(f"after {p.file}")
+    if parts:
         return (
-            f"The search has been in the log since {since}, before its first candidate, {', '.join(told)}."
+            f"The search has been in the log since {since}, before its first candidate, {', '.join(parts)}."
             + _choice(choice)
         )
     if p is not None and p.logged:

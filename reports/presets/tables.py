@@ -48,10 +48,10 @@ def impact_ratios(asked: Asked) -> FormTable:
 def scoring_rates(asked: Asked) -> FormTable:
     """Shares above the median score of all, and impact ratios."""
     everyone = asked.margins.get(())
-    found = None if everyone is None else median_score(everyone)
-    if found is None:
+    median = None if everyone is None else median_score(everyone)
+    if median is None:
         return FormTable((), "the decisions have no scores here")
-    return _impact(asked, SCORING, found)
+    return _impact(asked, SCORING, median)
 
 
 def _impact(asked: Asked, metric: str, median: tuple[float, float, float] | None) -> FormTable:
@@ -61,15 +61,15 @@ def _impact(asked: Asked, metric: str, median: tuple[float, float, float] | None
         margin = asked.margins.get(attribute)
         if margin is None:
             continue
-        made = impact_table(margin, metric, leave_out=share, median=median[0] if median else None)
-        out.append(_printed(asked, made, median))
+        impact = impact_table(margin, metric, leave_out=share, median=median[0] if median else None)
+        out.append(_printed(asked, impact, median))
     return FormTable(tuple(out), None if out else "no group of these attributes was counted")
 
 
-def _printed(asked: Asked, made: ImpactTable, median: tuple[float, float, float] | None) -> Printed:
-    groups = made.groups
+def _printed(asked: Asked, impact: ImpactTable, median: tuple[float, float, float] | None) -> Printed:
+    groups = impact.groups
     several = any(r.rows != r.people for r in groups)
-    bounded = made.unknown > 0
+    bounded = impact.unknown > 0
     rows = tuple(
         (
             words.name_of(r.group),
@@ -85,10 +85,10 @@ def _printed(asked: Asked, made: ImpactTable, median: tuple[float, float, float]
     who = "People (rows)" if several else "People"
     heads = ("Group", who, counted, rate, "Impact ratio", *(("Ratio, if the unknown were known",) if bounded else ()))
     return Printed(
-        f"{asked.table.title}: {words.by(made.attribute)}",
+        f"{asked.table.title}: {words.by(impact.attribute)}",
         heads,
         rows,
-        " ".join(n for n in _notes(asked, made, median) if n),
+        " ".join(n for n in _notes(asked, impact, median) if n),
         (31, 13, 13, 14, 13, 16) if bounded else (36, 16, 16, 16, 16),
     )
 
@@ -97,8 +97,8 @@ def _between(low: float | None, high: float | None) -> str:
     return "–" if low is None or high is None else f"{fixed(low, 3)} to {fixed(high, 3)}"
 
 
-def _notes(asked: Asked, made: ImpactTable, median: tuple[float, float, float] | None) -> list[str]:
-    groups, unknown = made.groups, made.unknown
+def _notes(asked: Asked, impact: ImpactTable, median: tuple[float, float, float] | None) -> list[str]:
+    groups, unknown = impact.groups, impact.unknown
     out = [f"Of unknown group and counted apart: {unknown:,}."]
     if unknown:
         out[0] += " The last column says between what values each ratio would lie if their groups were known."
@@ -119,7 +119,7 @@ def _notes(asked: Asked, made: ImpactTable, median: tuple[float, float, float] |
     gone = [words.by(a) for a, m in asked.margins.items() if len(a) == 1 and m.withheld.any()]
     if gone:
         out.append(f"Groups by {', '.join(gone)} too small to be shown are withheld: their people are in no table.")
-    if made.withheld and len(made.attribute) > 1:
+    if impact.withheld and len(impact.attribute) > 1:
         out.append("Groups of several attributes too small to be shown are withheld.")
     if median is not None:
         value, low, high = median
@@ -168,14 +168,14 @@ def accuracy(asked: Asked) -> FormTable:
     names = (ACCURACY, TRUE_POSITIVE_RATE, FALSE_POSITIVE_RATE)
     out = []
     for attribute in asked.attributes:
-        found = {n: find.every(evidence.rates, metric=n, attribute=attribute) for n in names}
-        if not found[ACCURACY] and (margin := asked.margins.get(attribute)) is not None:
-            found = {n: rates_of(margin, n, evidence.settings.alpha) for n in names}  # left to the cube
-        groups = [r.group for r in found[ACCURACY]]
+        rates = {n: find.every(evidence.rates, metric=n, attribute=attribute) for n in names}
+        if not rates[ACCURACY] and (margin := asked.margins.get(attribute)) is not None:
+            rates = {n: rates_of(margin, n, evidence.settings.alpha) for n in names}  # left to the cube
+        groups = [r.group for r in rates[ACCURACY]]
         rows = tuple(
             (
                 words.name_of(g),
-                *(words.rate_cell(find.one(found[n], group=g)) for n in names),
+                *(words.rate_cell(find.one(rates[n], group=g)) for n in names),
             )
             for g in groups[:MOST_ROWS]
         )
@@ -232,10 +232,10 @@ def _after(m: Mitigation, norm: NormResult) -> str:
     from reports.sections import find
 
     norms = m.arms.candidate.norms
-    found = find.one(norms, metric=norm.metric, attribute=norm.attribute, kind=norm.kind)
-    if found is None or found.value is None:
+    result = find.one(norms, metric=norm.metric, attribute=norm.attribute, kind=norm.kind)
+    if result is None or result.value is None:
         return f"{m.title}: not measured"
-    return f"{m.title}: {words.width(found)}"
+    return f"{m.title}: {words.width(result)}"
 
 
 def candidates(asked: Asked) -> FormTable:

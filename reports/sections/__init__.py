@@ -80,7 +80,7 @@ def sections_of(sources: Sources) -> tuple[Section, ...]:
 
 def annex_of(extra: Mapping[str, Any]) -> str:
     """What the manifest says of the annex; everything where it says nothing. Raises ValueError."""
-    given = extra.get("annex", FULL)
-    if given not in (*ANNEXES, SUMMARY):
+    annex = extra.get("annex", FULL)
+    if annex not in (*ANNEXES, SUMMARY):
         raise ValueError("the manifest names no known annex")
-    return str(given)
+    return str(annex)

@@ -16,8 +16,8 @@ TITLE = "What is not known, as bounds"
 
 def section(sources: Sources) -> Section | None:
     """The annex, or None where everything is known."""
-    found = sources.evidence.bounds
-    if not found or not (found.unknown_group or found.missing_outcome or found.label_error or found.not_collected):
+    bounds = sources.evidence.bounds
+    if not bounds or not (bounds.unknown_group or bounds.missing_outcome or bounds.label_error or bounds.not_collected):
         return None
     lead = Paragraph(
         "Some groups and outcomes are not known, or may be recorded wrongly. Bounds say the least and the most "
@@ -29,14 +29,14 @@ def section(sources: Sources) -> Section | None:
 
 def tables(evidence: Evidence) -> list[Block]:
     """A table for each thing that is not known, of the figures that rest on it."""
-    found = evidence.bounds
-    if found is None:
+    bounds = evidence.bounds
+    if bounds is None:
         return []
     blocks: list[Block] = []
     who = words.capital(unit(evidence.data))
     for part, caption in (
-        (found.unknown_group, f"{who} whose group is not known: each may belong to any group"),
-        (found.missing_outcome, f"{who} whose outcome is not known: each may have either"),
+        (bounds.unknown_group, f"{who} whose group is not known: each may belong to any group"),
+        (bounds.missing_outcome, f"{who} whose outcome is not known: each may have either"),
     ):
         rows = rows_of(part)
         if rows:
@@ -50,13 +50,13 @@ def tables(evidence: Evidence) -> list[Block]:
                 )
             )
     blocks += _turned(
-        "How few wrong outcomes would turn a gap", "wrong outcomes", found.label_error,
+        "How few wrong outcomes would turn a gap", "wrong outcomes", bounds.label_error,
         "The fewest outcomes of these two groups that, had they been recorded the wrong way round, would bring the gap "
         "to 0, or to the policy's limit where the gap is over it. A small share means that the finding rests on the "
         "labels being right. ",
     )  # fmt: skip
     blocks += _turned(
-        "How few people who were never collected would turn a gap", "people", found.not_collected,
+        "How few people who were never collected would turn a gap", "people", bounds.not_collected,
         "The fewest people who are not in the data that, had they been collected, would bring the gap to 0, or to the "
         "policy's limit where the gap is over it; beside how many of these two groups are there. ",
     )  # fmt: skip

@@ -81,12 +81,12 @@ def tried(sources: Sources) -> Section:
     m = sources.mitigation
     title = "What was tried"
     if m is None:
-        said = (
+        text = (
             "A search was made; nobody has picked a candidate of it."
             if sources.search
             else "No mitigation has been tried."
         )
-        return Section("tried", title, (Notice(said),))
+        return Section("tried", title, (Notice(text),))
     test = words.part(m.splits.test, m.notes)
     blocks: list[Block] = [
         Paragraph(

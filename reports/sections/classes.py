@@ -31,15 +31,15 @@ ASKED = {
 
 def section(sources: Sources) -> Section | None:
     """The chapter, or None where the outcome has two classes."""
-    found = sources.evidence.classes
-    if not found:
+    classes = sources.evidence.classes
+    if not classes:
         return None
     positive = sources.evidence.data.positive
     blocks: list[Block] = [
         Paragraph(
-            f"The outcome has {many(len(found.names), 'class')}: {_listed(found.names)}. The other chapters ask of "
+            f"The outcome has {many(len(classes.names), 'class')}: {_listed(classes.names)}. The other chapters ask of "
             f"“{positive}” or not. Here each class stands against all others, and the averages give every class the "
-            f"same weight. {words.compared(found.family, ' here')}"
+            f"same weight. {words.compared(classes.family, ' here')}"
         ),
         Table(
             "What is asked over all classes",
@@ -50,11 +50,11 @@ def section(sources: Sources) -> Section | None:
             (24, 76),
         ),
     ]
-    attributes = list(dict.fromkeys(g.attribute for g in found.overall.gaps))
+    attributes = list(dict.fromkeys(g.attribute for g in classes.overall.gaps))
     for attribute in attributes[: find.MOST_ATTRIBUTES]:
         by = words.by(attribute)
-        blocks += [Heading(f"All classes by {by}"), *_chart(found, attribute), _overall(found, attribute)]
-        blocks += [_gaps(found, attribute), _classes(found, attribute)]
+        blocks += [Heading(f"All classes by {by}"), *_chart(classes, attribute), _overall(classes, attribute)]
+        blocks += [_gaps(classes, attribute), _classes(classes, attribute)]
     return Section("classes", "All classes of the outcome", tuple(blocks))
 
 
@@ -63,13 +63,13 @@ def _listed(names: Names) -> str:
     return shown + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
 
-def _overall(found: Classes, attribute: Names) -> Table:
-    rates = find.every(found.overall.rates, attribute=attribute)
+def _overall(classes: Classes, attribute: Names) -> Table:
+    rates = find.every(classes.overall.rates, attribute=attribute)
     groups = list(dict.fromkeys(tuple(r.group) for r in rates))
     by_group = {(tuple(r.group), r.metric): r for r in rates}
     rows = tuple(
         (words.name_of(list(g)), *(words.rate_cell(by_group.get((g, m))) for m in NAMES))
-        for g in _some_of(groups, found.overall.gaps, rates, attribute)
+        for g in _some_of(groups, classes.overall.gaps, rates, attribute)
     )
     lost = [f"{words.name_of(r.group)}, {NAMES[r.metric].lower()}: {r.reason}" for r in rates if not r.estimable]
     more = f"; and {len(lost) - 8} more, each with its reason in the evidence" if len(lost) > 8 else ""
@@ -83,9 +83,9 @@ def _overall(found: Classes, attribute: Names) -> Table:
     )
 
 
-def _gaps(found: Classes, attribute: Names) -> Table:
+def _gaps(classes: Classes, attribute: Names) -> Table:
     rows = []
-    for name, gaps in (("", found.overall.gaps), *((c.label, c.gaps) for c in found.classes)):
+    for name, gaps in (("", classes.overall.gaps), *((c.label, c.gaps) for c in classes.classes)):
         for g in find.every(gaps, attribute=attribute, kind="difference"):
             if name and g.metric not in SHOWN:
                 continue
@@ -119,11 +119,11 @@ def _some_of(
     return find.some_of(groups, find.ends(find.every(gaps, attribute=attribute)), size, most)
 
 
-def _classes(found: Classes, attribute: Names) -> Table:
+def _classes(classes: Classes, attribute: Names) -> Table:
     """One row a class and group: how many are decided so, found, right."""
     rows: list[tuple[str, ...]] = []
-    most, of = max(2, find.MOST_ROWS // max(1, len(found.classes))), 0
-    for one in found.classes:
+    most, of = max(2, find.MOST_ROWS // max(1, len(classes.classes))), 0
+    for one in classes.classes:
         rates = find.every(one.rates, attribute=attribute)
         by_group: dict[tuple[tuple[str, ...], str], Any] = {(tuple(r.group), r.metric): r for r in rates}
         groups = list(dict.fromkeys(tuple(r.group) for r in rates))
@@ -141,13 +141,13 @@ def _classes(found: Classes, attribute: Names) -> Table:
     )
 
 
-def _chart(found: Classes, attribute: Names) -> list[Block]:
-    rates = find.every(found.overall.rates, metric=ACCURACY, attribute=attribute)
-    gap = find.one(found.overall.gaps, metric=ACCURACY, attribute=attribute, kind="difference")
+def _chart(classes: Classes, attribute: Names) -> list[Block]:
+    rates = find.every(classes.overall.rates, metric=ACCURACY, attribute=attribute)
+    gap = find.one(classes.overall.gaps, metric=ACCURACY, attribute=attribute, kind="difference")
     shown = find.drawn(rates, gap)
     if not any(r.estimable for r in shown):
         return []
-    everyone = find.one(found.overall.rates, metric=ACCURACY, attribute=())
+    everyone = find.one(classes.overall.rates, metric=ACCURACY, attribute=())
     by = words.by(attribute)
     drawn = charts.dots(
         [charts.Dot(words.name_of(r.group), r.value, r.low, r.high, 0, words.behind(r)) for r in shown],

@@ -152,8 +152,8 @@ def _quorum(sources: Sources) -> tuple[Block, ...]:
 
 def _register(sources: Sources) -> tuple[Block, ...]:
     """The board's earlier decisions on this case, as the log of reports held them when this one was issued."""
-    found = sources.said.register
-    if not found:
+    lines = sources.said.register
+    if not lines:
         return ()
     rows = tuple(
         (
@@ -164,16 +164,16 @@ def _register(sources: Sources) -> tuple[Block, ...]:
             str(line.conditions or "–"),
             str(line.until or "–"),
         )
-        for line in found[: find.MOST_ROWS]
+        for line in lines[: find.MOST_ROWS]
     )
-    note = f"From the log of reports, as it was before this one. {find.cut(len(found), 'decisions')}".strip()
+    note = f"From the log of reports, as it was before this one. {find.cut(len(lines), 'decisions')}".strip()
     heads = ("When", "Who", "What", "Report", "Conditions", "Until")
     table = Table("Earlier decisions on this case", heads, rows, note, (12, 16, 11, 23, 26, 12))
-    others = sum(line.on != SAME for line in found)
+    others = sum(line.on != SAME for line in lines)
     if not others:
         return (table,)
     words = (
-        f"{others} of {many(len(found), 'earlier decision')} {are(others, 'was', 'were')} not on this model "
+        f"{others} of {many(len(lines), 'earlier decision')} {are(others, 'was', 'were')} not on this model "
         "and this data"
     )
     return (Notice(f"{words}, or it is not recorded whether they were. They do not speak for this report."), table)
@@ -187,10 +187,10 @@ def _on(line: Before, case: str) -> str:
 
 def _level(manifest: Manifest) -> str:
     """What the manifest says of the signature, in the words of a level and no others. Raises ValueError."""
-    given = manifest.extra.get("level_words", LEVEL_UNSAID)
-    if given != LEVEL_UNSAID and given not in {f"{level}: {level.meaning}" for level in SignedLevel}:
+    level_words = manifest.extra.get("level_words", LEVEL_UNSAID)
+    if level_words != LEVEL_UNSAID and level_words not in {f"{level}: {level.meaning}" for level in SignedLevel}:
         raise ValueError("the level of the signature is told in other words than its own")
-    return str(given)
+    return str(level_words)
 
 
 def _measured(data: Data) -> tuple[str, str]:

@@ -17,8 +17,8 @@ def section(sources: Sources) -> Section | None:
     """The chapter, or None where nothing was compared."""
     if not sources.earlier:
         return None
-    found = between(sources.evidence, sources.earlier, sources.said.earlier_unchecked)
-    return Section("compared", "Compared with the earlier audit", found)
+    blocks = between(sources.evidence, sources.earlier, sources.said.earlier_unchecked)
+    return Section("compared", "Compared with the earlier audit", blocks)
 
 
 def between(now: Evidence, before: Evidence, unchecked: Sequence[str] = ()) -> tuple[Block, ...]:
@@ -33,9 +33,9 @@ def between(now: Evidence, before: Evidence, unchecked: Sequence[str] = ()) -> t
         )
     ]
     rows = tuple((name, "the same" if a == b else "changed", str(b), str(a)) for name, a, b in same)
-    found = changes(now, before)
+    entries = changes(now, before)
     paired = same_people(now, before)
-    gaps, rates = [c for c in found if not c.group], [c for c in found if c.group]
+    gaps, rates = [c for c in entries if not c.group], [c for c in entries if c.group]
     blocks: list[Block] = [
         Lead(_lead(gaps, rates, paired)),
         Table(
@@ -93,11 +93,11 @@ def _lead(gaps: list[Change], rates: list[Change], paired: bool) -> str:
     text += f"{words.are(len(gaps) + len(rates))} in both audits."
     if paired or not (gaps or rates):
         return text
-    found = [sum(c.clear for c in part) for part in (gaps, rates)]
-    if not any(found):
+    counts = [sum(c.clear for c in part) for part in (gaps, rates)]
+    if not any(counts):
         return text + " None changed clearly: chance alone could explain each change."
-    said = [many(n, what) for n, what in zip(found, ("gap", "rate"), strict=True) if n]
-    return text + f" {' and '.join(said)} changed by more than chance explains."
+    parts = [many(n, what) for n, what in zip(counts, ("gap", "rate"), strict=True) if n]
+    return text + f" {' and '.join(parts)} changed by more than chance explains."
 
 
 def _norms(now: Evidence, earlier: Evidence) -> list[Block]:
@@ -114,8 +114,8 @@ def _norms(now: Evidence, earlier: Evidence) -> list[Block]:
     return [Table("Each norm in both audits", ("Norm", "Earlier [95 %]", "Now [95 %]"), tuple(rows), "", (44, 28, 28))]
 
 
-def _table(caption: str, found: list[Change]) -> list[Block]:
-    if not found:
+def _table(caption: str, entries: list[Change]) -> list[Block]:
+    if not entries:
         return []
     rows = tuple(
         (
@@ -126,11 +126,11 @@ def _table(caption: str, found: list[Change]) -> list[Block]:
             f"{words.signed(c.change)} {words.bracket(c.low, c.high, percent=False) if c.low is not None else ''}",
             "–" if c.p_adjusted is None else words.p_words(c.p_adjusted),
         )
-        for c in found[:MOST]
+        for c in entries[:MOST]
     )
-    more = f" The first {MOST} of {len(found)} are printed." if len(found) > MOST else ""
-    tested = any(c.p_adjusted is not None for c in found)
-    note = "In brackets: people behind the rate." if any(c.people for c in found) else ""
+    more = f" The first {MOST} of {len(entries)} are printed." if len(entries) > MOST else ""
+    tested = any(c.p_adjusted is not None for c in entries)
+    note = "In brackets: people behind the rate." if any(c.people for c in entries) else ""
     note += " Adjusted (Holm) for all gaps and rates compared." if tested else ""
     note = (note + more).strip()
     columns = ("What", "Earlier", "Now", "Change [95 %]", "Adjusted p")

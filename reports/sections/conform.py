@@ -12,12 +12,12 @@ from reports.blocks import Block, Heading, Paragraph, Table
 from reports.sections import find
 
 
-def rows_of(found: Sequence[Conformed], individual: Individual | None = None) -> list[tuple[str, str, str, str]]:
+def rows_of(conformed: Sequence[Conformed], individual: Individual | None = None) -> list[tuple[str, str, str, str]]:
     """Tool, figure, of whom, value: single attributes only; those that need rows behind the others of their tool."""
     near = individual.neighbours if individual is not None else None
     flipped = near.clarify_flip_test.values if near is not None and near.clarify_flip_test is not None else ()
     of_rows: list[tuple[str, str, str, str]] = []
-    asked = [(v.attribute, v.group) for v in found if v.tool == CLARIFY]
+    asked = [(v.attribute, v.group) for v in conformed if v.tool == CLARIFY]
     for f in flipped:
         if (f.attribute, f.group) not in asked:
             continue
@@ -26,7 +26,7 @@ def rows_of(found: Sequence[Conformed], individual: Individual | None = None) ->
     if near is not None and near.aif360_consistency is not None:
         of_rows.append((TOOLS[AIF360].title, "consistency", "everyone", words.number(near.aif360_consistency)))
     out = []
-    for v in found:
+    for v in conformed:
         if len(v.attribute) != 1:
             continue
         who = words.by(v.attribute) + (f": {words.name_of(v.group)}" if v.group else "")
@@ -38,15 +38,15 @@ def rows_of(found: Sequence[Conformed], individual: Individual | None = None) ->
 
 def blocks(evidence: Evidence) -> list[Block]:
     """One table for the single attributes, each attribute's first group of Clarify; none where nothing was compared."""
-    found = evidence.conformance
-    if not found or not found.values:
+    conformance = evidence.conformance
+    if not conformance or not conformance.values:
         return []
     first: dict[tuple[str, ...], Conformed] = {}
-    for v in found.values:
+    for v in conformance.values:
         if len(v.attribute) == 1:
             first.setdefault((v.tool, *v.attribute), v)
     rows = rows_of(list(first.values()), evidence.individual)
-    said = " ".join(f"{TOOLS[t].title}: {text}." for t, text in found.tools.items())
+    note = " ".join(f"{TOOLS[t].title}: {text}." for t, text in conformance.tools.items())
     return [
         Heading("In the words of other tools"),
         Paragraph(
@@ -57,7 +57,7 @@ def blocks(evidence: Evidence) -> list[Block]:
             "Figures under the names and conventions of other tools",
             ("Tool", "Figure", "By", "Value"),
             tuple(rows[: find.MOST_ROWS]),
-            f"{said} Without interval. All groups and figures stand in the evidence. A dash: no finite number.",
+            f"{note} Without interval. All groups and figures stand in the evidence. A dash: no finite number.",
             (14, 42, 30, 14),
         ),
     ]

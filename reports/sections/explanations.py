@@ -105,9 +105,9 @@ def _lead(e: Explanations) -> str:
 def means(e: Explanations, features: list[str]) -> list[Block]:
     """Mean attributions of the leading columns by group: for whom a column speaks, and against whom."""
     blocks: list[Block] = []
-    found = [g for g in e.groups if g.feature in features and len(g.attribute) == 1]
-    for attribute in dict.fromkeys(tuple(g.attribute) for g in found):
-        mine = {(tuple(g.group), g.feature): g for g in found if tuple(g.attribute) == attribute}
+    attributions = [g for g in e.groups if g.feature in features and len(g.attribute) == 1]
+    for attribute in dict.fromkeys(tuple(g.attribute) for g in attributions):
+        mine = {(tuple(g.group), g.feature): g for g in attributions if tuple(g.attribute) == attribute}
         rows = []
         for group in dict.fromkeys(g for g, _ in mine):
             cells = [_mean(mine.get((group, f))) for f in features]
@@ -162,10 +162,10 @@ def _gap(e: Explanations) -> list[Block]:
 
 def proxies_of(d: Decomposition) -> list[Block]:
     """The columns that go along with the attribute and widen its gap."""
-    found = ", ".join([_proxy(p) for p in d.proxies][:MOST_PROXIES])
+    proxies = ", ".join([_proxy(p) for p in d.proxies][:MOST_PROXIES])
     by = words.by(d.attribute)
-    text = f"Columns that go along with {by} and widen the gap, possible proxies: {found}."
-    return [Paragraph(text)] if found else []
+    text = f"Columns that go along with {by} and widen the gap, possible proxies: {proxies}."
+    return [Paragraph(text)] if proxies else []
 
 
 def _proxy(proxy: object) -> str:
@@ -202,11 +202,11 @@ def _left(features: Sequence[Part | Importance]) -> str:
 
 def _hiding(e: Explanations) -> list[Block]:
     """The test for models that behave for an explainer only (Slack et al. 2020)."""
-    found = e.hiding
-    if not found or not found.notice:
+    hiding = e.hiding
+    if not hiding or not hiding.notice:
         return []
-    text = str(found.notice)
-    return [Heading("Does the model hide from explanations?"), Notice(text) if found.alarm else Paragraph(text)]
+    text = str(hiding.notice)
+    return [Heading("Does the model hide from explanations?"), Notice(text) if hiding.alarm else Paragraph(text)]
 
 
 def fidelity(e: Explanations) -> list[Block]:
@@ -236,12 +236,12 @@ def fidelity(e: Explanations) -> list[Block]:
 
 def recourse(e: Explanations) -> list[Block]:
     """What turning a refusal costs one group against another."""
-    found = e.recourse
-    if not found:
+    summary = e.recourse
+    if not summary:
         return []
     title = Heading("What it takes to turn a refusal, by group")
-    if not found.sought:
-        return [title, Paragraph(str(found.reason))]
+    if not summary.sought:
+        return [title, Paragraph(str(summary.reason))]
     rows = tuple(
         (
             words.name_of(g.group),
@@ -251,26 +251,26 @@ def recourse(e: Explanations) -> list[Block]:
             f"{fixed(g.cost_low, 2)} to {fixed(g.cost_high, 2)}" if g.cost_low is not None else "–",
             words.count(g.refused),
         )
-        for g in found.groups
+        for g in summary.groups
     )
-    whole = 100 * (found.complete or 0.0)
-    blocks: list[Block] = [title, Points(tuple(found.notice))] if found.notice else [title]
+    whole = 100 * (summary.complete or 0.0)
+    blocks: list[Block] = [title, Points(tuple(summary.notice))] if summary.notice else [title]
     if rows:
         blocks.append(
             Table(
                 "Refused people with recourse, and what it costs them on average",
                 ("Group", "By", "With recourse", "Mean cost", "95 % interval", "Refused"),
                 rows,
-                f"Changes allowed by the case: {', '.join(found.actionable)}. {found.cost}",
+                f"Changes allowed by the case: {', '.join(summary.actionable)}. {summary.cost}",
                 (26, 14, 18, 12, 18, 12),
             )
         )
-    most = max((g.rows for g in found.groups), default=0)
+    most = max((g.rows for g in summary.groups), default=0)
     blocks.append(
         Paragraph(
             f"Of each group up to {many(most, 'refused person')} {are(most, 'was', 'were')} drawn at random; "
-            f"{many(found.tried, 'change')} {are(found.tried, 'was', 'were')} tried "
-            f"on {many(found.rows, 'row')}. For {fixed(whole, 0)} % of them every cheaper combination of values "
+            f"{many(summary.tried, 'change')} {are(summary.tried, 'was', 'were')} tried "
+            f"on {many(summary.rows, 'row')}. For {fixed(whole, 0)} % of them every cheaper combination of values "
             "was tried; for the others the cost is the least that was found. It is a statement about this model, not "
             "advice to anyone."
         )

@@ -43,20 +43,20 @@ def every(records: Iterable[T], **wanted: object) -> list[T]:
 
 def attributes(evidence: Measured, *, alone: bool = False) -> list[Names]:
     """The attributes and intersections that were audited, in order."""
-    found: list[Names] = []
+    audited: list[Names] = []
     measured: list[Gap | Count] = list(evidence.gaps) or [c for c in evidence.counts if c.attribute]
     for entry in measured:
-        if entry.attribute not in found and not (alone and len(entry.attribute) > 1):
-            found.append(entry.attribute)
-    return found
+        if entry.attribute not in audited and not (alone and len(entry.attribute) > 1):
+            audited.append(entry.attribute)
+    return audited
 
 
 def printed(evidence: Measured) -> list[Names]:
     """What has tables of its own: the first attributes, and the intersections of the widest gaps in selection."""
-    found = attributes(evidence)
-    alone = [a for a in found if len(a) == 1][:MOST_ATTRIBUTES]
-    crossed = sorted((a for a in found if len(a) > 1), key=lambda a: -_width(evidence, a))[:MOST_INTERSECTIONS]
-    return [a for a in found if a in alone or a in crossed]
+    audited = attributes(evidence)
+    alone = [a for a in audited if len(a) == 1][:MOST_ATTRIBUTES]
+    crossed = sorted((a for a in audited if len(a) > 1), key=lambda a: -_width(evidence, a))[:MOST_INTERSECTIONS]
+    return [a for a in audited if a in alone or a in crossed]
 
 
 def not_printed(evidence: Measured) -> int:
@@ -65,8 +65,8 @@ def not_printed(evidence: Measured) -> int:
 
 
 def _width(evidence: Measured, attribute: Names) -> float:
-    found = gap(evidence, SELECTION_RATE, attribute)
-    return found.value if found and found.value is not None else -1.0
+    selection_gap = gap(evidence, SELECTION_RATE, attribute)
+    return selection_gap.value if selection_gap and selection_gap.value is not None else -1.0
 
 
 def rate(evidence: Measured, metric: str, attribute: Sequence[str], group: Sequence[str]) -> Rate | None:
@@ -81,8 +81,8 @@ def gap(evidence: Measured, metric: str, attribute: Sequence[str], kind: str = "
 
 def people(evidence: Measured, attribute: Sequence[str], group: Sequence[str]) -> int | None:
     """Rows in one group, unweighted; None where they are withheld."""
-    found = one(evidence.counts, attribute=tuple(attribute), group=tuple(group))
-    return None if found is None or found.suppressed else int(found.rows)
+    count = one(evidence.counts, attribute=tuple(attribute), group=tuple(group))
+    return None if count is None or count.suppressed else int(count.rows)
 
 
 def kept(evidence: Measured, attribute: Sequence[str], most: int = MOST_ROWS) -> list[Names]:

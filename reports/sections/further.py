@@ -26,17 +26,17 @@ MOST = 8
 BY_ROW = " Rows of one person are taken for different people here: intervals and p-values are too sure of themselves."
 
 
-def where(found: Slice) -> str:
+def where(subgroup: Slice) -> str:
     """The conditions of a subgroup in words."""
-    return " and ".join(f"{c.column} {c.value}" for c in found.where)
+    return " and ".join(f"{c.column} {c.value}" for c in subgroup.where)
 
 
-def chosen(found: Sequence[Slice], most: int = MOST) -> list[Slice]:
+def chosen(subgroups: Sequence[Slice], most: int = MOST) -> list[Slice]:
     """Those to print: of each question in turn, none that only narrows one that is printed already."""
     out: list[Slice] = []
-    for question in dict.fromkeys(f.question for f in found):
+    for question in dict.fromkeys(f.question for f in subgroups):
         mine: list[set[tuple[str, str]]] = []
-        for f in (f for f in found if f.question == question):
+        for f in (f for f in subgroups if f.question == question):
             conditions = {(c.column, str(c.value)) for c in f.where}
             if len(mine) < most // 2 and not any(m <= conditions for m in mine):
                 mine.append(conditions)
@@ -45,23 +45,23 @@ def chosen(found: Sequence[Slice], most: int = MOST) -> list[Slice]:
 
 
 def _slices(evidence: Evidence) -> list[Block]:
-    found, what = evidence.slices, unit(evidence.data)
-    if not found:
+    slices, what = evidence.slices, unit(evidence.data)
+    if not slices:
         return []
     head = Heading("The worst-served subgroups")
-    if not found.measured:
-        return [head, Paragraph(f"No subgroups were sought: {found.reason}.")]
+    if not slices.measured:
+        return [head, Paragraph(f"No subgroups were sought: {slices.reason}.")]
     how = (
-        f"{many(found.considered, 'subgroup')} of at least {found.least_people} {what} "
-        f"{are(found.considered, 'was', 'were')} looked at on one half of "
-        f"the {what}; {found.tested} {are(found.tested, 'was', 'were')} tested on the other half, and p-values are "
+        f"{many(slices.considered, 'subgroup')} of at least {slices.least_people} {what} "
+        f"{are(slices.considered, 'was', 'were')} looked at on one half of "
+        f"the {what}; {slices.tested} {are(slices.tested, 'was', 'were')} tested on the other half, and p-values are "
         "adjusted for all of these."
         + (BY_ROW if what == "rows" else "")
-        + (f" {found.drawn.sentence}" if found.drawn is not None else "")
+        + (f" {slices.drawn.sentence}" if slices.drawn is not None else "")
     )
-    if not found.found:
+    if not slices.found:
         return [head, Paragraph(f"{how} No subgroup was confirmed. That is no proof that there is none.")]
-    shown = chosen(found.found)
+    shown = chosen(slices.found)
     rows = tuple(
         (
             where(f),
@@ -73,7 +73,7 @@ def _slices(evidence: Evidence) -> list[Block]:
         )
         for f in shown
     )
-    left = len(found.found) - len(shown)
+    left = len(slices.found) - len(shown)
     more = f" {left} more, most of them parts of these, stand in the evidence." if left else ""
     table = Table(
         "Subgroups confirmed on people who were not used to find them",
@@ -122,17 +122,17 @@ def _by_proxy(evidence: Evidence) -> list[Block]:
 
 def _likewise(evidence: Evidence) -> list[Block]:
     """The gap among people alike in the factors that a person calls legitimate."""
-    found = evidence.like_with_like
-    if not found or not found.factors:
+    comparison = evidence.like_with_like
+    if not comparison or not comparison.factors:
         return []
-    named = [f"{f.column}: {f.reason}" for f in found.factors]
+    named = [f"{f.column}: {f.reason}" for f in comparison.factors]
     rows = tuple(
         (f"{words.by(p.attribute)}: {s.who}", s.raw, s.held, s.adjusted, s.explained)
-        for p, s in ((p, shown(p)) for p in found.pairs[: find.MOST_ROWS])
+        for p, s in ((p, shown(p)) for p in comparison.pairs[: find.MOST_ROWS])
     )
     stand_in = [
         f"{f.column} goes with {words.by(p.attribute)} itself (Cramer's V {fixed(p.cramers_v, 2)})"
-        for f in found.factors
+        for f in comparison.factors
         for p in f.proxy_of
         if p.stands_in
     ]
@@ -140,7 +140,7 @@ def _likewise(evidence: Evidence) -> list[Block]:
         Heading("Like compared with like"),
         Paragraph(
             "These factors were called legitimate, with these reasons. They put people into "
-            f"{many(found.strata, 'stratum')}, and people of one stratum are compared. {NOT_CAUSAL}"
+            f"{many(comparison.strata, 'stratum')}, and people of one stratum are compared. {NOT_CAUSAL}"
         ),
         Points(tuple(named)),
     ]
@@ -151,7 +151,7 @@ def _likewise(evidence: Evidence) -> list[Block]:
                 ("Pair", "Raw [95 %]", "Within strata [95 %]", "By regression [95 %]", "Taken away by the factors"),
                 rows,
                 "Within strata: Mantel-Haenszel. By regression: logistic, mean difference of predicted rates. "
-                "Taken away: Kitagawa. Intervals hold for all pairs of an attribute. " + " ".join(found.notes),
+                "Taken away: Kitagawa. Intervals hold for all pairs of an attribute. " + " ".join(comparison.notes),
                 (28, 17, 18, 18, 19),
             )
         )
@@ -179,12 +179,12 @@ def gap_sentence(figure: StageFigure) -> str:
 
 def _funnel(evidence: Evidence) -> list[Block]:
     """The process stage by stage, one table an attribute."""
-    found = evidence.funnel
-    if not found or not found.figures:
+    funnel = evidence.funnel
+    if not funnel or not funnel.figures:
         return []
     blocks: list[Block] = [Heading("The process, stage by stage")]
-    for attribute in dict.fromkeys(tuple(f.attribute) for f in found.figures):
-        mine = [f for f in found.figures if tuple(f.attribute) == attribute]
+    for attribute in dict.fromkeys(tuple(f.attribute) for f in funnel.figures):
+        mine = [f for f in funnel.figures if tuple(f.attribute) == attribute]
         rows = tuple(
             (
                 f.stage if f.kind == "stage" else "picked: turn out well",
@@ -201,7 +201,7 @@ def _funnel(evidence: Evidence) -> list[Block]:
                 f"Who gets how far, by {words.by(list(attribute))}",
                 ("Stage", "Group", "Passed, of those who got so far", "Share [95 %]"),
                 rows,
-                " ".join(found.notes),
+                " ".join(funnel.notes),
                 (28, 26, 24, 22),
             )
         )
@@ -215,9 +215,9 @@ SMALLEST = 8
 METRIC = SELECTION_RATE
 
 
-def smallest(found: Sequence[Smoothed], metric: str = METRIC, most: int = SMALLEST) -> list[Smoothed]:
+def smallest(smoothed: Sequence[Smoothed], metric: str = METRIC, most: int = SMALLEST) -> list[Smoothed]:
     """The groups with the fewest people whose rate was smoothed."""
-    mine = [s for s in found if s.metric == metric and s.value is not None]
+    mine = [s for s in smoothed if s.metric == metric and s.value is not None]
     return sorted(mine, key=lambda s: (s.denominator, s.attribute, s.group))[:most]
 
 
@@ -256,8 +256,8 @@ def _points_of(share: float | None) -> float | None:
 
 
 def _individual(evidence: Evidence) -> list[Block]:
-    found, what = evidence.individual, unit(evidence.data)
-    near = found.neighbours if found is not None else None
+    individual, what = evidence.individual, unit(evidence.data)
+    near = individual.neighbours if individual is not None else None
     if near is None:
         return []
     if not near.measured:
@@ -384,10 +384,10 @@ def _inequality(evidence: Evidence) -> list[Block]:
 
 
 def _reliability(evidence: Evidence) -> list[Block]:
-    found = evidence.reliability
+    reliability = evidence.reliability
     blocks: list[Block] = []
-    for attribute in dict.fromkeys(tuple(r.attribute) for r in found):
-        curves = [r for r in found if tuple(r.attribute) == attribute][:5]
+    for attribute in dict.fromkeys(tuple(r.attribute) for r in reliability):
+        curves = [r for r in reliability if tuple(r.attribute) == attribute][:5]
         if not attribute or len(curves) < 2:
             continue
         bins = sorted({(p.start, p.to) for c in curves for p in c.points})
@@ -419,10 +419,10 @@ def _reliability(evidence: Evidence) -> list[Block]:
 
 def _points(evidence: Evidence) -> list[Block]:
     """Predictive parity by points: of the people with these points, how many had the outcome."""
-    found = evidence.predictive_parity
+    parity = evidence.predictive_parity
     blocks: list[Block] = []
-    for attribute in dict.fromkeys(tuple(r.attribute) for r in found):
-        mine = [r for r in found if tuple(r.attribute) == attribute][:5]
+    for attribute in dict.fromkeys(tuple(r.attribute) for r in parity):
+        mine = [r for r in parity if tuple(r.attribute) == attribute][:5]
         if not attribute or len(mine) < 2:
             continue
         bands = sorted({(p.start, p.to) for r in mine for p in r.points})

@@ -76,15 +76,15 @@ def words_times(count: int) -> str:
 def _moved(norm: Standing, timeline: Sequence[Point]) -> list[Block]:
     points = []
     for p in timeline:
-        found = next((n for n in p.norms if n.key == norm.key), None)
-        if found is None or p.number is None or found.value is None or found.low is None or found.high is None:
+        judged = next((n for n in p.norms if n.key == norm.key), None)
+        if judged is None or p.number is None or judged.value is None or judged.low is None or judged.high is None:
             continue
-        points.append((p.number, found.value, found.low, found.high))
+        points.append((p.number, judged.value, judged.low, judged.high))
     name = f"{words.capital(words.metric(norm.metric))}, {norm.kind} by {words.by(norm.attribute)}"
     if not points:
         return [Heading(name), Paragraph("It could not be judged in any batch.")]
     at = points[-1]
-    said = (
+    text = (
         f"{words.number(at[1])} {words.bracket(at[2], at[3], percent=False)} after batch {at[0]}; "
         f"the limit is {brief(norm.limit)}"
     )
@@ -92,8 +92,8 @@ def _moved(norm: Standing, timeline: Sequence[Point]) -> list[Block]:
         Heading(name),
         Figure(
             sequence(points, norm.limit),
-            f"{name} after each batch with its confidence sequence: {said}.",
-            f"{name}: {said}. Grey: the confidence sequence, which holds at all batches together. It is counted "
+            f"{name} after each batch with its confidence sequence: {text}.",
+            f"{name}: {text}. Grey: the confidence sequence, which holds at all batches together. It is counted "
             "afresh when the model changes.",
         ),
     ]

@@ -46,8 +46,8 @@ def _section(form: Filled, number: int) -> Section:
     if form.without:
         blocks.append(Points(tuple(f"Lacking: {title}; {why}." for title, why in form.without)))
     read = f"Read on {_day(preset.as_read)}; to be read again by {_day(preset.review_by)}."
-    said = [f"{r.text}. Read in: {r.source}.{f' {r.status}' if r.status else ''}" for r in preset.references]
-    blocks.append(Points((*said, read)))
+    references = [f"{r.text}. Read in: {r.source}.{f' {r.status}' if r.status else ''}" for r in preset.references]
+    blocks.append(Points((*references, read)))
     return Section(f"form-{number}", preset.title, tuple(blocks))
 
 

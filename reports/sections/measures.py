@@ -124,13 +124,13 @@ def power(evidence: Evidence, attribute: Names, of: Sequence[str] | None = None)
 
     of: the metrics (None: all but complements).
     """
-    found = find.every(evidence.power, attribute=attribute)
-    names = [m for m in dict.fromkeys(r.metric for r in found) if (m not in complements() if of is None else m in of)]
-    groups = list(dict.fromkeys(tuple(r.group) for r in found))
+    rows = find.every(evidence.power, attribute=attribute)
+    names = [m for m in dict.fromkeys(r.metric for r in rows) if (m not in complements() if of is None else m in of)]
+    groups = list(dict.fromkeys(tuple(r.group) for r in rows))
     if not names:
         return None
     shown = set(find.kept(evidence, attribute))
-    by_group = {(r.metric, tuple(r.group)): r for r in found}
+    by_group = {(r.metric, tuple(r.group)): r for r in rows}
 
     def cell(metric: str, group: tuple[str, ...]) -> str:
         r = by_group.get((metric, group))
@@ -142,7 +142,7 @@ def power(evidence: Evidence, attribute: Names, of: Sequence[str] | None = None)
         f"The smallest gap, in points, that would have been told from chance, by {words.by(attribute)}",
         ("Group", *(words.capital(words.metric(m)) for m in names)),
         tuple((words.name_of(g), *(cell(m, g) for m in names)) for g in groups if g in shown),
-        f"In {fixed(100 * found[0].power, 0)} of 100 such audits, against {words.name_of(found[-1].against)} where the "
+        f"In {fixed(100 * rows[0].power, 0)} of 100 such audits, against {words.name_of(rows[-1].against)} where the "
         "group is another, else against the next largest; the level is shared by the pairs of groups. “No gap found” "
         "says nothing of narrower ones. " + find.cut(len(groups)),
         (30, *([70 // len(names)] * len(names))),
@@ -221,13 +221,13 @@ def rates_by(
     evidence: Evidence, title: str, names: tuple[str, ...], attribute: Names, most: int = find.MOST_ROWS
 ) -> Table | None:
     """One row a group, one column a metric: value, interval and the number of people it rests on."""
-    found = {n: find.every(evidence.rates, metric=n, attribute=attribute) for n in names}
-    present = [n for n in names if found[n]]
+    rates = {n: find.every(evidence.rates, metric=n, attribute=attribute) for n in names}
+    present = [n for n in names if rates[n]]
     if not present:
         return None
-    groups = [r.group for r in found[present[0]]]
+    groups = [r.group for r in rates[present[0]]]
     kept = find.kept(evidence, attribute, most)
-    by_group = {n: {tuple(r.group): r for r in found[n]} for n in present}
+    by_group = {n: {tuple(r.group): r for r in rates[n]} for n in present}
     rows = [
         (
             words.name_of(group),
@@ -236,7 +236,7 @@ def rates_by(
         for group in [g for g in groups if g in kept][:most]
     ]
     note = " ".join(
-        t for t in (find.cut(len(groups), most=most), _missing([r for n in present for r in found[n]])) if t
+        t for t in (find.cut(len(groups), most=most), _missing([r for n in present for r in rates[n]])) if t
     )
     return Table(
         f"{title} by {words.by(attribute)}: value, 95 % interval, {unit(evidence.data)}",

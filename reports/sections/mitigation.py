@@ -142,7 +142,7 @@ def judged_of(m: Mitigation) -> list[Block]:
     if worse:
         named = "; ".join(_norm_words(original[k]) for k in worse)
         out.append(Notice(f"Against the original the candidate stands worse in {len(worse)}: {named}."))
-    round_ = [said for k in keys if (said := turned_round(m, candidate[k]))]
+    round_ = [sentence for k in keys if (sentence := turned_round(m, candidate[k]))]
     out += [Notice(" ".join(dict.fromkeys(round_)))] if round_ else []
     present = present_in(m)
     rows = tuple(
@@ -270,14 +270,14 @@ def selected_by(m: Mitigation, attribute: Names) -> dict[str, dict[Names, Rate]]
 
 def groups_of(m: Mitigation, attribute: Names) -> Table:
     """Selection rates by group, an arm a column."""
-    found, present = selected_by(m, attribute), present_in(m)
-    groups, shown = list(found.get("original", ())), set(find.kept(m.arms.original, attribute))
+    selected, present = selected_by(m, attribute), present_in(m)
+    groups, shown = list(selected.get("original", ())), set(find.kept(m.arms.original, attribute))
     by = words.by(attribute)
     return Table(
         f"Selection rate by {by}, before and after: value, 95 % interval, count",
         ("Group", *(words.capital(n) for _, n in present)),
         tuple(
-            (words.name_of(g), *(words.rate_cell(found[k].get(g)) for k, _ in present)) for g in groups if g in shown
+            (words.name_of(g), *(words.rate_cell(selected[k].get(g)) for k, _ in present)) for g in groups if g in shown
         ),
         find.cut(len(groups)),
         (25, *([75 // len(present)] * len(present))),
@@ -288,16 +288,16 @@ def _groups(m: Mitigation, attribute: Names) -> list[Block]:
     table = groups_of(m, attribute)
     if len(attribute) > 1:
         return [table]
-    found, present, by = selected_by(m, attribute), present_in(m), words.by(attribute)
+    selected, present, by = selected_by(m, attribute), present_in(m), words.by(attribute)
     arms = m.arms.present()
-    rates = list(found.get("original", {}).values())
+    rates = list(selected.get("original", {}).values())
     groups = [tuple(r.group) for r in find.drawn(rates, find.gap(m.arms.original, SELECTION_RATE, attribute))]
     drawn = charts.dots(
         [
             charts.Dot(words.name_of(g), r.value, r.low, r.high, series, words.behind(r))
             for g in groups
             for series, (k, _) in enumerate(present)
-            if (r := found[k].get(g)) is not None
+            if (r := selected[k].get(g)) is not None
         ],
         series=[n for _, n in present],
     )

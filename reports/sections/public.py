@@ -43,8 +43,8 @@ def section(sources: Sources) -> Section:
 
 
 def _who(case: Mapping[str, str]) -> str:
-    said = [f"{board.LABELS[k]}: {str(case[k]).rstrip('.')}." for k in board.LABELS if k in case and k != "contact"]
-    return " ".join(said) if said else "It was not stated who decides, about whom, and with which system."
+    parts = [f"{board.LABELS[k]}: {str(case[k]).rstrip('.')}." for k in board.LABELS if k in case and k != "contact"]
+    return " ".join(parts) if parts else "It was not stated who decides, about whom, and with which system."
 
 
 def _finding_lines(sources: Sources) -> list[str]:

@@ -16,22 +16,27 @@ TITLE = "How good the data are"
 def blocks(sources: Sources) -> list[Block]:
     """Blocks for the chapter on the data; none where the rows were not examined."""
     out = population(sources.evidence.population)
-    found = sources.evidence.quality
-    if found is None:
+    quality = sources.evidence.quality
+    if quality is None:
         return out
-    out += of_rows(found)
+    out += of_rows(quality)
     return [Heading(TITLE), *out] if out else []
 
 
-def of_rows(found: Quality) -> list[Block]:
+def of_rows(quality: Quality) -> list[Block]:
     """What the data audit found on rows."""
-    return [*_missing(found.missing), *_copies(found.duplicates), *_periods(found.periods), *_proxies(found.proxies)]
+    return [
+        *_missing(quality.missing),
+        *_copies(quality.duplicates),
+        *_periods(quality.periods),
+        *_proxies(quality.proxies),
+    ]
 
 
-def population(found: Population | None) -> list[Block]:
+def population(comparison: Population | None) -> list[Block]:
     """The data beside the reference population that the case gives."""
     out: list[Block] = []
-    for one in found.tables if found else ():
+    for one in comparison.tables if comparison else ():
         by = words.by(one.attribute)
         if not one.estimable:
             out.append(Paragraph(f"By {by} the data cannot be held against the population: {one.reason}."))
@@ -66,15 +71,15 @@ def population(found: Population | None) -> list[Block]:
     return out
 
 
-def _missing(found: Missing | None) -> list[Block]:
-    if not found:
+def _missing(missing: Missing | None) -> list[Block]:
+    if not missing:
         return []
-    hit = [c for c in found.columns if c.missing != 0 or c.written != 0]
+    hit = [c for c in missing.columns if c.missing != 0 or c.written != 0]
     if not hit:
         return [Paragraph("No value is missing in the columns read.")]
-    gaps = sorted(((g.value, g) for g in found.gaps if g.value is not None), key=lambda entry: -entry[0])
+    gaps = sorted(((g.value, g) for g in missing.gaps if g.value is not None), key=lambda entry: -entry[0])
     text = (
-        f"Values are missing in {len(hit)} of {many(len(found.columns), 'column')}; “?” and its like count as "
+        f"Values are missing in {len(hit)} of {many(len(missing.columns), 'column')}; “?” and its like count as "
         "missing. A column that is empty more often for some people than for others is no neutral gap."
     )
     if not gaps:
@@ -106,28 +111,28 @@ def _missing(found: Missing | None) -> list[Block]:
     ]
 
 
-def _copies(found: Duplicates | None) -> list[Block]:
-    if not found:
+def _copies(copies: Duplicates | None) -> list[Block]:
+    if not copies:
         return []
-    if not found.measured:
-        return [Paragraph(f"Copies of rows were not counted: {found.reason}.")]
-    repeat = words.are(found.repeated, "repeats", "repeat")
-    within = "" if found.within is None else many(found.within, "row")
-    about = f" (an estimate by a sketch, within {within}, 95 %)" if found.sketch and found.within else ""
-    text = f"Of {many(found.rows, 'row')}, {_count(found.repeated)}{about} {repeat} another row in every column read."
-    if found.learned_from is not None:
-        also = words.are(found.learned_from, "is also", "are also")
-        text += f" {_count(found.learned_from)} {also} among the rows that the model may learn from."
-    if found.contradicted is not None:
-        like = words.are(found.contradicted, "is like", "are like")
-        text += f" {_count(found.contradicted)} {like} another row in all but the outcome."
+    if not copies.measured:
+        return [Paragraph(f"Copies of rows were not counted: {copies.reason}.")]
+    repeat = words.are(copies.repeated, "repeats", "repeat")
+    within = "" if copies.within is None else many(copies.within, "row")
+    about = f" (an estimate by a sketch, within {within}, 95 %)" if copies.sketch and copies.within else ""
+    text = f"Of {many(copies.rows, 'row')}, {_count(copies.repeated)}{about} {repeat} another row in every column read."
+    if copies.learned_from is not None:
+        also = words.are(copies.learned_from, "is also", "are also")
+        text += f" {_count(copies.learned_from)} {also} among the rows that the model may learn from."
+    if copies.contradicted is not None:
+        like = words.are(copies.contradicted, "is like", "are like")
+        text += f" {_count(copies.contradicted)} {like} another row in all but the outcome."
     return [Paragraph(text)]
 
 
-def _periods(found: Periods | None) -> list[Block]:
-    if not found:
+def _periods(periods: Periods | None) -> list[Block]:
+    if not periods:
         return []
-    constant = [p.period for p in found.periods if p.constant]
+    constant = [p.period for p in periods.periods if p.constant]
     out: list[Block] = []
     if constant:
         out.append(
@@ -136,8 +141,8 @@ def _periods(found: Periods | None) -> list[Block]:
                 "anything into a change."
             )
         )
-    if found.changes:
-        first = found.changes[0]
+    if periods.changes:
+        first = periods.changes[0]
         rows = tuple(
             (
                 words.by(c.attribute),
@@ -145,7 +150,7 @@ def _periods(found: Periods | None) -> list[Block]:
                 words.signed(100 * c.within_groups, 1),
                 words.signed(100 * c.mix_of_groups, 1),
             )
-            for c in found.changes
+            for c in periods.changes
         )
         out.append(
             Table(
@@ -160,16 +165,16 @@ def _periods(found: Periods | None) -> list[Block]:
     return out
 
 
-def _proxies(found: Proxies | None) -> list[Block]:
-    if not found:
+def _proxies(proxies: Proxies | None) -> list[Block]:
+    if not proxies:
         return []
-    if not found.measured:
-        return [Paragraph(f"Proxies were not sought: {found.reason}.")]
-    out: list[Block] = [Paragraph(found.drawn.sentence)] if found.drawn is not None else []
-    for one in found.together:
+    if not proxies.measured:
+        return [Paragraph(f"Proxies were not sought: {proxies.reason}.")]
+    out: list[Block] = [Paragraph(proxies.drawn.sentence)] if proxies.drawn is not None else []
+    for one in proxies.together:
         if not one.estimable:
             continue
-        rows = sorted(find.every(found.features, attribute=one.attribute), key=lambda f: -(f.auc or 0))[:5]
+        rows = sorted(find.every(proxies.features, attribute=one.attribute), key=lambda f: -(f.auc or 0))[:5]
         if not rows:
             continue
         by = words.by(one.attribute)

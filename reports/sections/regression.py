@@ -28,15 +28,15 @@ def number(value: float | None) -> str:
 
 def section(sources: Sources) -> Section | None:
     """The chapter, or None where the case decides."""
-    found = sources.evidence.regression
-    if not found:
+    regression = sources.evidence.regression
+    if not regression:
         return None
-    edges = found.edges
+    edges = regression.edges
     blocks: list[Block] = [
         Paragraph(
             "A number is predicted, and nothing is decided: there are no rates of decisions, and the policy's norms "
             f"about them are not judged. {RESIDUAL} "
-            f"{found.direction} {words.compared(found.family)}"
+            f"{regression.direction} {words.compared(regression.family)}"
         ),
         Table(
             "What each figure asks",
@@ -46,12 +46,12 @@ def section(sources: Sources) -> Section | None:
             (30, 70),
         ),
     ]
-    for attribute in _printed(found):
+    for attribute in _printed(regression):
         blocks.append(Heading(f"Predictions by {words.by(attribute)}"))
         if len(attribute) == 1:
             for metric in CHARTS:
-                blocks += _chart(found, metric, attribute)
-        blocks += [_rates(found, attribute), _gaps(found, attribute)]
+                blocks += _chart(regression, metric, attribute)
+        blocks += [_rates(regression, attribute), _gaps(regression, attribute)]
     blocks.append(
         Paragraph(
             f"Distances of distributions come from a histogram of {many(edges.bins, 'bin')}, each with about as "
@@ -63,8 +63,8 @@ def section(sources: Sources) -> Section | None:
     return Section("regression", "What the predictions do", tuple(blocks))
 
 
-def _printed(found: Regression) -> list[Names]:
-    every = list(dict.fromkeys(g.attribute for g in found.gaps))
+def _printed(regression: Regression) -> list[Names]:
+    every = list(dict.fromkeys(g.attribute for g in regression.gaps))
     alone = [a for a in every if len(a) == 1][: find.MOST_ATTRIBUTES]
     return [a for a in every if a in alone or len(a) > 1][: len(alone) + find.MOST_INTERSECTIONS]
 
@@ -76,8 +76,8 @@ def _cell(r: Rate | None) -> str:
     return f"{number(r.value)}{limits}"
 
 
-def _rates(found: Regression, attribute: Names) -> Table:
-    rates = find.every(found.rates, attribute=attribute)
+def _rates(regression: Regression, attribute: Names) -> Table:
+    rates = find.every(regression.rates, attribute=attribute)
     by_group = {(tuple(r.group), r.metric): r for r in rates}
     groups = list(dict.fromkeys(tuple(r.group) for r in rates))
     people = {g: by_group[g, "mean_residual"].denominator for g in groups}
@@ -87,7 +87,7 @@ def _rates(found: Regression, attribute: Names) -> Table:
             words.count(people[g]),
             *(_cell(by_group.get((g, m))) for m in MEANS),
         )
-        for g in find.some_of(groups, find.ends(find.every(found.gaps, attribute=attribute)), people)
+        for g in find.some_of(groups, find.ends(find.every(regression.gaps, attribute=attribute)), people)
     )
     lost = [f"{words.name_of(r.group)}, {NAMES[r.metric].lower()}: {r.reason}" for r in rates if not r.estimable]
     more = f"; and {len(lost) - 8} more, each with its reason in the evidence" if len(lost) > 8 else ""
@@ -101,9 +101,9 @@ def _rates(found: Regression, attribute: Names) -> Table:
     )
 
 
-def _gaps(found: Regression, attribute: Names) -> Table:
+def _gaps(regression: Regression, attribute: Names) -> Table:
     rows = []
-    for g in find.every(found.gaps, attribute=attribute, kind="difference"):
+    for g in find.every(regression.gaps, attribute=attribute, kind="difference"):
         if g.value is None:
             rows.append((NAMES[g.metric], "not estimable", "–", "–", words.why(g.reason)))
             continue
@@ -129,13 +129,13 @@ def _gaps(found: Regression, attribute: Names) -> Table:
     )
 
 
-def _chart(found: Regression, metric: str, attribute: Names) -> list[Block]:
-    rates = find.every(found.rates, metric=metric, attribute=attribute)
-    gap = find.one(found.gaps, metric=metric, attribute=attribute, kind="difference")
+def _chart(regression: Regression, metric: str, attribute: Names) -> list[Block]:
+    rates = find.every(regression.rates, metric=metric, attribute=attribute)
+    gap = find.one(regression.gaps, metric=metric, attribute=attribute, kind="difference")
     shown = find.drawn(rates, gap)
     if not any(r.estimable for r in shown):
         return []
-    everyone = find.one(found.rates, metric=metric, attribute=())
+    everyone = find.one(regression.rates, metric=metric, attribute=())
     by = words.by(attribute)
     drawn = charts.dots(
         [charts.Dot(words.name_of(r.group), r.value, r.low, r.high, 0, words.behind(r)) for r in shown],

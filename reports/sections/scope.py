@@ -156,7 +156,7 @@ def protocol(sources: Sources) -> Section:
         "found by subtraction.",
     )
     packages = ", ".join(f"{k} {v}" for k, v in evidence.tool.packages.items())
-    made = (
+    text = (
         f"Measured with Assay {evidence.tool.version}, {packages}. The cover has the fingerprints of the data, "
         "the policy and the counts."
     )
@@ -166,15 +166,15 @@ def protocol(sources: Sources) -> Section:
         (
             Points(points),
             *_fixed(sources),
-            Paragraph(made),
+            Paragraph(text),
         ),
     )
 
 
 def _fixed(sources: Sources) -> tuple[Block, ...]:
     """What was fixed before the results, since when, and what was done otherwise."""
-    said = sources.said
-    protocol, deviations, watched = said.protocol, said.deviations, said.monitoring
+    extra = sources.said
+    protocol, deviations, watched = extra.protocol, extra.deviations, extra.monitoring
     if protocol is None:
         text = "No file with a protocol of its own was given: what was fixed before the results is not on record."
     else:
@@ -188,9 +188,9 @@ def _fixed(sources: Sources) -> tuple[Block, ...]:
         blocks += [Paragraph("Deviations, as the auditor states them:"), Points(tuple(str(d) for d in deviations))]
     else:
         blocks.append(Paragraph("No deviation is recorded."))
-    if said.differences is not None:
-        text = differencing_sentence(said.differences)
-        blocks.append(Notice(text) if said.differences.reason else Paragraph(text))
+    if extra.differences is not None:
+        text = differencing_sentence(extra.differences)
+        blocks.append(Notice(text) if extra.differences.reason else Paragraph(text))
     if watched:
         blocks.append(
             Paragraph(
@@ -203,15 +203,15 @@ def _fixed(sources: Sources) -> tuple[Block, ...]:
     return tuple(blocks)
 
 
-def differencing_sentence(found: Differences) -> str:
+def differencing_sentence(differences: Differences) -> str:
     """What a report prints of its comparison with earlier ones."""
-    compared, near = found.compared, [str(n) for n in found.near]
-    if found.reason:
+    compared, near = differences.compared, [str(n) for n in differences.near]
+    if differences.reason:
         other = f"report {', '.join(near)}" if near else "the earlier audit that it is compared with"
         return (
             f"Some counts differ by fewer than {FLOOR} people from those of {other}. Who has both can tell what a few "
             f"people's groups, outcomes or decisions are. It was issued all the same, for this reason: "
-            f"“{found.reason}”"
+            f"“{differences.reason}”"
         )
     if not compared:
         return "No earlier report on these people is in the log."

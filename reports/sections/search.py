@@ -103,10 +103,10 @@ def picked(sources: Sources) -> Block:
     choice = sources.mitigation.choice if sources.mitigation else None
     if choice is None:
         return Paragraph("Nobody has picked a candidate of this search.")
-    said = choice_words(choice)
+    text = choice_words(choice)
     if of_this_front(sources) is None:
-        return Notice(f"{said} That was from an earlier search, not from the one printed here.")
-    return Paragraph(said if choice.on_front else f"{said} It is not on the front.")
+        return Notice(f"{text} That was from an earlier search, not from the one printed here.")
+    return Paragraph(text if choice.on_front else f"{text} It is not on the front.")
 
 
 def _drawn(s: Search, on: Sequence[Trial], picked: int | None) -> Figure:
@@ -190,8 +190,8 @@ def table(s: Search, on: Sequence[Trial]) -> Table:
 
 
 def _with(parameters: dict[str, Any]) -> str:
-    said = ", ".join(f"{k.replace('_', ' ')} {brief(v)}" for k, v in parameters.items())
-    return f"\n{said}" if said else ""
+    text = ", ".join(f"{k.replace('_', ' ')} {brief(v)}" for k, v in parameters.items())
+    return f"\n{text}" if text else ""
 
 
 def _cells(entry: Place | Trial) -> tuple[str, str]:

@@ -22,16 +22,16 @@ def section(sources: Sources) -> Section | None:
     return Section("stress", "What could go wrong", tuple(blocks)) if blocks else None
 
 
-def contract(found: ContractHeld | None) -> list[Block]:
-    if not found:
+def contract(held: ContractHeld | None) -> list[Block]:
+    if not held:
         return []
-    checks = found.checks
+    checks = held.checks
     failed = [c for c in checks if not c.passed]
     out: list[Block] = [
         Heading("Is the data what it should be?"),
         Paragraph(
-            f"{found.kept} of {many(len(checks), 'check')} of the contract are kept on the rows that were measured; "
-            f"{found.broken} of those that are not are errors, the others warnings."
+            f"{held.kept} of {many(len(checks), 'check')} of the contract are kept on the rows that were measured; "
+            f"{held.broken} of those that are not are errors, the others warnings."
         ),
     ]
     if failed:
@@ -55,15 +55,15 @@ def contract(found: ContractHeld | None) -> list[Block]:
                 (28, 10, 16, 18, 28),
             )
         )
-    if found.not_understood:
-        out.append(not_understood(found))
+    if held.not_understood:
+        out.append(not_understood(held))
     return out
 
 
-def not_understood(found: ContractHeld) -> Notice:
+def not_understood(held: ContractHeld) -> Notice:
     """How many lines of a suite made elsewhere were not checked."""
     return Notice(
-        f"{many(sum(found.not_understood.values()), 'line')} of the suite were not understood and not checked."
+        f"{many(sum(held.not_understood.values()), 'line')} of the suite were not understood and not checked."
     )
 
 
@@ -73,7 +73,7 @@ def _asked(c: CheckHeld) -> str:
 
 
 def _groups(c: CheckHeld) -> str:
-    said = []
+    lines = []
     for a in c.apart[:2]:
         rate = {g.group: g for g in c.by_group if g.attribute == a.attribute[:1]}
         high, low = rate.get(a.highest), rate.get(a.lowest)
@@ -82,8 +82,8 @@ def _groups(c: CheckHeld) -> str:
                 f"{words.share(high.share)} of {words.name_of(a.highest)}, {words.share(low.share)} of "
                 f"{words.name_of(a.lowest)}; {words.p_words(a.p_adjusted)}"
             )
-            said.append(text)
-    return "\n".join(said) or "–"
+            lines.append(text)
+    return "\n".join(lines) or "–"
 
 
 def _stress(document: Stress | None) -> list[Block]:
@@ -127,9 +127,9 @@ def learned(document: Stress) -> list[Block]:
 
 
 def _table(caption: str, entries: Sequence[Finding], noticing: bool) -> list[Block]:
-    found = best_of(entries)
+    best = best_of(entries)
     out: list[Block] = []
-    if found:
+    if best:
         rows = tuple(
             (
                 words.capital(figure_name(e)),
@@ -140,7 +140,7 @@ def _table(caption: str, entries: Sequence[Finding], noticing: bool) -> list[Blo
                 f"{e.rows:,} of {e.of:,}",
                 *((words.capital(noticed(e)),) if noticing else ()),
             )
-            for e in found[:MOST]
+            for e in best[:MOST]
         )
         columns = ("Figure", "Now, then\n[95 %]", "Random errors reach", "The worst that was found", "Rows")
         widths = (16, 17, 10, 29, 10, 18) if noticing else (18, 20, 12, 36, 14)
@@ -150,7 +150,7 @@ def _table(caption: str, entries: Sequence[Finding], noticing: bool) -> list[Blo
                 (*columns, "Noticed by") if noticing else columns,
                 rows,
                 "Random errors: as many random rows hit in the same way, at their worst. "
-                + find.cut(len(found), "figures"),
+                + find.cut(len(best), "figures"),
                 widths,
             )
         )

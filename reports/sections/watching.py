@@ -31,23 +31,23 @@ LAST, NAMED = 40, 8
 
 def standing(watch: Watch) -> list[Block]:
     """Where it stands, in plain words, and what came so far."""
-    said = f"{watch.state.replace('_', ' ')}. {STANDS[watch.state]}"
+    text = f"{watch.state.replace('_', ' ')}. {STANDS[watch.state]}"
     run = f"Policy {watch.policy.version}. Running model {watch.running[:12]}."
     blocks: list[Block] = [
-        Notice(said) if watch.state in SERIOUS else Paragraph(said),
+        Notice(text) if watch.state in SERIOUS else Paragraph(text),
         Paragraph(f"{taken(watch)} {run}"),
     ]
     return [*blocks, Notice(AUTOMATIC)] if watch.policy.automatic else blocks
 
 
-def noticed(found: Sequence[Noticed]) -> list[Block]:
+def noticed(notices: Sequence[Noticed]) -> list[Block]:
     """What went wrong beside the feed, the newest first: a file passed over, an alert that was not taken."""
-    if not found:
+    if not notices:
         return []
-    newest = found[-1]
+    newest = notices[-1]
     out: list[Block] = [Notice(f"Noticed on {_second(newest.last)} (UTC): {newest.words}")]
-    if len(found) > 1:
-        rows = tuple((_second(n.last), n.words, str(n.times)) for n in reversed(found))
+    if len(notices) > 1:
+        rows = tuple((_second(n.last), n.words, str(n.times)) for n in reversed(notices))
         out.append(Table("What was noticed beside the feed, newest first", ("Last", "What", "How often"), rows))
     return out
 
@@ -98,10 +98,10 @@ def of_two(norm: NormNow) -> str:
     )
 
 
-def events(found: Sequence[LoopEvent]) -> list[Block]:
+def events(loop_events: Sequence[LoopEvent]) -> list[Block]:
     """Why the loop did what it did: a sentence each, newest first."""
-    rows = tuple((_second(e.time), e.kind.replace("_", " "), e.words) for e in list(reversed(found))[:LAST])
-    more = f"{len(found) - LAST:,} earlier ones are in the trail." if len(found) > LAST else ""
+    rows = tuple((_second(e.time), e.kind.replace("_", " "), e.words) for e in list(reversed(loop_events))[:LAST])
+    more = f"{len(loop_events) - LAST:,} earlier ones are in the trail." if len(loop_events) > LAST else ""
     return [Table("What the loop did, newest first", ("When", "What", "Why"), rows, more)] if rows else []
 
 
@@ -134,12 +134,12 @@ def _gap(n: NormNow | None) -> str:
     return f"{fixed(n.value, 3)} ({fixed(n.low, 3)} to {fixed(n.high, 3)})"
 
 
-def groups(found: Sequence[GroupNow]) -> list[Block]:
+def groups(groups_now: Sequence[GroupNow]) -> list[Block]:
     """Everyone who came, those of whom nothing is known first."""
-    if not found:
+    if not groups_now:
         return []
     out: list[Block] = [Heading("Is anybody wronged more often than before?")]
-    if waiting := [g for g in found if g.status == "undecided"]:
+    if waiting := [g for g in groups_now if g.status == "undecided"]:
         who = ", ".join(
             f"{g.group} ({g.attribute}: {many(g.outcomes, 'person')} with outcomes)" for g in waiting[:NAMED]
         )
@@ -157,31 +157,31 @@ def groups(found: Sequence[GroupNow]) -> list[Block]:
             percent(g.newest),
             STATUS.get(g.status, g.status) + (f": {g.reason}" if g.reason else ""),
         )
-        for g in sorted(found, key=lambda g: (order.index(g.status), g.attribute, -g.people))
+        for g in sorted(groups_now, key=lambda g: (order.index(g.status), g.attribute, -g.people))
     )
     caption = "Every group that came, and whether it is judged, those harmed or undecided first"
     return [*out, Table(caption, heads, rows)]
 
 
-def changes(found: Sequence[Any] | None) -> list[Block]:
+def changes(open_changes: Sequence[Any] | None) -> list[Block]:
     """Open changes of who comes, what is decided and what is served."""
     from debias.loop.sentences import change_words
 
-    if not found:
+    if not open_changes:
         return []
-    return [Notice("Changed, and not yet known to a person:"), Points(tuple(change_words(c) for c in found))]
+    return [Notice("Changed, and not yet known to a person:"), Points(tuple(change_words(c) for c in open_changes))]
 
 
-def aside(found: PutAside) -> list[Block]:
+def aside(put_aside: PutAside) -> list[Block]:
     """Rows and batches that were put aside."""
     from debias.loop.sift import shown
 
-    said = []
-    if found.reasons:
-        said.append(f"Put aside or left out so far: {shown(found.reasons)}. Rows are in the folder quarantine.")
-    if found.held:
-        said.append(f"{many(found.held, 'batch')} {are(found.held, 'was', 'were')} put aside.")
-    return [Paragraph(text) for text in said]
+    texts = []
+    if put_aside.reasons:
+        texts.append(f"Put aside or left out so far: {shown(put_aside.reasons)}. Rows are in the folder quarantine.")
+    if put_aside.held:
+        texts.append(f"{many(put_aside.held, 'batch')} {are(put_aside.held, 'was', 'were')} put aside.")
+    return [Paragraph(text) for text in texts]
 
 
 def _second(time: str) -> str:

@@ -32,10 +32,10 @@ Rerun = Mapping[str, bytes] | Callable[[Mapping[str, bytes]], Mapping[str, bytes
 
 def verify_or_raise(pdf: bytes, **options: Any) -> Verification:
     """`verify`; raises VerificationError naming the check that failed, or VerifiedInPart where one was not settled."""
-    found = verify(pdf, **options)
-    if not found.ok:
-        raise found.error()
-    return found
+    verification = verify(pdf, **options)
+    if not verification.ok:
+        raise verification.error()
+    return verification
 
 
 def verify(

@@ -44,34 +44,34 @@ def check_about(manifest: Manifest, files: Mapping[str, bytes]) -> None:
     check_shapes(manifest, files)
     _search(manifest, files)
     stated(manifest)  # the cover prints it, whether or not a log is given to compare it with
-    said = manifest.extra.get("about")
-    if said is None or "evidence.json" not in files:
+    about = manifest.extra.get("about")
+    if about is None or "evidence.json" not in files:
         return
     try:
         right = about_of(record_in(Subject, load(files, "evidence.json"), "evidence.json"))
     except AssayError as error:
         raise Broken("the embedded evidence names no model and no data", got=type(error).__name__) from error
-    if said != right:
+    if about != right:
         raise Broken(
-            "the manifest names another model or other data than the evidence", got=shown(said), expected=shown(right)
+            "the manifest names another model or other data than the evidence", got=shown(about), expected=shown(right)
         )
 
 
 def _search(manifest: Manifest, files: Mapping[str, bytes]) -> None:
     """What the manifest says of a search in the log is said of the embedded one. Raises Broken."""
-    said = manifest.extra.get("search")
-    if said is None:
+    search = manifest.extra.get("search")
+    if search is None:
         return
-    found = None
+    digest = None
     if "search.json" in files:
         from debias.pareto import digest_of
 
         try:
-            found = digest_of(load(files, "search.json"))
+            digest = digest_of(load(files, "search.json"))
         except (AssayError, KeyError, TypeError, AttributeError) as error:
             raise Broken("the embedded search does not say what was asked", got=type(error).__name__) from error
-    if said.get("sha256") != found:
+    if search.get("sha256") != digest:
         raise Broken(
             "the manifest tells of another search than the one that is embedded",
-            got=shown(said.get("sha256")), expected=shown(found),
+            got=shown(search.get("sha256")), expected=shown(digest),
         )  # fmt: skip

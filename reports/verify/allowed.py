@@ -87,10 +87,10 @@ def _native(obj: Any) -> Any:
     if not isinstance(obj, pikepdf.Object):
         return float(obj) if isinstance(obj, Decimal) else obj
     try:
-        found = msgspec.json.decode(obj.to_json(dereference=True))
+        plain = msgspec.json.decode(obj.to_json(dereference=True))
     except (ValueError, RecursionError) as error:
         raise Broken(PROBLEM, got=f"object {obj.objgen[0]}, which cannot be read", todo=TODO) from error
-    return _Stream(found) if isinstance(obj, pikepdf.Stream) else found
+    return _Stream(plain) if isinstance(obj, pikepdf.Stream) else plain
 
 
 def _holds_the_file(obj: Any, revision: Revision) -> bool:
@@ -254,10 +254,10 @@ class _Rule:
 
 
 @cache
-def _rule(said: str) -> _Rule:
-    one_of = _alternatives(said)
+def _rule(text: str) -> _Rule:
+    one_of = _alternatives(text)
     numbers = (int, float) if "number" in one_of else (int,) if "int" in one_of else ()
-    return _Rule(said, one_of, tuple((one, _form(one)) for one in one_of), numbers, "name" in one_of, "text" in one_of)
+    return _Rule(text, one_of, tuple((one, _form(one)) for one in one_of), numbers, "name" in one_of, "text" in one_of)
 
 
 _Form = Callable[[_Walk, Any, str, str, str, int], bool]

@@ -119,10 +119,10 @@ def judged_apart(
     pdf: bytes, asked: Asked, rerun: Any = None, limits: Limits | None = None, ready: Ready | None = None
 ) -> Verification:
     """Every check, made in a child. rerun: files, or a function from the embedded files to them, or None."""
-    found = _judged_apart(pdf, asked, rerun, limits, ready)
-    if found.failed is None:
+    verification = _judged_apart(pdf, asked, rerun, limits, ready)
+    if verification.failed is None:
         remember(pdf)
-    return found
+    return verification
 
 
 def _judged_apart(pdf: bytes, asked: Asked, rerun: Any, limits: Limits | None, ready: Ready | None) -> Verification:
@@ -133,27 +133,29 @@ def _judged_apart(pdf: bytes, asked: Asked, rerun: Any, limits: Limits | None, r
     with _reader(within, ready) as child, _pages(pdf, asked, within, ready) as pages:
         try:
             fields, arrays = _packed(pdf, asked, rerun is not None)
-            told, given = child.call(fields | {"elsewhere": pages is not None}, seconds=None, **arrays)
+            reply, reply_arrays = child.call(fields | {"elsewhere": pages is not None}, seconds=None, **arrays)
             isolation = child.isolation
-            if pages is not None and _answer(told).waits:
+            if pages is not None and _answer(reply).waits:
                 progress.stage("Making the pages again")
                 lines, walls = pages.result()
                 printed = Question("printed", rerun=rerun is not None, lines=lines)
-                told, given = child.call(msgspec.to_builtins(printed), seconds=None)
+                reply, reply_arrays = child.call(msgspec.to_builtins(printed), seconds=None)
                 isolation = isolation if not lines else tuple(w for w in isolation if w in walls)
-            found = _read(told, given, isolation)
+            verification = _read(reply, reply_arrays, isolation)
             if rerun is None:
-                return found
-            made: Mapping[str, bytes] | None = None
+                return verification
+            new_files: Mapping[str, bytes] | None = None
             if not callable(rerun):
-                made = rerun
-            elif found.failed is None:
+                new_files = rerun
+            elif verification.failed is None:
                 # What is parsed here was parsed in there under its limits, and follows from the cube.
-                made = rerun({n.removeprefix(FILE): a.tobytes() for n, a in given.items() if n.startswith(FILE)})
+                new_files = rerun(
+                    {n.removeprefix(FILE): a.tobytes() for n, a in reply_arrays.items() if n.startswith(FILE)}
+                )
             progress.stage("Comparing")
-            again = {f"{FILE}{n}": _array(d) for n, d in (made or {}).items()}
-            told, given = child.call({"do": "rerun", "made": made is not None}, seconds=None, **again)
-            return replace(_read(told, given, isolation), again=found.again)
+            again = {f"{FILE}{n}": _array(d) for n, d in (new_files or {}).items()}
+            reply, reply_arrays = child.call({"do": "rerun", "made": new_files is not None}, seconds=None, **again)
+            return replace(_read(reply, reply_arrays, isolation), again=verification.again)
         except _Stopped as error:
             if ready is None:
                 return _stopped(pdf, error.problem, error.expected)
@@ -185,11 +187,11 @@ def parts_apart(pdf: bytes, limits: Limits | None = None) -> tuple[tuple[Signatu
         raise _stopped(pdf, "the file is too large", f"at most {MOST_BYTES:,} bytes", "more than that").error()
     with _enclosed(limits or limits_for(pdf)) as child:
         try:
-            told, given = child.call({"do": "parts"}, seconds=None, pdf=_array(pdf))
-            found = _read(told, {}, child.isolation)
-            if found.failed is not None:
-                raise found.error()
-            signatures = msgspec.convert(told, Answer).signatures
+            reply, reply_arrays = child.call({"do": "parts"}, seconds=None, pdf=_array(pdf))
+            verification = _read(reply, {}, child.isolation)
+            if verification.failed is not None:
+                raise verification.error()
+            signatures = msgspec.convert(reply, Answer).signatures
             if signatures is None:
                 raise _Stopped(UNREADABLE)
         except (_Stopped, msgspec.ValidationError) as error:
@@ -197,7 +199,7 @@ def parts_apart(pdf: bytes, limits: Limits | None = None) -> tuple[tuple[Signatu
             raise _stopped(
                 pdf, error.problem if isinstance(error, _Stopped) else UNREADABLE, expected
             ).error() from error
-    return signatures, {name.removeprefix(FILE): array.tobytes() for name, array in given.items()}
+    return signatures, {name.removeprefix(FILE): array.tobytes() for name, array in reply_arrays.items()}
 
 
 @contextmanager
@@ -246,8 +248,8 @@ def _pages(
         if begun is not None and not begun[1].result():
             return (), ()
         try:
-            told, _ = child.call({"do": "pages"}, seconds=None, pdf=_array(pdf))
-            return _answer(told).verification.checks, child.isolation
+            reply, _ = child.call({"do": "pages"}, seconds=None, pdf=_array(pdf))
+            return _answer(reply).verification.checks, child.isolation
         except AssayError:
             return (), ()  # the first process then tries itself, and says what the file does to it
 
@@ -256,10 +258,10 @@ def _pages(
         try:
             child = begun[0] if begun is not None else stack.enter_context(_enclosed(limits))
         except OutputError:
-            found = None
+            future = None
         else:
-            found = pool.submit(ask)
-        yield found
+            future = pool.submit(ask)
+        yield future
 
 
 def _array(data: bytes) -> np.ndarray:
@@ -283,16 +285,16 @@ def _packed(pdf: bytes, asked: Asked, rerun: bool) -> tuple[dict[str, Any], dict
     return msgspec.to_builtins(question), {name: _array(data) for name, data in arrays.items()}
 
 
-def _read(told: Mapping[str, Any], arrays: Mapping[str, np.ndarray], isolation: tuple[str, ...]) -> Verification:
-    found = _answer(told).verification
+def _read(reply: Mapping[str, Any], arrays: Mapping[str, np.ndarray], isolation: tuple[str, ...]) -> Verification:
+    verification = _answer(reply).verification
     page = arrays.get("again")
     again = None if page is None else page.tobytes()
-    return replace(found, again=again, isolation=isolation)
+    return replace(verification, again=again, isolation=isolation)
 
 
-def _answer(told: Mapping[str, Any]) -> Answer:
+def _answer(reply: Mapping[str, Any]) -> Answer:
     try:
-        return msgspec.convert(told, Answer)
+        return msgspec.convert(reply, Answer)
     except msgspec.ValidationError as error:
         raise _Stopped(UNREADABLE) from error
 

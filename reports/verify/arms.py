@@ -33,61 +33,61 @@ Pairs = Iterator[tuple[str, Any, Any]]
 """(what, as told, as it has to be)."""
 
 
-def arms_of(files: Mapping[str, bytes], made: Mitigation, known: Known) -> dict[str, tuple[Any, Any]]:
+def arms_of(files: Mapping[str, bytes], mitigation: Mitigation, known: Known) -> dict[str, tuple[Any, Any]]:
     """Rates and gaps of each arm: those that are told, or all that follow from its cube where some are left to it."""
-    told = {name: (arm.rates, arm.gaps) for name, arm in made.arms.present().items()}
-    if made.left_to_cube is None:
-        return told
+    stated = {name: (arm.rates, arm.gaps) for name, arm in mitigation.arms.present().items()}
+    if mitigation.left_to_cube is None:
+        return stated
     used = load(files, "mitigation.json").get("settings", load(files, "evidence.json").get("settings", {}))
-    measured = {name: known.of(recompute, made.cubes[name], used)[3] for name in told}
+    measured = {name: known.of(recompute, mitigation.cubes[name], used)[3] for name in stated}
     return {name: (m.rates, m.gaps) for name, m in measured.items()}
 
 
-def mitigation_pairs(made: Mitigation, evidence: Evidence, figures: Mapping[str, tuple[Any, Any]]) -> Pairs:
+def mitigation_pairs(mitigation: Mitigation, evidence: Evidence, figures: Mapping[str, tuple[Any, Any]]) -> Pairs:
     """Everything that mitigation.json tells and that follows from the evidence, from its own cubes or from figures.
     figures: rates and gaps of each arm."""
-    margins = {name: margins_from_json(dict(cube)) for name, cube in made.cubes.items() if cube is not None}
-    yield from _case(made, evidence)
-    yield from _people(made, margins, evidence)
-    for name, arm in made.arms.present().items():
+    margins = {name: margins_from_json(dict(cube)) for name, cube in mitigation.cubes.items() if cube is not None}
+    yield from _case(mitigation, evidence)
+    yield from _people(mitigation, margins, evidence)
+    for name, arm in mitigation.arms.present().items():
         lost = {_asked(n) for n in evidence.norms} - {_asked(n) for n in arm.norms}
         yield f"how many of the audit's norms the arm {arm_named(name)} leaves out", len(lost), 0
-    yield from _overall(made.arms)
+    yield from _overall(mitigation.arms)
     original, candidate = margins.get("original"), margins.get("candidate")
     if original is not None and candidate is not None:
-        yield from change_pairs(made, evidence, candidate, figures)
-        yield from flip_pairs(made.flips, original, candidate)
-    yield from _aim(made)
+        yield from change_pairs(mitigation, evidence, candidate, figures)
+        yield from flip_pairs(mitigation.flips, original, candidate)
+    yield from _aim(mitigation)
 
 
-def _case(made: Mitigation, evidence: Evidence) -> Pairs:
+def _case(mitigation: Mitigation, evidence: Evidence) -> Pairs:
     data = evidence.data
-    yield "the case of the mitigation", made.case, evidence.case
+    yield "the case of the mitigation", mitigation.case, evidence.case
     for key in _DATA:
-        if (told := getattr(made.data, key)) is not msgspec.UNSET:
-            yield f"the {key} of the mitigation's data", told, getattr(data, key)
-    yield "the rows of the mitigation", made.data.rows, data.rows
-    if made.policy is not None:
-        yield "the policy of the mitigation", made.policy.sha256, evidence.policy.sha256
+        if (value := getattr(mitigation.data, key)) is not msgspec.UNSET:
+            yield f"the {key} of the mitigation's data", value, getattr(data, key)
+    yield "the rows of the mitigation", mitigation.data.rows, data.rows
+    if mitigation.policy is not None:
+        yield "the policy of the mitigation", mitigation.policy.sha256, evidence.policy.sha256
     for key in _MODEL:
-        yield f"the {key} of the model mitigated", getattr(made.base, key), getattr(evidence.model, key)
-    if made.settings is not None:
+        yield f"the {key} of the model mitigated", getattr(mitigation.base, key), getattr(evidence.model, key)
+    if mitigation.settings is not None:
         for key in _SETTINGS:
-            told, right = getattr(made.settings, key), getattr(evidence.settings, key)
-            yield f"the {key} of the mitigation's settings", told, right
+            value, right = getattr(mitigation.settings, key), getattr(evidence.settings, key)
+            yield f"the {key} of the mitigation's settings", value, right
 
 
-def _people(made: Mitigation, margins: Mapping[str, Sequence[Margin]], evidence: Evidence) -> Pairs:
+def _people(mitigation: Mitigation, margins: Mapping[str, Sequence[Margin]], evidence: Evidence) -> Pairs:
     """Each arm decides the same people: their number, their outcomes, who is withheld. Small groups are withheld."""
     floor = evidence.settings.floor
     first = {(m.attribute, m.meaning): m for m in margins.get("original", ())}
     for name, mine in margins.items():
         words = f"of the arm {arm_named(name)}"
-        yield f"the floor of small groups {words}", made.cubes[name].get("floor"), floor
+        yield f"the floor of small groups {words}", mitigation.cubes[name].get("floor"), floor
         yield f"how many small groups {words} are shown, or follow from what is shown", given_away(mine, floor), 0
         whole = next(m for m in mine if m.attribute == ())
         if not evidence.data.rows_at_most:
-            yield f"the people {words}", made.splits.test, int(whole.rows.sum())
+            yield f"the people {words}", mitigation.splits.test, int(whole.rows.sum())
         other = sum(not _same_people(m, first.get((m.attribute, m.meaning))) for m in mine)
         other += abs(len(mine) - len(first))
         yield f"how many tables {words} are of other people than the original's", other, 0
@@ -113,13 +113,13 @@ def _overall(arms: Arms) -> Pairs:
             yield f"the {metric} of the arm {arm_named(name)}", getattr(arm, metric), everyone.get(metric)
 
 
-def _aim(made: Mitigation) -> Pairs:
+def _aim(mitigation: Mitigation) -> Pairs:
     """The gap that was aimed at: those of the candidate, the widest of single columns, against the tolerance."""
-    aim, asked = made.constraint, record_in(AimAsked, made.parameters, "mitigation.json")
+    aim, asked = mitigation.constraint, record_in(AimAsked, mitigation.parameters, "mitigation.json")
     attributes = set(asked.attributes)
     gaps = [
         g
-        for g in made.arms.candidate.gaps
+        for g in mitigation.arms.candidate.gaps
         if g.metric == aim.metric and g.kind == "difference" and set(g.attribute) <= attributes
     ]
     by = tuple(AimedGap(g.attribute, g.value, g.low, g.high) for g in gaps)

@@ -24,7 +24,7 @@ Group = tuple[tuple[str, ...], tuple[str, ...]]
 
 
 def change_pairs(
-    made: Mitigation,
+    mitigation: Mitigation,
     evidence: Evidence,
     margins: Sequence[Margin],
     figures: Mapping[str, tuple[Any, Any]],
@@ -38,18 +38,22 @@ def change_pairs(
         known[name] = {(r.metric, r.attribute, r.group, "rate"): r.value for r in rates}
         known[name] |= {(g.metric, g.attribute, None, g.kind): g.value for g in gaps}
     due = figures_of(margins, dict(evidence.settings.reference), evidence.settings.floor)
-    told = [_key(c) for c in made.changes]
+    keys = [_key(c) for c in mitigation.changes]
     before, after = (known.get(name, {}) for name in ("original", "candidate"))
-    lacking = {key for key in due if before.get(key) is not None and after.get(key) is not None} - set(told)
+    lacking = {key for key in due if before.get(key) is not None and after.get(key) is not None} - set(keys)
     yield "how many changes are left out", len(lacking), 0
-    yield "how many changes are told twice", len(told) - len(set(told)), 0
-    for number, c in enumerate(made.changes, 1):
+    yield "how many changes are told twice", len(keys) - len(set(keys)), 0
+    for number, c in enumerate(mitigation.changes, 1):
         for field, place in (("before", "original"), ("matched", "matched"), ("after", "candidate")):
             yield f"change {number}, {field}", getattr(c, field), known[place].get(_key(c))
         yield f"change {number}, delta", c.delta, c.after - c.before
         yield f"change {number}, worse", c.worse, is_worse(c.metric, c.kind, c.delta)
         yield from _interval(f"change {number}", c, due.get(_key(c)))
-    yield "that what got worse stands first", list(made.changes) == sorted(made.changes, key=worst_first), True
+    yield (
+        "that what got worse stands first",
+        list(mitigation.changes) == sorted(mitigation.changes, key=worst_first),
+        True,
+    )
 
 
 def _key(change: Change) -> tuple[Any, ...]:
@@ -76,15 +80,15 @@ def flip_pairs(
 ) -> Iterator[tuple[str, Any, Any]]:
     """Whose decisions changed: of every group that is shown and has people, in order; as many more gained than lost as
     the tables say; a group's parts together no more than itself; and the test that follows from the two counts."""
-    told = [(f.attribute, f.group) for f in flips]
+    keys = [(f.attribute, f.group) for f in flips]
     before = {(m.attribute, g): n for m in original for g, n in zip(m.groups, m.n, strict=True)}
     shown = {
         (m.attribute, m.groups[i]): (m, m.n[i]) for m in candidate for i in np.flatnonzero(~m.withheld & (m.rows > 0))
     }
-    yield "how many groups the flips leave out", len(shown.keys() - set(told)), 0
-    yield "how many groups the flips tell twice", len(told) - len(set(told)), 0
+    yield "how many groups the flips leave out", len(shown.keys() - set(keys)), 0
+    yield "how many groups the flips tell twice", len(keys) - len(set(keys)), 0
     tests = []
-    for number, (key, f) in enumerate(zip(told, flips, strict=True), 1):
+    for number, (key, f) in enumerate(zip(keys, flips, strict=True), 1):
         where = f"flips {number}"
         margin, after = shown.get(key, (None, None))
         yield f"{where}, people", f.rows, None if after is None else int(after.sum())
@@ -95,7 +99,7 @@ def flip_pairs(
     adjusted = stats.holm(np.array(tests, dtype=float)) if tests else ()
     for number, (f, p) in enumerate(zip(flips, adjusted, strict=True), 1):
         yield f"flips {number}, p_adjusted", f.p_adjusted, float(p)
-    yield "the order of the flips", told == [(f.attribute, f.group) for f in _ordered(flips, candidate)], True
+    yield "the order of the flips", keys == [(f.attribute, f.group) for f in _ordered(flips, candidate)], True
     yield "how many groups have other flips than their parts", _parted(flips, candidate), 0
 
 
@@ -136,23 +140,23 @@ def _mcnemar(f: Flip) -> float:
 
 def _parted(flips: Sequence[Flip], candidate: Sequence[Margin]) -> int:
     """Groups whose flips less those of the groups in them are not such as the people in withheld groups can have."""
-    found = {(f.attribute, f.group): np.array([f.rows, f.to_favourable, f.to_unfavourable]) for f in flips}
+    counts = {(f.attribute, f.group): np.array([f.rows, f.to_favourable, f.to_unfavourable]) for f in flips}
     wrong = 0
     for margin in candidate:
         for axis in range(len(margin.attribute)):
-            left = _less(found, margin, axis)
+            left = _less(counts, margin, axis)
             wrong += sum(
                 bool(gains < 0 or losses < 0 or gains + losses > rows) for rows, gains, losses in left.values()
             )
     return wrong
 
 
-def _less(found: Mapping[Group, Ints], margin: Margin, axis: int) -> dict[Group, Ints]:
+def _less(counts: Mapping[Group, Ints], margin: Margin, axis: int) -> dict[Group, Ints]:
     """Of each group without the attribute at `axis`: rows, gains and losses less those of its parts that are shown."""
     rest = (*margin.attribute[:axis], *margin.attribute[axis + 1 :])
-    left = {key: n.copy() for key, n in found.items() if key[0] == rest}
+    left = {key: n.copy() for key, n in counts.items() if key[0] == rest}
     for group in margin.groups:
-        key, mine = (rest, (*group[:axis], *group[axis + 1 :])), found.get((margin.attribute, group))
+        key, mine = (rest, (*group[:axis], *group[axis + 1 :])), counts.get((margin.attribute, group))
         if key in left and mine is not None:
             left[key] -= mine
     return left

@@ -153,19 +153,19 @@ def _certificates(signed: Any, signer: Any, kind: str) -> tuple[Any, tuple[Any, 
     """The signer's certificate, the others, and the names of those that nothing in the container vouches for."""
     from cryptography import x509
 
-    found = [c.chosen for c in signed["certificates"] if c.name == "certificate"]
-    if len(found) != len(signed["certificates"]) or len({c.dump() for c in found}) != len(found):
+    certificates = [c.chosen for c in signed["certificates"] if c.name == "certificate"]
+    if len(certificates) != len(signed["certificates"]) or len({c.dump() for c in certificates}) != len(certificates):
         raise Broken("a signature brings something other than distinct certificates")
     sid = signer["sid"].chosen
     mine = [
         c
-        for c in found
+        for c in certificates
         if c.issuer.dump() == sid["issuer"].dump() and c.serial_number == sid["serial_number"].native
     ]  # fmt: skip
     if len(mine) != 1:
         raise Broken("a signature's certificate is missing", expected="the one its signer names, once")
-    others = [c for c in found if c is not mine[0]]
-    loaded = [(c, x509.load_der_x509_certificate(c.dump())) for c in found]
+    others = [c for c in certificates if c is not mine[0]]
+    loaded = [(c, x509.load_der_x509_certificate(c.dump())) for c in certificates]
     loose = []
     for other in others:
         # The count of unused bits is the one byte of a certificate that its own signature does not tie down.
@@ -174,7 +174,7 @@ def _certificates(signed: Any, signer: Any, kind: str) -> tuple[Any, tuple[Any, 
         child = x509.load_der_x509_certificate(other.dump())
         if not any(_issued(child, parent) for _, parent in loaded):
             name = other.subject.human_friendly
-            if kind == "signature" or not _chain_is_cut(other, found):
+            if kind == "signature" or not _chain_is_cut(other, certificates):
                 raise Broken(
                     "a certificate in a signature has no issuer there that vouches for it",
                     expected="the one that issued it",
@@ -183,13 +183,13 @@ def _certificates(signed: Any, signer: Any, kind: str) -> tuple[Any, tuple[Any, 
     return mine[0], tuple(others), tuple(loose)
 
 
-def _chain_is_cut(certificate: Any, found: list[Any]) -> bool:
+def _chain_is_cut(certificate: Any, certificates: list[Any]) -> bool:
     """Whether it issued another one there and was itself issued by one that was left out, as authorities do.
 
     A root that was tampered with does not pass for one: it names no other key than its own as its issuer's.
     """
-    subjects = {c.subject.dump() for c in found}
-    issuers = {c.issuer.dump() for c in found if c is not certificate}
+    subjects = {c.subject.dump() for c in certificates}
+    issuers = {c.issuer.dump() for c in certificates if c is not certificate}
     above, own = certificate.authority_key_identifier, certificate.key_identifier
     return (
         certificate.issuer.dump() not in subjects

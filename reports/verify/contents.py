@@ -55,7 +55,7 @@ def parts_of(files: Mapping[str, bytes], manifest: Manifest | None, known: Known
     from reports.verify.stress import check_stress, check_whatif
 
     evidence, mitigation, earlier = "evidence.json", "mitigation.json", "earlier-evidence.json"
-    found = (
+    parts = (
         Part(
             "figures", "every figure of evidence.json with the embedded cube", evidence,
             lambda: figures.check_figures(files, known),
@@ -83,7 +83,7 @@ def parts_of(files: Mapping[str, bytes], manifest: Manifest | None, known: Known
             lambda: check_comparison(files),
         ),
     )  # fmt: skip
-    return tuple(p for p in found if p.document in files or p.document == evidence)
+    return tuple(p for p in parts if p.document in files or p.document == evidence)
 
 
 def _settings(files: Mapping[str, bytes]) -> Any:
@@ -119,12 +119,14 @@ class Contents:
         """A method may change from version to version: where this is another one, the failure says so."""
         from audit.about import VERSION
 
-        made = said_version(self.manifest.tool)
+        version = said_version(self.manifest.tool)
         try:
             return work()
         except Broken as broken:
-            if made != VERSION:
-                todo = f"made by Assay {made}, checked by {VERSION}: check with {made} before you conclude anything"
+            if version != VERSION:
+                todo = (
+                    f"made by Assay {version}, checked by {VERSION}: check with {version} before you conclude anything"
+                )
                 raise Broken(broken.problem, got=broken.got, expected=broken.expected, todo=todo) from broken
             raise
 

@@ -33,12 +33,12 @@ def _follow(series: Series, points: Mapping[int | None, Point]) -> set[tuple[int
                 stream = stream_of(norm.metric)
                 if norm.source != "counts" or norm.attribute != table.attribute or stream not in streams:
                     continue
-                found = judged_again(norm, streams[stream], series.counts.people)
-                bad = same_figures(found, norm)
+                judged = judged_again(norm, streams[stream], series.counts.people)
+                bad = same_figures(judged, norm)
                 if bad is not None:
                     raise Broken(
                         f"batch {number}: norm {place} does not follow from the counts, {bad}",
-                        got=shown(getattr(norm, bad)), expected=shown(found[bad]),
+                        got=shown(getattr(norm, bad)), expected=shown(judged[bad]),
                     )  # fmt: skip
                 again.add((number, norm.key))
     return again
@@ -57,8 +57,8 @@ def _without_counts(points: Mapping[int | None, Point], again: Collection[tuple[
             if norm.source not in ("loop", "withheld"):
                 raise ValueError("a figure comes from nowhere that is known")
             withheld, lost = withheld + (norm.source == "withheld"), lost + (norm.source == "loop")
-            told = any(getattr(norm, k) is not None for k in ("value", "low", "high", "people"))
-            if norm.source == "withheld" and told:
+            has_values = any(getattr(norm, k) is not None for k in ("value", "low", "high", "people"))
+            if norm.source == "withheld" and has_values:
                 raise Broken(f"batch {batch}: norm {place} is withheld and told", got=shown(norm.value))
     return withheld, lost
 

@@ -74,8 +74,8 @@ def _drawings(pdf: Any) -> Iterator[bytes]:
 def _is_plain(data: bytes) -> bool:
     """Whether a drawing is operators with their operands, one after the other, and saves as often as it restores."""
     at, depth = 0, 0
-    while at < len(data) and (found := _OPERATOR.match(data, at)) is not None:
-        at = found.end()
+    while at < len(data) and (match := _OPERATOR.match(data, at)) is not None:
+        at = match.end()
         last = data[at - 1 : at] if data[at - 2 : at - 1].isspace() or at == 1 else b""
         depth += (last == b"q") - (last == b"Q")
         if depth < 0:
@@ -107,8 +107,8 @@ def _outlines(pdf: Any) -> dict[tuple[str, int], bytes] | None:
         if program is None:
             return None
         name = str(font.BaseFont).rpartition("+")[2]
-        found = _signs(bytes(program.read_bytes()))
-        if found is None or any(out.setdefault((name, n), d) != d for n, d in found.items()):
+        outlines = _signs(bytes(program.read_bytes()))
+        if outlines is None or any(out.setdefault((name, n), d) != d for n, d in outlines.items()):
             return None
     return out
 

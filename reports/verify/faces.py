@@ -59,16 +59,16 @@ def check_faces(
 
 def _check_level(data: bytes, manifest: Manifest, first: Signature) -> None:
     """The cover tells no better level than the certification has. Raises Broken."""
-    said = str(manifest.extra.get("level_words", ""))
+    level_words = str(manifest.extra.get("level_words", ""))
     has = [SignedLevel.B_B]  # the archive timestamp comes after the printing: no cover can tell of it
     if first.container.stamp is not None:
         has.append(SignedLevel.B_T)
         with opened(data[: first.span.end]) as pdf:
             has += [SignedLevel.B_LT] if "/DSS" in pdf.Root else []
-    told = [level for level in SignedLevel if said.startswith(f"{level}:")]
+    levels = [level for level in SignedLevel if level_words.startswith(f"{level}:")]
     if manifest.extra.get("timestamp") and first.container.stamp is None:
-        told.append(SignedLevel.B_T)
-    if better := [level for level in told if level not in has]:
+        levels.append(SignedLevel.B_T)
+    if better := [level for level in levels if level not in has]:
         raise Broken(
             "the report tells a better level than its certification has: of time, or of what is needed to check it",
             got=str(better[0]), expected=str(has[-1]),
@@ -180,7 +180,7 @@ def _digest(obj: Any, known: dict[tuple[int, int], bytes], depth: int) -> bytes:
             parts += [b"stream", hashlib.sha256(obj.read_raw_bytes()).digest()]
     else:
         parts = [b"value", bytes(obj.unparse(resolved=True))]
-    found = hashlib.sha256(b"".join(parts)).digest()
+    digest = hashlib.sha256(b"".join(parts)).digest()
     if obj.is_indirect:
-        known[obj.objgen] = found
-    return found
+        known[obj.objgen] = digest
+    return digest

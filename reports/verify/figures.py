@@ -89,14 +89,14 @@ def check_figures(files: Mapping[str, bytes], known: Known | None = None) -> str
     if KEY in evidence:
         _alike("what is left to the cube", evidence.get(KEY), None if left is None else msgspec.to_builtins(left))
     again = measures_to_json(told_of(measures, left))
-    made = derived(margins, how, evidence.get("population"), norms, left)
-    found = finding_sentences(evidence.get("model") or {}, measures, made)
-    more = thinned(made, left)
+    entries = derived(margins, how, evidence.get("population"), norms, left)
+    findings = finding_sentences(evidence.get("model") or {}, measures, entries)
+    more = thinned(entries, left)
     compared = sum(compare(name, evidence.get(name), again[name]) for name in LISTS)
     compared += differ("family", evidence.get("family", 0), measures.family, "family")
-    if list(evidence.get("findings", [])) != found:
-        pairs = enumerate(zip(evidence.get("findings", []), found, strict=False), 1)
-        number = next((n for n, (a, b) in pairs if a != b), min(len(found), len(evidence.get("findings", []))) + 1)
+    if list(evidence.get("findings", [])) != findings:
+        pairs = enumerate(zip(evidence.get("findings", []), findings, strict=False), 1)
+        number = next((n for n, (a, b) in pairs if a != b), min(len(findings), len(evidence.get("findings", []))) + 1)
         raise Broken(
             f"finding {number} does not follow from the cube",
             got="another sentence, or one too many or too few", expected="the sentences that the counts give",
@@ -201,20 +201,20 @@ def check_search(files: Mapping[str, bytes]) -> str:
     document = load(files, "search.json")
     compared = 0
     try:
-        found = record_in(Searched, document, "search.json")
-        trials = record_in(tuple[TrialOf, ...], found.trials, "search.json")
-        made = {
+        searched = record_in(Searched, document, "search.json")
+        trials = record_in(tuple[TrialOf, ...], searched.trials, "search.json")
+        candidates = {
             f"candidate {number}": record_in(Candidate, plain, "search.json")
-            for number, (t, plain) in enumerate(zip(trials, found.trials, strict=True), 1)
+            for number, (t, plain) in enumerate(zip(trials, searched.trials, strict=True), 1)
             if t.failed is None
         }
-        moved = {f"{name}, threshold moved": c.matched for name, c in made.items() if c.matched is not None}
-        for name, entry in {"original": found.original, **made, **moved}.items():
+        moved = {f"{name}, threshold moved": c.matched for name, c in candidates.items() if c.matched is not None}
+        for name, entry in {"original": searched.original, **candidates, **moved}.items():
             for key, value in figures_again(document, entry.counts).items():
                 compared += _alike(f"search, {name}, {key}", getattr(entry, key), value)
         for number, (t, on) in enumerate(zip(trials, front_in(document), strict=True), 1):
             compared += differ(f"search, candidate {number}", t.front, on, "front")
-        compared += _picked(files, found.asked, trials)
+        compared += _picked(files, searched.asked, trials)
     except (AssayError, TypeError, ValueError, KeyError, IndexError, ArithmeticError, AttributeError) as error:
         raise Broken("the search cannot be measured", got=type(error).__name__) from error
     return f"{many(compared, 'value')} of {many(len(trials), 'candidate')} computed again from their counts"
@@ -229,20 +229,20 @@ def _picked(files: Mapping[str, bytes], asked: SearchAsked, trials: Sequence[Tri
     entry = next((t for t in trials if t.trial == choice.trial), None)
     if entry is None or entry.failed is not None:
         raise Broken("the candidate picked is not in the search", got=shown(choice.trial))
-    made = record_in(PickedMitigation, plain, "mitigation.json")
-    aim, told = made.parameters, made.choice
+    mitigation = record_in(PickedMitigation, plain, "mitigation.json")
+    aim, stated = mitigation.parameters, mitigation.choice
     hyper = {k: v for k, v in entry.parameters.items() if k != "tolerance"} or None
     pairs = (
-        ("method", made.method, entry.method),
-        ("parameters", made.search.hyper, hyper),
+        ("method", mitigation.method, entry.method),
+        ("parameters", mitigation.search.hyper, hyper),
         # Where the candidate has no tolerance of its own, a person named the one to judge by.
         ("tolerance", aim.tolerance, entry.parameters.get("tolerance", aim.tolerance)),
-        ("seed", made.seed, asked.seed),
+        ("seed", mitigation.seed, asked.seed),
         ("constraint", aim.constraint, asked.constraint),
         ("attributes", aim.attributes, asked.attributes),
-        ("on_front", told.on_front, entry.front),
-        ("looked_at", told.looked_at, len(trials)),
-        ("same_model", told.same_model, made.model.sha256 == entry.model),
+        ("on_front", stated.on_front, entry.front),
+        ("looked_at", stated.looked_at, len(trials)),
+        ("same_model", stated.same_model, mitigation.model.sha256 == entry.model),
     )
     return sum(differ("choice of a candidate", got, expected, key) for key, got, expected in pairs)
 

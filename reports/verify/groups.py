@@ -30,17 +30,17 @@ def named_in_cube(cube: Mapping[str, Any]) -> set[tuple[str, str]]:
     return {(m.attribute[0], g[0]) for m in singles for g in m.groups}
 
 
-def named_in_mitigation(made: Mitigation) -> set[tuple[str, str]]:
-    return {group for cube in made.cubes.values() if cube is not None for group in named_in_cube(cube)}
+def named_in_mitigation(mitigation: Mitigation) -> set[tuple[str, str]]:
+    return {group for cube in mitigation.cubes.values() if cube is not None for group in named_in_cube(cube)}
 
 
-def people_pairs(made: Mitigation, cube: Mapping[str, Any], evidence: Evidence) -> Iterator[tuple[str, Any, Any]]:
+def people_pairs(mitigation: Mitigation, cube: Mapping[str, Any], evidence: Evidence) -> Iterator[tuple[str, Any, Any]]:
     """Where the case splits the rows, a mitigation is measured on those audited, or those with an outcome."""
     whole = next(m for m in margins_from_json(dict(cube)) if not m.attribute)
-    if made.splits.made_by == "case" and not evidence.data.rows_at_most:
-        told, most = made.splits.test, evidence.data.audited_rows
+    if mitigation.splits.made_by == "case" and not evidence.data.rows_at_most:
+        rows, most = mitigation.splits.test, evidence.data.audited_rows
         unlabelled = len(whole.n) > UNLABELLED and bool(whole.n[UNLABELLED].any())
-        yield "the people of the mitigation", min(told, most) if unlabelled else told, told if unlabelled else most
+        yield "the people of the mitigation", min(rows, most) if unlabelled else rows, rows if unlabelled else most
 
 
 def named_in_explanations(explained: Explanations) -> Iterator[tuple[str, str]]:

@@ -54,5 +54,5 @@ def _count_disclosed(margin: Margin, whole: Margin, axis: int, floor: int, gone:
         for values in (margin.people, margin.withheld & np.array(counted))
     )
     left = whole.people - shown
-    told = ~whole.withheld & (shown > 0) & (left > 0) & ((hidden == 1) | (left < floor))
-    return int(told.sum())
+    disclosed = ~whole.withheld & (shown > 0) & (left > 0) & ((hidden == 1) | (left < floor))
+    return int(disclosed.sum())

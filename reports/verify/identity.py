@@ -77,14 +77,14 @@ class Reader:
 
 def check_identity(signatures: Sequence[Signature], reader: Reader) -> Identity:
     """Who signed. Raises Broken for the first signer who is not known, not fit to sign, or revoked."""
-    found: dict[str, bool | None] = {}
+    trusted: dict[str, bool | None] = {}
     stamped = set()
     words = []
     for signature in signatures:
         container = signature.container
         if signature.kind == "/DocTimeStamp":
-            found[signature.field] = _authority(container, reader)
-            if found[signature.field]:
+            trusted[signature.field] = _authority(container, reader)
+            if trusted[signature.field]:
                 stamped.add(signature.field)
             continue
         moment, source = dt.datetime.now(dt.UTC), "now"
@@ -95,16 +95,16 @@ def check_identity(signatures: Sequence[Signature], reader: Reader) -> Identity:
         problem = unfit(container.certificate) or _path(container, reader, moment, bool(reader.given))
         if problem is not None:
             raise Broken(
-                f"signature {len(found) + 1} of {len(signatures)} is by nobody whom the reader can know",
+                f"signature {len(trusted) + 1} of {len(signatures)} is by nobody whom the reader can know",
                 got=problem,
                 expected="a certificate for signing documents that leads to a root given, or is one of those given",
                 todo="check that this is the right root; if it is, do not accept the signature",
             )
-        found[signature.field] = True
+        trusted[signature.field] = True
         words.append(f"{signature.signer_name} (valid {source})")
     how = "leading to the root given" if reader.roots else "by the fingerprints given"
     revocation = "revocation lists checked" if reader.lists else "revocation not checked: no list was given"
-    return Identity(f"{', '.join(words)}: {how}; {revocation}", found, frozenset(stamped))
+    return Identity(f"{', '.join(words)}: {how}; {revocation}", trusted, frozenset(stamped))
 
 
 def unfit(der: bytes) -> str | None:
@@ -212,13 +212,13 @@ def embedded_certificates(reader: Any) -> list[bytes]:
     """The certificates (DER) in the file's own validation data. Raises Broken where they cannot be read."""
     from asn1crypto import x509
 
-    found = _embedded(reader, "/Certs")
+    certificates = _embedded(reader, "/Certs")
     try:
-        for der in found:
+        for der in certificates:
             _ = x509.Certificate.load(der, strict=True).subject.native
     except (ValueError, TypeError) as error:
         raise Broken("a certificate in the file's validation data cannot be read", got=type(error).__name__) from error
-    return found
+    return certificates
 
 
 def _embedded(reader: Any, kind: str) -> list[bytes]:

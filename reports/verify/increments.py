@@ -43,12 +43,12 @@ def revisions_of(data: bytes) -> tuple[Revision, ...]:
     head = HEAD.match(data)
     if head is None:
         raise Broken("the file does not begin as Assay writes it", expected="%PDF-1.7 and four bytes that are no text")
-    found: list[Revision] = []
+    revisions: list[Revision] = []
     at = head.end()
     while at < len(data):
-        found.append(_revision(data, 0 if not found else at, at, found[-1].table if found else None))
-        at = found[-1].end
-    return tuple(found)
+        revisions.append(_revision(data, 0 if not revisions else at, at, revisions[-1].table if revisions else None))
+        at = revisions[-1].end
+    return tuple(revisions)
 
 
 def _revision(data: bytes, start: int, at: int, before: int | None) -> Revision:

@@ -51,20 +51,20 @@ def serve(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Reply:
     """One question: "verify" (then "printed", where it waits for another process's "pages"; then perhaps "rerun"),
     "pages", "ahead", or "parts"."""
     typesetter.ends = True
-    given = {name: array.tobytes() for name, array in arrays.items()}
+    contents = {name: array.tobytes() for name, array in arrays.items()}
     question = msgspec.convert(dict(fields), Question)
     if question.do == "ahead":
-        _ahead(Documents({n.removeprefix("file/"): d for n, d in given.items()}), question.elsewhere)
+        _ahead(Documents({n.removeprefix("file/"): d for n, d in contents.items()}), question.elsewhere)
         return _reply(Verification(()))
     if question.do == "parts":
-        return _parts(given.pop("pdf"))
+        return _parts(contents.pop("pdf"))
     if question.do == "pages":
-        return _reply(Verification(Judge(given.pop("pdf"), Asked()).only_set()))
-    return _lines(question, given)
+        return _reply(Verification(Judge(contents.pop("pdf"), Asked()).only_set()))
+    return _lines(question, contents)
 
 
-def _reply(found: Verification, **more: Any) -> Reply:
-    return msgspec.to_builtins(Answer(found, **more)), {}
+def _reply(verification: Verification, **more: Any) -> Reply:
+    return msgspec.to_builtins(Answer(verification, **more)), {}
 
 
 def _parts(pdf: bytes) -> Reply:
@@ -76,12 +76,12 @@ def _parts(pdf: bytes) -> Reply:
     return _reply(judge.result(), signatures=signatures)[0], _files(judge.files)
 
 
-def _lines(question: Question, given: dict[str, bytes]) -> Reply:
+def _lines(question: Question, contents: dict[str, bytes]) -> Reply:
     """Those of "verify", "printed" or "rerun"."""
     global _judge
     out: dict[str, np.ndarray] = {}
     if question.do in ("verify", "printed"):
-        _judge = _judged(question, given)
+        _judge = _judged(question, contents)
         if _judge.waits:
             return _reply(_judge.result(), waits=True)
         if not question.rerun:
@@ -93,7 +93,7 @@ def _lines(question: Question, given: dict[str, bytes]) -> Reply:
     else:
         assert _judge is not None
         if question.made:
-            _judge.rerun({n.removeprefix("file/"): d for n, d in given.items()})
+            _judge.rerun({n.removeprefix("file/"): d for n, d in contents.items()})
         else:
             _judge.no_rerun(NOT_RUN)
     return _reply(_judge.result())[0], out
@@ -116,10 +116,10 @@ def _ahead(files: Documents, elsewhere: bool) -> None:
         ahead(files, _known)
 
 
-def _judged(question: Question, given: dict[str, bytes]) -> Judge:
+def _judged(question: Question, contents: dict[str, bytes]) -> Judge:
     """The report of "verify", or the one before with the lines on its faces and pages."""
     if question.do == "verify":
-        judge = Judge(given.pop("pdf"), _asked(question, given), elsewhere=question.elsewhere, known=_known)
+        judge = Judge(contents.pop("pdf"), _asked(question, contents), elsewhere=question.elsewhere, known=_known)
         judge.work()
         return judge
     assert _judge is not None
@@ -131,18 +131,18 @@ def _files(files: Mapping[str, bytes]) -> dict[str, np.ndarray]:
     return {f"file/{name}": np.frombuffer(data, dtype=np.uint8) for name, data in files.items()}
 
 
-def _asked(asked: Question, given: Mapping[str, bytes]) -> Asked:
+def _asked(asked: Question, contents: Mapping[str, bytes]) -> Asked:
     log: LogCopy | Proof | None = None
     if asked.log:
-        log = LogCopy(*(given[f"log.{part}"] for part in ("entries", "note", "public")))
+        log = LogCopy(*(contents[f"log.{part}"] for part in ("entries", "note", "public")))
     elif asked.proof is not None:
-        line, note = (given[f"proof.{part}"] for part in ("line", "note"))
+        line, note = (contents[f"proof.{part}"] for part in ("line", "note"))
         log = Proof(line, asked.proof.index, tuple(bytes.fromhex(h) for h in asked.proof.path), note)
     return Asked(
-        trust=given.get("trust"),
+        trust=contents.get("trust"),
         pins=asked.pins,
-        crls=tuple(given[f"crl{i}"] for i in range(asked.crls)),
-        since=given.get("since"),
+        crls=tuple(contents[f"crl{i}"] for i in range(asked.crls)),
+        since=contents.get("since"),
         log=log,
         **{n: getattr(asked, n) for n in OPTIONS},
     )

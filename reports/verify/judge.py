@@ -249,8 +249,8 @@ class Judge:
         def manifest() -> str:
             if NAME not in self.files:
                 raise Broken("the file is signed, but is no report made by Assay", got=f"no {NAME}", expected=NAME)
-            made = Manifest.from_bytes(self.files[NAME])
-            listed = {a.name: a for a in made.attachments}
+            report_manifest = Manifest.from_bytes(self.files[NAME])
+            listed = {a.name: a for a in report_manifest.attachments}
             others = self.files.without(NAME)
             if listed.keys() != others.keys():
                 got, expected = f"{many(len(others), 'file')}", f"the {many(len(listed), 'file')} of the manifest"
@@ -264,42 +264,46 @@ class Judge:
                     )
             from reports.verify.about import check_about
 
-            check_about(made, others)
-            self.manifest = made
+            check_about(report_manifest, others)
+            self.manifest = report_manifest
             return f"{many(len(others), 'file')} {are(len(others), 'has', 'have')} the sha256 that the manifest lists"
 
         run.check("manifest", "each embedded file's sha256 with the manifest", manifest, stop=True)
-        made = self.manifest
-        assert made is not None
-        run.check("signers", "each signature with the manifest's names", lambda: sig.check_signers(made, self.found))
+        report_manifest = self.manifest
+        assert report_manifest is not None
+        run.check(
+            "signers",
+            "each signature with the manifest's names",
+            lambda: sig.check_signers(report_manifest, self.found),
+        )
         run.check(
             "decisions",
             "the members' decisions with the quorum",
-            lambda: sig.check_decisions(made, self.found, self.asked.require_quorum),
+            lambda: sig.check_decisions(report_manifest, self.found, self.asked.require_quorum),
         )
         if self.elsewhere:
             self._faces_at = len(run.checks)
         else:
             self._faces(run)
         self._continuation(run)
-        self._logged(run, made)
+        self._logged(run, report_manifest)
         known = Identity("", {}, frozenset())
         if self.asked.trust is None and not self.asked.pins:
             run.skip("identity", "each signer's certificate with a trusted root", self.identity)
         else:
             known = self._identity(run)
-        self.signers = sig.described(made, self.found, self.reader, known.trusted, known.stamped)
+        self.signers = sig.described(report_manifest, self.found, self.reader, known.trusted, known.stamped)
 
     def _faces(self, run: Lines) -> None:
         # Here, since it loads what prints: another process may do it.
         from reports.verify.faces import check_faces
 
-        made = self.manifest
-        assert made is not None
+        manifest = self.manifest
+        assert manifest is not None
         run.check(
             FACES,
             "the face of each signature with its signed fields",
-            lambda: check_faces(self.pdf, made, self.found, self._other_versions),
+            lambda: check_faces(self.pdf, manifest, self.found, self._other_versions),
         )
 
     def _other_versions(self) -> list[str]:
@@ -349,15 +353,15 @@ class Judge:
             run.check("log inclusion", line, lambda: logged.check_proof(copy, self.pdf, manifest, self.found))
             run.skip("log decisions", compared, why)
             return
-        found: list[Any] = []
+        views: list[Any] = []
 
         def head() -> str:
             view, line = logged.check_head(copy, manifest)
-            found.append(view)
+            views.append(view)
             return line
 
         def decisions() -> str:
-            line, notes = logged.check_decisions(found[0], self.pdf, manifest, self.found, self.files)
+            line, notes = logged.check_decisions(views[0], self.pdf, manifest, self.found, self.files)
             self.notes += notes
             return line
 
@@ -366,31 +370,31 @@ class Judge:
             (
                 "log history",
                 "the checkpoint in the report with the log",
-                lambda: logged.check_history(found[0], manifest),
+                lambda: logged.check_history(views[0], manifest),
             ),
             (
                 "log inclusion",
                 "the certified revision with the log",
-                lambda: logged.check_inclusion(found[0], self.pdf, manifest, self.found),
+                lambda: logged.check_inclusion(views[0], self.pdf, manifest, self.found),
             ),
             ("log decisions", "the decisions in the log with those in the file", decisions),
         )
         for name, what, work in rest:
-            if found:
+            if views:
                 run.check(name, what, work)
             else:
                 run.skip(name, what, "not checked, because the log itself does not hold")
 
     def _identity(self, run: Lines) -> Identity:
-        found: list[Identity] = []
+        identities: list[Identity] = []
 
         def work() -> str:
             lists, more = embedded_lists(self.reader), embedded_certificates(self.reader)
             asked = self.asked
-            found.append(check_identity(self.found, Reader.of(asked.trust, asked.pins, asked.crls, lists, more)))
-            return found[0].line
+            identities.append(check_identity(self.found, Reader.of(asked.trust, asked.pins, asked.crls, lists, more)))
+            return identities[0].line
 
         self.established = run.check("identity", "each signer's certificate with what the reader trusts", work)
-        given = "the root given" if self.asked.trust is not None else "the fingerprints given"
-        self.identity = f"established by {given}" if self.established else "refused"
-        return found[0] if found else Identity("", {}, frozenset())
+        basis = "the root given" if self.asked.trust is not None else "the fingerprints given"
+        self.identity = f"established by {basis}" if self.established else "refused"
+        return identities[0] if identities else Identity("", {}, frozenset())

@@ -22,9 +22,9 @@ class Known:
         if not isinstance(cube, dict):
             return recompute(cube, settings)
         read = {key: value for key, value in cube.items() if key != "floor"}  # what is withheld stands in the margins
-        for known, by, found in self._found:
+        for known, by, recomputed in self._found:
             if by == settings and known == read:
-                return found
-        found = recompute(cube, settings)
-        self._found.append((read, settings, found))
-        return found
+                return recomputed
+        recomputed = recompute(cube, settings)
+        self._found.append((read, settings, recomputed))
+        return recomputed

@@ -34,8 +34,8 @@ from reports.verify.result import Broken, digest, shown
 
 def check_head(copy: LogCopy, manifest: Manifest) -> tuple[LogView, str]:
     """The log, and a line on it. Raises Broken or an AssayError."""
-    said = stated(manifest)
-    if said is not None and copy.public.decode("utf-8", "replace").strip() != said.key:
+    reported = stated(manifest)
+    if reported is not None and copy.public.decode("utf-8", "replace").strip() != reported.key:
         raise Broken(
             "this is another log than the one that the report names",
             got="another key",
@@ -43,7 +43,9 @@ def check_head(copy: LogCopy, manifest: Manifest) -> tuple[LogView, str]:
             todo="a log that was made anew proves nothing; ask for the one of that key",
         )
     view = read_log(copy)
-    whose = "by the key that the report names" if said is not None else "by its own key, which the report does not name"
+    whose = (
+        "by the key that the report names" if reported is not None else "by its own key, which the report does not name"
+    )
     return view, (
         f"{many(view.checkpoint.size, 'entry')} {are(view.checkpoint.size, 'has', 'have')} the root that "
         f"the checkpoint states, signed {whose}"
@@ -52,25 +54,25 @@ def check_head(copy: LogCopy, manifest: Manifest) -> tuple[LogView, str]:
 
 def stated(manifest: Manifest) -> Checkpoint | None:
     """What the manifest says of the log before the report, checked against its own note. Raises Broken."""
-    said = manifest.extra.get("checkpoint")
-    if said is None:
+    plain = manifest.extra.get("checkpoint")
+    if plain is None:
         return None
     try:
-        found = record_in(Checkpoint, said, "manifest.json")
-        note = read_checkpoint(found.note.encode(), Verifier.parse(found.key))
+        checkpoint = record_in(Checkpoint, plain, "manifest.json")
+        note = read_checkpoint(checkpoint.note.encode(), Verifier.parse(checkpoint.key))
     except AssayError as error:
         raise Broken("the checkpoint that the report states cannot be read", got=type(error).__name__) from error
-    if (note.origin, note.size, note.root.hex()) != (found.origin, found.size, found.root):
+    if (note.origin, note.size, note.root.hex()) != (checkpoint.origin, checkpoint.size, checkpoint.root):
         raise Broken("the checkpoint that the report states is not the one in its note")
-    return found
+    return checkpoint
 
 
 def check_history(view: LogView, manifest: Manifest) -> str:
     """The log begins with the one that the report states. Raises Broken."""
-    said = stated(manifest)
-    if said is None:
+    reported = stated(manifest)
+    if reported is None:
         return "the report states no earlier checkpoint, so it cannot show whether the log was rolled back"
-    size, top = said.size, bytes.fromhex(said.root)
+    size, top = reported.size, bytes.fromhex(reported.root)
     if size > view.checkpoint.size:
         raise Broken(
             "the log has been rolled back since this report was issued",
@@ -93,19 +95,19 @@ def check_history(view: LogView, manifest: Manifest) -> str:
 def _retold(view: LogView, manifest: Manifest, size: int) -> None:
     """What the report prints out of the log: earlier decisions, and since when a protocol was known. Raises Broken."""
     before = view.entries[:size]
-    said = manifest.extra.get("register", [])
+    decisions = manifest.extra.get("register", [])
     right = earlier(before, manifest.case, manifest.extra.get("about"))
-    if "about" not in manifest.extra and said and "on" not in said[0]:
+    if "about" not in manifest.extra and decisions and "on" not in decisions[0]:
         right = [{k: v for k, v in line.items() if k not in ("on", "case")} for line in right]  # as was told before
-    if said != right:
+    if decisions != right:
         raise Broken(
             "the report tells the board's earlier decisions otherwise than the log",
-            got=shown(said),
+            got=shown(decisions),
             expected=shown(right),
         )
     left = [c for c in of_case(before, manifest.case) if c.state == OPEN]
-    told = manifest.extra.get("conditions")
-    if told is not None and (lost := [c for c in left if c.to_json() not in told]):
+    conditions = manifest.extra.get("conditions")
+    if conditions is not None and (lost := [c for c in left if c.to_json() not in conditions]):
         raise Broken(
             "the report leaves out a condition that the log holds as open, or tells it otherwise",
             got=f"{len(lost)} of {many(len(left), 'open condition')}",
@@ -143,11 +145,11 @@ def check_inclusion(view: LogView, pdf: bytes, manifest: Manifest, signatures: S
         )
     index = at[0]
     _same(rec.report_entry(pdf, manifest, signatures), view.entries[index], "the report")
-    said = stated(manifest)
-    if said is not None and said.size > index:
+    reported = stated(manifest)
+    if reported is not None and reported.size > index:
         raise Broken(
             "the report states a checkpoint that is younger than its own entry",
-            got=shown(said.size),
+            got=shown(reported.size),
             expected=f"<= {index}",
         )
     when = view.entries[index].get("logged")
@@ -156,21 +158,21 @@ def check_inclusion(view: LogView, pdf: bytes, manifest: Manifest, signatures: S
 
 def check_proof(proof: Proof, pdf: bytes, manifest: Manifest, signatures: Sequence[Signature]) -> str:
     """A proof instead of the log: the report's entry leads to a checkpoint of the log that the report names."""
-    said = stated(manifest)
-    if said is None:
+    reported = stated(manifest)
+    if reported is None:
         raise Broken(
             "the report names no log, so nothing tells whose proof this is",
             todo="give the log itself (--log DIR), and make sure whose it is",
         )
-    logged, checkpoint = proof.check(Verifier.parse(said.key))
+    logged, checkpoint = proof.check(Verifier.parse(reported.key))
     report = rec.certified_of(pdf, signatures)
     if not rec.is_of(logged, report, rec.REPORT):
         raise Broken(
             "the proof is of another entry than this report", got=digest(logged.get("report")), expected=report
         )
     _same(rec.report_entry(pdf, manifest, signatures), logged, "the report")
-    if said.size > proof.index:
-        raise Broken("the report states a checkpoint that is younger than its own entry", got=shown(said.size))
+    if reported.size > proof.index:
+        raise Broken("the report states a checkpoint that is younger than its own entry", got=shown(reported.size))
     when = logged.get("logged")
     return f"it is number {proof.index + 1:,} of {checkpoint.size:,}, entered {when}"
 

@@ -57,8 +57,8 @@ def first_apart(mine: bytes, right: bytes, *, pictures: bool = True) -> Apart | 
     with _one_at_a_time, _shown(mine) as a, _shown(right) as b:
         for number in range(min(len(a), len(b))):
             with _page(a, number) as one, _page(b, number) as other:
-                if (said := _texts_apart(_text(one), _text(other))) is not None:
-                    return Apart(number + 1, "text", *said)
+                if (difference := _texts_apart(_text(one), _text(other))) is not None:
+                    return Apart(number + 1, "text", *difference)
                 if pictures and (seen := _pictures_apart(_picture(one), _picture(other))) is not None:
                     return Apart(number + 1, "picture", *seen)
         if len(a) != len(b):

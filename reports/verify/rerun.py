@@ -69,12 +69,12 @@ def check_rerun(files: Mapping[str, bytes], rerun: Mapping[str, bytes]) -> str:
     files, rerun = Documents.of(files), Documents.of(rerun)
     _check_inputs(load(files, "evidence.json"), load(rerun, "evidence.json"))
     compared, left = 0, []
-    said: dict[tuple[str, str], list[str]] = {}
+    notes: dict[tuple[str, str], list[str]] = {}
     for name in sorted(files):
         if name in OWN_CHECK:
             continue
         if name == PRESETS:
-            said[name, "texts of forms and what people answered: none of it is made from model and data"] = ["presets"]
+            notes[name, "texts of forms and what people answered: none of it is made from model and data"] = ["presets"]
             continue
         if name not in rerun:
             left.append(name)
@@ -85,15 +85,15 @@ def check_rerun(files: Mapping[str, bytes], rerun: Mapping[str, bytes]) -> str:
         compared += _alike(((), name), got, expected, (), frozenset(skip))
         for entry in skip.values():
             if _has(stated, entry.path):
-                said.setdefault((name, entry.why), []).append(".".join(entry.path))
+                notes.setdefault((name, entry.why), []).append(".".join(entry.path))
     if more := [n for n in sorted(rerun) if n not in files]:
         raise Broken("the new run makes a file that the report does not have", got=", ".join(more))
     same = [n for n in sorted(files) if n in rerun and files[n] == rerun[n]]
     line = (
         f"{many(compared, 'value')} made again from model and data and found equal; the same bytes: {', '.join(same)}"
     )
-    if said:
-        line += "; left out: " + "; ".join(f"{name} {', '.join(paths)} ({why})" for (name, why), paths in said.items())
+    if notes:
+        line += "; left out: " + "; ".join(f"{name} {', '.join(paths)} ({why})" for (name, why), paths in notes.items())
     if left:
         raise InPart(
             f"{line}; not made again: {', '.join(left)}",

@@ -54,14 +54,14 @@ def own_bytes(obj: Any) -> bytes:
 
 def metadata(pdf: pikepdf.Pdf) -> dict[str, bytes]:
     """Title, author, dates, XMP, language, bookmarks, viewer preferences: what describes the document."""
-    found = {f"document information {k}": own_bytes(pdf.docinfo[k]) for k in pdf.docinfo.keys()}  # noqa: SIM118
+    entries = {f"document information {k}": own_bytes(pdf.docinfo[k]) for k in pdf.docinfo.keys()}  # noqa: SIM118
     root = pdf.Root
     if "/Metadata" in root:
-        found |= {"XMP metadata": raw(root.Metadata)}
+        entries |= {"XMP metadata": raw(root.Metadata)}
     for key in CATALOG_KEYS:
         if key in root:
-            found[f"catalog {key}"] = own_bytes(root[key])
-    return found | {"bookmarks": b"\n".join(_outline(root.get("/Outlines")))}
+            entries[f"catalog {key}"] = own_bytes(root[key])
+    return entries | {"bookmarks": b"\n".join(_outline(root.get("/Outlines")))}
 
 
 def _outline(root: Any) -> list[bytes]:

@@ -39,12 +39,12 @@ def _kind(data: bytes) -> str:
 
 def spans(data: bytes) -> tuple[Span, ...]:
     """Every byte range in the file that has the only form a signature may have, by its end."""
-    found = set()
+    ranges = set()
     for match in _RANGE.finditer(data):
         first, start, stop, rest = (int(n) for n in match.groups())
         if first == 0 and 0 < start < stop and stop + rest <= len(data) and match.start() >= stop:
-            found.add(Span(start, stop, stop + rest))
-    return tuple(sorted(found, key=lambda s: s.end))
+            ranges.add(Span(start, stop, stop + rest))
+    return tuple(sorted(ranges, key=lambda s: s.end))
 
 
 def container_of(data: bytes, span: Span) -> Container:
@@ -76,15 +76,15 @@ def check_digest(data: bytes, span: Span, container: Container) -> None:
 
 def check_seal(data: bytes) -> tuple[Span, Container]:
     """The last signature, and that it covers every byte of the file but its own container. Raises Broken."""
-    found = spans(data)
-    if not found:
+    ranges = spans(data)
+    if not ranges:
         raise Broken(
             "the file has no signature",
             got="no /ByteRange that starts at 0",
             expected="a report certified by its auditor",
             todo="an unsigned draft cannot be verified; ask for the signed report",
         )
-    last = found[-1]
+    last = ranges[-1]
     if last.end != len(data):
         raise Broken(
             f"{many(len(data) - last.end, 'byte')} {are(len(data) - last.end, 'stands', 'stand')} after the last "

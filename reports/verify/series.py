@@ -64,14 +64,14 @@ def _check(series: Series) -> str:
             raise Broken("an event is not in the trail as it is told", got="an event of another kind or time, or none")
         if entry.body is not None:
             _check_event(event, record_in(EntryBody, json.loads(entry.body), "an entry of the trail"))
-    told = {e.seq for e in series.events}
+    numbers = {e.seq for e in series.events}
     expected = [e.seq for e in links if e.kind != "batch"][-KEPT:]
-    silent = [seq for seq in expected if seq not in told]
+    silent = [seq for seq in expected if seq not in numbers]
     if silent:
         raise Broken("an event of the trail is left out", got=f"entry {silent[0]:,}")
     return (
         f"{many(entries, 'entry')} of the trail {are(entries, 'follows', 'follow')} from each other; "
-        f"{many(len(told), 'event')} {are(len(told))} told as they stand there"
+        f"{many(len(numbers), 'event')} {are(len(numbers))} told as they stand there"
     )
 
 
@@ -93,8 +93,8 @@ def _check_event(event: LoopEvent, body: EntryBody) -> None:
 
     pairs: list[tuple[str, Any, Any]] = [(k, getattr(event, k), getattr(body, k)) for k in _STOOD]
     pairs.append(("words", event.words, plain_words(body.words)))
-    told = {k: getattr(event, k) for k in DECIDED}
-    pairs += [(k, got, getattr(body.facts, k)) for k, got in told.items() if got is not None]
+    stated = {k: getattr(event, k) for k in DECIDED}
+    pairs += [(k, got, getattr(body.facts, k)) for k, got in stated.items() if got is not None]
     for name, got, expected in pairs:
         if got != expected:
             raise Broken(

@@ -37,8 +37,8 @@ def check_shapes(manifest: Manifest, files: Mapping[str, bytes]) -> None:
         _check_tool(_read(documents, name))
     if extra.monitoring is not None and "series.json" in files:
         series = record_in(WatchedOf, documents.plain("series.json"), "series.json")
-        told = {"sha256": series.watch.sha256, "batches": series.batches}
-        for key, right in told.items():
+        expected = {"sha256": series.watch.sha256, "batches": series.batches}
+        for key, right in expected.items():
             if (got := getattr(extra.monitoring, key)) != right:
                 raise Broken(f"the {key} of the monitoring is told in two ways", got=shown(got), expected=shown(right))
 

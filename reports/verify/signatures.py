@@ -24,15 +24,15 @@ ROLL_BACK = (
 
 def read_signatures(data: bytes, reader: Any) -> tuple[Signature, ...]:
     """Every signature, by the end of what it covers. Raises Broken where one is damaged or covers too little."""
-    found = _embedded(reader)
+    by_span = _embedded(reader)
     raw = spans(data)
-    if set(raw) != set(found):
+    if set(raw) != set(by_span):
         raise Broken(
             "a signature's field and its place in the file do not belong together",
-            got=f"{many(len(raw), 'signature')} in the bytes, {len(found)} in the form",
+            got=f"{many(len(raw), 'signature')} in the bytes, {len(by_span)} in the form",
             expected="the same ones",
         )
-    return tuple(_read_one(data, span, found[span]) for span in raw)
+    return tuple(_read_one(data, span, by_span[span]) for span in raw)
 
 
 def _embedded(reader: Any) -> dict[Span, Any]:
@@ -41,7 +41,7 @@ def _embedded(reader: Any) -> dict[Span, Any]:
         embedded = list(reader.embedded_signatures)
     except Exception as error:
         raise Broken("a signature cannot be read", got=type(error).__name__) from error
-    found: dict[Span, Any] = {}
+    by_span: dict[Span, Any] = {}
     for signature in embedded:
         numbers = [int(n) for n in signature.byte_range]
         if len(numbers) != 4 or numbers[0] != 0:
@@ -51,10 +51,10 @@ def _embedded(reader: Any) -> dict[Span, Any]:
                 expected="all from byte 0",
             )
         span = Span(numbers[1], numbers[2], numbers[2] + numbers[3])
-        if span in found:
-            raise Broken("two signature fields share a signature", got=f"signature {len(found) + 1}")
-        found[span] = signature
-    return found
+        if span in by_span:
+            raise Broken("two signature fields share a signature", got=f"signature {len(by_span) + 1}")
+        by_span[span] = signature
+    return by_span
 
 
 def _read_one(data: bytes, span: Span, signature: Any) -> Signature:
@@ -110,11 +110,11 @@ def check_modifications(signatures: Sequence[Signature]) -> str:
     signature = signatures[0]
     try:
         signature.embedded.compute_integrity_info()
-        found = signature.embedded.summarise_integrity_info()
+        integrity = signature.embedded.summarise_integrity_info()
     except Exception as error:
         raise Broken("the changes cannot be analysed", got=type(error).__name__) from error
-    result = found["diff_result"]
-    if isinstance(result, SuspiciousModification) or not found["docmdp_ok"]:
+    result = integrity["diff_result"]
+    if isinstance(result, SuspiciousModification) or not integrity["docmdp_ok"]:
         raise Broken(
             f"a change after the signature in {field_named(signature.field)} is not allowed",
             got=type(result).__name__,
@@ -179,14 +179,14 @@ def decisions(manifest: Manifest, signatures: Sequence[Signature]) -> dict[str, 
 
 def check_decisions(manifest: Manifest, signatures: Sequence[Signature], require_quorum: bool) -> str:
     """The board's decisions, and the quorum where it is required. Raises Broken."""
-    made = decisions(manifest, signatures)
+    votes = decisions(manifest, signatures)
     if not manifest.members:
         return "no board member was asked to decide"
-    approved = sum(d.decision == "approve" for d in made.values())
-    rejected = len(made) - approved
+    approved = sum(d.decision == "approve" for d in votes.values())
+    rejected = len(votes) - approved
     words = (
         f"{approved} of {many(len(manifest.members), 'member')} approved, {rejected} rejected, "
-        f"{len(manifest.members) - len(made)} {are(len(manifest.members) - len(made), 'has', 'have')} not decided "
+        f"{len(manifest.members) - len(votes)} {are(len(manifest.members) - len(votes), 'has', 'have')} not decided "
         f"in this copy; quorum {manifest.quorum}"
     )
     reached = approved >= manifest.quorum
@@ -210,18 +210,18 @@ def described(
     A timestamp by anybody else proves no time: such a signature is of level B-B (ETSI EN 319 142-1), and it is said.
     """
     roles = {s.field: s.role for s in manifest.signers} if manifest is not None else {}
-    made = {}
+    votes = {}
     if manifest is not None:
         try:
-            made = decisions(manifest, signatures)
+            votes = decisions(manifest, signatures)
         except Broken:
-            made = {}
+            votes = {}
     archived = any(s.kind == "/DocTimeStamp" and s.field in stamped for s in signatures)
     has_dss = "/DSS" in reader.root
     out = []
     for signature in signatures:
         time, source = signature.time
-        decision = made.get(signature.field)
+        decision = votes.get(signature.field)
         level = "B-B"
         if source == AUTHORITY and signature.field not in stamped:
             source = UNKNOWN_AUTHORITY

@@ -82,10 +82,10 @@ class _Step:
         elif "/DSS" in self.a.Root and number == self.a.Root.DSS.objgen[0]:
             _grown(old, new)
         else:
-            said = f" ({', '.join(sorted(keys))})" if keys else ""
+            suffix = f" ({', '.join(sorted(keys))})" if keys else ""
             raise Broken(
                 f"{_name_of(self.a, number)} was changed after certification",
-                got=f"object {number}{said}",
+                got=f"object {number}{suffix}",
                 expected="as certified",
             )
         return False

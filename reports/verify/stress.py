@@ -23,8 +23,8 @@ def check_stress(files: Mapping[str, bytes]) -> str:
     document = load(files, "stress.json")
     compared = entries = 0
     try:
-        found = record_in(Stress, document, "stress.json")
-        for question, part in (("serving", found.serving), ("training", found.training)):
+        stress = record_in(Stress, document, "stress.json")
+        for question, part in (("serving", stress.serving), ("training", stress.training)):
             for number, e in enumerate(part.entries, 1):
                 where = f"{question} {number}"
                 words_of(e)
@@ -40,7 +40,7 @@ def check_stress(files: Mapping[str, bytes]) -> str:
                     ("worse", e.worse, is_worse(e.figure, e.low, e.high, after, e.random_worst)),
                     ("interval", e.low <= e.change <= e.high, True),
                     ("names_person", e.names_person, any(x.personal for x in e.predicate)),
-                    ("budget", e.rows <= found.asked.budget * e.of + 1, True),
+                    ("budget", e.rows <= stress.asked.budget * e.of + 1, True),
                 )
                 compared += _same(f"what could go wrong, {where}", pairs)
                 entries += 1
@@ -60,16 +60,16 @@ def check_whatif(files: Mapping[str, bytes]) -> str:
     document = load(files, "whatif.json")
     compared = 0
     try:
-        found = record_in(Whatif, document, "whatif.json")
+        whatif = record_in(Whatif, document, "whatif.json")
         p: list[float] = []
-        for number, a in enumerate(found.aims, 1):
+        for number, a in enumerate(whatif.aims, 1):
             pairs = (
                 ("base", a.base, figure_of(a.kind, a.base_counts)),
                 ("shipped", a.shipped, figure_of(a.kind, a.shipped_counts)),
             )
             compared += _same(f"the figure {number} of the variants", pairs)
-        for number, v in enumerate(found.variants, 1):
-            for a, f in zip(found.aims, v.figures, strict=True):
+        for number, v in enumerate(whatif.variants, 1):
+            for a, f in zip(whatif.aims, v.figures, strict=True):
                 value = figure_of(a.kind, f.counts)
                 p.append(np.nan if f.p_value is None else f.p_value)
                 if f.value is None:
@@ -81,20 +81,20 @@ def check_whatif(files: Mapping[str, bytes]) -> str:
                 )
                 compared += _same(f"variant {number}", followed)
         adjusted = iter(stats.holm(np.array(p)).tolist() if p else [])
-        for number, v in enumerate(found.variants, 1):
+        for number, v in enumerate(whatif.variants, 1):
             for f in v.figures:
                 right = next(adjusted)
                 compared += _same(
                     f"variant {number}", (("p_adjusted", f.p_adjusted, None if right != right else right),)
                 )
-        kept = [Aim(a.metric, a.attribute, a.kind, a.limit) for a in found.aims]
-        own = [np.nan if a.shipped is None else a.shipped for a in found.aims]
-        again = multiverse(kept, own, found.variants)
-        for number, (got, norm) in enumerate(zip(found.multiverse, again, strict=True), 1):
+        kept = [Aim(a.metric, a.attribute, a.kind, a.limit) for a in whatif.aims]
+        own = [np.nan if a.shipped is None else a.shipped for a in whatif.aims]
+        again = multiverse(kept, own, whatif.variants)
+        for number, (got, norm) in enumerate(zip(whatif.multiverse, again, strict=True), 1):
             compared += _same(f"norm {number} of the variants", [(k, getattr(got, k), v) for k, v in norm.items()])
     except (AssayError, TypeError, ValueError, KeyError, IndexError, ArithmeticError, AttributeError) as error:
         raise Broken("the variants cannot be measured", got=type(error).__name__) from error
-    return f"{many(compared, 'value')} of {many(len(found.variants), 'variant')} computed again from their counts"
+    return f"{many(compared, 'value')} of {many(len(whatif.variants), 'variant')} computed again from their counts"
 
 
 def _same(where: str, pairs: Any) -> int:

@@ -135,14 +135,14 @@ def _searched(search: Search, evidence: Evidence) -> Pairs:
     yield "the data of the search", record_in(DataNamed, search.data, "search.json").sha256, evidence.data.sha256
 
 
-def _about(found: About, words: str, evidence: Evidence) -> Pairs:
-    yield f"the data of {words}", found.data.sha256, evidence.data.sha256
-    if found.data.audited_rows is not None and not evidence.data.rows_at_most:
-        yield f"the people of {words}", found.data.audited_rows, evidence.data.audited_rows
-    if found.data.measured_rows is not None and not evidence.data.rows_at_most:
+def _about(about: About, words: str, evidence: Evidence) -> Pairs:
+    yield f"the data of {words}", about.data.sha256, evidence.data.sha256
+    if about.data.audited_rows is not None and not evidence.data.rows_at_most:
+        yield f"the people of {words}", about.data.audited_rows, evidence.data.audited_rows
+    if about.data.measured_rows is not None and not evidence.data.rows_at_most:
         most = evidence.data.audited_rows  # fewer where it is a part of the rows that are audited
-        yield f"the people of {words}", found.data.measured_rows, min(found.data.measured_rows, most)
-    yield f"the case of {words}", found.case, evidence.case
+        yield f"the people of {words}", about.data.measured_rows, min(about.data.measured_rows, most)
+    yield f"the case of {words}", about.case, evidence.case
 
 
 def on_the_word(files: Mapping[str, bytes]) -> str:

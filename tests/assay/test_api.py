@@ -62,11 +62,13 @@ def test_signature_and_words_are_those_of_the_code(name: str, value: Any) -> Non
         return
     function = value.__init__ if inspect.isclass(value) else value
     shown = ast.parse("def " + re.search(r"```python\n(.*?)\n```", section, re.DOTALL)[1] + ": ...").body[0].args  # type: ignore
-    given = {a.arg: ast.unparse(d) for a, d in zip(shown.kwonlyargs, shown.kw_defaults, strict=True) if d}
-    given |= {a.arg: ast.unparse(d) for a, d in zip(shown.args[::-1], shown.defaults[::-1], strict=False)}
+    mapping = {a.arg: ast.unparse(d) for a, d in zip(shown.kwonlyargs, shown.kw_defaults, strict=True) if d}
+    mapping |= {a.arg: ast.unparse(d) for a, d in zip(shown.args[::-1], shown.defaults[::-1], strict=False)}
     real = {k: p for k, p in inspect.signature(function).parameters.items() if k != "self"}
     assert [a.arg for a in (*shown.args, *shown.kwonlyargs)] == list(real)
-    assert given == {k: repr(p.default) for k, p in real.items() if p.default is not p.empty}
+    assert mapping == {k: repr(p.default) for k, p in real.items() if p.default is not p.empty}
     if inspect.isfunction(value) and real:
-        told = re.findall(r"^- \*\*(\w+)\*\*", section.partition("**Parameters:**")[2].split("\n\n**")[0], re.MULTILINE)
-        assert told == list(real), f"{name} does not say what its parameters are"
+        matches = re.findall(
+            r"^- \*\*(\w+)\*\*", section.partition("**Parameters:**")[2].split("\n\n**")[0], re.MULTILINE
+        )
+        assert matches == list(real), f"{name} does not say what its parameters are"

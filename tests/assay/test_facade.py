@@ -86,8 +86,8 @@ def frames(frame: pd.DataFrame) -> dict[str, Any]:
 def test_every_kind_of_table(german: pd.DataFrame, kind: str) -> None:
     table = german[["sex", "credit_risk"]].assign(decided=(german["duration"] > 24) + 1)
     expected = assay.audit(table, decision="decided", **roles()).rates()
-    found = assay.audit(frames(table)[kind], decision="decided", **roles()).rates()
-    pd.testing.assert_frame_equal(found, expected)
+    result = assay.audit(frames(table)[kind], decision="decided", **roles()).rates()
+    pd.testing.assert_frame_equal(result, expected)
 
 
 POLARS = """
@@ -123,8 +123,8 @@ def test_arrays_beside_the_table(german: pd.DataFrame) -> None:
         model=forest, draws=50,
     )  # fmt: skip
     right = (forest.predict(x) == german["credit_risk"]).groupby(german["sex"]).mean()
-    found = result.rates().query("metric == 'accuracy' and attribute == 'sex'").set_index("group")["value"]
-    assert found["female"] == pytest.approx(right["female"])
+    actual = result.rates().query("metric == 'accuracy' and attribute == 'sex'").set_index("group")["value"]
+    assert actual["female"] == pytest.approx(right["female"])
     assert any("notebook's own process" in n for n in result.notes)
 
 
@@ -201,8 +201,8 @@ def test_the_scorer_is_the_gap(german: pd.DataFrame, model: Any) -> None:
     assert scorer(model, german[FEATURES], german["credit_risk"]) == pytest.approx(rates.min() - rates.max())
     ratio = assay.fairness_scorer("true_positive_rate", sensitive=german["sex"], favourable=1, kind="ratio")
     good = german["credit_risk"] == 1
-    found = pd.Series(model.predict(german[FEATURES]) == 1)[good].groupby(german["sex"][good]).mean()
-    assert ratio(model, german[FEATURES], german["credit_risk"]) == pytest.approx(found.min() / found.max())
+    result = pd.Series(model.predict(german[FEATURES]) == 1)[good].groupby(german["sex"][good]).mean()
+    assert ratio(model, german[FEATURES], german["credit_risk"]) == pytest.approx(result.min() / result.max())
 
 
 def test_the_scorer_works_in_scikit_learn(german: pd.DataFrame) -> None:
@@ -244,9 +244,9 @@ class OfTheirOwn:
 @pytest.mark.parametrize("answers", [int, bool, float])
 def test_a_class_of_their_own_is_asked_with_the_table(german: pd.DataFrame, answers: type) -> None:
     table = german.assign(late=(german["credit_risk"] == 2).astype(answers))
-    found = assay.audit(table, label="late", positive=answers(1), favourable=answers(0), sensitive=["sex"], draws=20,
+    result = assay.audit(table, label="late", positive=answers(1), favourable=answers(0), sensitive=["sex"], draws=20,
                         model=OfTheirOwn(answers), features=FEATURES)  # fmt: skip
-    counts = found.counts().query("attribute == 'sex'")
+    counts = result.counts().query("attribute == 'sex'")
     assert (counts["tp"] + counts["fp"]).sum() == (german["duration"] > 24).sum()
 
 
@@ -258,8 +258,8 @@ def test_scores_of_a_class_of_their_own_are_no_decisions(german: pd.DataFrame) -
     for more in ({}, {"threshold": 0.5}):
         with pytest.raises(assay.AssayError, match="pass score="):
             assay.audit(german, model=Scores(), features=FEATURES, **roles(**more))
-    found = assay.audit(german, score=german["duration"].to_numpy() / 72, threshold=0.5, **roles())
-    counts = found.counts().query("attribute == 'sex'")
+    result = assay.audit(german, score=german["duration"].to_numpy() / 72, threshold=0.5, **roles())
+    counts = result.counts().query("attribute == 'sex'")
     assert (counts["tp"] + counts["fp"]).sum() == (german["duration"] >= 36).sum()
 
 
@@ -278,9 +278,9 @@ def test_a_booster_is_kept_as_its_own_file(german: pd.DataFrame, library: str) -
         model = lightgbm.train({"objective": "binary", "verbose": -1, "num_threads": 1},
                                lightgbm.Dataset(german[FEATURES], bad), 4)  # fmt: skip
         score = model.predict(german[FEATURES])
-    found = assay.audit(german, model=model, classes={0: 1, 1: 2}, **roles())
-    assert found.evidence["model"]["format"] == library
-    counts = found.counts().query("attribute == 'sex'")
+    result = assay.audit(german, model=model, classes={0: 1, 1: 2}, **roles())
+    assert result.evidence["model"]["format"] == library
+    counts = result.counts().query("attribute == 'sex'")
     assert (counts["tp"] + counts["fp"]).sum() == (score >= 0.5).sum()
 
 
@@ -298,8 +298,8 @@ def test_values_in_another_order_are_refused(german: pd.DataFrame, model: Any) -
 
 
 def test_an_attribute_may_have_any_name(german: pd.DataFrame, model: Any) -> None:
-    found = assay.audit(german, model=model, **roles(sensitive={"self": german["sex"]}))
-    assert "self" in set(found.counts()["attribute"])
+    result = assay.audit(german, model=model, **roles(sensitive={"self": german["sex"]}))
+    assert "self" in set(result.counts()["attribute"])
 
 
 def test_a_file_that_cannot_be_read_is_one_message(tmp_path: Path) -> None:
@@ -329,20 +329,20 @@ def people_in_rows() -> pd.DataFrame:
 def test_the_rest_of_a_case_file_from_a_notebook(tmp_path: Path) -> None:
     """Repeated people, legitimate factors, stages and any other key: the same bytes as the command on the case."""
     frame = people_in_rows()
-    given: dict[str, Any] = {"decision": "seen", "sensitive": ["sex"], "favourable": "yes", "draws": 200}
+    mapping: dict[str, Any] = {"decision": "seen", "sensitive": ["sex"], "favourable": "yes", "draws": 200}
     result = assay.audit(
         frame.drop(columns="who"), cluster=frame["who"].to_numpy(), legitimate={"years": "the post asks for it"},
         stages=["seen", "kept"], case={"case": {"owner": "Retail"}, "data": {"exclude": ["kept"]}},
-        out=tmp_path / "run", **given,
+        out=tmp_path / "run", **mapping,
     )  # fmt: skip
     evidence = json.loads((tmp_path / "run" / "evidence.json").read_bytes())
     assert evidence["data"]["people"] == 200
     assert {"like_with_like", "funnel"} <= set(evidence)
     assert 'owner = "Retail"' in (tmp_path / "run" / "case.toml").read_text()
-    plain = assay.audit(frame, cluster="who", **given).gaps()
+    plain = assay.audit(frame, cluster="who", **mapping).gaps()
     wide = result.gaps()
     assert wide["pair_high"].iloc[0] == plain["pair_high"].iloc[0]
-    alone = assay.audit(frame, **given).gaps()
+    alone = assay.audit(frame, **mapping).gaps()
     assert wide["pair_high"].iloc[0] - wide["pair_low"].iloc[0] > 1.4 * (
         alone["pair_high"].iloc[0] - alone["pair_low"].iloc[0]
     )

@@ -101,8 +101,8 @@ def test_a_pickle_in_its_own_environment(tmp_path: Path, monkeypatch: pytest.Mon
         assay.audit(frame, model=keys, features=NUMBERS, **ROLES)
     consent = re.search(r'`consent = "(sha256:[0-9a-f]{64})"`', str(asked.value))
     assert consent is not None
-    found = assay.audit(frame, model=keys | {"consent": consent[1]}, features=NUMBERS, **ROLES)
-    counts = found.counts().query("attribute == 'sex'")
+    result = assay.audit(frame, model=keys | {"consent": consent[1]}, features=NUMBERS, **ROLES)
+    counts = result.counts().query("attribute == 'sex'")
     assert (counts["tp"] + counts["fp"]).sum() == model.predict(frame[NUMBERS]).sum()
     with pytest.raises(assay.AssayError, match="lod"):
         assay.audit(frame, model={"path": "m.pkl", "lod": "joblib"}, features=NUMBERS, **ROLES)

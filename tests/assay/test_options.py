@@ -29,9 +29,9 @@ def given(*argv: str) -> dict[str, Any]:
 
 
 def command_of(name: str) -> click.Command:
-    found = GROUP.get_command(click.Context(GROUP), name)
-    assert found is not None
-    return found
+    result = GROUP.get_command(click.Context(GROUP), name)
+    assert result is not None
+    return result
 
 
 @pytest.mark.parametrize("name", COMMANDS)

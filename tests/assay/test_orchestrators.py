@@ -89,8 +89,8 @@ def test_airflow(folder: Path) -> None:
         "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLES),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     }
-    made = run(folder, "airflow", "-m", "airflow", "db", "migrate", **own)
-    assert made.returncode == 0, made.stderr
+    built = run(folder, "airflow", "-m", "airflow", "db", "migrate", **own)
+    assert built.returncode == 0, built.stderr
     done = run(folder, "airflow", "-c", script, str(EXAMPLES), str(folder), **own)
     assert "ended good success" in done.stdout, done.stderr
     assert "ended bad failed" in done.stdout

@@ -36,9 +36,9 @@ def test_there_are_three() -> None:
 def test_a_template_stops_where_a_norm_is_broken(
     template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = [*texts(yaml.safe_load(template.read_text()))]
-    command = next(t for t in found if t.startswith("assay "))
-    named = {p for t in found for p in re.findall(r"out/[\w.]+", t)}
+    text = [*texts(yaml.safe_load(template.read_text()))]
+    command = next(t for t in text if t.startswith("assay "))
+    named = {p for t in text for p in re.findall(r"out/[\w.]+", t)}
     assert named
     monkeypatch.chdir(tmp_path)
     (tmp_path / "audits").mkdir()

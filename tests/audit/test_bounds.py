@@ -38,8 +38,8 @@ def margin_of(cells: dict[str, np.ndarray]) -> Margin:
     return margins_of(cube_of(coded))[0][1]
 
 
-def entry(found: dict[str, Any], part: str, metric: str, kind: str = "difference") -> dict[str, Any]:
-    return next(e for e in found[part] if e["metric"] == metric and e.get("kind", kind) == kind)
+def entry(result: dict[str, Any], part: str, metric: str, kind: str = "difference") -> dict[str, Any]:
+    return next(e for e in result[part] if e["metric"] == metric and e.get("kind", kind) == kind)
 
 
 def rate(cells: np.ndarray, metric: Metric) -> float | None:
@@ -74,9 +74,9 @@ def test_unknown_groups_against_every_way_of_placing_people(groups: list[tuple[i
         return
     cells = {f"g{i}": np.array([[0, 0], [0, 0], [b, a]]) for i, (a, b) in enumerate(groups)}
     margin = margin_of({**cells, UNKNOWN: np.array([[0, 0], [0, 0], [no, yes]])})
-    found = bounds([margin], FREE)
+    result = bounds([margin], FREE)
     for kind in ("difference", "ratio"):
-        e = entry(found, "unknown_group", "selection_rate", kind)
+        e = entry(result, "unknown_group", "selection_rate", kind)
         seen = [
             gap([(a + p) / (a + b + p + q) for (a, b), p, q in zip(groups, up, down, strict=True)], kind)
             for up in splits(yes, len(groups))
@@ -97,14 +97,14 @@ def test_missing_outcomes_against_every_outcome_they_may_have(counts: list[int])
     cells = {name: np.array(counts[6 * i : 6 * i + 6]).reshape(3, 2) for i, name in enumerate("ab")}
     if any(c[:2].sum() == 0 for c in cells.values()) or not any(c[2].sum() for c in cells.values()):
         return
-    found = bounds([margin_of(cells)], FREE)
+    result = bounds([margin_of(cells)], FREE)
     for name in ASKED[1:]:
         metric = BY_NAME[name]
         if any(rate(np.vstack([c[:2], [[0, 0]]]), metric) is None for c in cells.values()):
             continue
         seen = []
         for turned in product(*(range(n + 1) for c in cells.values() for n in c[2])):
-            made = []
+            items = []
             for i, c in enumerate(cells.values()):
                 whole = c.copy()
                 for d in (0, 1):
@@ -112,10 +112,10 @@ def test_missing_outcomes_against_every_outcome_they_may_have(counts: list[int])
                     whole[1, d] += positive
                     whole[0, d] += c[2, d] - positive
                 whole[2] = 0
-                made.append(rate(whole, metric))
-            if None not in made:
-                seen.append(abs(made[0] - made[1]))  # type: ignore[operator]
-        e = entry(found, "missing_outcome", name)
+                items.append(rate(whole, metric))
+            if None not in items:
+                seen.append(abs(items[0] - items[1]))  # type: ignore[operator]
+        e = entry(result, "missing_outcome", name)
         assert e["high"] == pytest.approx(max(seen))
         assert e["low"] <= min(seen) + 1e-12
         if e["low"] > 0:
@@ -181,8 +181,8 @@ def test_label_error_against_every_set_of_turned_outcomes(counts: list[int], nam
     if difference <= limit or difference <= 0:
         return
     norm = {"metric": name, "kind": "difference", "attribute": ["g"], "limit": limit}
-    found = [e for e in bounds([margin_of(cells)], FREE, [norm])["label_error"] if e["metric"] == name]
-    mine = next(e for e in found if e["limit"] == limit)
+    items = [e for e in bounds([margin_of(cells)], FREE, [norm])["label_error"] if e["metric"] == name]
+    mine = next(e for e in items if e["limit"] == limit)
 
     def turned(c: np.ndarray) -> Iterator[tuple[int, float]]:
         for k in product(*(range(n + 1) for n in c[:2].ravel())):
@@ -208,7 +208,7 @@ def test_never_collected_against_every_way_of_adding_people(counts: tuple[int, .
     if x1 / (x1 + y1) - x2 / (x2 + y2) <= max(limit, 0.0):
         return
     norm = {"metric": "selection_rate", "kind": "difference", "attribute": ["g"], "limit": limit}
-    found = [e for e in bounds([margin_of(cells)], FREE, [norm])["not_collected"] if e["limit"] == limit]
+    items = [e for e in bounds([margin_of(cells)], FREE, [norm])["not_collected"] if e["limit"] == limit]
     most = a + b + c + d
     ways = [
         p + q
@@ -216,8 +216,8 @@ def test_never_collected_against_every_way_of_adding_people(counts: tuple[int, .
         for q in range(most + 1)
         if x1 / (x1 + y1 + p) - (x2 + q) / (x2 + y2 + q) <= limit + 1e-12
     ]
-    assert found[0]["people"] == (min(ways) if ways else None)
-    assert found[0]["of"] == most
+    assert items[0]["people"] == (min(ways) if ways else None)
+    assert items[0]["of"] == most
 
 
 def test_truth_lies_within_the_bounds_whatever_was_lost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -38,10 +38,10 @@ def world(seed: int, depends: float, n: int = 3000) -> tuple[pd.DataFrame, pd.Da
 def audit(folder: Path, people: pd.DataFrame, table: pd.DataFrame, proxy: str | None = None) -> int:
     people.drop(columns="group").to_csv(folder / "d.csv", index=False)
     table.to_csv(folder / "surnames.csv", index=False)
-    given = proxy or 'proxy = { race = { column = "surname", table = "surnames.csv" } }'
+    inputs = proxy or 'proxy = { race = { column = "surname", table = "surnames.csv" } }'
     (folder / "case.toml").write_text(
         '[case]\nname = "n"\npurpose = "p"\n[data]\npath = "d.csv"\npositive = "1"\nsensitive = ["sex"]\n'
-        f'{given}\n[model]\ndecision = "decided"\n'
+        f'{inputs}\n[model]\ndecision = "decided"\n'
     )
     return cli.main(["audit", str(folder / "case.toml"), "--out", str(folder / "out"), "--draws", "50"])
 

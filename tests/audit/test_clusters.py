@@ -196,16 +196,16 @@ def test_variances_and_correlations_are_those_of_statsmodels(name: str, weighted
     up, down = metric.numerator, metric.denominator & ~metric.numerator
     squares = tuple(margin.clusters.within(a, b) for a, b in ((up, up), (up, down), (down, down)))
     np.testing.assert_allclose(linearised_variance(x, n - x, squares), np.diag(covariance))  # type: ignore[arg-type]
-    found = correlations(margin, metric)
+    result = correlations(margin, metric)
     error = np.sqrt(np.diag(covariance))
     if across:
         expected = covariance / np.outer(error, error)
         # Two people more are counted whose answers are not alike (Agresti & Min 2005).
         fewer = np.minimum.outer(margin.clusters.people, margin.clusters.people)
         expected = np.where((expected > 0) & ~np.eye(len(fewer), dtype=bool), expected * fewer / (fewer + 2), expected)
-        np.testing.assert_allclose(found, expected, atol=1e-9)
+        np.testing.assert_allclose(result, expected, atol=1e-9)
     else:
-        assert found is None
+        assert result is None
 
 
 def test_weights_without_clusters_have_the_robust_variance_of_statsmodels() -> None:
@@ -372,7 +372,7 @@ def test_the_p_value_is_about_that_of_moving_whole_people() -> None:
         who = np.repeat(np.arange(160), counts)
         taste = rng.beta(1, 1, 160) + np.where(np.arange(160) % 2, 0.08 * trial, 0)
         decision = (rng.random(len(who)) < taste[who]).astype(int)
-        found = gap_of(margin_of(coded(who % 2, decision, cluster=who)))
+        result = gap_of(margin_of(coded(who % 2, decision, cluster=who)))
         x = np.bincount(who, decision)
         side = np.arange(160) % 2
         moved = np.array([rng.permutation(side) for _ in range(4000)])
@@ -381,7 +381,7 @@ def test_the_p_value_is_about_that_of_moving_whole_people() -> None:
             return np.abs(s @ x / (s @ counts) - (1 - s) @ x / ((1 - s) @ counts))
 
         p = float((gap(moved) >= gap(side[None])).mean())
-        assert found.p_value == pytest.approx(p, abs=0.03 + 0.1 * p)  # type: ignore[attr-defined]
+        assert result.p_value == pytest.approx(p, abs=0.03 + 0.1 * p)  # type: ignore[attr-defined]
 
 
 def test_people_who_are_in_two_groups_are_told_apart_rightly() -> None:
@@ -393,9 +393,9 @@ def test_people_who_are_in_two_groups_are_told_apart_rightly() -> None:
         who = np.repeat(np.arange(60), 4)
         group = np.tile([0, 0, 1, 1], 60)
         decision = (rng.random(240) < taste[who]).astype(int)
-        found = gap_of(margin_of(coded(group, decision, cluster=who)), seed=run, draws=400)
-        held_in += found.low <= 0  # type: ignore[attr-defined]
-        fired += found.p_value <= 0.05  # type: ignore[attr-defined]
+        result = gap_of(margin_of(coded(group, decision, cluster=who)), seed=run, draws=400)
+        held_in += result.low <= 0  # type: ignore[attr-defined]
+        fired += result.p_value <= 0.05  # type: ignore[attr-defined]
     assert 0.92 <= held_in / runs <= 0.985
     assert 0.02 <= fired / runs <= 0.09
 

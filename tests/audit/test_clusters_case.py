@@ -72,9 +72,9 @@ def test_the_same_people_ten_times_are_four_hundred(tmp_path: Path) -> None:
 
 def test_one_row_a_person_is_the_same_audit(tmp_path: Path) -> None:
     frame = people(rows=1)
-    given, without = (audit(tmp_path / n, frame, r) for n, r in (("a", 'cluster = "person"'), ("b", 'id = "person"')))
+    inputs, without = (audit(tmp_path / n, frame, r) for n, r in (("a", 'cluster = "person"'), ("b", 'id = "person"')))
     for key in ("rates", "gaps", "dataset", "norms", "findings", "inequality", "conformance"):
-        assert given[key] == without[key], key
+        assert inputs[key] == without[key], key
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
@@ -89,8 +89,8 @@ def test_ids_that_repeat_without_cluster_block_the_word_inside(tmp_path: Path, k
     assert all("6,000 rows have 2,000 different ids" in r and "cluster" in r for r in reasons if r)
     assert any(reasons)
     assert any("Write cluster = 'person'" in n for n in doubted["notes"])
-    told = audit(tmp_path / "told", frame, 'id = "person"\ncluster = "person"', kind=kind)
-    assert told["settings"].get("repeated") is None
+    report = audit(tmp_path / "told", frame, 'id = "person"\ncluster = "person"', kind=kind)
+    assert report["settings"].get("repeated") is None
     households = audit(tmp_path / "home", frame, 'id = "person"\ncluster = "household"', kind=kind)
     assert households["settings"].get("repeated") is None
     frame["household"] = np.arange(len(frame)) % 1000
@@ -100,8 +100,8 @@ def test_ids_that_repeat_without_cluster_block_the_word_inside(tmp_path: Path, k
 
 def test_a_weight_counts_rows_and_the_population_apart(tmp_path: Path) -> None:
     frame = people(300, 1)
-    found = audit(tmp_path, frame, 'weight = "weight"\nexclude = ["person", "household"]')
-    for r in found["rates"]:
+    result = audit(tmp_path, frame, 'weight = "weight"\nexclude = ["person", "household"]')
+    for r in result["rates"]:
         if r["metric"] == "selection_rate" and r["group"] == ["A"]:
             assert r["rows"] == 150
             assert r["denominator"] == pytest.approx(frame.loc[frame.group == "A", "weight"].sum())
@@ -142,8 +142,8 @@ def test_the_numbers_do_not_depend_on_order_names_or_format(tmp_path: Path, monk
     monkeypatch.setattr("audit.run.is_large", lambda case: True)
     others["duckdb"] = audit(tmp_path / "e", shuffled, roles, kind="parquet")
     assert others["duckdb"]["data"]["engine"] == "duckdb"
-    for name, found in others.items():
-        for a, b in zip(first["gaps"], found["gaps"], strict=True):
+    for name, result in others.items():
+        for a, b in zip(first["gaps"], result["gaps"], strict=True):
             for key in ("value", "low", "high", "p_value", "p_adjusted"):
                 assert a[key] == pytest.approx(b[key], abs=1e-9), (name, a["metric"], key)
 

@@ -35,7 +35,7 @@ def test_people_of_rows_that_a_database_condensed_are_those_of_the_rows(tmp_path
     each = np.zeros((70, 18))
     for g, person, y, d in frame.itertuples(index=False):
         each[person, [v for (v,) in margin.groups].index(g) * 6 + y * 2 + d] += 1
-    found = np.zeros((18, 18))
+    result = np.zeros((18, 18))
     c = margin.clusters
-    found[c.left, c.right] = found[c.right, c.left] = c.products
-    np.testing.assert_array_equal(found, each.T @ each)
+    result[c.left, c.right] = result[c.right, c.left] = c.products
+    np.testing.assert_array_equal(result, each.T @ each)

@@ -45,22 +45,22 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, tup
 def test_a_cohort_is_counted_as_its_rows_are(counted: tuple[pd.DataFrame, tuple[Margin, ...]]) -> None:
     frame, margins = counted
     chosen = {"sex": ("f",), "age": ("young", "old")}
-    found = cohort(margins, ["sex", "age", "place"], chosen, HOW)
+    result = cohort(margins, ["sex", "age", "place"], chosen, HOW)
     rows = frame[(frame["sex"] == "f") & frame["age"].isin(["young", "old"]) & (frame["place"] != "Z")]
-    assert found.people == len(rows)
+    assert result.people == len(rows)
     for attribute in ("age", "place"):
         for group, mine in rows.groupby(attribute):
-            rate = pick(found.measures.rates, metric="selection_rate", attribute=(attribute,), group=(group,))
+            rate = pick(result.measures.rates, metric="selection_rate", attribute=(attribute,), group=(group,))
             assert rate is not None
             assert rate.value == pytest.approx((mine["score"] >= 0.5).mean())
             merit = mine[mine["y"] == "yes"]
-            caught = pick(found.measures.rates, metric="true_positive_rate", attribute=(attribute,), group=(group,))
+            caught = pick(result.measures.rates, metric="true_positive_rate", attribute=(attribute,), group=(group,))
             assert caught is not None
             assert caught.value == pytest.approx((merit["score"] >= 0.5).mean())
-    assert not any("sex" in g.attribute for g in found.measures.gaps)
+    assert not any("sex" in g.attribute for g in result.measures.gaps)
     # The few of Z are in no figure, not even by subtraction from the whole, and it is said.
-    assert ("Z",) not in {r.group for r in found.measures.rates if r.value is not None}
-    assert any("place = Z" in note for note in found.notes)
+    assert ("Z",) not in {r.group for r in result.measures.rates if r.value is not None}
+    assert any("place = Z" in note for note in result.notes)
     with pytest.raises(DataError, match="too few people"):
         cohort(margins, ["sex", "age", "place"], {"place": ("Z",)}, HOW)
     with pytest.raises(DataError, match="cannot be counted"):
@@ -74,11 +74,11 @@ def test_a_threshold_moves_as_on_the_rows(counted: tuple[pd.DataFrame, tuple[Mar
     assert cuts[0] == frame["score"].min()
     assert cuts[-1] > frame["score"].max()
     for at in (cuts[0], cuts[len(cuts) // 3], cuts[-1]):
-        found = at_threshold(margins, ("sex",), at, HOW)
+        result = at_threshold(margins, ("sex",), at, HOW)
         for who, mine in [("f", frame[frame["sex"] == "f"]), (None, frame)]:
             where = {"attribute": (), "group": ()} if who is None else {"attribute": ("sex",), "group": (who,)}
-            rate = pick(found.rates, metric="selection_rate", **where)
-            right = pick(found.rates, metric="accuracy", **where)
+            rate = pick(result.rates, metric="selection_rate", **where)
+            right = pick(result.rates, metric="accuracy", **where)
             assert rate is not None
             assert right is not None
             assert rate.value == pytest.approx((mine["score"] >= at).mean())

@@ -108,9 +108,9 @@ def test_clarifys_published_values(name: str, of_f: float) -> None:
 def test_clarifys_divergences_run_over_common_labels() -> None:
     """One facet member of label 1 against two of label 1 and three of label 0: KL in nats, and here below 0."""
     margin = margins(list("dnnnnn"), [1, 1, 1, 0, 0, 0], [0] * 6)[1]
-    found = clarify(margin, 0, np.arange(2))
-    assert found["KL"] == pytest.approx(0.4 * math.log(0.4))
-    assert found["LP"] == pytest.approx(0.6)
+    result = clarify(margin, 0, np.arange(2))
+    assert result["KL"] == pytest.approx(0.4 * math.log(0.4))
+    assert result["LP"] == pytest.approx(0.6)
     even = clarify(margins(list("dnnndn"), [1, 1, 1, 0, 0, 0], [0] * 6)[1], 0, np.arange(2))
     assert (even["KL"], even["JS"], even["LP"]) == (0.0, 0.0, 0.0)
 
@@ -132,11 +132,11 @@ FIRST = [1, 0, 0, 0, 1, 1, 1, 0, 1, 0]
 
 def test_aif360s_published_entropies() -> None:
     margin = margins(FEAT, TRUE, FIRST)[1]
-    found = aif360(margin, 0, np.arange(3))
-    assert found["generalized_entropy_index"] == pytest.approx(0.2)
-    assert found["theil_index"] == pytest.approx(4 * math.log(2) / 10)
+    result = aif360(margin, 0, np.arange(3))
+    assert result["generalized_entropy_index"] == pytest.approx(0.2)
+    assert result["theil_index"] == pytest.approx(4 * math.log(2) / 10)
     b = np.array([1, 1, 1.25, 1.25, 1.25, 1.25, 0.75, 0.75, 0.75, 0.75])
-    assert found["between_all_groups_generalized_entropy_index"] == pytest.approx(np.sum(b**2 - 1) / 20)
+    assert result["between_all_groups_generalized_entropy_index"] == pytest.approx(np.sum(b**2 - 1) / 20)
     second = margins(FEAT, TRUE, [0, 1, 1, 0, 0, 0, 0, 1, 1, 1])[1]
     assert aif360(second, 0, np.arange(3))["generalized_entropy_index"] == pytest.approx(0.3)
 
@@ -150,19 +150,19 @@ def test_aif360s_adult() -> None:
     y = (whole["income"].astype(str) == ">50K").astype(int)
     assert y.mean() == pytest.approx(0.2478, abs=5e-5)
     margin = margins(whole["sex"].astype(str).tolist(), y.tolist(), y.tolist())[1]
-    found = aif360(margin, margin.groups.index(("Male",)), np.arange(2))
+    result = aif360(margin, margin.groups.index(("Male",)), np.arange(2))
     men, women = y[whole["sex"] == "Male"].mean(), y[whole["sex"] == "Female"].mean()
-    assert found["mean_difference"] == pytest.approx(women - men)
-    assert found["disparate_impact"] == pytest.approx(women / men)
+    assert result["mean_difference"] == pytest.approx(women - men)
+    assert result["disparate_impact"] == pytest.approx(women / men)
 
 
 def test_aif360_takes_the_mean_of_the_odds_and_we_the_maximum() -> None:
     margin = margins(
         ["f"] * 10 + ["m"] * 10, [1, 1, 1, 1, 1, 0, 0, 0, 0, 0] * 2, [1, 1, 0, 0, 0, 1, 0, 0, 0, 0] + [1] * 10
     )[1]
-    found = aif360(margin, 1, np.arange(2))
-    assert found["average_odds_difference"] == pytest.approx(((0.2 - 1) + (0.4 - 1)) / 2)
-    assert found["average_abs_odds_difference"] == pytest.approx(0.7)
+    result = aif360(margin, 1, np.arange(2))
+    assert result["average_odds_difference"] == pytest.approx(((0.2 - 1) + (0.4 - 1)) / 2)
+    assert result["average_abs_odds_difference"] == pytest.approx(0.7)
     assert fairlearn(margin, np.arange(2))["equalized_odds_difference"] == pytest.approx(0.8)
 
 
@@ -176,9 +176,9 @@ def test_the_privileged_group_is_the_reference_or_the_most_selected() -> None:
 
 def test_without_outcomes_there_are_parity_figures_only_and_nothing_breaks() -> None:
     people = margins(["f"] * 12 + ["m"] * 12, [2] * 24, [1, 0] * 12)
-    found = derived(people, Settings())
-    json.dumps(found, allow_nan=False)
-    one = next(v["values"] for v in found["conformance"]["values"] if v["tool"] == "fairlearn")
+    result = derived(people, Settings())
+    json.dumps(result, allow_nan=False)
+    one = next(v["values"] for v in result["conformance"]["values"] if v["tool"] == "fairlearn")
     assert set(one) == {f"demographic_parity_{k}{e}" for k in ("difference", "ratio") for e in ("", "_to_overall")}
 
 
@@ -193,14 +193,14 @@ def test_inequality_splits_exactly(seed: int, rows: int, favourable: str) -> Non
     g = [*rng.choice(["a", "b", "c"], rows).tolist(), "a", "b", "c"]
     y, d = [*rng.integers(0, 2, rows).tolist(), 1, 1, 0], [*rng.integers(0, 2, rows).tolist(), 1, 1, 0]
     people = margins(g, y, d, favourable=favourable)
-    found = inequality(people)[1]
+    result = inequality(people)[1]
     table = benefits(people[1])
     held = (table * BENEFITS).sum(axis=1)
     within = sum(
         h / held.sum() * generalized_entropy(t, BENEFITS, 1) for h, t in zip(held, table, strict=True) if h > 0
     )
-    assert found["theil"] == pytest.approx(found["between"]["theil"] + within)
-    assert inequality(people)[0]["theil"] == pytest.approx(found["theil"])
+    assert result["theil"] == pytest.approx(result["between"]["theil"] + within)
+    assert inequality(people)[0]["theil"] == pytest.approx(result["theil"])
 
 
 def test_benefit_is_about_the_favourable_value() -> None:
@@ -231,10 +231,10 @@ def test_where_the_positive_value_is_bad_the_lowest_scores_are_the_top() -> None
 def test_the_sum_of_exposures_far_down_is_exact_enough() -> None:
     ranks = np.array([0.0, 1.0, 1_000_000.0, 1_500_000.0])
     direct = np.cumsum(1 / np.log2(1 + np.arange(1, 1_500_001)))
-    found = exposure_up_to(ranks)
-    assert found[1] == 1.0
-    assert found[2] == pytest.approx(direct[999_999], rel=1e-12)
-    assert found[3] == pytest.approx(direct[-1], rel=1e-11)
+    result = exposure_up_to(ranks)
+    assert result[1] == 1.0
+    assert result[2] == pytest.approx(direct[999_999], rel=1e-12)
+    assert result[3] == pytest.approx(direct[-1], rel=1e-11)
 
 
 def test_reliability_curves_show_each_group() -> None:
@@ -282,8 +282,8 @@ def audited(folder: Path, frame: pd.DataFrame) -> dict[str, Any]:
     frame.to_csv(folder / "rows.csv", index=False)
     (folder / "case.toml").write_text(CONFORM_CASE)
     assert main(["audit", str(folder / "case.toml"), "--out", str(folder / "run")]) == 0
-    found: dict[str, Any] = json.loads((folder / "run" / "evidence.json").read_bytes())
-    return found
+    document: dict[str, Any] = json.loads((folder / "run" / "evidence.json").read_bytes())
+    return document
 
 
 def test_clarify_on_strata_with_one_outcome_and_by_neighbours(tmp_path: Path) -> None:
@@ -313,9 +313,9 @@ def test_clarify_of_a_stratum_in_which_all_are_refused(tmp_path: Path) -> None:
 
 def test_clarifys_flip_test_says_what_it_cannot_take(tmp_path: Path) -> None:
     rows = pd.read_csv(ROOT / "tests" / "audit" / "reference" / "clarify_rows.csv")
-    found = audited(tmp_path, rows.assign(town="north"))["individual"]["neighbours"]["clarify_flip_test"]
-    assert found["values"] == []
-    assert "'town'" in found["reason"]
+    result = audited(tmp_path, rows.assign(town="north"))["individual"]["neighbours"]["clarify_flip_test"]
+    assert result["values"] == []
+    assert "'town'" in result["reason"]
 
 
 def test_aif360s_consistency_counts_the_person(tmp_path: Path) -> None:

@@ -24,14 +24,14 @@ def scored(score: np.ndarray, weight: np.ndarray | None = None) -> CodedRows:
 def test_tenths_are_kept_of_scores_from_0_to_1_and_of_no_others(lowest: float, highest: float, parted: bool) -> None:
     score = np.random.default_rng(0).random(5000)
     score[:2] = lowest, highest
-    found = cube_of(scored(score)).scores
-    assert found is not None
-    assert not found.exact
-    assert (found.parts is not None) is parted
+    result = cube_of(scored(score)).scores
+    assert result is not None
+    assert not result.exact
+    assert (result.parts is not None) is parted
     if parted:
-        assert found.parts is not None
-        assert found.parts.sum() == pytest.approx(score.sum())
-    assert found.total.sum() == pytest.approx(score.sum())
+        assert result.parts is not None
+        assert result.parts.sum() == pytest.approx(score.sum())
+    assert result.total.sum() == pytest.approx(score.sum())
 
 
 @pytest.mark.parametrize("many", [True, False])
@@ -41,16 +41,16 @@ def test_sums_of_scores_are_those_of_the_rows(many: bool, weighted: bool) -> Non
     score = rng.random(3000) if many else rng.integers(0, 5, 3000) / 4
     weight = rng.random(3000) + 0.5 if weighted else None
     coded = scored(score, weight)
-    found = cube_of(coded).scores
-    assert found is not None
+    result = cube_of(coded).scores
+    assert result is not None
     for group in (0, 1):
         for label in (0, 1):
             here = (coded.codes[:, 0] == group) & (coded.label == label)
             each = np.ones(3000) if weight is None else weight
-            assert found.total[group, label] == pytest.approx((each * score)[here].sum())
-            assert found.n[group, label].sum() == here.sum()
-            assert found.w[group, label].sum() == pytest.approx(each[here].sum())
-            assert found.w2[group, label].sum() == pytest.approx((each**2)[here].sum())
+            assert result.total[group, label] == pytest.approx((each * score)[here].sum())
+            assert result.n[group, label].sum() == here.sum()
+            assert result.w[group, label].sum() == pytest.approx(each[here].sum())
+            assert result.w2[group, label].sum() == pytest.approx((each**2)[here].sum())
 
 
 def test_of_many_scores_the_area_is_exact_and_of_those_alone_whose_outcome_is_known() -> None:

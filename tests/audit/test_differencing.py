@@ -74,28 +74,28 @@ def test_a_cohort_by_any_column_is_counted_as_its_rows_are(kept: Kept, tmp_path:
         Condition("house", values=("own", MISSING)),
         Condition("note", values=("a",)),
     )
-    found = cohort_of_rows(kept, some, HOW, tmp_path)
+    result = cohort_of_rows(kept, some, HOW, tmp_path)
     rows = frame_of()
     rows = rows[(rows["income"] >= 2500) & rows["house"].isin(["own", ""]) & (rows["note"] == "a")]
     rows = rows[rows["place"] != "Z"]
-    assert found.people == len(rows)
+    assert result.people == len(rows)
     shown = 0
     for sex, mine in rows.groupby("sex"):
-        rate = pick(found.measures.rates, metric="selection_rate", attribute=("sex",), group=(sex,))
+        rate = pick(result.measures.rates, metric="selection_rate", attribute=("sex",), group=(sex,))
         assert rate is not None
         assert (rate.numerator, rate.denominator) == ((mine["got"] == "yes").sum(), len(mine))
         shown += 1
-        right = pick(found.measures.rates, metric="accuracy", attribute=("sex",), group=(sex,))
+        right = pick(result.measures.rates, metric="accuracy", attribute=("sex",), group=(sex,))
         assert right is not None
         assert right.value == pytest.approx((mine["got"] == mine["y"]).mean())
     assert shown == 2
-    gap = pick(found.measures.gaps, metric="selection_rate", kind="difference", attribute=("sex",))
+    gap = pick(result.measures.gaps, metric="selection_rate", kind="difference", attribute=("sex",))
     assert gap is not None
     assert gap.low is not None
     assert gap.highest in (("f",), ("m",))
     # The three of Z are nowhere, and of the few of W nothing is told.
-    assert any("place = Z" in note for note in found.notes)
-    few = pick(found.measures.rates, metric="selection_rate", attribute=("place",), group=("W",))
+    assert any("place = Z" in note for note in result.notes)
+    few = pick(result.measures.rates, metric="selection_rate", attribute=("place",), group=("W",))
     assert few is not None
     assert few.value is None
 
@@ -138,14 +138,14 @@ def test_a_group_that_differs_by_few_is_withheld_though_the_cohort_is_not(tmp_pa
     for sex, few in (("m", 40), ("f", 4)):
         frame.loc[frame.index[(frame["sex"] == sex) & (frame["place"] == "X")][:few], "fits"] = "no"
     kept = kept_of(tmp_path, frame)
-    found = cohort_of_rows(kept, (Condition("fits", values=("yes",)),), HOW, tmp_path)
+    result = cohort_of_rows(kept, (Condition("fits", values=("yes",)),), HOW, tmp_path)
     women, men = (
-        pick(found.measures.rates, metric="selection_rate", attribute=("sex",), group=(g,)) for g in ("f", "m")
+        pick(result.measures.rates, metric="selection_rate", attribute=("sex",), group=(g,)) for g in ("f", "m")
     )
     assert women is not None
     assert men is not None
     assert (women.value, men.value) == (None, None)
-    assert any("By sex" in note for note in found.notes)
+    assert any("By sex" in note for note in result.notes)
 
 
 @pytest.mark.parametrize("column", ["y", "got"])
@@ -163,7 +163,7 @@ def test_a_refusal_tells_nobody_what_became_of_one_person(tmp_path: Path, column
                 answers.add((high == last, cohort_of_rows(kept, some, HOW, place).people))
             except DataError as error:
                 answers.add((high == last, error.problem))
-    assert len({said for _, said in answers}) == 1, answers
+    assert len({message for _, message in answers}) == 1, answers
 
 
 @pytest.mark.parametrize("end", [np.inf, -np.inf, np.nan])
@@ -176,14 +176,14 @@ def test_a_range_without_an_end_is_refused_in_words(kept: Kept, tmp_path: Path, 
 def asked(rng: np.random.Generator) -> tuple[Condition, ...]:
     """A cohort that somebody could ask for: near ones among them."""
     low, width = rng.choice([1500, 2000, 2010, 2500, 2505, 3000]), rng.choice([600, 610, 1500, 4000])
-    found = [Condition("income", low=float(low), high=float(low + width))]
+    items = [Condition("income", low=float(low), high=float(low + width))]
     if rng.random() < 0.6:
-        found.append(
+        items.append(
             Condition("house", values=tuple(map(str, rng.permutation(["own", "rent", MISSING])[: rng.integers(1, 3)])))
         )
     if rng.random() < 0.4:
-        found.append(Condition("sex", groups=(str(rng.choice(["f", "m"])),)))
-    return tuple(found[:: -1 if rng.random() < 0.5 else 1][: rng.integers(1, 4)])
+        items.append(Condition("sex", groups=(str(rng.choice(["f", "m"])),)))
+    return tuple(items[:: -1 if rng.random() < 0.5 else 1][: rng.integers(1, 4)])
 
 
 def in_span(vectors: Vector, wanted: Vector) -> npt.NDArray[np.bool_]:
@@ -202,24 +202,24 @@ def test_no_sum_of_all_that_was_told_is_of_few_people(kept: Kept, tmp_path: Path
         (kept_group(kept, m.attribute, g)).astype(float)
         for m in kept.everyone for g, gone in zip(m.groups, m.withheld, strict=True) if not gone
     ]  # fmt: skip
-    told, whole, refused = list(published), [], 0
+    report, whole, refused = list(published), [], 0
     for _ in range(30):
         some = asked(rng)
         inside = who_is_in(kept, some)
         try:
-            found = cohort_of_rows(kept, some, HOW, tmp_path)
+            result = cohort_of_rows(kept, some, HOW, tmp_path)
         except DataError:
             refused += 1
             continue
         whole.append(inside)
-        for table in found.margins:
-            told += [
+        for table in result.margins:
+            report += [
                 (inside & kept_group(kept, table.attribute, g)).astype(float)
                 for g, gone in zip(table.groups, table.withheld, strict=True) if not gone
             ]  # fmt: skip
     assert refused > 3
     assert len(whole) > 5
-    vectors = np.unique(np.array([v for v in told if v.any()]), axis=0)
+    vectors = np.unique(np.array([v for v in report if v.any()]), axis=0)
     base = np.unique(np.array([v for v in published if v.any()]), axis=0)
     parts = np.unique(np.column_stack([kept.coded.codes, *whole]), axis=0, return_inverse=True)[1].ravel()
     small = [parts == p for p in np.flatnonzero(np.bincount(parts) < FLOOR)]

@@ -21,8 +21,8 @@ def gaps(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict[str, Any]]
     n = 900
     sex, area = rng.choice(["f", "m"], n), rng.choice(["x", "y", "z"], n)
     truth = rng.random(n) < 0.45
-    said = rng.random(n) < 0.25 + 0.4 * truth + 0.18 * (sex == "m") + 0.05 * (area == "x")
-    pd.DataFrame({"sex": sex, "area": area, "truth": truth.astype(int), "said": said.astype(int)}).to_csv(
+    message = rng.random(n) < 0.25 + 0.4 * truth + 0.18 * (sex == "m") + 0.05 * (area == "x")
+    pd.DataFrame({"sex": sex, "area": area, "truth": truth.astype(int), "said": message.astype(int)}).to_csv(
         folder / "rows.csv", index=False
     )
     (folder / "case.toml").write_text(
@@ -36,8 +36,8 @@ def gaps(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict[str, Any]]
 
 def test_each_hypothesis_is_counted_once_and_none_is_left_out(gaps: tuple[list[dict[str, Any]], int]) -> None:
     """A difference and a ratio of one rate, and a rate and its complement, are one hypothesis; a column is another."""
-    found, family = gaps
-    tested = [g for g in found if g["p_value"] is not None]
+    result, family = gaps
+    tested = [g for g in result if g["p_value"] is not None]
     assert {tuple(g["attribute"]) for g in tested} == {("sex",), ("area",), ("sex", "area")}
     assert family == len({(tuple(g["attribute"]), g["p_value"]) for g in tested})
     names = {g["metric"] for g in tested}
@@ -46,12 +46,12 @@ def test_each_hypothesis_is_counted_once_and_none_is_left_out(gaps: tuple[list[d
 
 
 def test_claims_are_holms_and_exploring_is_benjamini_and_hochbergs(gaps: tuple[list[dict[str, Any]], int]) -> None:
-    found, _ = gaps
-    keys = sorted({(tuple(g["attribute"]), g["p_value"]) for g in found if g["p_value"] is not None})
+    result, _ = gaps
+    keys = sorted({(tuple(g["attribute"]), g["p_value"]) for g in result if g["p_value"] is not None})
     p = [value for _, value in keys]
     for field, method in (("p_adjusted", "holm"), ("p_explore", "fdr_bh")):
         right = dict(zip(keys, multipletests(p, method=method)[1], strict=True))
-        for g in found:
+        for g in result:
             if g["p_value"] is not None:
                 assert g[field] == pytest.approx(right[tuple(g["attribute"]), g["p_value"]], rel=1e-9)
-    assert any(g["p_adjusted"] < 0.05 for g in found if g["p_adjusted"] is not None)
+    assert any(g["p_adjusted"] < 0.05 for g in result if g["p_adjusted"] is not None)

@@ -35,8 +35,8 @@ def audit(
     frame.to_csv(folder / "rows.csv", index=False) if kind == "csv" else frame.to_parquet(folder / "rows.parquet")
     (folder / "case.toml").write_text(HEAD.format(kind=kind) + f"{data}\n[model]\n{model}\n")
     code = main(["audit", str(folder / "case.toml"), "--out", str(folder / "run")])
-    found = folder / "run" / "evidence.json"
-    return code, json.loads(found.read_text()) if found.exists() else {}
+    result = folder / "run" / "evidence.json"
+    return code, json.loads(result.read_text()) if result.exists() else {}
 
 
 @pytest.mark.parametrize("people", [2, 4])
@@ -44,28 +44,28 @@ def test_a_few_people_who_stand_in_both_groups_settle_nothing(people: int, tmp_p
     """Two people in 600 rows of both groups were "inside" by chance of their answers being alike."""
     frame = rows(600).assign(who=np.repeat(np.arange(people), 600 // people))
     frame["decided"] = frame["truth"] = np.where(np.arange(600) // 2 % 2, "yes", "no")
-    code, found = audit(tmp_path, frame, 'cluster = "who"')
+    code, result = audit(tmp_path, frame, 'cluster = "who"')
     assert code == 0
-    assert {n["status"] for n in found["norms"]} <= {"undecided", "not_estimable"}
+    assert {n["status"] for n in result["norms"]} <= {"undecided", "not_estimable"}
 
 
 def test_a_group_that_weighs_nothing_is_nobody(tmp_path: Path) -> None:
     frame = rows().assign(w=1.0)
     frame.loc[frame["sex"] == "f", "w"] = 0.0
-    code, found = audit(tmp_path, frame, 'weight = "w"')
+    code, result = audit(tmp_path, frame, 'weight = "w"')
     assert code == 0
-    of_f = [r for r in found["rates"] if r["group"] == ["f"]]
+    of_f = [r for r in result["rates"] if r["group"] == ["f"]]
     assert of_f
     assert all(r["value"] is None and r["reason"] for r in of_f)
-    assert not any(v["group"] == ["f"] for v in found.get("conform", {}).get("values", ()))
-    assert {n["status"] for n in found["norms"]} == {"not_estimable"}
+    assert not any(v["group"] == ["f"] for v in result.get("conform", {}).get("values", ()))
+    assert {n["status"] for n in result["norms"]} == {"not_estimable"}
 
 
 def test_population_under_one_is_not_told_as_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert audit(tmp_path, rows().assign(w=1e-5), 'weight = "w"')[0] == 0
-    said = capsys.readouterr().out
-    assert "standing for 0.002)" in said
-    assert "standing for 0)" not in said
+    output = capsys.readouterr().out
+    assert "standing for 0.002)" in output
+    assert "standing for 0)" not in output
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
@@ -96,9 +96,9 @@ def test_scores_whose_squares_are_lost_are_refused(
 def test_one_outcome_for_all_puts_no_norm_about_outcomes_inside(tmp_path: Path) -> None:
     frame = rows(4000).assign(truth="yes")
     frame["decided"] = np.where(np.arange(4000) // 2 % 2, "yes", "no")
-    code, found = audit(tmp_path, frame, "")
+    code, result = audit(tmp_path, frame, "")
     assert code == 0
-    status = {(n["metric"], n["kind"]): n["status"] for n in found["norms"]}
+    status = {(n["metric"], n["kind"]): n["status"] for n in result["norms"]}
     assert status.pop(("selection_rate", "difference")) == "inside"
     assert status.pop(("selection_rate", "ratio")) == "inside"
     assert set(status.values()) == {"not_estimable"}

@@ -50,9 +50,9 @@ def entry(folder: Path) -> dict[str, Any]:
 def test_counts_rates_and_intervals(tmp_path: Path) -> None:
     frame = people()
     assert audit(tmp_path, frame) == 0
-    found = entry(tmp_path)
+    result = entry(tmp_path)
     for kind, stage, among in (("stage", "interviewed", "screened"), ("cumulative", "interviewed", None)):
-        figure = next(f for f in found["figures"] if (f["kind"], f["stage"]) == (kind, stage))
+        figure = next(f for f in result["figures"] if (f["kind"], f["stage"]) == (kind, stage))
         for rate in figure["rates"]:
             mine = frame[frame["sex"] == rate["group"][0]]
             of = mine if among is None else mine[mine[among] == 1]
@@ -100,8 +100,8 @@ def test_no_difference_finds_nothing() -> None:
         through = []
         for sex, mine in frame.groupby("sex"):
             counts = [len(mine), *(int(mine[s].sum()) for s in STAGES)]
-            found = [int((mine["good"] & mine["hired"]).sum()), counts[-1]]
-            through.append({"attribute": ["sex"], "group": [sex], "through": counts, "found": found})
+            items = [int((mine["good"] & mine["hired"]).sum()), counts[-1]]
+            through.append({"attribute": ["sex"], "group": [sex], "through": counts, "found": items})
         wrong += any(f["gap"]["p_adjusted"] <= 0.05 for f in figures(through, STAGES, Settings(draws=200, seed=seed)))
     assert wrong <= 6
 
@@ -110,9 +110,9 @@ def test_who_jumps_a_stage_counts_up_to_it_only(tmp_path: Path) -> None:
     frame = people(200)
     frame.loc[frame.index[:3], ["screened", "interviewed", "hired"]] = [0, 1, 1]
     assert audit(tmp_path, frame) == 0
-    found = entry(tmp_path)
-    assert any("3 rows pass a stage without" in n for n in found["notes"])
-    assert sum(c["through"][3] for c in found["counts"]) == int(frame["hired"].iloc[3:].sum())
+    result = entry(tmp_path)
+    assert any("3 rows pass a stage without" in n for n in result["notes"])
+    assert sum(c["through"][3] for c in result["counts"]) == int(frame["hired"].iloc[3:].sum())
 
 
 @pytest.mark.parametrize(("yes", "no"), [("yes", "no"), ("True", "False"), ("passed", "rejected"), ("Y", "N")])

@@ -46,14 +46,14 @@ def frame_of(chosen: dict[str, int], people: int = 200) -> pd.DataFrame:
 def test_no_norm_is_inside_where_nothing_is_decided(
     chosen: dict[str, int], who: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    evidence, said = audited(tmp_path, frame_of(chosen), capsys)
+    evidence, message = audited(tmp_path, frame_of(chosen), capsys)
     assert "inside" not in {n["status"] for n in evidence["norms"]}
     selection = {g["kind"]: g for g in evidence["gaps"] if g["metric"] == "selection_rate"}
     assert selection["ratio"]["value"] is None
     assert who in selection["ratio"]["reason"]
     assert f"Nothing is decided between people: {who}." in evidence["notes"]
-    assert f"Nothing is decided between people: {who}" in said
-    assert "inside the norm" not in said
+    assert f"Nothing is decided between people: {who}" in message
+    assert "inside the norm" not in message
 
 
 def test_a_few_decisions_that_all_fall_on_one_small_group_are_told_as_they_are(
@@ -97,8 +97,8 @@ def test_one_class_for_everyone_is_said(tmp_path: Path, capsys: pytest.CaptureFi
     frame = frame_of({"f": 0, "m": 0}).assign(decided="no")
     frame.loc[::5, "truth"] = "later"
     evidence, _ = audited(tmp_path, frame, capsys)
-    said = "Nothing is decided between people: everyone who was measured is decided 'no'."
-    assert said in evidence["notes"]
+    text = "Nothing is decided between people: everyone who was measured is decided 'no'."
+    assert text in evidence["notes"]
 
 
 def test_predictions_that_are_all_the_same_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -113,13 +113,13 @@ def test_numbers_that_all_came_out_the_same_leave_predictions_and_errors(
     frame = frame_of({"f": 0, "m": 0}).assign(truth=3.5)
     frame["p"] = np.random.default_rng(0).normal(3, 1, 400) + (frame["sex"] == "m")
     evidence, _ = audited(tmp_path, frame, capsys, model='score = "p"', data='task = "regression"')
-    found = evidence["regression"]
-    rates = {(r["metric"], tuple(r["group"])): r["value"] for r in found["rates"]}
+    result = evidence["regression"]
+    rates = {(r["metric"], tuple(r["group"])): r["value"] for r in result["rates"]}
     for sex in ("f", "m"):
         of = frame.loc[frame["sex"] == sex, "p"]
         assert rates["mean_prediction", (sex,)] == pytest.approx(of.mean())
         assert rates["mean_absolute_error", (sex,)] == pytest.approx(mean_absolute_error(np.full(len(of), 3.5), of))
-    gap = next(g for g in found["gaps"] if g["metric"] == "mean_outcome")
+    gap = next(g for g in result["gaps"] if g["metric"] == "mean_outcome")
     assert gap["value"] == pytest.approx(0, abs=1e-6)
     assert gap["p_value"] is None or gap["p_value"] > 0.9
     assert any("Every known outcome in 'truth' is '3.5'. Predictions and how far" in n for n in evidence["notes"])

@@ -27,8 +27,8 @@ def margins(
         ("race",), (names,), codes[:, None], np.full(len(codes), 2), decision, None, score,
         Meaning("1", "0", favourable),
     )  # fmt: skip
-    made, _ = margins_of(cube_of(coded))
-    by = {m.attribute: m for m in made}
+    built, _ = margins_of(cube_of(coded))
+    by = {m.attribute: m for m in built}
     return by[()], by["race",]
 
 
@@ -36,8 +36,8 @@ def table(groups: dict[str, tuple[int, int]], **more: Any) -> dict[str, Any]:
     return impact_table(margins(groups)[1], **more)
 
 
-def row(made: dict[str, Any], group: str) -> dict[str, Any]:
-    return next(r for r in made.groups if r.group == (group,))
+def row(built: dict[str, Any], group: str) -> dict[str, Any]:
+    return next(r for r in built.groups if r.group == (group,))
 
 
 # 6 RCNY 5-301(b), the worked example: applicants, selected, rate and ratio as the rule prints them.
@@ -71,10 +71,10 @@ BOTH = {
 
 @pytest.mark.parametrize("printed", [SEX, RACE, BOTH], ids=["sex", "race", "both"])
 def test_the_rule_s_worked_example_of_selection_to_the_last_digit(printed: dict[str, Any]) -> None:
-    made = table({g: (x, n) for g, (n, x, _, _) in printed.items()} | {UNKNOWN: (100, 250)})
-    assert made.unknown == 250
+    built = table({g: (x, n) for g, (n, x, _, _) in printed.items()} | {UNKNOWN: (100, 250)})
+    assert built.unknown == 250
     for group, (people, selected, rate, ratio) in printed.items():
-        r = row(made, group)
+        r = row(built, group)
         assert (r.people, r.counted) == (people, selected)
         assert f"{100 * r.rate:.{len(rate.partition('.')[2])}f}" == rate
         assert f"{r.impact_ratio:.{len(ratio.partition('.')[2])}f}" == ratio
@@ -115,12 +115,12 @@ SLIP = ("Hispanic or Latino", "64.2", "64.3")
 def test_the_rule_s_worked_example_of_scoring_to_the_last_digit(printed: dict[str, Any]) -> None:
     groups = {g: (0, n) for g, (n, *_) in printed.items()}
     scores = {g: [2.0] * x + [0.0] * (n - x) for g, (n, x, _, _) in printed.items()}
-    made = impact_table(margins(groups, scores)[1], SCORING, median=1.0)
+    built = impact_table(margins(groups, scores)[1], SCORING, median=1.0)
     for group, (people, above, rate, ratio) in printed.items():
-        r = row(made, group)
+        r = row(built, group)
         assert (r.people, r.counted) == (people, above)
-        said = f"{100 * r.rate:.{len(rate.partition('.')[2])}f}"
-        assert said == rate or (group, rate, said) == SLIP
+        text = f"{100 * r.rate:.{len(rate.partition('.')[2])}f}"
+        assert text == rate or (group, rate, text) == SLIP
         assert f"{r.impact_ratio:.2f}" == ratio
 
 
@@ -175,16 +175,16 @@ def test_the_share_itself_is_kept() -> None:
 
 
 def test_selection_is_the_favourable_decision() -> None:
-    made = impact_table(margins({"A": (60, 100), "B": (30, 100)}, favourable="0")[1])
-    assert row(made, "A").impact_ratio == pytest.approx(0.4 / 0.7)
+    built = impact_table(margins({"A": (60, 100), "B": (30, 100)}, favourable="0")[1])
+    assert row(built, "A").impact_ratio == pytest.approx(0.4 / 0.7)
 
 
 def test_scores_use_the_share_above_the_median_of_all() -> None:
     everyone, by = margins({"A": (0, 4), "B": (0, 4)}, {"A": [1, 2, 3, 10], "B": [4, 5, 6, 7]})
     assert median_score(everyone) == (4.5, 4.5, 4.5)
-    made = impact_table(by, SCORING, median=4.5)
-    assert [row(made, g).rate for g in "AB"] == [0.25, 0.75]
-    assert row(made, "A").impact_ratio == pytest.approx(1 / 3)
+    built = impact_table(by, SCORING, median=4.5)
+    assert [row(built, g).rate for g in "AB"] == [0.25, 0.75]
+    assert row(built, "A").impact_ratio == pytest.approx(1 / 3)
 
 
 @pytest.mark.parametrize("values", [[1, 2, 3], [1, 2, 3, 4], [1, 1, 1, 5], [0.2, 0.4, 0.4, 0.9, 1.0]])
@@ -193,8 +193,8 @@ def test_the_median_is_the_median(values: list[float]) -> None:
 
 
 def test_nobody_selected_has_no_ratio() -> None:
-    made = table({"A": (0, 50), "B": (0, 50)})
-    assert all(r.impact_ratio is None and r.low is None for r in made.groups)
+    built = table({"A": (0, 50), "B": (0, 50)})
+    assert all(r.impact_ratio is None and r.low is None for r in built.groups)
     assert rule_of_thumb(margins({"A": (0, 50), "B": (0, 50)})[1], 0.8) == []
 
 
@@ -209,26 +209,26 @@ def test_bounds_are_the_least_and_the_most_of_every_way_to_place_people(
     counts: list[tuple[int, int]], yes: int, no: int
 ) -> None:
     for at in range(len(counts)):
-        found = []
+        items = []
         for placed in itertools.product(range(len(counts)), repeat=yes + no):
             x, n = [c[0] for c in counts], [c[1] for c in counts]
             for person, g in enumerate(placed):
                 x[g] += person < yes
                 n[g] += 1
             rates = [a / b for a, b in zip(x, n, strict=True)]
-            found.append(rates[at] / max(rates) if max(rates) else 1.0)
+            items.append(rates[at] / max(rates) if max(rates) else 1.0)
         low, high = ratio_bounds(counts, at, yes, no)
-        assert (low, high) == pytest.approx((min(found), max(found)))
+        assert (low, high) == pytest.approx((min(items), max(items)))
 
 
 def test_the_rule_of_thumb_has_significance_and_a_warning_and_no_verdict() -> None:
-    found = rule_of_thumb(margins({"A": (60, 100), "B": (30, 100), "C": (3, 6)})[1], 0.8)
-    lines = {line.group[0]: line for line in found}
+    result = rule_of_thumb(margins({"A": (60, 100), "B": (30, 100), "C": (3, 6)})[1], 0.8)
+    lines = {line.group[0]: line for line in result}
     assert lines["B"].ratio == pytest.approx(0.5)
     assert lines["B"].p_value < 0.001
     assert not lines["B"].few_people
     assert lines["C"].few_people
     assert lines["C"].p_value > 0.3
-    text = str(found).lower()
+    text = str(result).lower()
     for word in ("pass", "fail", "complian", "lawful", "violation"):
         assert word not in text

@@ -38,10 +38,10 @@ LEAKS = {
 def test_a_leak_is_named(name: str) -> None:
     frame = people()
     frame["x"] = LEAKS[name](frame["y"].to_numpy())
-    found = leaks(frame, ("honest", "x", "noise"), "y", "1")
-    assert [leak.column for leak in found] == ["x"]
-    assert found[0].auc >= GIVES_AWAY
-    assert "known before the decision" in found[0].sentence
+    result = leaks(frame, ("honest", "x", "noise"), "y", "1")
+    assert [leak.column for leak in result] == ["x"]
+    assert result[0].auc >= GIVES_AWAY
+    assert "known before the decision" in result[0].sentence
 
 
 @pytest.mark.parametrize("name", ["copy", "words", "turned"])
@@ -98,6 +98,6 @@ def test_the_audit_names_it_first(tmp_path: Path, sample_data: Path, capsys: pyt
     assert cli.main(["check", str(tmp_path / "case.toml")]) == 0
     assert "Leak: The feature 'closed' says the same as the label" in capsys.readouterr().out
     assert cli.main(["audit", str(tmp_path / "case.toml"), "--out", str(tmp_path / "out"), "--draws", "50"]) == 0
-    told = capsys.readouterr()
-    assert "The feature 'closed' says the same as the label" in told.err
-    assert "The feature 'closed' says the same as the label" in told.out
+    output = capsys.readouterr()
+    assert "The feature 'closed' says the same as the label" in output.err
+    assert "The feature 'closed' says the same as the label" in output.out

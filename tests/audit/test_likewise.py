@@ -54,8 +54,8 @@ def evidence(folder: Path) -> dict[str, Any]:
 
 def test_berkeley_turns(tmp_path: Path) -> None:
     assert audit(tmp_path, berkeley()) == 0
-    found = evidence(tmp_path)
-    pair = found["like_with_like"]["pairs"][0]
+    result = evidence(tmp_path)
+    pair = result["like_with_like"]["pairs"][0]
     assert (pair["against"], pair["group"], pair["rows"]) == (["male"], ["female"], [1835, 2691])
     assert pair["raw"]["value"] == pytest.approx(1198 / 2691 - 557 / 1835)
     # As R's mantelhaen.test(UCBAdmissions, correct = FALSE) has them: 0.9046968 and 0.2169.
@@ -64,8 +64,8 @@ def test_berkeley_turns(tmp_path: Path) -> None:
     assert pair["mantel_haenszel"]["value"] < 0.02
     assert pair["explained"]["share"] > 0.8
     assert pair["mantel_haenszel"]["same_in_all_p"] < 0.01  # department A is unlike the others
-    assert any("called legitimate, goes with sex itself" in n for n in found["notes"])
-    assert any("nothing of causes" in n for n in found["notes"])
+    assert any("called legitimate, goes with sex itself" in n for n in result["notes"])
+    assert any("nothing of causes" in n for n in result["notes"])
 
 
 def test_a_direction_that_turns_is_said(tmp_path: Path) -> None:
@@ -73,9 +73,9 @@ def test_a_direction_that_turns_is_said(tmp_path: Path) -> None:
     for dept, m, n_m, f, n_f in (("easy", 700, 1000, 170, 200), ("hard", 20, 200, 250, 1000)):
         rows += [("male", dept, int(i < m)) for i in range(n_m)] + [("female", dept, int(i < f)) for i in range(n_f)]
     assert audit(tmp_path, pd.DataFrame(rows, columns=["sex", "dept", "admitted"])) == 0
-    found = evidence(tmp_path)
-    assert found["like_with_like"]["pairs"][0]["turns"]
-    assert any("among people alike in dept the gap between male and female turns" in n for n in found["notes"])
+    result = evidence(tmp_path)
+    assert result["like_with_like"]["pairs"][0]["turns"]
+    assert any("among people alike in dept the gap between male and female turns" in n for n in result["notes"])
 
 
 def drawn(rng: np.random.Generator, effect: float, strata: int = 8) -> np.ndarray:
@@ -87,24 +87,24 @@ def drawn(rng: np.random.Generator, effect: float, strata: int = 8) -> np.ndarra
 @pytest.mark.parametrize("effect", [0.0, 0.1, 0.25])
 def test_the_interval_of_the_difference_holds(effect: float) -> None:
     rng = np.random.default_rng(int(effect * 100))
-    found = [mantel_haenszel(drawn(rng, effect), 0.05) for _ in range(600)]
-    inside = np.mean([f.low <= effect <= f.high for f in found])
+    items = [mantel_haenszel(drawn(rng, effect), 0.05) for _ in range(600)]
+    inside = np.mean([f.low <= effect <= f.high for f in items])
     assert 0.925 <= inside <= 0.975
-    assert abs(np.mean([f.value for f in found]) - effect) < 0.01
+    assert abs(np.mean([f.value for f in items]) - effect) < 0.01
 
 
 def test_odds_ratio_and_tests_are_those_of_scipy_and_by_hand() -> None:
     from scipy.stats import chi2
 
     table = drawn(np.random.default_rng(1), 0.15)
-    found = mantel_haenszel(table)
+    result = mantel_haenszel(table)
     x1, n1, x2, n2 = table.T.astype(float)
     odds = (x1 * (n2 - x2) / (n1 + n2)).sum() / (x2 * (n1 - x1) / (n1 + n2)).sum()
-    assert found.odds_ratio == pytest.approx(odds)
+    assert result.odds_ratio == pytest.approx(odds)
     expected = n1 * (x1 + x2) / (n1 + n2)
     variance = n1 * n2 * (x1 + x2) * (n1 + n2 - x1 - x2) / ((n1 + n2) ** 2 * (n1 + n2 - 1))
     statistic = (x1 - expected).sum() ** 2 / variance.sum()
-    assert found.p_value == pytest.approx(chi2.sf(statistic, 1), rel=1e-6)
+    assert result.p_value == pytest.approx(chi2.sf(statistic, 1), rel=1e-6)
 
 
 def test_kitagawa_adds_up_and_its_interval_holds() -> None:
@@ -115,10 +115,10 @@ def test_kitagawa_adds_up_and_its_interval_holds() -> None:
     for seed in range(200):
         n1, n2 = rng.multinomial(400, s1), rng.multinomial(400, s2)
         table = np.stack([rng.binomial(n1, truth[:, 0]), n1, rng.binomial(n2, truth[:, 2]), n2], axis=1)
-        found = kitagawa(table, 0.05, seed, 400)
+        result = kitagawa(table, 0.05, seed, 400)
         raw = table[:, 0].sum() / 400 - table[:, 2].sum() / 400
-        assert found.mix + found.within == pytest.approx(raw)
-        held += found.low <= mix <= found.high
+        assert result.mix + result.within == pytest.approx(raw)
+        held += result.low <= mix <= result.high
     assert 0.92 <= held / 200 <= 0.985
 
 
@@ -130,11 +130,11 @@ def test_the_adjusted_gap_is_that_of_scikit_learn() -> None:
     level, second = rng.integers(0, 3, n), rng.integers(0, 2, n).astype(bool)
     y = (rng.random(n) < 1 / (1 + np.exp(-(0.5 - 0.8 * level - 0.6 * second)))).astype(int)
     columns = np.stack([level == 1, level == 2], axis=1).astype(float)
-    found = regression_adjusted(columns, second, y, None, None)
+    result = regression_adjusted(columns, second, y, None, None)
     model = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(np.column_stack([second, columns]), y)
     p = [model.predict_proba(np.column_stack([np.full(n, s), columns]))[:, 1].mean() for s in (0, 1)]
-    assert found.value == pytest.approx(p[0] - p[1], abs=1e-5)
-    assert found.low < found.value < found.high
+    assert result.value == pytest.approx(p[0] - p[1], abs=1e-5)
+    assert result.low < result.value < result.high
 
 
 @pytest.mark.parametrize("rows", [1, 5])
@@ -144,10 +144,10 @@ def test_the_adjusted_interval_holds_with_repeated_people(rows: int) -> None:
         rng = np.random.default_rng(seed)
         level, second = np.repeat(rng.integers(0, 2, 250), rows), np.repeat(rng.integers(0, 2, 250), rows).astype(bool)
         y = np.repeat((rng.random(250) < 0.35 + 0.2 * level[::rows]).astype(int), rows)
-        found = regression_adjusted(
+        result = regression_adjusted(
             level[:, None].astype(float), second, y, None, np.repeat(np.arange(250), rows) if rows > 1 else None
         )
-        held += found.low <= truth <= found.high
+        held += result.low <= truth <= result.high
     assert 0.89 <= held / 120 <= 0.99
 
 
@@ -226,8 +226,8 @@ def test_weights_weigh_the_raw_gap_and_its_parts(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     frame = berkeley().assign(w=lambda f: rng.exponential(1, len(f)) + (f["dept"] == "A"))
     assert audit(tmp_path, frame, 'legitimate = { dept = "x" }\nweight = "w"') == 0
-    found = evidence(tmp_path)
-    pair = found["like_with_like"]["pairs"][0]
+    result = evidence(tmp_path)
+    pair = result["like_with_like"]["pairs"][0]
     by = frame.assign(hit=frame["w"] * frame["admitted"]).groupby("sex")[["hit", "w"]].sum()
     rate = by["hit"] / by["w"]
     assert pair["raw"]["value"] == pytest.approx(rate[pair["against"][0]] - rate[pair["group"][0]])
@@ -241,8 +241,8 @@ def test_tables_count_rows() -> None:
     frame = berkeley()
     stratum = pd.factorize(frame["dept"], sort=True)[0].astype(np.int64)
     male = (frame["sex"] == "male").to_numpy()
-    found = tables(stratum, male, ~male, frame["admitted"].to_numpy())
-    assert [tuple(int(v) for v in row) for row in found] == list(BERKELEY.values())
+    result = tables(stratum, male, ~male, frame["admitted"].to_numpy())
+    assert [tuple(int(v) for v in row) for row in result] == list(BERKELEY.values())
 
 
 def test_the_report_tells_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,12 +34,12 @@ def test_limits_of_small_groups_hold(weights: bool, rows: int) -> None:
     rng, held = np.random.default_rng(4), []
     for _ in range(250):
         level, second, outcome, weight, truth = people(rng, 30, weights)
-        found = regression_adjusted(
+        result = regression_adjusted(
             np.repeat(level, rows)[:, None], np.repeat(second, rows), np.repeat(outcome, rows),
             np.repeat(weight, rows) if weights else None, np.repeat(np.arange(60), rows) if rows > 1 else None,
         )  # fmt: skip
-        if found.value is not None:
-            held.append(found.low <= truth <= found.high)
+        if result.value is not None:
+            held.append(result.low <= truth <= result.high)
     assert len(held) > 240
     assert 0.93 <= np.mean(held) <= 0.98
 
@@ -60,9 +60,9 @@ def test_the_error_is_that_of_leaving_one_person_out_in_turn(each: int) -> None:
     who = np.arange(n) // each
     second = second if each == 1 else np.repeat(rng.random(40) < 0.5, 4)
     design = np.column_stack([np.ones(n), second, level])
-    found = regression_adjusted(level[:, None], second, outcome, weight, who if each > 1 else None)
+    result = regression_adjusted(level[:, None], second, outcome, weight, who if each > 1 else None)
     whole = fitted(design, outcome, weight, design, weight)
-    assert found.value == pytest.approx(whole, abs=1e-6)
+    assert result.value == pytest.approx(whole, abs=1e-6)
     moved = [fitted(design[who != i], outcome[who != i], weight[who != i], design, weight) for i in range(40)]
     error = np.sqrt(((np.array(moved) - whole) ** 2).sum())
     fit = GLM(outcome, design, family=Binomial(), var_weights=weight).fit(maxiter=100)
@@ -72,8 +72,8 @@ def test_the_error_is_that_of_leaving_one_person_out_in_turn(each: int) -> None:
     p = fit.predict(design)
     part = np.bincount(who, weight * p * (1 - p) * (design @ fit.normalized_cov_params @ slope) ** 2)
     student = t.ppf(0.975, part.sum() ** 2 / (part**2).sum() - 3)
-    assert -1 < found.low < found.high < 1
-    assert found.high - found.value == pytest.approx(student * error, rel=0.03)
+    assert -1 < result.low < result.high < 1
+    assert result.high - result.value == pytest.approx(student * error, rel=0.03)
 
 
 def _gap(coefficients: np.ndarray, design: np.ndarray, mass: np.ndarray) -> float:
@@ -103,7 +103,7 @@ def sparse(rng: np.random.Generator, n: int, effect: float) -> np.ndarray:
 
 def test_mantel_haenszel_limits_are_where_the_score_is_z() -> None:
     table = sparse(np.random.default_rng(1), 40, 0.15)
-    found = mantel_haenszel(table)
+    result = mantel_haenszel(table)
     x1, n1, x2, n2 = (c.astype(float) for c in table.T)
     total = n1 + n2
     weight = n1 * n2 / total
@@ -112,10 +112,10 @@ def test_mantel_haenszel_limits_are_where_the_score_is_z() -> None:
         """Sato's (1989) variance at d."""
         p = (n1**2 * x2 - n2**2 * x1 + n1 * n2 * (n2 - n1) / 2) / total**2
         q = (x1 * (n2 - x2) + x2 * (n1 - x1)) / (2 * total)
-        return float((found.value - d) ** 2 - Z**2 * (d * p.sum() + q.sum()) / weight.sum() ** 2)
+        return float((result.value - d) ** 2 - Z**2 * (d * p.sum() + q.sum()) / weight.sum() ** 2)
 
-    assert found.low == pytest.approx(brentq(score, -1, found.value), abs=1e-9)
-    assert found.high == pytest.approx(brentq(score, found.value, 1), abs=1e-9)
+    assert result.low == pytest.approx(brentq(score, -1, result.value), abs=1e-9)
+    assert result.high == pytest.approx(brentq(score, result.value, 1), abs=1e-9)
 
 
 @pytest.mark.parametrize("n", [10, 30])
@@ -123,7 +123,7 @@ def test_mantel_haenszel_limits_of_small_groups_hold(n: int) -> None:
     """Wald's with Sato's variance held 84 and 92.6 of 100 with 10 and 30 people each."""
     rng, held = np.random.default_rng(6), []
     for _ in range(700):
-        found = mantel_haenszel(sparse(rng, n, 0.35))
-        if found.value is not None:
-            held.append(found.low <= 0.35 <= found.high)
+        result = mantel_haenszel(sparse(rng, n, 0.35))
+        if result.value is not None:
+            held.append(result.low <= 0.35 <= result.high)
     assert 0.935 <= np.mean(held) <= 0.985

@@ -78,12 +78,12 @@ def test_every_rate_by_hand() -> None:
         "false_omission_rate": (2, 4),
     }
     for metric, (x, n) in expected.items():
-        found = rate(m, metric, "f")
-        assert (found.numerator, found.denominator) == (x, n), metric
-        assert found.value == pytest.approx(x / n)
-        assert found.low is not None
-        assert found.high is not None
-        assert 0 <= found.low < x / n < found.high <= 1
+        result = rate(m, metric, "f")
+        assert (result.numerator, result.denominator) == (x, n), metric
+        assert result.value == pytest.approx(x / n)
+        assert result.low is not None
+        assert result.high is not None
+        assert 0 <= result.low < x / n < result.high <= 1
     assert {r.metric for r in m.rates} == set(expected)
 
 
@@ -214,18 +214,18 @@ def test_trap_10_weights_change_the_effective_sample_size() -> None:
     for metric in ("selection_rate", "true_positive_rate"):
         assert rate(even, metric, "f").low == pytest.approx(rate(plain, metric, "f").low)
     w = rng.exponential(1, 200)
-    found = rate(measured(coded_of(g, y, d, weight=w.tolist())), "selection_rate", "f")
+    result = rate(measured(coded_of(g, y, d, weight=w.tolist())), "selection_rate", "f")
     here = w[:100]
-    assert found.value == pytest.approx((here * np.array(d[:100])).sum() / here.sum())
+    assert result.value == pytest.approx((here * np.array(d[:100])).sum() / here.sum())
     # Weights drawn at random say nothing of the decision: linearised and Kish's numbers are near one another.
-    off = here**2 * (np.array(d[:100]) - found.value) ** 2
-    linearised = found.value * (1 - found.value) * here.sum() ** 2 / off.sum()
-    assert found.effective_n == pytest.approx(linearised, rel=0.05)
-    assert found.effective_n == pytest.approx(here.sum() ** 2 / (here**2).sum(), rel=0.05)
-    assert found.rows == 100
-    assert found.low is not None
-    assert found.low < (rate(plain, "selection_rate", "f").low or 0) + 0.2
-    assert found.interval.endswith("effective-n")
+    off = here**2 * (np.array(d[:100]) - result.value) ** 2
+    linearised = result.value * (1 - result.value) * here.sum() ** 2 / off.sum()
+    assert result.effective_n == pytest.approx(linearised, rel=0.05)
+    assert result.effective_n == pytest.approx(here.sum() ** 2 / (here**2).sum(), rel=0.05)
+    assert result.rows == 100
+    assert result.low is not None
+    assert result.low < (rate(plain, "selection_rate", "f").low or 0) + 0.2
+    assert result.interval.endswith("effective-n")
 
 
 def test_trap_12_without_outcomes_error_rates_are_not_estimable_and_selection_is() -> None:
@@ -242,11 +242,11 @@ def test_trap_12_outcomes_of_accepted_people_only_do_not_identify_error_rates() 
     d = [1, 1, 1, 0, 0, 0] * 8
     m = measured(coded_of(["f"] * 24 + ["m"] * 24, y, d))
     for metric in ("true_positive_rate", "false_negative_rate", "accuracy", "base_rate"):
-        found = rate(m, metric, "f")
-        assert found.value is None, metric
-        assert found.reason is not None
-        assert "0 of 12 people decided '0'" in found.reason
-        assert "selective labels" in found.reason
+        result = rate(m, metric, "f")
+        assert result.value is None, metric
+        assert result.reason is not None
+        assert "0 of 12 people decided '0'" in result.reason
+        assert "selective labels" in result.reason
         assert rate(m, metric, "m").estimable
         assert not pick(m.gaps, metric=metric, kind="difference").estimable
     precision = rate(m, "positive_predictive_value", "f")
@@ -319,9 +319,9 @@ def test_distances_of_a_binary_label_agree(a: float, d: float) -> None:
     """KS = TVD = |difference in proportions| and L2 = sqrt(2) x TVD."""
     from audit.dataset import distances
 
-    found = distances(np.array([1 - a, a]), np.array([1 - d, d]))
-    assert found["total_variation_distance"] == pytest.approx(abs(found["difference_in_proportions_of_labels"]))
-    assert found["kolmogorov_smirnov"] == pytest.approx(found["total_variation_distance"])
-    assert found["lp_norm"] == pytest.approx(np.sqrt(2) * found["total_variation_distance"])
-    assert found["kl_divergence"] >= -1e-12
-    assert 0 <= found["js_divergence"] <= np.log(2)
+    result = distances(np.array([1 - a, a]), np.array([1 - d, d]))
+    assert result["total_variation_distance"] == pytest.approx(abs(result["difference_in_proportions_of_labels"]))
+    assert result["kolmogorov_smirnov"] == pytest.approx(result["total_variation_distance"])
+    assert result["lp_norm"] == pytest.approx(np.sqrt(2) * result["total_variation_distance"])
+    assert result["kl_divergence"] >= -1e-12
+    assert 0 <= result["js_divergence"] <= np.log(2)

@@ -54,16 +54,16 @@ def test_groups_wholly_apart_have_a_small_p_and_none_of_0(
     )
     assert main(["audit", str(tmp_path / "case.toml"), "--out", str(tmp_path / "run")]) == 0
     capsys.readouterr()
-    found = list(p_values(json.loads((tmp_path / "run" / "evidence.json").read_bytes())))
-    assert min(p for _, p in found) < 1e-50
-    assert not [k for k, p in found if p <= 0]
+    content = list(p_values(json.loads((tmp_path / "run" / "evidence.json").read_bytes())))
+    assert min(p for _, p in content) < 1e-50
+    assert not [k for k, p in content if p <= 0]
 
 
 @pytest.mark.parametrize("column", [np.arange(60_000) % 997 / 1.0, np.array(["a", "b", "c"])[np.arange(60_000) % 3]])
 def test_drift_of_many_rows_has_a_p_above_0(column: np.ndarray) -> None:
     before = pd.DataFrame({"x": column})
     after = pd.DataFrame({"x": np.full(len(column), column[0])})
-    found = drifted(reference_of(before, ["x"], {}), after, {}, alpha=0.05)
-    assert found[0].shifted
-    assert 0 < found[0].p < 1e-100
-    assert found[0].q > 0
+    result = drifted(reference_of(before, ["x"], {}), after, {}, alpha=0.05)
+    assert result[0].shifted
+    assert 0 < result[0].p < 1e-100
+    assert result[0].q > 0

@@ -114,7 +114,7 @@ def audited(folder: Path, capsys: pytest.CaptureFixture[str], **more: Any) -> tu
 
 
 def test_a_finding_prints_the_p_value_of_the_pair_it_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    evidence, said = audited(tmp_path, capsys)
+    evidence, message = audited(tmp_path, capsys)
     gap = next(g for g in evidence["gaps"] if g["metric"] == "selection_rate" and g["kind"] == "difference")
     assert (gap["highest"], gap["lowest"]) == (["C"], ["D"])
     assert gap["p_adjusted"] < 0.001
@@ -125,7 +125,7 @@ def test_a_finding_prints_the_p_value_of_the_pair_it_names(tmp_path: Path, capsy
     expected = multipletests(raw, method="holm")[1][list(combinations(GROUPS, 2)).index(("C", "D"))]
     assert gap["pair_p_adjusted"] == pytest.approx(expected, rel=1e-6)
     assert expected > 0.05
-    line = next(s for s in said.splitlines() if "of C (14)" in s)
+    line = next(s for s in message.splitlines() if "of C (14)" in s)
     assert f"p = {expected:.3f} for these two, adjusted for 6 pairs of groups".replace("0.", ".") in line
     assert "all groups tested together: p < .001" in line
     assert f"95 % interval of these two {100 * gap['pair_low']:.1f} to {100 * gap['pair_high']:.1f}" in line
@@ -150,10 +150,10 @@ def test_every_pair_stands_in_the_evidence_with_ratio_and_shortfall(
 
 
 def test_against_a_reference_only_its_pairs_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    evidence, said = audited(tmp_path, capsys, more='reference = { team = "A" }\n')
+    evidence, message = audited(tmp_path, capsys, more='reference = { team = "A" }\n')
     pairs = [p for p in evidence["pairs"] if p["metric"] == "selection_rate"]
     assert sorted("".join({*p["higher"], *p["lower"]} - {"A"}) for p in pairs) == ["B", "C", "D"]
-    assert "adjusted for 3 pairs of groups" in said
+    assert "adjusted for 3 pairs of groups" in message
 
 
 def test_many_groups_list_each_against_the_highest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -174,8 +174,8 @@ def test_the_board_reads_how_sure_and_how_many_people(tmp_path: Path, capsys: py
     from reports.sections.board.found import _compared, most_people
 
     def known(**how: Any) -> tuple[Evidence, Any]:
-        found = record_in(Evidence, audited(tmp_path, capsys, **how)[0], "evidence.json")
-        return found, next(g for g in found.gaps if g.metric == "selection_rate" and g.kind == "difference")
+        output = record_in(Evidence, audited(tmp_path, capsys, **how)[0], "evidence.json")
+        return output, next(g for g in output.gaps if g.metric == "selection_rate" and g.kind == "difference")
 
     evidence, gap = known()
     assert "It may be chance." in _compared(evidence, ("team",), gap)

@@ -100,10 +100,10 @@ def test_a_gap_of_numbers_has_welchs_p_and_words_of_its_two_groups(
     parts = [(frame.s - frame.y)[frame.g == gap[k][0]] for k in ("highest", "lowest")]
     assert gap["pair_p_value"] == pytest.approx(stats.ttest_ind(*parts, equal_var=False).pvalue, rel=1e-6)
     assert gap["p_value"] != gap["pair_p_value"]
-    said = capsys.readouterr().out
-    assert f"95 % interval of these two {gap['pair_low']:.3f} to {gap['pair_high']:.3f}" in said
-    assert "for these two, adjusted for" in said
-    assert "all groups tested together: " in said
+    output = capsys.readouterr().out
+    assert f"95 % interval of these two {gap['pair_low']:.3f} to {gap['pair_high']:.3f}" in output
+    assert "for these two, adjusted for" in output
+    assert "all groups tested together: " in output
     ks = of(gaps, "kolmogorov_smirnov")
     parts = [frame.s[frame.g == ks[k][0]] for k in ("highest", "lowest")]
     expected = stats.ks_2samp(*parts, method="asymp")

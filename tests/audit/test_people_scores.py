@@ -27,15 +27,15 @@ def p_values(rng: np.random.Generator, sizes: list[int], weighted: bool, seed: i
         Meaning("1", "0", "1"), cluster=who,
     )  # fmt: skip
     margin = as_people(margins_of(cube_of(rows))[0][1])
-    found = score_gaps(margin, np.arange(len(sizes)), Settings(seed=seed, draws=200))
-    return {m: g.p_value for m, g in found if g.kind == "difference" and g.p_value is not None}
+    result = score_gaps(margin, np.arange(len(sizes)), Settings(seed=seed, draws=200))
+    return {m: g.p_value for m, g in result if g.kind == "difference" and g.p_value is not None}
 
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_people_and_not_rows_are_permuted(weighted: bool) -> None:
     rng, runs = np.random.default_rng(11), 60
-    found = [p_values(rng, [12, 12, 50, 150], weighted, run) for run in range(runs)]
+    items = [p_values(rng, [12, 12, 50, 150], weighted, run) for run in range(runs)]
     for metric in ("mean_score", "roc_auc"):
-        p = np.array([f[metric] for f in found if metric in f])
+        p = np.array([f[metric] for f in items if metric in f])
         assert len(p) >= 0.9 * runs
         assert (p <= 0.05).mean() <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / len(p))

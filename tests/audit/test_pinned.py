@@ -135,15 +135,17 @@ def evidence_of(name: str) -> dict[str, float | None]:
 
 @pytest.fixture(scope="module")
 def pinned() -> dict[str, dict[str, float | None]]:
-    found: dict[str, dict[str, float | None]] = json.loads(gzip.decompress(PINNED.read_bytes()))
-    return found
+    document: dict[str, dict[str, float | None]] = json.loads(gzip.decompress(PINNED.read_bytes()))
+    return document
 
 
 @pytest.mark.parametrize("name", AUDITS)
 def test_no_number_moved(name: str, pinned: dict[str, dict[str, float | None]]) -> None:
-    found, meant = evidence_of(name), pinned[name]
-    assert list(found) == list(meant)
-    moved = [f"{path}: {found[path]} and not {value}" for path, value in meant.items() if not _same(found[path], value)]
+    result, meant = evidence_of(name), pinned[name]
+    assert list(result) == list(meant)
+    moved = [
+        f"{path}: {result[path]} and not {value}" for path, value in meant.items() if not _same(result[path], value)
+    ]
     assert not moved, f"{len(moved)} of {len(meant):,}, the first: " + "; ".join(moved[:5])
 
 

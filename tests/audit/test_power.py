@@ -39,11 +39,11 @@ def test_no_gap_is_seen_where_there_is_nobody_or_hardly_anyone() -> None:
 
 
 def test_people_needed_are_about_what_the_arcsine_formula_of_statsmodels_says() -> None:
-    found = people_needed(0.3, 0.1, [0.5, 0.5])
-    assert found is not None
+    result = people_needed(0.3, 0.1, [0.5, 0.5])
+    assert result is not None
     effect = 2 * (np.arcsin(np.sqrt(0.4)) - np.arcsin(np.sqrt(0.3)))
     expected = NormalIndPower().solve_power(effect, power=0.8, alpha=0.05, ratio=1.0)
-    assert found[0] == pytest.approx(expected, rel=0.02)
+    assert result[0] == pytest.approx(expected, rel=0.02)
 
 
 @pytest.mark.parametrize(("shares", "gap", "rate"), [([0.5, 0.5], 0.2, 0.3), ([0.2, 0.8], 0.2, 0.5)])
@@ -76,9 +76,9 @@ def test_plan_says_people_and_rows(capsys: pytest.CaptureFixture[str]) -> None:
     assert like["people"] == plain["people"]  # always decided alike: each more row says nothing
     assert like["rows"] == 4 * plain["people"]
     assert run("--groups", "women=0.2,men=0.8", "--gap", "0.1", "--rate", "0.3", "--rows", "4", "--alike", "0") == 0
-    said = capsys.readouterr().out
-    assert "rows" in said
-    assert f"{-(-plain['people'] // 4):,} people" in said or f"{-(-plain['people'] // 4) + 1:,} people" in said
+    output = capsys.readouterr().out
+    assert "rows" in output
+    assert f"{-(-plain['people'] // 4):,} people" in output or f"{-(-plain['people'] // 4) + 1:,} people" in output
     assert run("--groups", "2", "--gap", "0.1", "--weights", "1", "--json") == 0
     weighted = json.loads(capsys.readouterr().out)
     assert run("--groups", "2", "--gap", "0.1", "--json") == 0
@@ -98,9 +98,9 @@ def test_what_cannot_be_planned_is_refused_in_one_message(
     words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(*words) == 2
-    said = capsys.readouterr().err
-    assert "Expected" in said
-    assert "Traceback" not in said
+    errors = capsys.readouterr().err
+    assert "Expected" in errors
+    assert "Traceback" not in errors
 
 
 def test_beside_no_gap_found_stands_what_would_have_been(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,11 +112,11 @@ def test_beside_no_gap_found_stands_what_would_have_been(tmp_path: Path, capsys:
     )
     assert cli.main(["audit", str(tmp_path / "case.toml"), "--out", str(tmp_path / "out")]) == 0
     evidence = json.loads((tmp_path / "out" / "evidence.json").read_text())
-    found = {r["group"][0]: r for r in evidence["power"] if r["metric"] == "selection_rate"}
-    assert list(found) == ["a", "b", "c"]
-    assert found["c"]["detectable"] > found["a"]["detectable"] > 0.15
-    assert found["c"]["level"] == pytest.approx(0.05 / 3)
-    expected = power_proportions_2indep(-found["b"]["detectable"], 0.5, 100, ratio=1, alpha=0.05 / 3).power
+    mapping = {r["group"][0]: r for r in evidence["power"] if r["metric"] == "selection_rate"}
+    assert list(mapping) == ["a", "b", "c"]
+    assert mapping["c"]["detectable"] > mapping["a"]["detectable"] > 0.15
+    assert mapping["c"]["level"] == pytest.approx(0.05 / 3)
+    expected = power_proportions_2indep(-mapping["b"]["detectable"], 0.5, 100, ratio=1, alpha=0.05 / 3).power
     assert float(expected) == pytest.approx(0.8, abs=1e-6)
-    widest = max(r["detectable"] for r in found.values())
+    widest = max(r["detectable"] for r in mapping.values())
     assert f"a gap of {100 * widest:.1f} points would have been told from chance" in capsys.readouterr().out

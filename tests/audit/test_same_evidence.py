@@ -70,8 +70,8 @@ def audited(
     frame.to_parquet(path) if kind == "parquet" else frame.to_csv(path, index=False)
     (folder / "case.toml").write_text(CASE.format(path=path.name, model=model, data=about))
     run_audit(load_case(folder / "case.toml"), folder / "run", Settings(draws=200), **more)
-    found: dict[str, Any] = json.loads((folder / "run" / "evidence.json").read_bytes())
-    return found
+    document: dict[str, Any] = json.loads((folder / "run" / "evidence.json").read_bytes())
+    return document
 
 
 def alike(a: Any, b: Any, where: str = "") -> None:
@@ -106,9 +106,9 @@ def frame() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory, frame: pd.DataFrame) -> dict[str, Any]:
-    found = audited(tmp_path_factory.mktemp("first"), frame)
-    assert found["slices"]["found"]  # what is compared below is not empty
-    return found
+    result = audited(tmp_path_factory.mktemp("first"), frame)
+    assert result["slices"]["found"]  # what is compared below is not empty
+    return result
 
 
 @settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -126,9 +126,9 @@ def test_parquet_and_csv_give_the_same_evidence(tmp_path: Path, frame: pd.DataFr
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_the_database_counts_the_same(kind: str, tmp_path: Path, frame: pd.DataFrame, first: dict[str, Any]) -> None:
-    found = audited(tmp_path, frame.sample(frac=1, random_state=1), kind, large=True)
+    result = audited(tmp_path, frame.sample(frac=1, random_state=1), kind, large=True)
     for key in ("rates", "gaps", "pairs", "dataset", "counts", "conformance", "norms", "findings"):
-        alike(found[key], first[key], key)
+        alike(result[key], first[key], key)
 
 
 RENAMED: Mapping[str, Mapping[str, str]] = {
@@ -179,9 +179,9 @@ def test_many_groups_renamed_move_no_number(model: str, data: str, tmp_path: Pat
     back = {new: old for names in SIX.values() for old, new in names.items()}
     before = audited(tmp_path / "a", frame, model=model, data=data)
     after = renamed(audited(tmp_path / "b", other, model=model, data=data), back)
-    for found in (before, after):
-        found["findings"].sort()
-        found["notes"] = [sorted(n.replace(",", " ").split()) for n in found["notes"]]
+    for result in (before, after):
+        result["findings"].sort()
+        result["notes"] = [sorted(n.replace(",", " ").split()) for n in result["notes"]]
     alike(after, before)
 
 
@@ -191,10 +191,10 @@ def test_groups_renamed_move_no_number(model: str, tmp_path: Path, frame: pd.Dat
     other = frame.assign(**{c: frame[c].map(names) for c, names in RENAMED.items()})
     back = {new: old for names in RENAMED.values() for old, new in names.items()}
     after = renamed(audited(tmp_path / "b", other, model=model), back)
-    for found in (before, after):
-        found["findings"].sort()
+    for result in (before, after):
+        result["findings"].sort()
         # Lists inside sentences come in the order of names.
-        found["notes"] = [sorted(n.replace(",", " ").split()) for n in found["notes"]]
+        result["notes"] = [sorted(n.replace(",", " ").split()) for n in result["notes"]]
     alike(after, before)
 
 
@@ -227,7 +227,7 @@ def test_weights_people_with_several_rows_and_scores_give_the_same_numbers(
     if way != "parquet":
         frame = frame.sample(frac=1, random_state=5)
     kind = "parquet" if "parquet" in way else "csv"
-    found = renamed(audited(tmp_path, frame, kind, large="database" in way, **HEAVY), back)
-    assert {r["metric"] for r in found["rates"]} >= {"selection_rate", "roc_auc", "mean_score", "calibration_error"}
+    result = renamed(audited(tmp_path, frame, kind, large="database" in way, **HEAVY), back)
+    assert {r["metric"] for r in result["rates"]} >= {"selection_rate", "roc_auc", "mean_score", "calibration_error"}
     for key in ("rates", "gaps", "pairs", "dataset", "counts", "norms", "power"):
-        alike(found[key], heavy[key], key)
+        alike(result[key], heavy[key], key)

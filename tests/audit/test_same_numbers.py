@@ -138,8 +138,8 @@ def numbers(folder: Path, table: Table, way: str) -> dict[str, Any]:
     (folder / "case.toml").write_text("\n".join(lines), encoding="utf-8")
     done = cli.main(["audit", str(folder / "case.toml"), "--out", str(folder / "run"), "--draws", "100"])
     assert done == 0
-    found: dict[str, Any] = json.loads((folder / "run" / "evidence.json").read_bytes())
-    return renamed({k: found[k] for k in KEYS if k in found}, back)  # type: ignore[no-any-return]
+    document: dict[str, Any] = json.loads((folder / "run" / "evidence.json").read_bytes())
+    return renamed({k: document[k] for k in KEYS if k in document}, back)  # type: ignore[no-any-return]
 
 
 def said(value: Any) -> str:
@@ -177,9 +177,9 @@ def test_the_same_numbers(tmp_path_factory: Any, table: Table, ways: list[str]) 
     folder = tmp_path_factory.mktemp("same")
     expected = numbers(folder / "first", table, "csv")
     for way in ways[:2]:
-        found = numbers(folder / way.replace(", ", "_"), table, way)
+        result = numbers(folder / way.replace(", ", "_"), table, way)
         for key in expected:
-            a, b = found[key], expected[key]
+            a, b = result[key], expected[key]
             if "renamed" in way and key not in ("rates", "counts", "dataset"):
                 a, b = nameless(a), nameless(b)
             alike(a, b, f"{way}: {key}")
@@ -199,16 +199,16 @@ def test_zeros_in_front_tell_groups_and_people_apart(way: str, tmp_path: Path) -
         "label": "Truth", "positive": "yes", "favourable": "yes", "sensitive": ["region", "age"], "cluster": "who",
         "bins": {"age": [40]},
     }  # fmt: skip
-    found = numbers(tmp_path / "run", Table(frame, case, {"decision": "Decided"}), way)
+    result = numbers(tmp_path / "run", Table(frame, case, {"decision": "Decided"}), way)
     rates = {
         r["group"][0]: (r["numerator"], r["rows"])
-        for r in found["rates"]
+        for r in result["rates"]
         if r["metric"] == "selection_rate" and r["attribute"] == ["region"]
     }
     named = frame.assign(region=frame["region"].replace("", "(unknown)"), yes=frame["Decided"] == "yes")
     expected = named.groupby("region")["yes"].agg(["sum", "size"])
     assert rates == {g: (int(v["sum"]), int(v["size"])) for g, v in expected.iterrows()}
-    bands = {r["group"][0] for r in found["rates"] if r["attribute"] == ["age"]}
+    bands = {r["group"][0] for r in result["rates"] if r["attribute"] == ["age"]}
     assert bands == {"<40", ">=40"}
     evidence = json.loads((tmp_path / "run" / "run" / "evidence.json").read_bytes())
     assert f"{len(set(who)):,} people" in json.dumps(evidence["notes"])

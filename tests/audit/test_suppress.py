@@ -22,8 +22,8 @@ def cube(counts: object, *, levels: tuple[tuple[str, ...], ...] | None = None) -
     full = np.zeros((*n.shape, 3, 2), dtype=np.int64)
     full[..., UNLABELLED, 0] = n
     names = tuple("abcd"[: n.ndim])
-    made = levels or tuple(tuple(f"{a}{i}" for i in range(size)) for a, size in zip(names, n.shape, strict=True))
-    return Cube(names, made, full, full.astype(float), full.astype(float), False, None, MEANING)
+    built = levels or tuple(tuple(f"{a}{i}" for i in range(size)) for a, size in zip(names, n.shape, strict=True))
+    return Cube(names, built, full, full.astype(float), full.astype(float), False, None, MEANING)
 
 
 def hidden(margins: tuple[Margin, ...], attribute: tuple[str, ...]) -> set[str]:
@@ -75,17 +75,17 @@ def test_a_small_value_of_one_attribute_takes_its_people_along_and_no_other_valu
 
 @pytest.mark.parametrize("people, small", [(0, 0), (1, 1), (9, 1), (10, 0)])
 def test_a_value_is_small_from_one_person_to_one_under_the_floor(people: int, small: int) -> None:
-    made = cube([people, 50, 60])
-    assert small_values(made) == small
-    margins, notes = publish(made)
+    built = cube([people, 50, 60])
+    assert small_values(built) == small
+    margins, notes = publish(built)
     assert len(notes) == small
     assert hidden(margins, ("a",)) == ({"a0"} if small else set())
     assert margins[0].rows.tolist() == [110 + (0 if small else people)]
 
 
 def test_a_floor_of_nought_withholds_nothing() -> None:
-    made = cube([[1, 50], [60, 2]])
-    margins, notes = publish(made, 0)
+    built = cube([[1, 50], [60, 2]])
+    margins, notes = publish(built, 0)
     assert notes == ()
     assert not any(m.withheld.any() for m in margins)
 
@@ -116,11 +116,11 @@ def test_who_is_rare_is_whose_value_fewer_than_the_floor_have() -> None:
     """By the codes of two attributes: 9 of the first's rarer value, 10 of the second's."""
     first, second = np.repeat([0, 1], [9, 31]), np.repeat([0, 1], [30, 10])
     none = np.zeros(40, dtype=np.int64)
-    made = CodedRows(
+    built = CodedRows(
         ("a", "b"), (("x", "y"), ("x", "y")), np.array([first, second]).T, none + UNLABELLED, none, None, None, MEANING
     )
-    assert rare_people(made).tolist() == [True] * 9 + [False] * 31
-    assert rare_people(made, 11).tolist() == [True] * 9 + [False] * 21 + [True] * 10
+    assert rare_people(built).tolist() == [True] * 9 + [False] * 31
+    assert rare_people(built, 11).tolist() == [True] * 9 + [False] * 21 + [True] * 10
 
 
 @pytest.mark.parametrize("few", [True, False])
@@ -207,24 +207,24 @@ def test_the_exact_area_of_a_withheld_group_is_withheld_with_it() -> None:
     codes = np.repeat(pairs, [7, *[300] * 8], axis=0)
     label, score = np.tile([0, 1], len(codes))[: len(codes)], rng.random(len(codes))
     decided = np.zeros(len(codes), dtype=np.int64)
-    made = cube_of(
+    built = cube_of(
         CodedRows(("a", "b"), (("r", "s", "t"), ("u", "v", "w")), codes, label, decided, None, score, MEANING)
     )
-    margins, _ = publish(made)
+    margins, _ = publish(built)
     assert not hidden(margins, ("a",))
-    told = {tuple(e["attribute"]): e for e in margins_to_json(margins, FLOOR)["margins"]}[("a", "b")]
+    mapping = {tuple(e["attribute"]): e for e in margins_to_json(margins, FLOOR)["margins"]}[("a", "b")]
     pair = next(m for m in margins if m.attribute == ("a", "b"))
     assert pair.scores is not None
     assert pair.scores.area is not None
     assert pair.withheld.any()
     assert not pair.withheld.all()
     assert np.isnan(pair.scores.area).tolist() == pair.withheld.tolist()
-    assert [a is None for a in told["scores"]["area"]] == pair.withheld.tolist()
+    assert [a is None for a in mapping["scores"]["area"]] == pair.withheld.tolist()
 
 
 def test_what_is_too_wide_to_audit_is_named_by_its_columns() -> None:
-    made = cube([[20, 20, 20], [20, 20, 20]])
-    margins, notes = margins_of(made, max_groups=2)
+    built = cube([[20, 20, 20], [20, 20, 20]])
+    margins, notes = margins_of(built, max_groups=2)
     assert [m.attribute for m in margins] == [(), ("a",)]
     assert notes == (
         "The column b has 3 groups and was not audited.", "The intersection of a, b has 6 groups and was not audited.",

@@ -58,15 +58,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, object, pd.Da
 def test_the_answer_is_the_models_own(place: tuple[Path, object, pd.DataFrame], values: dict[str, object]) -> None:
     home, model, frame = place
     case = load_case(home / "case.toml")
-    found = ask_again(case, load_rows(case, everything=True), 5, values)
+    result = ask_again(case, load_rows(case, everything=True), 5, values)
     asked = frame.loc[[5, 5], ["income", "children", "region"]].reset_index(drop=True).astype({"children": float})
     for column, value in values.items():
         asked.loc[1, column] = value
-    assert found.decision == tuple(model.predict(asked))  # type: ignore[attr-defined]
+    assert result.decision == tuple(model.predict(asked))  # type: ignore[attr-defined]
     right = model.predict_proba(asked)[:, list(model.classes_).index("yes")]  # type: ignore[attr-defined]
-    np.testing.assert_allclose(found.score, right, rtol=1e-12)
-    assert found.favourable == tuple(d == "no" for d in found.decision)
-    assert found.turns == (found.decision[0] != found.decision[1])
+    np.testing.assert_allclose(result.score, right, rtol=1e-12)
+    assert result.favourable == tuple(d == "no" for d in result.decision)
+    assert result.turns == (result.decision[0] != result.decision[1])
     assert frame.loc[5, "income"] == load_rows(case).frame.loc[5, "income"], "nothing is changed but what is asked"
 
 
@@ -99,6 +99,6 @@ def test_on_the_screen_a_changed_value_is_asked_and_told(place: tuple[Path, obje
     app.number_input(key="turn-income-0").set_value(95.0).run()
     app.button(key="turn-ask").click().run()
     assert not app.exception
-    said = [m.value for m in (*app.success, *app.info)]
-    assert any("The decision" in s and "no" in s for s in said), "a high income is no default"
+    items = [m.value for m in (*app.success, *app.info)]
+    assert any("The decision" in s and "no" in s for s in items), "a high income is no default"
     assert app.table[0].value["After"].iloc[0] == "95"

@@ -36,8 +36,8 @@ def test_a_variance_that_few_heavy_rows_make_up_has_their_degrees_of_freedom() -
     kish = w.sum() ** 2 / (w**2).sum()
     own = v.sum() / w.sum() ** 2 / (p * (1 - p))
     expected = 1 / ((5 * own + 1 / kish) / 6 * quotient**2)
-    _, _, found = fractions(margin(np.zeros(205, dtype=np.int64), y, w), SELECTION)
-    assert found[0] == pytest.approx(expected, rel=0.02)
+    _, _, result = fractions(margin(np.zeros(205, dtype=np.int64), y, w), SELECTION)
+    assert result[0] == pytest.approx(expected, rel=0.02)
     one = np.ones(205)
     _, _, alike = fractions(margin(np.zeros(205, dtype=np.int64), y, 8 * one), SELECTION)
     assert alike[0] == pytest.approx(205)
@@ -49,9 +49,9 @@ def test_a_group_that_lacks_heavy_rows_by_chance_is_not_surer_than_the_others() 
     for seed in range(100):
         heavy = rng.random(200) < 0.2
         decision = rng.random(200) < np.where(heavy, 0.5, 0.05)
-        found = margin(np.arange(200) % 10, decision, np.where(heavy, 2.5, 0.625))
-        x, n, own = fractions(found, SELECTION)
-        for k, counts in enumerate(((x / n * own, own), effective(found, [SELECTION])["selection_rate"])):
+        result = margin(np.arange(200) % 10, decision, np.where(heavy, 2.5, 0.625))
+        x, n, own = fractions(result, SELECTION)
+        for k, counts in enumerate(((x / n * own, own), effective(result, [SELECTION])["selection_rate"])):
             p = largest_gap([counts], seed=seed, draws=300).p_value
             fired[k] += p is not None and p <= 0.05
     assert fired[1] <= 5 + 2 * 2.2
@@ -62,9 +62,9 @@ def test_groups_that_are_large_keep_their_own_variance() -> None:
     rng = np.random.default_rng(1)
     group = np.repeat([0, 1], 20_000)
     weight = np.where(group == 0, 1.0, rng.lognormal(0, 1, 40_000))
-    found = margin(group, rng.random(40_000) < 0.3, weight)
-    _, _, own = fractions(found, SELECTION)
-    _, used = effective(found, [SELECTION])["selection_rate"]
+    result = margin(group, rng.random(40_000) < 0.3, weight)
+    _, _, own = fractions(result, SELECTION)
+    _, used = effective(result, [SELECTION])["selection_rate"]
     assert used == pytest.approx(own, rel=0.005)
 
 
@@ -89,9 +89,9 @@ def test_scores_are_permuted_with_their_weights() -> None:
     rows = np.arange(15.0)
     whole = permutation_test((rows[:7], rows[7:]), apart, alternative="greater", n_resamples=np.inf, vectorized=False)
     cells = [np.array([np.where(group == g, v, 0.0) for g in (0, 1)]) for v in (np.ones(15), weight, weight**2)]
-    found = means_p(score, cells[0], seed=0, weights=(cells[0], cells[1], cells[2]))
+    result = means_p(score, cells[0], seed=0, weights=(cells[0], cells[1], cells[2]))
     # Draws stop once fifty of them reach what was seen: a relative error of a seventh.
-    assert found == pytest.approx(whole.pvalue, rel=0.45)
+    assert result == pytest.approx(whole.pvalue, rel=0.45)
     assert means_p(score, cells[0], seed=0, weights=(cells[0], 3 * cells[0], 9 * cells[0])) == pytest.approx(
         means_p(score, cells[0], seed=0), rel=0.45
     )

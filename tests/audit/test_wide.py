@@ -82,11 +82,11 @@ def test_intersections_beyond_the_widest_are_told_by_counts_and_gaps(wide: Path)
     whole = measure(margins_from_json(json.loads(files["cube.json"])), Settings.from_json(evidence["settings"]))
     crossed = {g.attribute for g in whole.gaps if len(g.attribute) > 1}
     left = {tuple(a) for a in evidence["left_to_cube"]["attributes"]}
-    told = crossed - left
+    report = crossed - left
     widths = {g.attribute: g.value for g in whole.gaps if g.metric == "selection_rate" and g.kind == "difference"}
     assert len(crossed) == 20
-    assert ("a3", "a4") in told, "a norm names it"
-    assert set(sorted(crossed, key=lambda a: -(widths[a] or 0))[:KEPT]) == told - {("a3", "a4")}
+    assert ("a3", "a4") in report, "a norm names it"
+    assert set(sorted(crossed, key=lambda a: -(widths[a] or 0))[:KEPT]) == report - {("a3", "a4")}
 
     def records(name: str) -> list[tuple[str, ...]]:
         return [tuple(r["attribute"]) for r in evidence[name]]

@@ -110,9 +110,9 @@ def test_the_way_out_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     args = words.replace("../venv/bin/python", sys.executable).replace("TABLE", "rows.csv").split()[1:]
     args += ["--features", "a", "b"]  # it was fitted on a bare array, which names none
     assert cli.main(args) == 2
-    told = capsys.readouterr().err
+    errors = capsys.readouterr().err
     assert not (tmp_path / "model.skops").exists()
-    assert cli.main([*args, *told.split("`")[1].split()]) == 0
+    assert cli.main([*args, *errors.split("`")[1].split()]) == 0
     assert describe(tmp_path / "model.skops").format == "skops"
 
 

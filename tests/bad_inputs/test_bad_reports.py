@@ -34,9 +34,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[int, str]:
     code = cli.main([str(a) for a in args])
-    said = capsys.readouterr().err
-    assert "Traceback" not in said
-    return code, said
+    errors = capsys.readouterr().err
+    assert "Traceback" not in errors
+    return code, errors
 
 
 def report_args(place: Path, out: Path) -> list[object]:
@@ -58,9 +58,9 @@ def test_a_pdf_that_is_no_report_fails_verification(
     content: bytes, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "report.pdf").write_bytes(content)
-    code, said = run(capsys, "verify", tmp_path / "report.pdf")
+    code, message = run(capsys, "verify", tmp_path / "report.pdf")
     assert code == 4
-    assert words in said
+    assert words in message
 
 
 def test_a_report_that_is_not_there_cannot_be_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,10 +72,10 @@ def test_a_wrong_password_is_one_message(
     place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ASSAY_KEY_PASSWORD", "not the password")
-    code, said = run(capsys, *report_args(place, tmp_path / "r.pdf"))
+    code, message = run(capsys, *report_args(place, tmp_path / "r.pdf"))
     assert code == 2
-    assert "could not be opened" in said
-    assert "not the password" not in said
+    assert "could not be opened" in message
+    assert "not the password" not in message
     assert not list(tmp_path.iterdir())
 
 
@@ -83,9 +83,9 @@ def test_a_run_folder_without_evidence_is_said(
     place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ASSAY_KEY_PASSWORD", PASSWORD)
-    code, said = run(capsys, "report", tmp_path, "--key", place / "ada.p12", "--out", tmp_path / "r.pdf")
+    code, message = run(capsys, "report", tmp_path, "--key", place / "ada.p12", "--out", tmp_path / "r.pdf")
     assert code == 2
-    assert "assay audit" in said
+    assert "assay audit" in message
 
 
 def test_approving_a_file_that_is_no_report_is_refused(
@@ -111,11 +111,11 @@ def test_a_full_disk_leaves_the_earlier_report(
     assert signal.getsignal(signal.SIGXFSZ) == signal.SIG_IGN, "as Python begins"
     resource.setrlimit(limit, (20_000, before[1]))
     try:
-        code, said = run(capsys, *report_args(place, out))
+        code, message = run(capsys, *report_args(place, out))
     finally:
         resource.setrlimit(limit, before)
     assert code == 2
-    assert "report.pdf could not be written" in said
+    assert "report.pdf could not be written" in message
     assert out.read_bytes() == b"the earlier report"
     assert [p.name for p in tmp_path.iterdir()] == ["report.pdf"]
 

@@ -111,14 +111,14 @@ def test_the_notice_stands_wherever_the_sensitive_value_is_read(run: tuple[dict[
 
 def test_provenance_names_everything_by_its_hash(run: tuple[dict[str, Any], Path], case: Case) -> None:
     document, out = run
-    found = read_json(out / "provenance.json")
-    assert found == json.loads(json.dumps(provenance(document)))
-    assert found["model"]["sha256"] == sha256((out / "mitigated.json").read_bytes())
-    assert found["data"]["sha256"] == sha256(case.data.path.read_bytes())
-    assert found["made_from"]["column"] == "score"
-    assert (found["method"], found["seed"], found["parameters"]["tolerance"]) == ("group_thresholds", 0, 0.02)
-    assert {"numpy", "scikit-learn", "fairlearn"} <= set(found["tool"]["packages"])
-    assert str(out) not in json.dumps(found)
+    result = read_json(out / "provenance.json")
+    assert result == json.loads(json.dumps(provenance(document)))
+    assert result["model"]["sha256"] == sha256((out / "mitigated.json").read_bytes())
+    assert result["data"]["sha256"] == sha256(case.data.path.read_bytes())
+    assert result["made_from"]["column"] == "score"
+    assert (result["method"], result["seed"], result["parameters"]["tolerance"]) == ("group_thresholds", 0, 0.02)
+    assert {"numpy", "scikit-learn", "fairlearn"} <= set(result["tool"]["packages"])
+    assert str(out) not in json.dumps(result)
 
 
 def test_the_bom_is_valid_with_figures_by_slice(run: tuple[dict[str, Any], Path], case: Case, tmp_path: Path) -> None:

@@ -156,10 +156,10 @@ def fitted(method: str, frame: pd.DataFrame, label: np.ndarray) -> Any:
     prepare, _ = encoder(frame)
     x = np.asarray(prepare.fit_transform(frame), dtype=np.float64)
     group = (frame["sex"] == "Male").to_numpy(np.int64)
-    found = reduced(
+    result = reduced(
         method == "grid_search", "demographic_parity", 0.05, x, (label == "paid").astype(np.int64), group, 1, 0
     )
-    return Pipeline([("prepare", prepare), ("model", mean_of(*found, ["late", "paid"]))])
+    return Pipeline([("prepare", prepare), ("model", mean_of(*result, ["late", "paid"]))])
 
 
 @pytest.mark.parametrize(
@@ -176,18 +176,18 @@ def test_every_methods_own_pipeline_answers_the_same_as_onnx(method: str, monkey
     train, test = (frame.loc[frame["split"] == part] for part in ("train", "test"))
     with threadpool_limits(1):
         model = fitted(method, train[columns], train["outcome"].to_numpy())
-        given = SkopsModel(skops_bytes(model), ())
-        found = to_onnx(given, test[columns], {"positive": np.array("paid")})
-    assert str(found["reason"]) == ""
-    assert float(found["difference"]) < 1e-12
-    graph = OnnxModel(found["onnx"].tobytes())
+        inputs = SkopsModel(skops_bytes(model), ())
+        result = to_onnx(inputs, test[columns], {"positive": np.array("paid")})
+    assert str(result["reason"]) == ""
+    assert float(result["difference"]) < 1e-12
+    graph = OnnxModel(result["onnx"].tobytes())
     assert graph.facts.classes == ("late", "paid")
     assert set(graph.facts.features or ()) == set(columns)
     np.testing.assert_allclose(
-        graph.scores(test[columns], "paid"), given.scores(test[columns], "paid"), rtol=0, atol=1e-12
+        graph.scores(test[columns], "paid"), inputs.scores(test[columns], "paid"), rtol=0, atol=1e-12
     )
     np.testing.assert_allclose(
-        graph.scores(test[columns], "late"), given.scores(test[columns], "late"), rtol=0, atol=1e-12
+        graph.scores(test[columns], "late"), inputs.scores(test[columns], "late"), rtol=0, atol=1e-12
     )
 
 
@@ -223,14 +223,14 @@ def test_a_model_of_somebody_else_goes_through_the_public_converter(kind: str) -
     # The public converters know no missing text; Assay's own graphs do.
     frame["branch"] = frame["branch"].fillna("none")
     train, test = (frame.loc[frame["split"] == part] for part in ("train", "test"))
-    given = SkopsModel(skops_bytes(estimator(kind).fit(train[list(FEATURES)], train["outcome"])), ())
+    inputs = SkopsModel(skops_bytes(estimator(kind).fit(train[list(FEATURES)], train["outcome"])), ())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # as in the child: a converter's warnings are its own affair
-        found = to_onnx(given, test[list(FEATURES)], {"positive": np.array("paid")})
-    assert str(found["reason"]) == ""
-    assert float(found["difference"]) <= 1e-5
-    scores = OnnxModel(found["onnx"].tobytes()).scores(test[list(FEATURES)], "paid")
-    np.testing.assert_allclose(scores, given.scores(test[list(FEATURES)], "paid"), rtol=0, atol=1e-5)
+        result = to_onnx(inputs, test[list(FEATURES)], {"positive": np.array("paid")})
+    assert str(result["reason"]) == ""
+    assert float(result["difference"]) <= 1e-5
+    scores = OnnxModel(result["onnx"].tobytes()).scores(test[list(FEATURES)], "paid")
+    np.testing.assert_allclose(scores, inputs.scores(test[list(FEATURES)], "paid"), rtol=0, atol=1e-5)
 
 
 def test_what_no_converter_can_do_is_said_and_skops_is_whole(folder: Path) -> None:
@@ -238,13 +238,13 @@ def test_what_no_converter_can_do_is_said_and_skops_is_whole(folder: Path) -> No
     out = folder / "custom"
     out.mkdir()
     (out / "mitigated.onnx").write_bytes(b"of an earlier candidate")
-    found = run_mitigate(case, "reweighing", out, attributes=["sex"], draws=DRAWS, onnx=True)
-    assert found["onnx"]["file"] is None
-    assert "FunctionTransformer" in found["onnx"]["reason"]
-    assert json.loads((out / "mitigation.json").read_bytes())["onnx"] == found["onnx"]
+    mitigation = run_mitigate(case, "reweighing", out, attributes=["sex"], draws=DRAWS, onnx=True)
+    assert mitigation["onnx"]["file"] is None
+    assert "FunctionTransformer" in mitigation["onnx"]["reason"]
+    assert json.loads((out / "mitigation.json").read_bytes())["onnx"] == mitigation["onnx"]
     assert not (out / "mitigated.onnx").exists()
     assert describe(out / "mitigated.skops").format == "skops"
-    assert "not written" in "\n".join(summary(found))
+    assert "not written" in "\n".join(summary(mitigation))
 
 
 @pytest.mark.usefixtures("here")
@@ -257,15 +257,15 @@ def test_a_missing_library_is_one_message_after_everything_else(
         format = "skops"
 
     monkeypatch.setitem(sys.modules, "skl2onnx", None)
-    with pytest.raises(ModelError, match="library is missing") as told:
+    with pytest.raises(ModelError, match="library is missing") as report:
         to_onnx(Nothing(), pd.DataFrame(), {"positive": np.array("paid")})  # type: ignore[arg-type]
-    assert "requirements/extra" in told.value.message
+    assert "requirements/extra" in report.value.message
     monkeypatch.undo()
     real = Worker.call
 
     def call(self: Worker, op: str, *args: Any, **more: Any) -> Any:
         if op == "to_onnx":
-            raise told.value
+            raise report.value
         return real(self, op, *args, **more)
 
     monkeypatch.setattr(Worker, "call", call)
@@ -306,13 +306,13 @@ def test_the_same_candidate_gives_the_same_bytes_of_every_file(
 def test_group_thresholds_are_a_model_that_the_same_commands_take(case: Case, folder: Path) -> None:
     """Bands of age and sex; the file holds the audited model; a group never seen is decided by the stated default."""
     out = folder / "thresholds"
-    found = run_mitigate(case, "group_thresholds", out, draws=DRAWS, onnx=True, tolerance=0.05)
-    assert found["onnx"]["file"] is None
-    assert "a rule around it" in found["onnx"]["reason"]
+    mitigation = run_mitigate(case, "group_thresholds", out, draws=DRAWS, onnx=True, tolerance=0.05)
+    assert mitigation["onnx"]["file"] is None
+    assert "a rule around it" in mitigation["onnx"]["reason"]
     file = describe(out / "mitigated.json")
-    assert (file.format, file.sha256) == ("group-thresholds", found["model"]["sha256"])
+    assert (file.format, file.sha256) == ("group-thresholds", mitigation["model"]["sha256"])
     again = audited(case, out / "mitigated.json", out / "again")
-    arm = found["arms"]["candidate"]
+    arm = mitigation["arms"]["candidate"]
     for lists in ("rates", "gaps", "counts"):
         assert again[lists] == arm[lists], lists
     assert any("reads the sensitive value" in n and "sex" in n for n in again["notes"])
@@ -343,10 +343,10 @@ def test_group_thresholds_over_a_column_of_scores(case: Case, folder: Path) -> N
     data = replace(case.data, path=folder / "points.parquet", features=None)
     case = replace(case, data=data, model=ModelSpec("score", column="points", threshold=360.0, threshold_given=True))
     out = folder / "points"
-    found = run_mitigate(case, "group_thresholds", out, draws=DRAWS, attributes=["sex"])
+    mitigation = run_mitigate(case, "group_thresholds", out, draws=DRAWS, attributes=["sex"])
     model = replace(case, model=ModelSpec("path", out / "mitigated.json", threshold=360.0))
     again = run_audit(model, out / "again", Settings(draws=DRAWS)).evidence
-    assert by_decision(again["rates"]) == by_decision(found["arms"]["candidate"]["rates"])
+    assert by_decision(again["rates"]) == by_decision(mitigation["arms"]["candidate"]["rates"])
     assert json.loads((out / "mitigated.json").read_bytes())["probability"] is False
 
 
@@ -393,9 +393,9 @@ def test_adjusted_scores_decide_as_the_groups_threshold_does(
     values: list[float], threshold: float, default: float, probability: bool
 ) -> None:
     score = np.array(values)
-    found = adjusted(score, np.full(len(score), threshold), default, probability)
-    np.testing.assert_array_equal(found >= default, score >= threshold)
+    result = adjusted(score, np.full(len(score), threshold), default, probability)
+    np.testing.assert_array_equal(result >= default, score >= threshold)
     if probability:
-        assert ((found >= 0) & (found <= 1)).all()
+        assert ((result >= 0) & (result <= 1)).all()
     order = np.argsort(score, kind="stable")
-    assert (np.diff(found[order]) >= 0).all()
+    assert (np.diff(result[order]) >= 0).all()

@@ -29,9 +29,9 @@ def test_the_p_value_is_scipys_wherever_gains_and_losses_lie(gains: int, losses:
         Meaning("1", "0", str(favourable)),
     )  # fmt: skip
     margins = margins_of(cube_of(rows), 2)[0]
-    found = {f.group: f for f in flips_of(rows, after, margins, favourable)}
-    assert set(found) == {(), ("a",)}, "a group of nobody is not listed"
-    for flip in found.values():
+    mapping = {f.group: f for f in flips_of(rows, after, margins, favourable)}
+    assert set(mapping) == {(), ("a",)}, "a group of nobody is not listed"
+    for flip in mapping.values():
         assert (flip.rows, flip.to_favourable, flip.to_unfavourable) == (50, gains, losses)
         expected = binomtest(gains, gains + losses, 0.5).pvalue if gains + losses else 1.0
         assert flip.p_value == pytest.approx(expected)
@@ -54,11 +54,11 @@ def test_decisions_without_scores_have_no_baseline_and_no_figure_of_one(tmp_path
     case = replace(case_in(tmp_path, frame), model=ModelSpec("decision", column="decided"))
     before, after = ((frame[c] >= at).to_numpy(np.int64) for c, at in (("score", 0.5), ("merit", 0.2)))
     arms = [(Decisions(v, None, "column"), None) for v in (before, after)]
-    found = compare(case, frame, arms[0], None, arms[1], Settings(draws=20))
-    assert found.matched is None
-    assert found.changes
-    assert all(c.matched is None for c in found.changes)
-    told = comparison_to_json(found, 10)
-    assert told["arms"]["matched"] is told["cubes"]["matched"] is None
+    result = compare(case, frame, arms[0], None, arms[1], Settings(draws=20))
+    assert result.matched is None
+    assert result.changes
+    assert all(c.matched is None for c in result.changes)
+    report = comparison_to_json(result, 10)
+    assert report["arms"]["matched"] is report["cubes"]["matched"] is None
     for arm, decided in (("original", before), ("candidate", after)):
-        assert told["arms"][arm]["selection_rate"] == pytest.approx(decided.mean())
+        assert report["arms"][arm]["selection_rate"] == pytest.approx(decided.mean())

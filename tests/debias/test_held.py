@@ -96,10 +96,10 @@ def test_a_gap_that_turned_round_is_said_on_page_and_screen(place: Path, reweigh
     now = selected(reweighed, "candidate", "Male") - selected(reweighed, "candidate", "Female")
     assert was > 0.02
     assert now < -0.02
-    made = record_in(Mitigation, reweighed, "mitigation.json")
-    blocks = mitigation.judged_of(made)
-    said = " ".join(b.text for b in blocks if isinstance(b, Notice))
-    assert "The gap in equal opportunity by sex turned round: Male had the most before" in said
+    built = record_in(Mitigation, reweighed, "mitigation.json")
+    blocks = mitigation.judged_of(built)
+    text = " ".join(b.text for b in blocks if isinstance(b, Notice))
+    assert "The gap in equal opportunity by sex turned round: Male had the most before" in text
     table = next(b for b in blocks if isinstance(b, Table))
     row = next(r for r in table.rows if r[0].startswith("Equal opportunity, difference, by sex"))
     assert [("Female lowest" in c, "Male lowest" in c) for c in (row[1], row[3])] == [(True, False), (False, True)]
@@ -110,7 +110,7 @@ def test_a_gap_that_turned_round_is_said_on_page_and_screen(place: Path, reweigh
     # Page 1 says it in the cell of the candidate, and in no other.
     assert cli.main(["audit", str(place / "case.toml"), "--out", str(place / "audited")]) == 0
     evidence = Documents({"evidence.json": (place / "audited" / "evidence.json").read_bytes()}).evidence
-    sources = Sources(cast(Manifest, None), evidence, CubeHead(), None, made, people=False)
+    sources = Sources(cast(Manifest, None), evidence, CubeHead(), None, built, people=False)
     table = next(b for b in options(sources, 9) if isinstance(b, Table))
     turned = {r[0].partition(":")[0]: [c.endswith("turned round") for c in r[1:]] for r in table.rows}
     round_, straight = (f"{capital(plain(m))}, gap by sex" for m in ("equal_opportunity", "selection_rate"))
@@ -141,9 +141,9 @@ def test_met_is_judged_on_the_groups_held_and_the_others_stand_apart(
     assert everyone["attribute"] == ["race"]
     assert everyone["value"] > 0.03
     assert (aim["met"], code) == (True, 0)
-    said = capsys.readouterr().out
-    assert "Not held, so stated apart: Other by race (fewer than 50 training rows)." in said
-    assert f"The gap with them, by race: {100 * everyone['value']:.1f} points" in said
+    output = capsys.readouterr().out
+    assert "Not held, so stated apart: Other by race (fewer than 50 training rows)." in output
+    assert f"The gap with them, by race: {100 * everyone['value']:.1f} points" in output
     code, other = mitigated(place, "boosted", "--method", "group_thresholds", "--tolerance", "0.0001", "--gate")
     assert (other["constraint"]["met"], code) == (False, 3)
     assert "not held, so stated apart: Other by race (fewer than 30 validation rows)" in capsys.readouterr().err
@@ -174,6 +174,6 @@ def test_what_the_original_beats_is_not_on_the_front(place: Path, capsys: pytest
     assert front_in(nobody) == [False] * len(on)
     assert any(front_in({k: v for k, v in nobody.items() if k != "front_among"}))
     empty = nobody | {"trials": [t | {"front": False} for t in document["trials"]]}
-    told = search.none_on(record_in(Search, empty, "search.json"))
-    assert f"beats each of the {len(on)} that could be made" in told
+    report = search.none_on(record_in(Search, empty, "search.json"))
+    assert f"beats each of the {len(on)} that could be made" in report
     assert "A candidate that the original beats in both is not on the front." in capsys.readouterr().out

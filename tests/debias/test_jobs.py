@@ -48,9 +48,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def wait(home: Path, job_id: str) -> jobs.JobState:
     until = time.monotonic() + 30
     while time.monotonic() < until:
-        found = jobs.state(home, job_id)
-        if found.over:
-            return found
+        result = jobs.state(home, job_id)
+        if result.over:
+            return result
         time.sleep(0.02)
     raise AssertionError("the job did not end")
 
@@ -73,8 +73,8 @@ def gone(pid: int) -> bool:
 
 def test_a_command_runs_and_ends(home: Path) -> None:
     job = jobs.start(["hello", "a b"], home, env={"SECRET": "!"})
-    found = wait(home, job.id)
-    assert (found.status, found.exit_code, found.error) == ("done", 0, None)
+    result = wait(home, job.id)
+    assert (result.status, result.exit_code, result.error) == ("done", 0, None)
     assert jobs.output(home, job.id) == "hello a b!\n"
     written = (jobs.folder(home, job.id) / "job.json").read_text()
     assert "!" not in written
@@ -82,11 +82,11 @@ def test_a_command_runs_and_ends(home: Path) -> None:
 
 
 def test_a_failure_brings_the_commands_own_message(home: Path) -> None:
-    found = wait(home, jobs.start(["fail"], home).id)
-    assert (found.status, found.exit_code) == ("failed", 2)
-    assert found.error == "The label is missing. What to do: name it."
-    found = wait(home, jobs.start(["json", "--json"], home).id)
-    assert found.error == "no rows. Got: 0. Expected: 1. What to do: add one."
+    result = wait(home, jobs.start(["fail"], home).id)
+    assert (result.status, result.exit_code) == ("failed", 2)
+    assert result.error == "The label is missing. What to do: name it."
+    result = wait(home, jobs.start(["json", "--json"], home).id)
+    assert result.error == "no rows. Got: 0. Expected: 1. What to do: add one."
 
 
 def test_progress_then_cancel_stops_the_whole_family(home: Path, tmp_path: Path) -> None:
@@ -133,9 +133,9 @@ def test_killed_from_outside_is_lost(home: Path, tmp_path: Path) -> None:
     job = jobs.start(["slow", str(tmp_path / "child")], home)
     wait_for(tmp_path / "child")
     os.killpg(job.pid, signal.SIGKILL)
-    found = wait(home, job.id)
-    assert found.status == "lost"
-    assert "again" in str(found.error)
+    result = wait(home, job.id)
+    assert result.status == "lost"
+    assert "again" in str(result.error)
 
 
 def test_a_recycled_process_id_is_not_the_job_and_is_left_alone(home: Path) -> None:
@@ -246,7 +246,7 @@ def test_the_same_command_is_not_started_twice(home: Path, tmp_path: Path) -> No
 
 def until_stage(home: Path, job_id: str, stage: str) -> None:
     until = time.monotonic() + 30
-    while (found := jobs.state(home, job_id)).stage != stage:
-        assert not found.over, found
-        assert time.monotonic() < until, found
+    while (result := jobs.state(home, job_id)).stage != stage:
+        assert not result.over, result
+        assert time.monotonic() < until, result
         time.sleep(0.02)

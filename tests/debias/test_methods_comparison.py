@@ -62,7 +62,7 @@ def case_in(folder: Path, frame: pd.DataFrame) -> Case:
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory, all_here: None) -> list[tuple[dict[str, Any], bytes]]:
     """As it is, and with every test row's features, score and outcome turned upside down."""
-    found = []
+    items = []
     frame = people()
     spoilt = frame.copy()
     test = (frame["split"] == "test").to_numpy()
@@ -72,8 +72,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory, all_here: None) -> list[tuple
     for table in (frame, spoilt):
         folder = tmp_path_factory.mktemp("untouched")
         document = run_mitigate(case_in(folder, table), "constrained_boosting", folder / "run", draws=DRAWS)
-        found.append((document, (folder / "run" / "mitigated.skops").read_bytes()))
-    return found
+        items.append((document, (folder / "run" / "mitigated.skops").read_bytes()))
+    return items
 
 
 def test_nothing_is_learned_or_chosen_on_the_test_rows(runs: list[tuple[dict[str, Any], bytes]]) -> None:
@@ -120,9 +120,9 @@ def test_a_baseline_that_cannot_select_as_many_is_said(tmp_path: Path) -> None:
 def test_no_other_threshold_selects_a_share_nearer_to_the_candidates(rows: list[tuple[int, bool, int]]) -> None:
     score, positive, weight = (np.array(column, dtype=np.float64) for column in zip(*rows, strict=True))
     wanted = float(np.average(positive, weights=weight))
-    found, threshold = matched_decisions(score, positive.astype(np.int64), weight)
-    assert (found == (score >= threshold)).all()
-    reached = abs(float(np.average(found, weights=weight)) - wanted)
+    result, threshold = matched_decisions(score, positive.astype(np.int64), weight)
+    assert (result == (score >= threshold)).all()
+    reached = abs(float(np.average(result, weights=weight)) - wanted)
     for other in np.arange(-0.5, 7):
         assert reached <= abs(float(np.average(score >= other, weights=weight)) - wanted) + 1e-12
 
@@ -157,12 +157,12 @@ def test_flips_pay_for_all_groups_at_once(tmp_path: Path) -> None:
     after = np.where((frame["sex"] == "Female") & (np.arange(len(frame)) % 9 == 0), 1, before)
     case = replace(case, model=ModelSpec("decision", column="decided"))
     coded = code_rows(case, frame, Decisions(before, None, "original"))
-    found = flips_of(coded, after, margins_of(cube_of(coded), 3)[0], 1)
-    np.testing.assert_allclose([f.p_adjusted for f in found], holm(np.array([f.p_value for f in found])))
-    women = next(f for f in found if f.group == ("Female",))
+    result = flips_of(coded, after, margins_of(cube_of(coded), 3)[0], 1)
+    np.testing.assert_allclose([f.p_adjusted for f in result], holm(np.array([f.p_value for f in result])))
+    women = next(f for f in result if f.group == ("Female",))
     gains = int(((after == 1) & (before == 0)).sum())
     assert (women.to_favourable, women.to_unfavourable) == (gains, 0)
     assert women.p_value == pytest.approx(binomtest(gains, gains, 0.5).pvalue)
-    men = next(f for f in found if f.group == ("Male",))
+    men = next(f for f in result if f.group == ("Male",))
     assert (men.to_favourable, men.to_unfavourable, men.p_value) == (0, 0, 1.0)
     assert women.p_adjusted > women.p_value

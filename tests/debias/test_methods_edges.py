@@ -57,7 +57,7 @@ def test_the_pull_is_the_slope_of_the_smoothed_decision() -> None:
     outcome = {True: np.zeros(40, dtype=np.int64), False: np.zeros(0, dtype=np.int64)}
     weight = {True: np.ones(40), False: np.zeros(0)}
     run = _Run([kind], outcome, weight, even=True, cut=cut, sharpness=BoostSettings().sharpness, on_errors=False)
-    found = run._pull(run._count(True, odds >= cut), np.exp(-odds))
+    result = run._pull(run._count(True, odds >= cut), np.exp(-odds))
 
     def lagrangian(f: np.ndarray) -> float:
         rates = np.array([expit(2 * (f[group == g] - cut)).mean() for g in (0, 1)])
@@ -66,7 +66,7 @@ def test_the_pull_is_the_slope_of_the_smoothed_decision() -> None:
         middle = (rates[int(np.argmax(true))] + rates[int(np.argmin(true))]) / 2
         return float((kind.above - kind.below) @ (rates - middle))
 
-    assert found / 40 == pytest.approx(approx_fprime(odds, lagrangian, 1e-7), abs=1e-6)
+    assert result / 40 == pytest.approx(approx_fprime(odds, lagrangian, 1e-7), abs=1e-6)
 
 
 def test_a_group_of_which_nobody_is_positive_is_counted_as_none() -> None:

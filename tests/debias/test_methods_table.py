@@ -187,23 +187,23 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
 
 
 def gap(arm: dict[str, Any], attribute: str) -> float:
-    found = [g for g in arm["gaps"] if (g["metric"], g["kind"]) == ("selection_rate", "difference")]
-    return float(next(g["value"] for g in found if g["attribute"] == [attribute]))
+    items = [g for g in arm["gaps"] if (g["metric"], g["kind"]) == ("selection_rate", "difference")]
+    return float(next(g["value"] for g in items if g["attribute"] == [attribute]))
 
 
 @pytest.mark.usefixtures("here")
 def test_the_correlation_remover_needs_the_sensitive_columns_to_decide(case: Case, tmp_path: Path) -> None:
     """They are inputs of the saved pipeline, an audit hands them over, and both are said."""
-    found = run_mitigate(case, "correlation_remover", tmp_path / "run", draws=DRAWS)
-    assert found["needs_sensitive_at_decision"] is True
-    assert found["notice"] in "\n".join(summary(found))
-    assert any("at every decision" in n for n in found["notes"])
-    assert any("takes no survey weights" in n for n in found["notes"])
-    assert gap(found["arms"]["candidate"], "sex") < 0.7 * gap(found["arms"]["original"], "sex")
+    mitigation = run_mitigate(case, "correlation_remover", tmp_path / "run", draws=DRAWS)
+    assert mitigation["needs_sensitive_at_decision"] is True
+    assert mitigation["notice"] in "\n".join(summary(mitigation))
+    assert any("at every decision" in n for n in mitigation["notes"])
+    assert any("takes no survey weights" in n for n in mitigation["notes"])
+    assert gap(mitigation["arms"]["candidate"], "sex") < 0.7 * gap(mitigation["arms"]["original"], "sex")
     model = tmp_path / "run" / "mitigated.skops"
     again = run_audit(replace(case, model=ModelSpec("path", model)), tmp_path / "again", Settings(draws=DRAWS))
     for lists in ("rates", "gaps", "counts"):
-        assert again.evidence[lists] == found["arms"]["candidate"][lists]
+        assert again.evidence[lists] == mitigation["arms"]["candidate"][lists]
     assert any("reads the sensitive value" in n and "age, sex" in n.replace("sex, age", "age, sex")
                for n in again.evidence["notes"])  # fmt: skip
     rows = load_rows(case, everything=True)
@@ -236,13 +236,13 @@ def test_bounded_loss_from_end_to_end_and_at_the_gate(
     case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("debias.fit_reductions.RUNS", 5)
-    found = run_mitigate(
+    mitigation = run_mitigate(
         case, "constrained_boosting", tmp_path / "run", constraint="bounded_loss", tolerance=0.1, draws=DRAWS
     )
-    aim = found["constraint"]
-    assert aim["bound"] == pytest.approx(found["parameters"]["loss_from"] + 0.1)
+    aim = mitigation["constraint"]
+    assert aim["bound"] == pytest.approx(mitigation["parameters"]["loss_from"] + 0.1)
     accuracy = [
-        r for r in found["arms"]["candidate"]["rates"] if r["metric"] == "accuracy" and len(r["attribute"]) == 1
+        r for r in mitigation["arms"]["candidate"]["rates"] if r["metric"] == "accuracy" and len(r["attribute"]) == 1
     ]
     assert aim["largest_error"] == pytest.approx(1 - min(r["value"] for r in accuracy))
     assert aim["reached"] == pytest.approx(aim["largest_error"] - aim["from"])

@@ -121,8 +121,8 @@ def reweighed(case: Case, folder: Path) -> dict[str, Any]:
 
 
 def gap(arm: dict[str, Any], attribute: str, metric: str = "selection_rate") -> float:
-    found = [g for g in arm["gaps"] if (g["metric"], g["attribute"], g["kind"]) == (metric, [attribute], "difference")]
-    return float(found[0]["value"])
+    items = [g for g in arm["gaps"] if (g["metric"], g["attribute"], g["kind"]) == (metric, [attribute], "difference")]
+    return float(items[0]["value"])
 
 
 def test_it_narrows_the_gap_and_says_what_it_did(reweighed: dict[str, Any], folder: Path) -> None:
@@ -173,9 +173,9 @@ def test_trap_3_every_group_and_norm_before_and_after_worst_first(reweighed: dic
 
 def test_every_figure_follows_from_the_cubes_in_the_file(reweighed: dict[str, Any]) -> None:
     for name, arm in reweighed["arms"].items():
-        found = measure(margins_from_json(reweighed["cubes"][name]), Settings.from_json(reweighed["settings"]))
-        assert [to_json(r) for r in found.rates] == arm["rates"]
-        assert [to_json(g) for g in found.gaps] == arm["gaps"]
+        document = measure(margins_from_json(reweighed["cubes"][name]), Settings.from_json(reweighed["settings"]))
+        assert [to_json(r) for r in document.rates] == arm["rates"]
+        assert [to_json(g) for g in document.gaps] == arm["gaps"]
 
 
 def test_the_mitigated_model_can_be_audited_again_with_the_same_figures(
@@ -207,24 +207,24 @@ def test_the_same_case_gives_the_same_bytes(case: Case, folder: Path, reweighed:
 
 
 def test_trap_4_an_estimator_that_takes_no_weights_is_resampled_and_it_is_said(folder: Path) -> None:
-    found = run_mitigate(case_in(folder, people(), "neighbours"), "reweighing", folder / "knn", draws=DRAWS)
-    assert found["parameters"]["weights_used"] == "resampling"
-    assert any("does not use weights" in n for n in found["notes"])
-    assert gap(found["arms"]["candidate"], "sex") < gap(found["arms"]["original"], "sex")
+    mitigation = run_mitigate(case_in(folder, people(), "neighbours"), "reweighing", folder / "knn", draws=DRAWS)
+    assert mitigation["parameters"]["weights_used"] == "resampling"
+    assert any("does not use weights" in n for n in mitigation["notes"])
+    assert gap(mitigation["arms"]["candidate"], "sex") < gap(mitigation["arms"]["original"], "sex")
 
 
 @pytest.mark.usefixtures("here")
 def test_trap_5_one_person_gets_one_answer(case: Case, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("debias.fit_reductions.RUNS", 10)
-    found = run_mitigate(
+    mitigation = run_mitigate(
         scored(case), "exponentiated_gradient", folder / "eg", draws=DRAWS, tolerance=0.05, attributes=["sex"]
     )
-    assert any("one person gets one answer" in n for n in found["notes"])
-    assert gap(found["arms"]["candidate"], "sex") < gap(found["arms"]["original"], "sex")
+    assert any("one person gets one answer" in n for n in mitigation["notes"])
+    assert gap(mitigation["arms"]["candidate"], "sex") < gap(mitigation["arms"]["original"], "sex")
     again = replace(case, model=ModelSpec("path", folder / "eg" / "mitigated.skops"))
     # Another process, and the same answers as in the comparison.
     rates = run_audit(again, folder / "one", Settings(draws=DRAWS)).evidence["rates"]
-    assert rates == found["arms"]["candidate"]["rates"]
+    assert rates == mitigation["arms"]["candidate"]["rates"]
 
 
 def test_trap_6_a_group_absent_from_training(folder: Path, tmp_path: Path) -> None:
@@ -232,14 +232,14 @@ def test_trap_6_a_group_absent_from_training(folder: Path, tmp_path: Path) -> No
     rare = np.flatnonzero(frame["split"] == "test")[:40]
     frame.loc[rare, "race"] = "D"
     case = case_in(tmp_path, frame)
-    found = run_mitigate(case, "group_thresholds", tmp_path / "run", draws=DRAWS)
-    assert any("nothing was learned about them" in n and "D" in n for n in found["notes"])
+    mitigation = run_mitigate(case, "group_thresholds", tmp_path / "run", draws=DRAWS)
+    assert any("nothing was learned about them" in n and "D" in n for n in mitigation["notes"])
     table = json.loads((tmp_path / "run" / "mitigated.json").read_bytes())
     d = [t["threshold"] for t in table["thresholds"] if "D" in t["group"]]
     assert d == [table["default"]] * 2
-    assert found["needs_sensitive_at_decision"] is True
-    assert "unlawful" in found["notice"]
-    assert "unlawful" in "\n".join(summary(found))
+    assert mitigation["needs_sensitive_at_decision"] is True
+    assert "unlawful" in mitigation["notice"]
+    assert "unlawful" in "\n".join(summary(mitigation))
 
 
 @pytest.mark.usefixtures("here")
@@ -269,9 +269,11 @@ def test_trap_7_a_person_decides_with_a_reason(case: Case, folder: Path, reweigh
 @pytest.mark.usefixtures("here")
 def test_constrained_boosting_and_the_gate(case: Case, folder: Path) -> None:
     case = scored(case)
-    found = run_mitigate(case, "constrained_boosting", folder / "cb", draws=DRAWS, tolerance=0.08, attributes=["sex"])
-    assert found["needs_sensitive_at_decision"] is False
-    assert gap(found["arms"]["candidate"], "sex") < 0.5 * gap(found["arms"]["original"], "sex")
+    mitigation = run_mitigate(
+        case, "constrained_boosting", folder / "cb", draws=DRAWS, tolerance=0.08, attributes=["sex"]
+    )
+    assert mitigation["needs_sensitive_at_decision"] is False
+    assert gap(mitigation["arms"]["candidate"], "sex") < 0.5 * gap(mitigation["arms"]["original"], "sex")
     with pytest.raises(GateBroken, match="was not met") as broken:
         run_mitigate(case, "reweighing", folder / "gate", draws=DRAWS, tolerance=0.0, gate=True)
     assert "the best that reweighing reached" in broken.value.message
@@ -284,14 +286,14 @@ def test_constrained_boosting_and_the_gate(case: Case, folder: Path) -> None:
 def test_positive_need_be_neither_favourable_nor_last(method: str, tmp_path: Path) -> None:
     """The model predicts who is late, "late" sorts before "paid", and "paid" is the favourable decision."""
     case = scored(case_in(tmp_path, people(4000), positive="late", favourable="paid"))
-    found = run_mitigate(
+    mitigation = run_mitigate(
         case, method, tmp_path / "run", draws=DRAWS, tolerance=0.02, attributes=["sex"], constraint="equal_opportunity"
     )
-    before, after = found["arms"]["original"], found["arms"]["candidate"]
+    before, after = mitigation["arms"]["original"], mitigation["arms"]["candidate"]
     assert after["accuracy"] > 0.66
     assert after["selection_rate"] == pytest.approx(before["selection_rate"], abs=0.15)
     assert gap(after, "sex", "equal_opportunity") < 0.5 * gap(before, "sex", "equal_opportunity")
-    assert found["constraint"]["reached"] == gap(after, "sex", "equal_opportunity")
+    assert mitigation["constraint"]["reached"] == gap(after, "sex", "equal_opportunity")
 
 
 @pytest.mark.usefixtures("here")
@@ -303,13 +305,13 @@ def test_decisions_only(folder: Path) -> None:
     frame.to_parquet(folder / "decided.parquet")
     data = replace(case.data, path=folder / "decided.parquet", split=None, train=None, audit=None, weight="w")
     case = replace(case, data=data, model=ModelSpec("decision", column="decided"))
-    found = run_mitigate(case, "reweighing", folder / "decided", draws=DRAWS)
-    assert found["arms"]["matched"] is None
-    assert found["cubes"]["matched"] is None
-    assert found["splits"]["made_by"] == "seed"
-    assert sum(v for v in found["splits"].values() if isinstance(v, int)) == 1000
-    assert any("no threshold to match" in n for n in found["notes"])
-    assert any("no model to fit again" in n for n in found["notes"])
+    mitigation = run_mitigate(case, "reweighing", folder / "decided", draws=DRAWS)
+    assert mitigation["arms"]["matched"] is None
+    assert mitigation["cubes"]["matched"] is None
+    assert mitigation["splits"]["made_by"] == "seed"
+    assert sum(v for v in mitigation["splits"].values() if isinstance(v, int)) == 1000
+    assert any("no threshold to match" in n for n in mitigation["notes"])
+    assert any("no model to fit again" in n for n in mitigation["notes"])
     with pytest.raises(InputError, match="need scores"):
         run_mitigate(case, "group_thresholds", folder / "none", draws=DRAWS)
     assert not (folder / "none").exists()
@@ -345,9 +347,9 @@ def test_bad_input(case: Case, tmp_path: Path) -> None:
     frame.loc[(frame["sex"] == "Female") & (frame["split"] == "train"), "outcome"] = "late"
     features = ("merit", "proxy", "branch", "sex")
     one = scored(case_in(tmp_path, frame, features=features))
-    found = run_mitigate(one, "reweighing", tmp_path / "one", draws=DRAWS)
-    assert any("Only one outcome in the training rows of Female / A" in n for n in found["notes"])
-    assert any("reads the sensitive column sex" in n for n in found["notes"])
+    mitigation = run_mitigate(one, "reweighing", tmp_path / "one", draws=DRAWS)
+    assert any("Only one outcome in the training rows of Female / A" in n for n in mitigation["notes"])
+    assert any("reads the sensitive column sex" in n for n in mitigation["notes"])
     frame["outcome"] = np.where(frame["split"] == "train", "late", frame["outcome"])
     frame.assign(score=0.5).to_parquet(tmp_path / "people.parquet")
     with pytest.raises(DataError, match="one outcome only"):

@@ -65,9 +65,9 @@ def test_a_group_absent_from_training_is_named_and_still_decided(tmp_path: Path)
     rare = np.flatnonzero(frame["split"] == "test")[:40]
     frame.loc[rare, "race"] = "D"
     case = case_in(tmp_path, frame)
-    found = run_mitigate(case, "constrained_boosting", tmp_path / "run", draws=DRAWS, attributes=["race"])
-    assert any("nothing was learned about them: Female / D, Male / D" in n for n in found["notes"])
-    rates = found["arms"]["candidate"]["rates"]
+    mitigation = run_mitigate(case, "constrained_boosting", tmp_path / "run", draws=DRAWS, attributes=["race"])
+    assert any("nothing was learned about them: Female / D, Male / D" in n for n in mitigation["notes"])
+    rates = mitigation["arms"]["candidate"]["rates"]
     d = next(r for r in rates if r["metric"] == "selection_rate" and r["group"] == ["D"])
     assert d["denominator"] == 40
     assert d["estimable"]
@@ -78,13 +78,13 @@ def test_a_group_absent_from_training_is_named_and_still_decided(tmp_path: Path)
 @pytest.mark.parametrize("method", ["reweighing", "constrained_boosting", "group_thresholds"])
 def test_a_single_outcome_in_a_group_is_said_whatever_the_method(method: str, tmp_path: Path) -> None:
     case = case_in(tmp_path, one_outcome(people()))
-    found = run_mitigate(case, method, tmp_path / "run", draws=DRAWS, attributes=["sex"])
+    mitigation = run_mitigate(case, method, tmp_path / "run", draws=DRAWS, attributes=["sex"])
     frame = people()
     rows = int((frame["sex"].eq("Female") & frame["split"].eq("train")).sum())
-    said = [n for n in found["notes"] if n.startswith("Every training row is 'late' in Female (")]
-    assert len(said) == 1
+    notes = [n for n in mitigation["notes"] if n.startswith("Every training row is 'late' in Female (")]
+    assert len(notes) == 1
     # The count is of the rows learned from: three quarters of the case's training rows.
-    count = int(said[0].split("Female (")[1].split(" rows")[0])
+    count = int(notes[0].split("Female (")[1].split(" rows")[0])
     assert abs(count - 0.75 * rows) <= 4
 
 
@@ -95,13 +95,13 @@ def test_a_gap_among_people_that_training_did_not_have_is_refused_or_said(tmp_pa
             case, "constrained_boosting", tmp_path / "run", constraint="equal_opportunity", attributes=["sex"]
         )  # fmt: skip
     assert not (tmp_path / "run").exists()
-    found = run_mitigate(
+    mitigation = run_mitigate(
         case, "constrained_boosting", tmp_path / "run", constraint="equalized_odds", attributes=["sex"], draws=DRAWS
     )
-    assert any("no gap among them was held" in n for n in found["notes"])
+    assert any("no gap among them was held" in n for n in mitigation["notes"])
     # Nothing is held between them, so nothing was met; the gap that there is stands beside.
-    assert found["constraint"]["met"] is None
-    assert found["constraint"]["by"][0]["value"] > 0
+    assert mitigation["constraint"]["met"] is None
+    assert mitigation["constraint"]["by"][0]["value"] > 0
 
 
 def test_groups_with_both_outcomes_are_not_said(tmp_path: Path) -> None:
@@ -118,26 +118,28 @@ def test_an_aim_out_of_reach_ends_with_3_and_says_the_best(tmp_path: Path, capsy
     dump_case(case, tmp_path / "case.toml")
     asked = ["mitigate", str(tmp_path / "case.toml"), "--method", "reweighing", "--tolerance", "0.0001", "--gate"]
     assert cli.main([*asked, "--out", str(tmp_path / "run")]) == 3
-    found: dict[str, Any] = json.loads((tmp_path / "run" / "mitigation.json").read_bytes())
-    assert found["constraint"]["met"] is False
-    said = capsys.readouterr().err
-    assert f"a gap of {found['constraint']['reached']:.3f} on the test rows, the best that reweighing reached" in said
-    assert "Expected: at most 0.0001" in said
+    document: dict[str, Any] = json.loads((tmp_path / "run" / "mitigation.json").read_bytes())
+    assert document["constraint"]["met"] is False
+    errors = capsys.readouterr().err
+    assert (
+        f"a gap of {document['constraint']['reached']:.3f} on the test rows, the best that reweighing reached" in errors
+    )
+    assert "Expected: at most 0.0001" in errors
 
 
 def test_a_boosting_that_cannot_reach_the_tolerance_names_the_smallest_gap(tmp_path: Path) -> None:
     case = case_in(tmp_path, people())
-    found = run_mitigate(case, "constrained_boosting", tmp_path / "run", tolerance=0.0, draws=DRAWS)
-    said = next(n for n in found["notes"] if "was not reached" in n)
-    assert "The tolerance of 0 was not reached" in said
-    assert float(said.split("smallest gap was ")[1].split(". ")[0]) > 0
+    mitigation = run_mitigate(case, "constrained_boosting", tmp_path / "run", tolerance=0.0, draws=DRAWS)
+    notes = next(n for n in mitigation["notes"] if "was not reached" in n)
+    assert "The tolerance of 0 was not reached" in notes
+    assert float(notes.split("smallest gap was ")[1].split(". ")[0]) > 0
 
 
 def test_a_sensitive_feature_is_said_and_leaves_when_asked(tmp_path: Path) -> None:
     case = case_in(tmp_path, people(), ("merit", "proxy", "sex"))
-    found = run_mitigate(case, "constrained_boosting", tmp_path / "run", draws=DRAWS)
-    assert any("reads the sensitive column sex as a feature" in n and "`exclude`" in n for n in found["notes"])
-    assert "sex" in found["data"]["features"]
+    mitigation = run_mitigate(case, "constrained_boosting", tmp_path / "run", draws=DRAWS)
+    assert any("reads the sensitive column sex as a feature" in n and "`exclude`" in n for n in mitigation["notes"])
+    assert "sex" in mitigation["data"]["features"]
     without = case_in(tmp_path, people(), ("merit", "proxy"))
     notes = task_of(without, load_rows(without, everything=True), 0).notes
     assert not any("reads the sensitive column" in n for n in notes)
@@ -170,13 +172,13 @@ def test_search_and_pick_on_the_command_line(tmp_path: Path, capsys: pytest.Capt
     dump_case(case_in(tmp_path, people()), tmp_path / "case.toml")
     start = ["mitigate", str(tmp_path / "case.toml"), "--out", str(tmp_path / "run")]
     assert cli.main([*start, "--search", "--trials", "2", "--method", "constrained_boosting"]) == 0
-    said = capsys.readouterr().out
-    assert "2 candidates tried" in said
-    assert "original" in said
+    output = capsys.readouterr().out
+    assert "2 candidates tried" in output
+    assert "original" in output
     assert cli.main([*start, "--pick", "1", "--reason", "narrow", "--by", "Bo", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["choice"]["by"] == "Bo"
-    assert found["search"]["trial"] == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["choice"]["by"] == "Bo"
+    assert document["search"]["trial"] == 1
 
 
 def test_a_gap_that_cannot_be_estimated_is_never_a_number(tmp_path: Path) -> None:
@@ -193,8 +195,8 @@ def test_a_gap_that_cannot_be_estimated_is_never_a_number(tmp_path: Path) -> Non
         '[model]\nscore = "s"\nthreshold = 0.5\n'
     )
     out = tmp_path / "out"
-    given = ["mitigate", str(tmp_path / "case.toml"), "--method", "group_thresholds", "--out", str(out)]
-    assert cli.main([*given, "--constraint", "equal_opportunity"]) == 0
+    items = ["mitigate", str(tmp_path / "case.toml"), "--method", "group_thresholds", "--out", str(out)]
+    assert cli.main([*items, "--constraint", "equal_opportunity"]) == 0
     text = (out / "mitigation.json").read_text()
     assert "nothing was aimed at" in text
     assert "was nan" not in text

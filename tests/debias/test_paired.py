@@ -31,8 +31,8 @@ def coded(
     return CodedRows(("g", "h"), levels, codes, label, before, weight, None, meaning), after
 
 
-def of(found: list[Change], **wanted: object) -> Change:
-    change = pick(found, **wanted)
+def of(result: list[Change], **wanted: object) -> Change:
+    change = pick(result, **wanted)
     assert change is not None
     return change
 
@@ -45,13 +45,13 @@ def test_by_hand() -> None:
     after[0], after[12], after[13] = 0, 1, 1
     rows = CodedRows(("g",), (("a", "b"),), group[:, None], np.tile([1, 0], 10), before, None, None, MEANING)
     margins, _ = publish(cube_of(replace(rows, decision=after)), 10)
-    found = changes(joint_of(rows, after), margins, reference={}, floor=10, seed=0)
-    gap = of(found, metric="selection_rate", attribute=("g",), kind="difference")
+    result = changes(joint_of(rows, after), margins, reference={}, floor=10, seed=0)
+    gap = of(result, metric="selection_rate", attribute=("g",), kind="difference")
     assert (gap.before, gap.after, gap.delta) == pytest.approx((0.3, 0.0, -0.3))
     assert not gap.worse
-    ratio = of(found, metric="selection_rate", attribute=("g",), kind="ratio")
+    ratio = of(result, metric="selection_rate", attribute=("g",), kind="ratio")
     assert (ratio.before, ratio.after) == pytest.approx((0.4, 1.0))
-    lost = of(found, metric="selection_rate", group=("a",))
+    lost = of(result, metric="selection_rate", group=("a",))
     assert lost.delta == pytest.approx(-0.1)
     assert lost.worse
     flips = {f.group: f for f in flips_of(rows, after, margins, 1)}
@@ -69,8 +69,8 @@ def test_favourable_is_the_other_value() -> None:
     everyone = next(f for f in flips_of(rows, after, margins, 0) if f.group == ())
     assert everyone.to_favourable == 0
     assert everyone.to_unfavourable == int((rows.decision == 0).sum())
-    found = changes(joint_of(rows, after), margins, reference={}, floor=10, seed=0, draws=50)
-    assert of(found, metric="selection_rate", group=(), kind="rate").worse
+    result = changes(joint_of(rows, after), margins, reference={}, floor=10, seed=0, draws=50)
+    assert of(result, metric="selection_rate", group=(), kind="rate").worse
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -83,9 +83,9 @@ def test_the_figures_are_the_audits_own(weighted: bool, reference: dict[str, str
     for decision in (rows.decision, after):
         margins, _ = publish(cube_of(replace(rows, decision=decision)), 10)
         arms.append(measure(margins, settings))
-    found = changes(joint_of(rows, after), margins, reference=reference, floor=10, seed=0, draws=20)
-    assert len(found) == 99
-    for c in found:
+    result = changes(joint_of(rows, after), margins, reference=reference, floor=10, seed=0, draws=20)
+    assert len(result) == 99
+    for c in result:
         for value, arm in ((c.before, arms[0]), (c.after, arms[1])):
             if c.kind == "rate":
                 same = pick(arm.rates, metric=c.metric, attribute=c.attribute, group=c.group)
@@ -97,21 +97,21 @@ def test_the_figures_are_the_audits_own(weighted: bool, reference: dict[str, str
 def test_what_got_worse_stands_first() -> None:
     rows, after = coded(5, n=4000)
     margins, _ = publish(cube_of(replace(rows, decision=after)), 10)
-    found = changes(joint_of(rows, after), margins, reference={}, floor=10, seed=0, draws=200)
-    order = [(not (c.worse and c.clear), not c.worse) for c in found]
+    result = changes(joint_of(rows, after), margins, reference={}, floor=10, seed=0, draws=200)
+    order = [(not (c.worse and c.clear), not c.worse) for c in result]
     assert order == sorted(order)
-    assert found[0].worse
-    assert found[0].clear
+    assert result[0].worse
+    assert result[0].clear
 
 
 def test_no_flip_is_no_proof_of_no_change() -> None:
     """Where nobody's decision changed among n people the band is still the rule of three, 3 / n."""
     rows, _ = coded(1, n=300)
     margins, _ = publish(cube_of(rows), 10)
-    found = changes(joint_of(rows, rows.decision), margins, reference={}, floor=10, seed=0, draws=50)
-    everyone = of(found, metric="selection_rate", group=(), kind="rate")
+    result = changes(joint_of(rows, rows.decision), margins, reference={}, floor=10, seed=0, draws=50)
+    everyone = of(result, metric="selection_rate", group=(), kind="rate")
     assert (everyone.low, everyone.high) == pytest.approx((-0.01, 0.01))
-    assert not any(c.clear for c in found)
+    assert not any(c.clear for c in result)
 
 
 def test_seed_gives_the_same_and_inputs_stay() -> None:
@@ -155,8 +155,8 @@ def test_bands_cover_all_changes_at_once() -> None:
         drawn = names[rng.choice(len(cell), size=800, p=cell)]
         rows = CodedRows(("g",), (("a", "b"),), drawn[:, :1], drawn[:, 1], drawn[:, 2], None, None, MEANING)
         margins, _ = publish(cube_of(replace(rows, decision=drawn[:, 3])), 10)
-        found = changes(joint_of(rows, drawn[:, 3]), margins, reference={}, floor=10, seed=sample, draws=200)
-        bands = {(c.metric, c.group, c.kind): c for c in found if c.attribute == ("g",)}
+        result = changes(joint_of(rows, drawn[:, 3]), margins, reference={}, floor=10, seed=sample, draws=200)
+        bands = {(c.metric, c.group, c.kind): c for c in result if c.attribute == ("g",)}
         inside += all(bands[k].low <= v <= bands[k].high for k, v in expected.items())
     assert inside >= 184
 
@@ -167,8 +167,8 @@ def test_a_withheld_group_is_passed_over() -> None:
     codes[:, 1] = np.where(np.arange(600) < 6, 2, codes[:, 1] % 2)
     rows = replace(rows, codes=codes)
     margins, _ = publish(cube_of(replace(rows, decision=after)), 10)
-    found = changes(joint_of(rows, after), margins, reference={}, floor=10, seed=0, draws=20)
-    assert not [c for c in found if c.group and "z" in c.group]
+    result = changes(joint_of(rows, after), margins, reference={}, floor=10, seed=0, draws=20)
+    assert not [c for c in result if c.group and "z" in c.group]
 
 
 def test_one_row_a_person_gives_the_same_changes() -> None:
@@ -192,10 +192,10 @@ def test_changes_hold_the_truth_where_people_have_several_rows() -> None:
         after = np.where(up & (rng.random(960) < 0.9), 1 - before, before)
         rows = CodedRows(("g",), (("a", "b"),), group, np.full(960, 2), before, None, None, MEANING)
         truth = 0.15 * 0.9 * (1 - 2 * 0.4)
-        for kind, given in (("rows", rows), ("people", replace(rows, cluster=who))):
-            margins, _ = publish(cube_of(replace(given, decision=after)), 10)
-            found = changes(joint_of(given, after), margins, reference={}, floor=10, seed=sample, draws=200)
-            mine = [c for c in found if c.metric == "selection_rate" and c.kind == "rate" and c.attribute == ("g",)]
+        for kind, inputs in (("rows", rows), ("people", replace(rows, cluster=who))):
+            margins, _ = publish(cube_of(replace(inputs, decision=after)), 10)
+            result = changes(joint_of(inputs, after), margins, reference={}, floor=10, seed=sample, draws=200)
+            mine = [c for c in result if c.metric == "selection_rate" and c.kind == "rate" and c.attribute == ("g",)]
             inside[kind] += all(c.low <= truth <= c.high for c in mine)
     assert inside["people"] >= 0.9 * runs
     assert inside["rows"] < 0.85 * runs
@@ -208,9 +208,9 @@ def test_flips_of_people_who_move_as_a_whole_are_tested_as_people() -> None:
     after[who == 5] = 0
     before[who == 5] = 1
     rows = CodedRows(("g",), (("a", "b"),), (who % 2)[:, None], np.full(400, 2), before, None, None, MEANING)
-    for given, most in ((rows, 0.001), (replace(rows, cluster=who), 1.0)):
-        margins, _ = publish(cube_of(replace(given, decision=after)), 10)
-        everyone = next(f for f in flips_of(given, after, margins, 1) if not f.attribute)
+    for inputs, most in ((rows, 0.001), (replace(rows, cluster=who), 1.0)):
+        margins, _ = publish(cube_of(replace(inputs, decision=after)), 10)
+        everyone = next(f for f in flips_of(inputs, after, margins, 1) if not f.attribute)
         # Four people gain and one loses: twice P(at most one of five) = .375.
         assert everyone.p_adjusted <= most
     assert everyone.p_adjusted >= 0.375

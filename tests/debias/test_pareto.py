@@ -130,18 +130,18 @@ def margins_by_hand() -> dict[str, Any]:
 def test_loss_and_gap_by_hand() -> None:
     margins = margins_from_json(margins_by_hand())
     settings = Settings(draws=200)
-    found = figures_of(margins, "demographic_parity", ("one", "two"), settings)
-    assert found.loss == pytest.approx(0.30)
-    assert (1 - found.loss_high, 1 - found.loss_low) == pytest.approx(tuple(float(v) for v in stats.wilson(70, 100)))
-    assert found.gap == pytest.approx(45 / 60 - 18 / 40)
-    assert found.attribute == "one"
-    assert found.selection_rate == pytest.approx(0.63)
+    result = figures_of(margins, "demographic_parity", ("one", "two"), settings)
+    assert result.loss == pytest.approx(0.30)
+    assert (1 - result.loss_high, 1 - result.loss_low) == pytest.approx(tuple(float(v) for v in stats.wilson(70, 100)))
+    assert result.gap == pytest.approx(45 / 60 - 18 / 40)
+    assert result.attribute == "one"
+    assert result.selection_rate == pytest.approx(0.63)
     # Two attributes share alpha, so that the larger upper bound holds for both at once.
     low, high = stats.newcombe(45, 60, 18, 40, alpha=0.025)
-    assert found.gap_high == pytest.approx(float(high))
-    assert found.gap_low == pytest.approx(float(low), abs=0.01)
+    assert result.gap_high == pytest.approx(float(high))
+    assert result.gap_low == pytest.approx(float(low), abs=0.01)
     alone = figures_of(margins, "demographic_parity", ("one",), settings)
-    assert alone.gap_high < found.gap_high
+    assert alone.gap_high < result.gap_high
     # Among those with the outcome y: 10 of 17 and 40 of 50; among the others 8 of 23 and 5 of 10.
     assert figures_of(margins, "equal_opportunity", ("one",), settings).gap == pytest.approx(40 / 50 - 10 / 17)
     assert figures_of(margins, "equalized_odds", ("one",), settings).gap == pytest.approx(40 / 50 - 10 / 17)
@@ -150,13 +150,13 @@ def test_loss_and_gap_by_hand() -> None:
 def test_the_worst_groups_error_by_hand() -> None:
     """Bounded loss: a errs in 15 of 40 (7 + 8), b in 15 of 60 (10 + 5), c and d in 15 of 50 each."""
     margins = margins_from_json(margins_by_hand())
-    found = figures_of(margins, "bounded_loss", ("one", "two"), Settings(draws=200))
-    assert (found.gap, found.attribute, found.group) == (15 / 40, "one", "a")
+    result = figures_of(margins, "bounded_loss", ("one", "two"), Settings(draws=200))
+    assert (result.gap, result.attribute, result.group) == (15 / 40, "one", "a")
     # One of four groups is bounded with the share of one in four, so that the bound holds for all.
     low, high = stats.wilson(25, 40, alpha=0.05 / 4)
-    assert (found.gap_low, found.gap_high) == pytest.approx((1 - float(high), 1 - float(low)))
-    assert found.to_json()["gap"]["group"] == ["a"]
-    assert found.loss == pytest.approx(0.30)
+    assert (result.gap_low, result.gap_high) == pytest.approx((1 - float(high), 1 - float(low)))
+    assert result.to_json()["gap"]["group"] == ["a"]
+    assert result.loss == pytest.approx(0.30)
     plain = figures_of(margins, "demographic_parity", ("one", "two"), Settings(draws=200))
     assert "group" not in plain.to_json()["gap"]
 
@@ -172,15 +172,15 @@ def test_bounded_loss_is_searched_by_the_error_of_the_worst_group(tmp_path: Path
     frame["proxy"] = few + rng.normal(scale=0.4, size=len(frame))
     frame["score"] = 1 / (1 + np.exp(-2 * frame["merit"]))
     case = case_in(tmp_path, frame, sensitive=("race",))
-    found = run_search(case, tmp_path / "run", trials=2, constraint="bounded_loss", draws=60)
-    assert found["asked"]["methods"] == ["constrained_boosting"]
-    assert found["asked"]["metric"] == "largest_group_error"
-    assert found["original"]["gap"]["group"] == ["few"]
-    assert found["original"]["gap"]["value"] > 0.8
-    for t in found["trials"]:
-        assert t["gap"]["high"] < found["original"]["gap"]["low"]
-        assert figures_again(found, t["counts"])["gap"] == t["gap"]
-    assert "error of the worst group [95 %]" in "\n".join(table_of(found))
+    search = run_search(case, tmp_path / "run", trials=2, constraint="bounded_loss", draws=60)
+    assert search["asked"]["methods"] == ["constrained_boosting"]
+    assert search["asked"]["metric"] == "largest_group_error"
+    assert search["original"]["gap"]["group"] == ["few"]
+    assert search["original"]["gap"]["value"] > 0.8
+    for t in search["trials"]:
+        assert t["gap"]["high"] < search["original"]["gap"]["low"]
+        assert figures_again(search, t["counts"])["gap"] == t["gap"]
+    assert "error of the worst group [95 %]" in "\n".join(table_of(search))
     done = pick(case, tmp_path / "run", 1, reason="few err", by="Bo", now=NOW, draws=60)
     assert done["choice"]["same_model"] is True
     assert done["constraint"]["name"] == "bounded_loss"
@@ -367,12 +367,12 @@ def test_what_fails_is_recorded_and_not_tried_again(
         return real(task, original, method, *args, **more)
 
     monkeypatch.setattr(pareto, "fit_candidate", fit)
-    found = run_search(case, tmp_path / "some", trials=3)
-    failed = [t for t in found["trials"] if t["failed"]]
+    search = run_search(case, tmp_path / "some", trials=3)
+    failed = [t for t in search["trials"] if t["failed"]]
     assert [(t["trial"], t["method"]) for t in failed] == [(1, "reweighing")]
     assert "the model broke" in failed[0]["failed"]
     assert failed[0]["front"] is False
-    assert any("1 of 3 candidates failed" in n for n in found["notes"])
+    assert any("1 of 3 candidates failed" in n for n in search["notes"])
     with pytest.raises(InputError, match="which failed: the model broke"):
         pick(case, tmp_path / "some", 1, reason="narrow", by="Bo", now=NOW)
     with pytest.raises(InputError, match="every candidate of the search failed"):
@@ -383,25 +383,25 @@ def test_what_fails_is_recorded_and_not_tried_again(
 def test_a_method_that_reads_the_sensitive_value_is_searched_only_when_named(case: Case, tmp_path: Path) -> None:
     names = [m.name for m in pareto_space.methods_to_search("demographic_parity", None)]
     assert names == ["reweighing", "constrained_boosting"]
-    found = run_search(case, tmp_path, trials=3, methods=["group_thresholds"], attributes=["sex"])
-    assert all(t["needs_sensitive_at_decision"] for t in found["trials"])
-    assert found["asked"]["attributes"] == ["sex"]
-    text = "\n".join(table_of(found))
+    search = run_search(case, tmp_path, trials=3, methods=["group_thresholds"], attributes=["sex"])
+    assert all(t["needs_sensitive_at_decision"] for t in search["trials"])
+    assert search["asked"]["attributes"] == ["sex"]
+    text = "\n".join(table_of(search))
     assert "unlawful" in text
     assert "3 candidates tried" in text
 
 
 def test_a_space_without_parameters_ends_by_itself(case: Case, tmp_path: Path) -> None:
-    found = run_search(case, tmp_path, trials=5, methods=["correlation_remover"])
-    assert len(found["trials"]) == 1
-    assert found["trials_asked"] == 5
-    assert any("1 of 5 candidates was tried" in n for n in found["notes"])
+    search = run_search(case, tmp_path, trials=5, methods=["correlation_remover"])
+    assert len(search["trials"]) == 1
+    assert search["trials_asked"] == 5
+    assert any("1 of 5 candidates was tried" in n for n in search["notes"])
 
 
 def test_time_is_up_after_the_candidate_at_hand(case: Case, tmp_path: Path) -> None:
-    found = run_search(case, tmp_path, trials=50, timeout=1e-9, methods=BOOST)
-    assert len(found["trials"]) == 1
-    assert any("1 of 50 candidates was tried" in n for n in found["notes"])
+    search = run_search(case, tmp_path, trials=50, timeout=1e-9, methods=BOOST)
+    assert len(search["trials"]) == 1
+    assert any("1 of 50 candidates was tried" in n for n in search["notes"])
 
 
 def test_weights_and_decisions_without_scores(folder: Path, tmp_path: Path) -> None:
@@ -409,11 +409,11 @@ def test_weights_and_decisions_without_scores(folder: Path, tmp_path: Path) -> N
     frame["decided"] = np.where(frame["score"] > 0.5, "paid", "late")
     case = case_in(tmp_path, frame, weight="w")
     case = replace(case, model=ModelSpec("decision", column="decided"))
-    found = run_search(case, tmp_path / "run", trials=2, methods=BOOST, constraint="equalized_odds")
-    assert [t["matched"] for t in found["trials"]] == [None, None]
-    assert found["counts"]["weighted"] is True
-    entry = found["trials"][0]
-    assert figures_again(found, entry["counts"])["gap"] == entry["gap"]
+    search = run_search(case, tmp_path / "run", trials=2, methods=BOOST, constraint="equalized_odds")
+    assert [t["matched"] for t in search["trials"]] == [None, None]
+    assert search["counts"]["weighted"] is True
+    entry = search["trials"][0]
+    assert figures_again(search, entry["counts"])["gap"] == entry["gap"]
 
 
 @pytest.mark.parametrize(

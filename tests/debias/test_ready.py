@@ -30,23 +30,23 @@ sys.exit(verb == "fail")
 
 def until(true: Callable[[], Any]) -> Any:
     late = time.monotonic() + 60
-    while not (found := true()):
+    while not (result := true()):
         assert time.monotonic() < late
         time.sleep(0.02)
-    return found
+    return result
 
 
 def waiting(home: Path) -> list[int]:
     """Process ids of commands of `home` that got ready."""
-    found = []
+    items = []
     for place in Path("/proc").iterdir():
         try:
             words = (place / "cmdline").read_text().split("\0")
             if "debias.ready" in words and any(w.startswith(str(home)) for w in words):
-                found.append(int(place.name))
+                items.append(int(place.name))
         except (OSError, ValueError):
             continue
-    return found
+    return items
 
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks for processes in /proc")
@@ -80,14 +80,14 @@ def test_a_case_that_was_sealed_meanwhile_is_not_left_to_the_one_that_got_ready(
     """It has hold of nothing, and what it spills would lie beside the private folder."""
     home = room(tmp_path, monkeypatch, "import os, sys\nopen(sys.argv[1], 'w').write(os.environ.get('TMPDIR', ''))")
     monkeypatch.chdir(jobs.ROOT)
-    said, private = home.parent / "said", str(tmp_path / "private")
-    command = ready.Command([str(said)])
+    message, private = home.parent / "said", str(tmp_path / "private")
+    command = ready.Command([str(message)])
     command.get_ready()
     first = command.child
     assert first is not None
     command.run({"TMPDIR": private}, [])
     assert command.wait() == 0
-    assert said.read_text() == private
+    assert message.read_text() == private
     assert first.poll() is not None
 
 
@@ -96,9 +96,9 @@ def test_the_model_is_opened_once_and_the_evidence_is_the_same(tmp_path: Path, m
     started = []
     own = worker.Child
 
-    def child(*given: Any, **named: Any) -> Any:
-        started.append(given)
-        return own(*given, **named)
+    def child(*inputs: Any, **named: Any) -> Any:
+        started.append(inputs)
+        return own(*inputs, **named)
 
     monkeypatch.setattr(worker, "Child", child)
     monkeypatch.setenv("ASSAY_HOME", str(tmp_path / "home"))
@@ -112,8 +112,8 @@ def test_the_model_is_opened_once_and_the_evidence_is_the_same(tmp_path: Path, m
     assert len(started) == 1, "the command found the process that was got ready"
     monkeypatch.setenv("ASSAY_HOME", str(tmp_path / "another"))  # where no answers are kept
     assert cli.main(["audit", str(case), "--out", str(tmp_path / "plain"), "--draws", "50"]) == 0
-    found = [(tmp_path / name / "evidence.json").read_bytes() for name in ("ready", "plain")]
-    assert found[0] == found[1]
+    content = [(tmp_path / name / "evidence.json").read_bytes() for name in ("ready", "plain")]
+    assert content[0] == content[1]
     # Without a turn nothing is measured.
     os.close(mine)
     ready.main([str(turn), "audit", str(case), "--out", str(tmp_path / "never")])

@@ -55,11 +55,11 @@ def start(home: Path, place: Path, *more: str) -> jobs.Job:
 def ended(home: Path, *started: jobs.Job) -> list[str]:
     until = time.monotonic() + 60
     while time.monotonic() < until:
-        found = [jobs.state(home, job.id) for job in started]
-        if all(f.over for f in found):
-            return [f.status for f in found]
+        items = [jobs.state(home, job.id) for job in started]
+        if all(f.over for f in items):
+            return [f.status for f in items]
         time.sleep(0.02)
-    raise AssertionError(found)
+    raise AssertionError(items)
 
 
 def runs(home: Path) -> list[str]:
@@ -69,8 +69,8 @@ def runs(home: Path) -> list[str]:
 
 def stage(home: Path, job: jobs.Job, words: str) -> None:
     until = time.monotonic() + 60
-    while words not in (said := jobs.state(home, job.id).stage):
-        assert time.monotonic() < until, said
+    while words not in (message := jobs.state(home, job.id).stage):
+        assert time.monotonic() < until, message
         time.sleep(0.02)
 
 
@@ -109,13 +109,13 @@ DIFFERS = {
 def test_what_differs_or_cannot_be_told_is_made_anew(home: Path, what: str) -> None:
     first = case(home, "a", "one")
     right = same_work.key_of(["audit", str(first / "case.toml"), "--out", "run"])
-    given = {"rows": "one", **DIFFERS[what]}
-    other = case(home, "b", **given)
-    found = same_work.key_of(["audit", str(other / "case.toml"), "--out", "run"])
+    mapping = {"rows": "one", **DIFFERS[what]}
+    other = case(home, "b", **mapping)
+    result = same_work.key_of(["audit", str(other / "case.toml"), "--out", "run"])
     assert right is not None
-    assert found != right
+    assert result != right
     if what not in ("rows", "model", "case"):
-        assert found is None
+        assert result is None
 
 
 @pytest.mark.parametrize("more", [["--seed", "1"], ["--gate"], ["--allow"], ["--markdown", "x"]])
@@ -174,17 +174,17 @@ def test_ones_own_is_taken_over_whatever_order_the_folders_have(
     people = [case(home, name, "one") for name in "abc"]
     for place, owner in zip(people, ("ann", "bob", "ann"), strict=True):
         (place / "owner.json").write_text(json.dumps({"owner": owner, "name": owner, "teams": []}))
-    made = []
+    entries = []
     for place in people[:2]:
-        made.append(start(home, place))
-        assert ended(home, made[-1]) == ["done"]
-    order = [jobs.folder(home, job.id) for job in (made if first == "ann" else made[::-1])]
+        entries.append(start(home, place))
+        assert ended(home, entries[-1]) == ["done"]
+    order = [jobs.folder(home, job.id) for job in (entries if first == "ann" else entries[::-1])]
     monkeypatch.setattr(same_work, "others", lambda place, key: iter(order))
     args = ["audit", str(people[2] / "case.toml"), "--out", str(people[2] / "run")]
-    said: list[str] = []
-    monkeypatch.setattr("builtins.print", said.append)
+    items: list[str] = []
+    monkeypatch.setattr("builtins.print", items.append)
     assert same_work.taken_over(jobs.folder(home, "c" * 32), args, str(same_work.key_of(args)))
-    assert said == ["The same audit of the same files had been made: its evidence was taken over."]
+    assert items == ["The same audit of the same files had been made: its evidence was taken over."]
 
 
 def test_nobody_is_told_that_somebody_else_has_the_same_case(home: Path) -> None:

@@ -161,8 +161,8 @@ def test_a_job_that_is_killed_leaves_nothing_open(case: workspace.CaseFolder, pr
     )
     work = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True)
     assert work.stdout is not None
-    with work.stdout as said:
-        assert said.readline() == b"open\n"
+    with work.stdout as message:
+        assert message.readline() == b"open\n"
     assert in_clear(private)
     if whole_group:
         os.killpg(work.pid, signal.SIGKILL)
@@ -185,8 +185,8 @@ def test_a_server_finds_what_was_left_open_when_its_guardian_was_killed_too(
     shown = subprocess.run(["pgrep", "-f", f"audit.sealed {case.place}"], capture_output=True, text=True)
     for pid in shown.stdout.split():
         os.kill(int(pid), signal.SIGKILL)
-    (found,) = [int(p.name) for p in Path("/proc/self/fd").iterdir() if str(p.resolve()).endswith(sealed.USE)]
-    os.close(found)
+    (result,) = [int(p.name) for p in Path("/proc/self/fd").iterdir() if str(p.resolve()).endswith(sealed.USE)]
+    os.close(result)
     time.sleep(0.3)
     assert in_clear(private)
     assert sealed.leftover(case.place.parent) == 1

@@ -58,8 +58,8 @@ def test_an_optuna_study_finds_a_front() -> None:
         model = ConstrainedBoosting(
             sensitive=("sex",), trees=20, leaves=8, tolerance=trial.suggest_float("tolerance", 0.01, 0.4, log=True)
         )
-        found = cross_validate(model, x, y, cv=2, scoring={"accuracy": "accuracy", "gap": GapScorer(("sex",))})
-        return 1 - found["test_accuracy"].mean(), -found["test_gap"].mean()
+        result = cross_validate(model, x, y, cv=2, scoring={"accuracy": "accuracy", "gap": GapScorer(("sex",))})
+        return 1 - result["test_accuracy"].mean(), -result["test_gap"].mean()
 
     study = optuna.create_study(directions=["minimize", "minimize"], sampler=optuna.samplers.RandomSampler(seed=1))
     study.optimize(objective, n_trials=6)
@@ -152,12 +152,12 @@ def test_the_bound_by_hand_and_its_three_constraints() -> None:
     truth = np.tile(np.repeat(["yes", "no"], 30), 2)
     decided = np.array(["yes"] * 20 + ["no"] * 10 + ["yes"] * 10 + ["no"] * 20 + ["yes"] * 10 + ["no"] * 20
                        + ["yes"] * 2 + ["no"] * 28)  # fmt: skip
-    said = {c: gap_bound(truth, decided, sensitive_features=group, constraint=c)
+    mapping = {c: gap_bound(truth, decided, sensitive_features=group, constraint=c)
             for c in ("demographic_parity", "equal_opportunity", "equalized_odds")}  # fmt: skip
-    assert said["demographic_parity"] == pytest.approx(float(stats.newcombe(30, 60, 12, 60)[1]))
-    assert said["equal_opportunity"] == pytest.approx(float(stats.newcombe(20, 30, 10, 30)[1]))
+    assert mapping["demographic_parity"] == pytest.approx(float(stats.newcombe(30, 60, 12, 60)[1]))
+    assert mapping["equal_opportunity"] == pytest.approx(float(stats.newcombe(20, 30, 10, 30)[1]))
     # The larger of two gaps is one of them, so its upper limit needs no correction (audit.stats.gap).
-    assert said["equalized_odds"] == said["equal_opportunity"]
+    assert mapping["equalized_odds"] == mapping["equal_opportunity"]
     with pytest.raises(ValueError, match="no such constraint"):
         gap_bound(truth, decided, sensitive_features=group, constraint="parity")
     with pytest.raises(ValueError, match="needs outcomes"):

@@ -57,10 +57,10 @@ def document(gaps: list[tuple[float, float]], **asked: Any) -> dict[str, Any]:
 
 
 def test_only_candidates_within_the_acceptable_loss_count_and_failed_ones_are_draws() -> None:
-    found = bound_of(document([(0.105, 0.12), (0.2, 0.01)], at_random=True, acceptable_loss=0.01))
-    assert found is not None
-    assert (found.n, found.best) == (3, 0.12)
-    assert found.share == better_share(3)
+    record = bound_of(document([(0.105, 0.12), (0.2, 0.01)], at_random=True, acceptable_loss=0.01))
+    assert record is not None
+    assert (record.n, record.best) == (3, 0.12)
+    assert record.share == better_share(3)
     none_better = bound_of(document([(0.2, 0.01)], at_random=True))
     assert none_better is not None
     assert none_better.best == 0.2

@@ -11,10 +11,10 @@ def test_a_person_is_in_one_part_only_and_parts_keep_their_size() -> None:
     rng = np.random.default_rng(0)
     who = rng.integers(0, 300, 1500)
     every = np.ones(1500, dtype=bool)
-    found = split_rows(None, every, who % 3, every, 0, who)
-    parts = [set(who[p].tolist()) for p in (found.train, found.validation, found.test)]
+    result = split_rows(None, every, who % 3, every, 0, who)
+    parts = [set(who[p].tolist()) for p in (result.train, result.validation, result.test)]
     assert sum(len(p) for p in parts) == len(set.union(*parts))
-    assert sorted(np.concatenate([found.train, found.validation, found.test]).tolist()) == list(range(1500))
-    assert 0.2 < len(found.test) / 1500 < 0.3
+    assert sorted(np.concatenate([result.train, result.validation, result.test]).tolist()) == list(range(1500))
+    assert 0.2 < len(result.test) / 1500 < 0.3
     alone = split_rows(None, every, who % 3, every, 0)
     assert set(who[alone.train].tolist()) & set(who[alone.test].tolist())

@@ -73,7 +73,7 @@ def test_what_is_far_behind_waits_aside_and_is_stopped_killed_and_run_as_ever(ho
 def test_it_loads_next_to_nothing() -> None:
     """What an import adds is added for everybody in the queue."""
     seen = f"import runpy, sys; sys.argv = ['']; runpy.run_path({waiting.__file__!r}); print(*sorted(sys.modules))"
-    with os.popen(f'"{sys.executable}" -I -S -c "{seen}"') as told:
-        loaded = set(told.read().split())
+    with os.popen(f'"{sys.executable}" -I -S -c "{seen}"') as report:
+        loaded = set(report.read().split())
     assert "json" in loaded
     assert not loaded & {"pathlib", "subprocess", "typing_extensions", "dataclasses", "msgspec", "debias", "audit"}

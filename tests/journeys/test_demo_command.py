@@ -19,10 +19,10 @@ def test_the_demonstration_is_printed_signed_and_verified(tmp_path: Path) -> Non
     assert places == sorted(places), done.stderr
     assert len(set(places)) > 3, done.stderr
     assert "intact and consistent; who signed is not established" in done.stdout
-    told = json.loads((out / "demo.json").read_bytes())
-    assert {"audit, explain and mitigate", "report", "verify"} == set(told["seconds"])
+    document = json.loads((out / "demo.json").read_bytes())
+    assert {"audit, explain and mitigate", "report", "verify"} == set(document["seconds"])
     # What was made ahead gives the lines of processes that knew nothing before: tests/reports/test_pages_beside.py.
-    assert told["verified"]["failed"] is None
-    found = {c["check"]: c["status"] for c in told["verified"]["checks"]}
-    assert {"structure", "signatures", "faces", "figures", "mitigation", "printed pages"} <= set(found)
-    assert {name for name, status in found.items() if status != "ok"} == {"continuation", "log", "identity", "rerun"}
+    assert document["verified"]["failed"] is None
+    mapping = {c["check"]: c["status"] for c in document["verified"]["checks"]}
+    assert {"structure", "signatures", "faces", "figures", "mitigation", "printed pages"} <= set(mapping)
+    assert {name for name, status in mapping.items() if status != "ok"} == {"continuation", "log", "identity", "rerun"}

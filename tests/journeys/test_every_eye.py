@@ -87,31 +87,31 @@ def look(tab: Page, where: str, tall: float) -> list[str]:
     if not tab.evaluate("'axe' in window"):
         tab.evaluate(AXE)
     tab.wait_for_function(MENDED, timeout=10_000)
-    found: list[str] = [f"{where}: {v}" for v in tab.evaluate(FOUND)]
+    items: list[str] = [f"{where}: {v}" for v in tab.evaluate(FOUND)]
     size: dict[str, Any] = tab.evaluate(
         "() => { const m = document.querySelector('[data-testid=stMain]');"
         " return {tall: m.scrollHeight, wide: m.scrollWidth, room: m.clientWidth} }"
     )
     if size["wide"] > size["room"] + 1:
-        found.append(f"{where}: {size['wide']} px wide in {size['room']}")
+        items.append(f"{where}: {size['wide']} px wide in {size['room']}")
     if size["tall"] > tall:
-        found.append(f"{where}: {size['tall']} px high")
-    return found
+        items.append(f"{where}: {size['tall']} px high")
+    return items
 
 
 def test_every_screen_for_every_eye(tab: Page, served: Served, case: str) -> None:
     # Contrast is a matter of the scheme, what is cut off one of the width; each of either is seen.
-    found: list[str] = []
+    items: list[str] = []
     kinds = ["desktop", "phone"]
     see_as(tab, kinds[0])
 
     def both(where: str) -> None:
         settled(tab, 120)
-        found.extend(look(tab, where, TALLEST[kinds[0]]))
+        items.extend(look(tab, where, TALLEST[kinds[0]]))
         kinds.reverse()  # the next begins as this one ends
         see_as(tab, kinds[0])
         settled(tab, 120, begins=150)
-        found.extend(look(tab, where, TALLEST[kinds[0]]))
+        items.extend(look(tab, where, TALLEST[kinds[0]]))
 
     tab.goto(f"{served.url}/data?case={case}")
     for screen, sections in SCREENS.items():
@@ -124,7 +124,7 @@ def test_every_screen_for_every_eye(tab: Page, served: Served, case: str) -> Non
         for section in sections:
             tab.get_by_role("radio", name=section, exact=True).click()
             both(f"{screen}, {section}")
-    assert not found, "\n".join(found)
+    assert not items, "\n".join(items)
 
 
 def test_the_way_in_is_walked_by_the_keyboard(tab: Page, served: Served) -> None:
@@ -226,8 +226,8 @@ def test_from_an_unknown_table_where_one_is_bad_to_a_signed_report(tab: Page, se
     open_page_on_phone(page, "What the model does")
     granted = 1 - frame.groupby("Geschlecht")["Entscheidung"].mean()
     assert granted["weiblich"] > granted["männlich"]
-    told = f"{100 * granted['weiblich']:.1f} % of weiblich"
-    expect(page.get_by_text(re.compile(re.escape(told).replace(r"\ ", "[ \u00a0]"))).first).to_be_visible(timeout=LONG)
+    text = f"{100 * granted['weiblich']:.1f} % of weiblich"
+    expect(page.get_by_text(re.compile(re.escape(text).replace(r"\ ", "[ \u00a0]"))).first).to_be_visible(timeout=LONG)
     expect(page.get_by_text("outside the norm").first).to_be_visible(timeout=LONG)
     seen(page, "c-model")
     part(page, "Question by question")

@@ -55,7 +55,7 @@ def _recomputed(read: str) -> figures.Recomputed:
 @pytest.fixture(autouse=True)
 def measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What follows from equal counts and settings is computed once: most forgeries leave them alone."""
-    monkeypatch.setattr(figures, "recompute", lambda *given: _recomputed(json.dumps(given)))
+    monkeypatch.setattr(figures, "recompute", lambda *inputs: _recomputed(json.dumps(inputs)))
 
 
 _print_again, _said = printed.print_again, said.pdf_structure

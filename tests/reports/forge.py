@@ -112,12 +112,12 @@ class Forge:
 
     def note(self, page: int, **entries: Any) -> Any:
         """One annotation more on a page."""
-        made = self.pdf.make_indirect(
+        built = self.pdf.make_indirect(
             pikepdf.Dictionary(Type=pikepdf.Name.Annot, Rect=pikepdf.Array([60, 500, 400, 700]), F=4, **entries)
         )
         obj = self.pdf.pages[page].obj
-        obj.Annots = pikepdf.Array([*obj.get("/Annots", []), made])
-        return made
+        obj.Annots = pikepdf.Array([*obj.get("/Annots", []), built])
+        return built
 
     def form(self, drawing: bytes, **entries: Any) -> Any:
         """A drawing that a page or an annotation can show."""
@@ -215,39 +215,41 @@ def made(real: Real, name: str) -> bytes:
     return certified(real, forged(real, FORGERIES[name])) if name in FORGERIES else SIGNED[name](real)
 
 
-def exit_code(found: Verification) -> int:
+def exit_code(result: Verification) -> int:
     """What the command ends with."""
-    return DONE if found.ok else found.error().exit_code
+    return DONE if result.ok else result.error().exit_code
 
 
-def pages_line(found: Verification) -> Any:
+def pages_line(result: Verification) -> Any:
     """The line on pages."""
-    return next(c for c in found.checks if c.name == "printed pages")
+    return next(c for c in result.checks if c.name == "printed pages")
 
 
 def check_refused(pdf: bytes, real: Real, name: str) -> None:
     """The forger's own signature holds, and the report is not believed."""
-    found = verify(pdf)
-    assert next(c.status for c in found.checks if c.name == "seal") == "ok", "the forger's own signature has to hold"
-    assert exit_code(found) in (FAILED, PART)
+    verification = verify(pdf)
+    assert next(c.status for c in verification.checks if c.name == "seal") == "ok", (
+        "the forger's own signature has to hold"
+    )
+    assert exit_code(verification) in (FAILED, PART)
     if "lie_about_versions" not in name and name != "fonts_that_nobody_has":
-        assert exit_code(found) == FAILED
-    assert "verified:" not in found.lines()[-1]
+        assert exit_code(verification) == FAILED
+    assert "verified:" not in verification.lines()[-1]
     if name in REEMBEDDED:
-        said = [c.detail for c in found.checks if c.status == "failed"]
-        assert [s for s in said if not OTHER_PAGES.match(s)], said
+        items = [c.detail for c in verification.checks if c.status == "failed"]
+        assert [s for s in items if not OTHER_PAGES.match(s)], items
 
 
 def _read(page: Any) -> Page:
     data = bytes(page.Contents.read_bytes())
-    said = {
+    matches = {
         str(name)[1:].encode(): dict(re.findall(rb"<(\w{4})> <(\w+)>", bytes(font.ToUnicode.read_bytes())))
         for name, font in page.obj.Resources.get("/Font", {}).items()
     }
     runs = []
     for piece in _MARKED.finditer(data):
         for x, y, name, size, codes in _PLACED.findall(piece[0]):
-            text = b"".join(said[name][code] for code in _CODES.findall(codes))
+            text = b"".join(matches[name][code] for code in _CODES.findall(codes))
             words = bytes.fromhex(text.decode()).decode("utf-16-be")
             x0 = float(x)
             runs.append(Run(words, x0, x0 + 0.6 * float(size) * len(words), float(y), int(piece[1])))

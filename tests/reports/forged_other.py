@@ -72,11 +72,11 @@ def the_document_is_in_another_language(f: Forge) -> None:
 @forgery
 def a_bookmark_too_many(f: Forge) -> None:
     first = f.pdf.Root.Outlines.First
-    made = Dictionary(
+    built = Dictionary(
         Title=String("Verdict: fair"), Parent=f.pdf.Root.Outlines, Dest=Array([f.pdf.pages[0].obj, Name.Fit])
     )
-    made = f.pdf.make_indirect(made)
-    first.Next, made.Prev, f.pdf.Root.Outlines.Last = made, first, made
+    built = f.pdf.make_indirect(built)
+    first.Next, built.Prev, f.pdf.Root.Outlines.Last = built, first, built
 
 
 @forgery
@@ -279,12 +279,12 @@ def the_same_in_another_packing(f: Forge) -> None:
 def repacked(data: bytes, **options: Any) -> bytes:
     out = io.BytesIO()
     with pikepdf.open(io.BytesIO(data)) as pdf:
-        given = {
+        mapping = {
             "object_stream_mode": pikepdf.ObjectStreamMode.generate,
             "recompress_flate": True,
             "force_version": "1.7",
         }
-        pdf.save(out, deterministic_id=True, **(given | options))
+        pdf.save(out, deterministic_id=True, **(mapping | options))
     return out.getvalue()
 
 

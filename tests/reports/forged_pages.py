@@ -322,10 +322,10 @@ def a_dot_in_a_chart_stands_elsewhere(f: Forge) -> None:
     page = next(i for i, p in enumerate(f.pages) if p.pictures and i > 2)
     data = f.stream(page)
     start = data.index(b"/Figure")
-    found = re.search(rb"\n([\d.]+) ([\d.]+) m\n[\d.]+ [\d.]+ [\d.]+ [\d.]+ [\d.]+ [\d.]+ c", data[start:])
-    assert found is not None
-    new = found[0].replace(found[1], b"%f" % (float(found[1]) + 9), 1)
-    f.write(page, data[:start] + data[start:].replace(found[0], new, 1))
+    match = re.search(rb"\n([\d.]+) ([\d.]+) m\n[\d.]+ [\d.]+ [\d.]+ [\d.]+ [\d.]+ [\d.]+ c", data[start:])
+    assert match is not None
+    new = match[0].replace(match[1], b"%f" % (float(match[1]) + 9), 1)
+    f.write(page, data[:start] + data[start:].replace(match[0], new, 1))
 
 
 @forgery

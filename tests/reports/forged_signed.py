@@ -91,8 +91,8 @@ def extension_announced(w: Any) -> None:
 
 
 def dss(w: Any, **entries: Any) -> None:
-    made = {pdf_name(f"/{key}"): value for key, value in entries.items()}
-    w.root[pdf_name("/DSS")] = w.add_object(generic.DictionaryObject(made))
+    mapping = {pdf_name(f"/{key}"): value for key, value in entries.items()}
+    w.root[pdf_name("/DSS")] = w.add_object(generic.DictionaryObject(mapping))
     w.update_root()
 
 
@@ -110,13 +110,13 @@ def validation_data_per_signature(w: Any) -> None:
 
 
 def other_field_described(w: Any) -> None:
-    found = field(w, "Member2")
-    found[pdf_name("/TU")] = text("Approved by Cy Chair")
-    w.update_container(found)
+    result = field(w, "Member2")
+    result[pdf_name("/TU")] = text("Approved by Cy Chair")
+    w.update_container(result)
 
 
 def other_field_shows(w: Any) -> None:
-    found = field(w, "Member2")
+    result = field(w, "Member2")
     face = generic.StreamObject(stream_data=b"0 1 0 rg 0 0 200 50 re f")
     face.update(
         {
@@ -124,14 +124,14 @@ def other_field_shows(w: Any) -> None:
             pdf_name("/BBox"): generic.ArrayObject([generic.NumberObject(n) for n in (0, 0, 200, 50)]),
         }
     )  # fmt: skip
-    found[pdf_name("/AP")] = generic.DictionaryObject({pdf_name("/N"): w.add_object(face)})
-    w.update_container(found)
+    result[pdf_name("/AP")] = generic.DictionaryObject({pdf_name("/N"): w.add_object(face)})
+    w.update_container(result)
 
 
 def other_field_moved(w: Any) -> None:
-    found = field(w, "Member2")
-    found[pdf_name("/Rect")] = generic.ArrayObject([generic.NumberObject(n) for n in (0, 0, 595, 842)])
-    w.update_container(found)
+    result = field(w, "Member2")
+    result[pdf_name("/Rect")] = generic.ArrayObject([generic.NumberObject(n) for n in (0, 0, 595, 842)])
+    w.update_container(result)
 
 
 def fields_dressed_by_default(w: Any) -> None:

@@ -32,21 +32,21 @@ from tests.reports.forged_signed import lying
 # --- figures that follow from the cube, at other settings than the pages name ---
 
 
-def measured_otherwise(name: str, **given: Any) -> None:
+def measured_otherwise(name: str, **inputs: Any) -> None:
     def made(r: Real) -> bytes:
         evidence = json.loads(r.files["evidence.json"])
-        how = replace(Settings.from_json(evidence["settings"]), **given)
+        how = replace(Settings.from_json(evidence["settings"]), **inputs)
         margins = margins_from_json(json.loads(r.files["cube.json"]))
-        found = measure(margins, how)
+        result = measure(margins, how)
         more = derived(margins, how, evidence.get("population"), evidence["norms"])
         asked = tuple(Norm(n["metric"], n["kind"], tuple(n["attribute"]), n["limit"], n["limit"])
                       for n in evidence["norms"])  # fmt: skip
         columns = sorted({a for n in asked for a in n.attribute})
-        norms = [to_json(n) for n in judge(Policy("", asked, ""), found, columns)]
+        norms = [to_json(n) for n in judge(Policy("", asked, ""), result, columns)]
         more = derived(margins, how, evidence.get("population"), norms)
-        told = finding_sentences(evidence["model"], found, more)
-        evidence |= measures_to_json(found) | more
-        evidence |= {"settings": how.to_json(), "findings": told, "norms": norms, "family": found.family}
+        report = finding_sentences(evidence["model"], result, more)
+        evidence |= measures_to_json(result) | more
+        evidence |= {"settings": how.to_json(), "findings": report, "norms": norms, "family": result.family}
         return issued(r, {**r.files, "evidence.json": canonical(evidence)})
 
     made.__name__ = name

@@ -102,18 +102,18 @@ def sealed(pdf: bytes, key: SigningKey) -> bytes:
 
     from reports.sign import _signer
 
-    found = list(re.finditer(rb"/Contents <(0{%d})>" % ROOM, pdf))[-1]
-    start, stop = found.start(1) - 1, found.end(1) + 1
+    items = list(re.finditer(rb"/Contents <(0{%d})>" % ROOM, pdf))[-1]
+    start, stop = items.start(1) - 1, items.end(1) + 1
     lengths = b"/ByteRange [0 %010d %010d %010d]" % (start, stop, len(pdf) - stop)
     place = pdf.index(b"/ByteRange [0 0000000000", stop)
     pdf = pdf[:place] + lengths + pdf[place + len(lengths) :]
     digest = hashlib.sha256(pdf[:start] + pdf[stop:]).digest()
-    made = asyncio.run(
+    built = asyncio.run(
         _signer(key).async_sign(
             digest, "sha256", use_pades=True, signed_attr_settings=PdfCMSSignedAttributes(signing_time=None)
         )
     )
-    content = made.dump().hex().upper().encode().ljust(ROOM, b"0")
+    content = built.dump().hex().upper().encode().ljust(ROOM, b"0")
     return pdf[: start + 1] + content + pdf[stop - 1 :]
 
 

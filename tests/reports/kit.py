@@ -119,14 +119,14 @@ def slots(key: SigningKey, pinned: str | None = None) -> tuple[SignerSlot, ...]:
 def manifest_of(files: Mapping[str, bytes], key: SigningKey, *, annex: str = "full", **changes: Any) -> Manifest:
     pinned = changes.pop("pinned", None)
     extra = {"people": False, "timestamp": False} | ({} if annex == "full" else {"annex": annex})
-    made = make_manifest(files, slots(key, pinned), quorum=2, issued=ISSUED, extra=extra)
-    return replace(made, **changes)
+    built = make_manifest(files, slots(key, pinned), quorum=2, issued=ISSUED, extra=extra)
+    return replace(built, **changes)
 
 
 def draft(files: Mapping[str, bytes], key: SigningKey, **changes: Any) -> bytes:
     """An unsigned report of these files."""
-    made = manifest_of(files, key, **changes)
-    return assemble(page(files, made), files, made)
+    built = manifest_of(files, key, **changes)
+    return assemble(page(files, built), files, built)
 
 
 def report(files: Mapping[str, bytes], key: SigningKey, **changes: Any) -> bytes:
@@ -177,8 +177,8 @@ def signed_update(
     moment = dt.datetime.now(dt.UTC).replace(microsecond=0)
 
     class Dated(PdfSigner):
-        def init_signing_session(self, *given: Any, **named: Any) -> Any:
-            session = super().init_signing_session(*given, **named)
+        def init_signing_session(self, *inputs: Any, **named: Any) -> Any:
+            session = super().init_signing_session(*inputs, **named)
             session.system_time = moment
             return session
 

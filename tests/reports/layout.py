@@ -61,8 +61,8 @@ def tables_of(pdf: bytes) -> list[list[int]]:
 
 
 def kids(item: pikepdf.Dictionary) -> list[pikepdf.Object]:
-    found = item.get("/K")
-    return list(found) if isinstance(found, pikepdf.Array) else [] if found is None else [found]
+    result = item.get("/K")
+    return list(result) if isinstance(result, pikepdf.Array) else [] if result is None else [result]
 
 
 def cut_words(document: Document, pages: Pages) -> list[str]:

@@ -105,8 +105,8 @@ class Pki:
         self.crl = self.revoke(self.revoked)
 
     def issue(self, name: str, label: str, **options: object) -> SigningKey:
-        made = certificate(name, label, issuer=self.root, issuer_key=self.root_key, **options)  # type: ignore[arg-type]
-        return SigningKey(made, (self.root,), private_key(label, int(str(options.get("size", 2048)))))
+        built = certificate(name, label, issuer=self.root, issuer_key=self.root_key, **options)  # type: ignore[arg-type]
+        return SigningKey(built, (self.root,), private_key(label, int(str(options.get("size", 2048)))))
 
     def revoke(self, *keys: SigningKey) -> bytes:
         builder = (
@@ -131,14 +131,14 @@ class Pki:
         from pyhanko.sign.timestamps import DummyTimeStamper
         from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-        made = certificate("Test TSA", "tsa", issuer=self.root, issuer_key=self.root_key, stamping=True)
+        built = certificate("Test TSA", "tsa", issuer=self.root, issuer_key=self.root_key, stamping=True)
         store = SimpleCertificateStore()
         store.register(asn1_x509.Certificate.load(self.root.public_bytes(serialization.Encoding.DER)))
         private = private_key("tsa").private_bytes(
             serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         return DummyTimeStamper(
-            asn1_x509.Certificate.load(made.public_bytes(serialization.Encoding.DER)),
+            asn1_x509.Certificate.load(built.public_bytes(serialization.Encoding.DER)),
             asn1_keys.PrivateKeyInfo.load(private),
             certs_to_embed=store,
         )

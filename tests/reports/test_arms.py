@@ -71,8 +71,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
 
 
 def failed(files: Files, pki: Pki) -> list[str]:
-    found = verify(kit.report(files, pki.auditor), printer=kit.page)
-    return [c.detail for c in found.checks if c.status == "failed"]
+    verification = verify(kit.report(files, pki.auditor), printer=kit.page)
+    return [c.detail for c in verification.checks if c.status == "failed"]
 
 
 def test_an_honest_report_passes_and_tells_nothing_of_the_withheld(files: Files, pki: Pki) -> None:
@@ -224,5 +224,5 @@ def test_what_is_forged_is_named(where: str, files: Files, pki: Pki) -> None:
         FORGED[where](document)
         assert document != before
 
-    found = failed(kit.edited(files, "mitigation.json", change), pki)
-    assert any(where in detail and "is told otherwise than it is" in detail for detail in found), found
+    result = failed(kit.edited(files, "mitigation.json", change), pki)
+    assert any(where in detail and "is told otherwise than it is" in detail for detail in result), result

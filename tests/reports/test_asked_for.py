@@ -72,8 +72,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def evidence(run: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((run / "out" / "evidence.json").read_bytes())
-    return found
+    document: dict[str, Any] = json.loads((run / "out" / "evidence.json").read_bytes())
+    return document
 
 
 def test_the_evidence_holds_each(evidence: dict[str, Any]) -> None:
@@ -127,5 +127,5 @@ def test_the_screen_answers_each(evidence: dict[str, Any]) -> None:
 
 
 def _said(app: AppTest) -> str:
-    said = [str(e.value) for kind in (app.markdown, app.caption) for e in kind] + [str(t.value) for t in app.table]
-    return "\n".join(said).replace("\\", "")
+    items = [str(e.value) for kind in (app.markdown, app.caption) for e in kind] + [str(t.value) for t in app.table]
+    return "\n".join(items).replace("\\", "")

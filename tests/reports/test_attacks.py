@@ -244,22 +244,22 @@ def field(w: Any, name: str) -> Any:
 
 
 def field_moved(w: Any) -> None:
-    found = field(w, "Member2")
-    found[pdf_name("/Rect")] = generic.ArrayObject([generic.NumberObject(n) for n in (50, 50, 550, 800)])
-    w.update_container(found)
+    result = field(w, "Member2")
+    result[pdf_name("/Rect")] = generic.ArrayObject([generic.NumberObject(n) for n in (50, 50, 550, 800)])
+    w.update_container(result)
 
 
 def field_described_otherwise(w: Any) -> None:
-    found = field(w, "Member2")
-    found[pdf_name("/TU")] = generic.TextStringObject("Approved by Cy Chair")
-    w.update_container(found)
+    result = field(w, "Member2")
+    result[pdf_name("/TU")] = generic.TextStringObject("Approved by Cy Chair")
+    w.update_container(result)
 
 
 def face_on_another_field(w: Any) -> None:
-    found = field(w, "Member2")
+    result = field(w, "Member2")
     stream = generic.StreamObject(stream_data=b"BT (Approved) Tj ET")
-    found[pdf_name("/AP")] = generic.DictionaryObject({pdf_name("/N"): w.add_object(stream)})
-    w.update_container(found)
+    result[pdf_name("/AP")] = generic.DictionaryObject({pdf_name("/N"): w.add_object(stream)})
+    w.update_container(result)
 
 
 def description_of_the_table_changed(w: Any) -> None:
@@ -292,18 +292,18 @@ INCREMENTS = [
 @pytest.mark.parametrize("check, change", INCREMENTS, ids=[c.__name__ for _, c in INCREMENTS])
 def test_an_unsigned_increment_breaks_the_seal_and_is_not_read(check: str, change: Any, small: Reports) -> None:
     """Nobody signed it: nothing is said of it but that."""
-    found = verify(kit.update(small.certified, change), printer=kit.page)
-    assert [c.name for c in found.checks if c.status == "failed"] == ["seal"]
+    verification = verify(kit.update(small.certified, change), printer=kit.page)
+    assert [c.name for c in verification.checks if c.status == "failed"] == ["seal"]
 
 
 @pytest.mark.parametrize("check, change", INCREMENTS, ids=[c.__name__ for _, c in INCREMENTS])
 def test_a_signed_increment_is_caught_by_its_check(check: str, change: Any, small: Reports, pki: Pki) -> None:
     """A board member with a valid key changes more than the own field; pyHanko lets the metadata pass."""
     pdf = kit.signed_update(small.certified, pki.bo, "Member1", change)
-    found = verify(pdf, printer=kit.page)
-    assert [c.status for c in found.checks if c.name == "seal"] == ["ok"]
-    assert found.failed is not None
-    assert found.failed.name == check
+    verification = verify(pdf, printer=kit.page)
+    assert [c.status for c in verification.checks if c.name == "seal"] == ["ok"]
+    assert verification.failed is not None
+    assert verification.failed.name == check
 
 
 def test_an_increment_with_nothing_but_the_signature_passes(small: Reports, pki: Pki) -> None:
@@ -320,9 +320,9 @@ def approval_overwritten(r: Reports, p: Pki) -> bytes:
     """The member's rejection is replaced by an approval in the same field, signed by the same member."""
 
     def emptied(w: Any) -> None:
-        found = field(w, "Member2")
-        del found["/V"]
-        w.update_container(found)
+        result = field(w, "Member2")
+        del result["/V"]
+        w.update_container(result)
 
     return kit.signed_update(r.rejected, p.cy, "Member2", emptied)
 
@@ -586,9 +586,9 @@ def edited_norm_of_an_arm(r: Reports, p: Pki) -> bytes:
 
 
 def test_mitigation_that_follows_from_its_cubes_passes(small: Reports, pki: Pki) -> None:
-    found = verify(kit.report(mitigated(small, lambda arm: None), pki.auditor), printer=kit.page)
-    assert {c.status for c in found.checks if c.name == "mitigation"} == {"ok"}
-    assert "1 arm " in next(c.detail for c in found.checks if c.name == "mitigation")
+    verification = verify(kit.report(mitigated(small, lambda arm: None), pki.auditor), printer=kit.page)
+    assert {c.status for c in verification.checks if c.name == "mitigation"} == {"ok"}
+    assert "1 arm " in next(c.detail for c in verification.checks if c.name == "mitigation")
 
 
 # --- who signed, and what is missing ---
@@ -655,8 +655,8 @@ def another_figure_on_the_new_run(r: Reports, p: Pki) -> Any:
 
 @pytest.mark.parametrize("check, name, make", CORPUS, ids=[name for _, name, _ in CORPUS])
 def test_each_bad_report_is_caught_by_its_check(check: str, name: str, make: Attack, small: Reports, pki: Pki) -> None:
-    made = make(small, pki)
-    pdf, options = made if isinstance(made, tuple) else (made, {})
+    built = make(small, pki)
+    pdf, options = built if isinstance(built, tuple) else (built, {})
     with pytest.raises(VerificationError) as caught:
         verify_or_raise(pdf, printer=kit.page, **options)
     if check == "mitigation":  # these files tell too little for what is told twice to be compared
@@ -673,7 +673,7 @@ def test_the_corpus_is_large_enough() -> None:
 @pytest.mark.parametrize("state", ["certified", "approved", "rejected"])
 def test_every_honest_state_verifies(state: str, small: Reports, pki: Pki, tmp_path: Path) -> None:
     Log(tmp_path).append(lambda view: new_entries(view, getattr(small, state)))
-    found = verify_or_raise(
+    verification = verify_or_raise(
         getattr(small, state),
         log=read_copy(tmp_path),
         printer=kit.page,
@@ -683,13 +683,15 @@ def test_every_honest_state_verifies(state: str, small: Reports, pki: Pki, tmp_p
         rerun=small.files,
         second_opinion=True,
     )
-    assert {c.status for c in found.checks} == {"ok"}
-    assert found.identity == "established by the root given"
+    assert {c.status for c in verification.checks} == {"ok"}
+    assert verification.identity == "established by the root given"
 
 
 def test_the_differing_figure_is_named(small: Reports, pki: Pki) -> None:
-    found = verify(kit.report(kit.edited(small.files, "evidence.json", set_rate(0.123)), pki.auditor), printer=kit.page)
-    failed = found.failed
+    verification = verify(
+        kit.report(kit.edited(small.files, "evidence.json", set_rate(0.123)), pki.auditor), printer=kit.page
+    )
+    failed = verification.failed
     assert failed is not None
     assert "value does not follow from the cube" in failed.detail
     assert failed.got == "0.123"
@@ -706,9 +708,9 @@ def test_a_report_of_another_version_is_told_apart(small: Reports, pki: Pki) -> 
 
 
 def test_the_differing_words_and_page_are_named(small: Reports, pki: Pki) -> None:
-    made = edited_page(small, pki)
-    assert isinstance(made, bytes)
-    failed = verify(made, printer=kit.page).failed
+    built = edited_page(small, pki)
+    assert isinstance(built, bytes)
+    failed = verify(built, printer=kit.page).failed
     assert failed is not None
     assert failed.detail == "page 1 does not say what the evidence says"
     assert failed.got.startswith("other words from sign ")  # a refusal quotes nothing of the file
@@ -716,24 +718,24 @@ def test_the_differing_words_and_page_are_named(small: Reports, pki: Pki) -> Non
 
 
 def test_dissent_is_kept_and_reported(small: Reports) -> None:
-    found = verify_or_raise(small.rejected, printer=kit.page)
-    said = {s.name: (s.decision, s.reason, s.conditions) for s in found.signers if s.role == "member"}
-    assert said == {
+    verification = verify_or_raise(small.rejected, printer=kit.page)
+    mapping = {s.name: (s.decision, s.reason, s.conditions) for s in verification.signers if s.role == "member"}
+    assert mapping == {
         "Bo Board": ("approve", "Inside the norms.", None),
         "Cy Chair": ("reject", "Too few rows.", "Audit again in May."),
     }
 
 
 def test_without_trust_the_identity_is_said_to_be_open(small: Reports) -> None:
-    found = verify_or_raise(small.certified, printer=kit.page)
-    assert found.identity.startswith("not established")
-    assert next(c.status for c in found.checks if c.name == "identity") == "not checked"
-    assert found.signers[0].trusted is None
+    verification = verify_or_raise(small.certified, printer=kit.page)
+    assert verification.identity.startswith("not established")
+    assert next(c.status for c in verification.checks if c.name == "identity") == "not checked"
+    assert verification.signers[0].trusted is None
 
 
 def test_a_reader_may_trust_the_very_certificate(small: Reports, pki: Pki) -> None:
     from cryptography.hazmat.primitives.serialization import Encoding
 
     pdf = kit.report(small.files, pki.alone)
-    found = verify_or_raise(pdf, printer=kit.page, trust=pki.alone.certificate.public_bytes(Encoding.PEM))
-    assert found.signers[0].trusted is True
+    verification = verify_or_raise(pdf, printer=kit.page, trust=pki.alone.certificate.public_bytes(Encoding.PEM))
+    assert verification.signers[0].trusted is True

@@ -183,9 +183,9 @@ def test_subjects_are_model_data_policy_and_lock_file(small: Reports, root: Path
 
 
 def test_provenance_names_what_the_candidate_was_made_of(full: dict[str, bytes]) -> None:
-    made = statements_of(full, tools())[1]
-    assert made["subject"] == [{"name": "mitigated.skops", "digest": {"sha256": "a" * 64}}]
-    build = made["predicate"]["buildDefinition"]
+    built = statements_of(full, tools())[1]
+    assert built["subject"] == [{"name": "mitigated.skops", "digest": {"sha256": "a" * 64}}]
+    build = built["predicate"]["buildDefinition"]
     evidence = strict_json(full["evidence.json"], "evidence.json")
     inputs = {d["name"]: d["digest"]["sha256"] for d in build["resolvedDependencies"]}
     assert inputs["model"] == "b" * 64
@@ -236,11 +236,11 @@ def test_another_audit_has_another_serial_number(small: Reports) -> None:
 
 
 def test_an_honest_report_passes_with_both_lines(full: dict[str, bytes], pki: Pki) -> None:
-    found = verify(kit.report(full, pki.auditor), printer=kit.page)
-    said = {c.name: c.detail for c in found.checks if c.status == "ok"}
-    assert "2 signed by the auditor (test-result, provenance)" in said["statements"]
-    assert "lock file the same as here" in said["statements"]
-    assert "the same" in said["model card"]
+    verification = verify(kit.report(full, pki.auditor), printer=kit.page)
+    mapping = {c.name: c.detail for c in verification.checks if c.status == "ok"}
+    assert "2 signed by the auditor (test-result, provenance)" in mapping["statements"]
+    assert "lock file the same as here" in mapping["statements"]
+    assert "the same" in mapping["model card"]
 
 
 Edit = Callable[[dict[str, bytes], Pki], dict[str, bytes]]
@@ -384,9 +384,9 @@ def a_group_at_risk_left_out(f: dict[str, bytes], p: Pki) -> dict[str, bytes]:
 @pytest.mark.parametrize(("check", "words", "make"), EDITS, ids=[e[2].__name__ for e in EDITS])
 def test_each_edit_is_caught_by_its_check(check: str, words: str, make: Edit, full: dict[str, bytes], pki: Pki) -> None:
     """The auditor certifies all of them: only the comparison with the evidence can tell."""
-    found = verify(kit.report(make(full, pki), pki.auditor), printer=kit.page)
+    verification = verify(kit.report(make(full, pki), pki.auditor), printer=kit.page)
     # These files tell too little for what is told twice to be compared: that line fails too.
-    failed = {c.name: f"{c.detail} {c.got}" for c in found.checks if c.status == "failed"}
+    failed = {c.name: f"{c.detail} {c.got}" for c in verification.checks if c.status == "failed"}
     assert words in failed[check], failed
 
 

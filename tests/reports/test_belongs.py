@@ -99,18 +99,18 @@ def test_what_would_be_refused_is_not_signed(
     change(document)
     (run / name).write_bytes(canonical(document))
     assert cli.main(report(run, key)) == 2
-    said = " ".join(capsys.readouterr().err.split())
-    assert f"{name} does not belong with the rest of the run, and `assay verify` would refuse the report" in said
-    assert f"`assay {DOCUMENTS[name].made_by}` again into the same folder" in said
-    assert (f"or take {name} out of it" in said) is not DOCUMENTS[name].needed
-    assert "Got: " in said
-    assert "Expected: " in said
-    assert where in said
+    errors = " ".join(capsys.readouterr().err.split())
+    assert f"{name} does not belong with the rest of the run, and `assay verify` would refuse the report" in errors
+    assert f"`assay {DOCUMENTS[name].made_by}` again into the same folder" in errors
+    assert (f"or take {name} out of it" in errors) is not DOCUMENTS[name].needed
+    assert "Got: " in errors
+    assert "Expected: " in errors
+    assert where in errors
     assert not (run / "report.pdf").exists()
     files = publish_files({n: (run / n).read_bytes() for n in DOCUMENTS if (run / n).exists()})
     refused = verify(kit.report(files, pki.auditor), printer=kit.page).failed
     assert refused is not None
-    assert refused.detail in said, "the verification says the same"
+    assert refused.detail in errors, "the verification says the same"
 
 
 def test_a_mitigation_that_is_older_than_the_policy(run: Path, key: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -126,21 +126,21 @@ def test_a_mitigation_that_is_older_than_the_policy(run: Path, key: Path, capsys
     assert cli.main(["audit", str(run / "case.toml"), "--out", str(run), "--draws", "200", "--seed", "3"]) == 0
     capsys.readouterr()
     assert cli.main(report(run, key)) == 2
-    said = capsys.readouterr().err
-    assert "mitigation.json does not belong with the rest of the run" in said
-    assert "the policy of the mitigation is told otherwise than it is" in said
+    errors = capsys.readouterr().err
+    assert "mitigation.json does not belong with the rest of the run" in errors
+    assert "the policy of the mitigation is told otherwise than it is" in errors
     job = jobs.start(report(run, key), run / "jobs")
     for _ in range(600):
-        if (found := jobs.state(run / "jobs", job.id)).over:
+        if (result := jobs.state(run / "jobs", job.id)).over:
             break
         time.sleep(0.1)
-    assert (found.status, found.exit_code) == ("failed", 2)
-    assert found.error is not None
-    assert found.error in " ".join(said.split())
+    assert (result.status, result.exit_code) == ("failed", 2)
+    assert result.error is not None
+    assert result.error in " ".join(errors.split())
     with pytest.raises(DataError, match=r"mitigation\.json does not belong") as refused:
         assay.open_run(run).report(run / "report.pdf", key=key, password=SECRET)
     assert isinstance(refused.value, AssayError)
-    assert refused.value.todo in " ".join(said.split())
+    assert refused.value.todo in " ".join(errors.split())
     assert not (run / "report.pdf").exists()
     (run / "mitigation.json").unlink()
     assert cli.main(report(run, key)) == 0

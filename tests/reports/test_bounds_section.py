@@ -41,13 +41,13 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 
 def test_the_annex_prints_each_bound(files: dict[str, bytes]) -> None:
-    made = Documents.of(files).evidence
-    annex = bounds.section(kit.sources(made))
+    built = Documents.of(files).evidence
+    annex = bounds.section(kit.sources(built))
     assert annex is not None
     tables = [b for b in annex.blocks if isinstance(b, Table)]
     assert len(tables) == 4
-    assert made.bounds is not None
-    e = next(e for e in made.bounds.unknown_group if e.metric == "selection_rate")
+    assert built.bounds is not None
+    e = next(e for e in built.bounds.unknown_group if e.metric == "selection_rate")
     # 12 selected and 18 not: all selected men, all others women; and the other way round.
     assert (e.low, e.high) == (
         pytest.approx(max(0.0, 69 / 127 - 42 / 92)), pytest.approx(81 / 121 - 30 / 98)
@@ -59,9 +59,9 @@ def test_the_annex_prints_each_bound(files: dict[str, bytes]) -> None:
 
 def test_the_board_says_what_the_unknown_could_change(files: dict[str, bytes]) -> None:
     evidence = Documents.of(files).evidence
-    said = _unknown(evidence)
-    assert len(said) == 1
-    assert "For 30 of 219 people, “sex” is not known. The true gap could be anything from" in said[0]
+    message = _unknown(evidence)
+    assert len(message) == 1
+    assert "For 30 of 219 people, “sex” is not known. The true gap could be anything from" in message[0]
 
 
 @pytest.mark.parametrize("published", [False, True])

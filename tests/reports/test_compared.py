@@ -52,12 +52,12 @@ def test_rates_have_newcombes_interval_and_holm(small: Reports) -> None:
     before["data"]["sha256"] = "0" * 64
     old = next(r for r in before["rates"] if r["metric"] == "selection_rate" and r["group"] == ["f"])
     old.update(numerator=5, denominator=35, value=5 / 35)
-    found = next(c for c in changes(read(now), read(before)) if c.metric == "selection_rate" and c.group == ("f",))
+    result = next(c for c in changes(read(now), read(before)) if c.metric == "selection_rate" and c.group == ("f",))
     low, high = newcombe(16, 35, 5, 35)
-    assert (found.low, found.high) == (pytest.approx(float(low)), pytest.approx(float(high)))
-    assert found.change == pytest.approx(11 / 35)
-    assert found.p_adjusted is not None
-    assert found.p_adjusted < 1
+    assert (result.low, result.high) == (pytest.approx(float(low)), pytest.approx(float(high)))
+    assert result.change == pytest.approx(11 / 35)
+    assert result.p_adjusted is not None
+    assert result.p_adjusted < 1
     (attribute, total, within, mix), *_ = mix_and_rate(read(now), read(before))
     assert attribute == ("sex",)
     assert mix == pytest.approx(0)
@@ -100,13 +100,13 @@ def _independent(small: Reports) -> tuple[Any, Any]:
 
 def test_a_rate_and_its_mirror_are_one_comparison(small: Reports) -> None:
     now, before = _independent(small)
-    found = changes(read(now), read(before))
+    result = changes(read(now), read(before))
     assert {"false_negative_rate", "true_negative_rate"} <= {r["metric"] for r in now["rates"]}
-    assert not {c.metric for c in found} & set(complements())
-    gaps = [c.metric for c in found if not c.group]
+    assert not {c.metric for c in result} & set(complements())
+    gaps = [c.metric for c in result if not c.group]
     assert "equal_opportunity" in gaps
     assert "true_positive_rate" not in gaps
-    rate = next(c for c in found if c.metric == "selection_rate" and c.group == ("f",))
+    rate = next(c for c in result if c.metric == "selection_rate" and c.group == ("f",))
     assert rate.people == (35, 35)
 
 
@@ -181,11 +181,11 @@ def test_a_report_verified_in_part_is_compared_and_the_chapter_says_so(
     import reports.verify
 
     monkeypatch.setattr(reports.verify, "verify", partial(reports.verify.verify, printer=kit.page))
-    made = kit.manifest_of(small.files, pki.auditor)
-    made = replace(made, tool={**made.tool, "weasyprint": "71.0"})
-    page = kit.page(small.files, made).replace("margin:2cm", "margin:3cm")
+    built = kit.manifest_of(small.files, pki.auditor)
+    built = replace(built, tool={**built.tool, "weasyprint": "71.0"})
+    page = kit.page(small.files, built).replace("margin:2cm", "margin:3cm")
     report = tmp_path / "earlier.pdf"
-    draft = assemble(page, small.files, made)
+    draft = assemble(page, small.files, built)
     report.write_bytes(certify(draft, pki.auditor, field="Auditor", reason="I issued this report").pdf)
     (tmp_path / "now").mkdir()
     kit.audited(tmp_path / "now")
@@ -197,5 +197,5 @@ def test_a_report_verified_in_part_is_compared_and_the_chapter_says_so(
     manifest, _, files = read_report(out.read_bytes())
     assert manifest.extra["earlier_unchecked"] == ["printed pages"]
     chapter = next(s for s in build_document(files, manifest=manifest).sections if s.id == "compared")
-    said = [b.text for b in chapter.blocks if isinstance(b, Notice)]
-    assert any("verified only in part" in text and "printed pages" in text for text in said)
+    items = [b.text for b in chapter.blocks if isinstance(b, Notice)]
+    assert any("verified only in part" in text and "printed pages" in text for text in items)

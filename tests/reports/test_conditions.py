@@ -53,10 +53,10 @@ def test_what_the_figures_ask_for() -> None:
         "data": kit.LEAST["data"] | {"label": None, "audited_rows": 300},
     }
     evidence = kit.evidence_with(**stated)
-    found = [c.text for c in asked(evidence, None)]
-    assert found[0] == "Bring the gap by sex in who gets it to 10 points or less, or write down why it stays."
-    assert found[1].startswith("Measure again with more people")
-    assert "Find out “sex” for the 30 people where it is not known." in found
+    items = [c.text for c in asked(evidence, None)]
+    assert items[0] == "Bring the gap by sex in who gets it to 10 points or less, or write down why it stays."
+    assert items[1].startswith("Measure again with more people")
+    assert "Find out “sex” for the 30 people where it is not known." in items
     assert [c.number for c in asked(evidence, None)] == [1, 2, 3, 4, 5]
     quiet = kit.evidence_with(data=kit.LEAST["data"] | {"label": "y"})
     assert [c.text for c in asked(quiet, None, watched=True)] == []
@@ -64,8 +64,8 @@ def test_what_the_figures_ask_for() -> None:
 
 def test_open_ones_of_the_case_stand_first_under_their_numbers_and_none_is_used_again() -> None:
     before = (Condition(1, "a", state="met"), Condition(3, "b", "Bo"))
-    found = asked(kit.evidence_with(), None, earlier=before, given=["c", "b"])
-    assert found == (Condition(3, "b", "Bo"), Condition(4, "c"))
+    result = asked(kit.evidence_with(), None, earlier=before, requested=["c", "b"])
+    assert result == (Condition(3, "b", "Bo"), Condition(4, "c"))
 
 
 def test_the_day_of_review_is_a_year_on_or_when_a_form_calls_the_audit_old() -> None:
@@ -86,13 +86,13 @@ def test_conditions_live_on_over_the_reports_of_a_case(place: Path, capsys: pyte
     assert (again["owner"], again["due"]) == ("Bo Board", "2027-03-01")
     assert of_case(entries, reports[0]["case"])[0].state == "met"
     assert main(["register", str(place / "log")]) == 0
-    said = capsys.readouterr().out
-    assert f"{len(second)} of {len(second) + 1} conditions are open" in said
-    assert "(Bo Board, by 2027-03-01" in said
+    output = capsys.readouterr().out
+    assert f"{len(second)} of {len(second) + 1} conditions are open" in output
+    assert "(Bo Board, by 2027-03-01" in output
     for day, late in ((1, False), (2, True)):
         text = to_text((), (), conditions_of(entries), dt.date(2027, 3, day))
         assert ("(Bo Board, by 2027-03-01: OVERDUE)" in text) is late
-    assert "Ask the people affected. (no owner, no day)" in said
+    assert "Ask the people affected. (no owner, no day)" in output
 
 
 def test_the_register_says_that_an_audit_is_outdated(place: Path) -> None:
@@ -111,8 +111,8 @@ def test_the_summary_is_one_page_signed_and_verified_by_itself(place: Path) -> N
     assert len(pages) == 1
     assert "For the public" in pages[0]
     assert "For the board" not in pages[0]
-    found = verify_or_raise(pdf)
-    assert next(c for c in found.checks if c.name == "printed pages").status == "ok"
+    verification = verify_or_raise(pdf)
+    assert next(c for c in verification.checks if c.name == "printed pages").status == "ok"
 
 
 def test_a_report_that_leaves_out_an_open_condition_is_not_believed(place: Path, pki: Pki) -> None:
@@ -151,5 +151,5 @@ def test_a_condition_that_cannot_be_printed_is_refused() -> None:
 
     for text in ("", "x" * 300, "a\x00b"):
         with pytest.raises(InputError, match="cannot be printed"):
-            asked({}, None, given=[text])
+            asked({}, None, requested=[text])
     assert conditions.plain("unheard_of") == "the unheard of"

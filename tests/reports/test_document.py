@@ -43,7 +43,7 @@ WHEN = dt.datetime(2026, 11, 22, 9, 0, tzinfo=dt.UTC)
 
 
 def manifest(files: dict[str, bytes], **changes: object) -> Manifest:
-    made = Manifest(
+    built = Manifest(
         title="Fairness audit",
         case="case",
         author="Ada Auditor",
@@ -52,7 +52,7 @@ def manifest(files: dict[str, bytes], **changes: object) -> Manifest:
         attachments=tuple(Attached.of(n, b) for n, b in sorted(files.items())),
         signers=slots_for("Ada Auditor", ["Bo Board"]),
     )
-    return replace(made, **changes)  # type: ignore[arg-type]
+    return replace(built, **changes)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -183,23 +183,23 @@ def test_a_value_that_cannot_be_estimated_says_why(files: dict[str, bytes]) -> N
 
 
 def test_what_is_missing_is_listed(files: dict[str, bytes], document: Document) -> None:
-    def lacking(made: Document) -> set[str]:
-        table = next(b for b in section(made, "lacking").blocks if isinstance(b, Table))
+    def lacking(built: Document) -> set[str]:
+        table = next(b for b in section(built, "lacking").blocks if isinstance(b, Table))
         return {row[0] for row in table.rows if row[1] == "lacking"}
 
     assert "A person's decision on the candidate" in lacking(document)
     assert "An explanation of the decisions" not in lacking(document)
     bare = {n: files[n] for n in ("evidence.json", "cube.json")}
-    made = build_document(bare, manifest=manifest(bare, signers=slots_for("Ada Auditor")))
-    more = lacking(made) - lacking(document)
+    record = build_document(bare, manifest=manifest(bare, signers=slots_for("Ada Auditor")))
+    more = lacking(record) - lacking(document)
     assert more >= {
         "An explanation of the decisions", "A mitigation that was tried", "Board members asked to decide"
     }  # fmt: skip
     stamped = build_document(bare, manifest=manifest(bare, extra={"timestamp": True}))
-    assert lacking(made) - lacking(stamped) == {
+    assert lacking(record) - lacking(stamped) == {
         "A timestamp by an independent authority", "Board members asked to decide"
     }  # fmt: skip
-    assert "No other way was tried" in text_of(section(made, "board"))
+    assert "No other way was tried" in text_of(section(record, "board"))
 
 
 def test_without_evidence_there_is_no_report(files: dict[str, bytes]) -> None:
@@ -255,9 +255,9 @@ def test_a_gap_that_may_be_nought_is_not_turned_into_people(files: dict[str, byt
     for p in evidence["pairs"]:
         p["low"] = min(p["low"], 0.0)
     changed = {**files, "evidence.json": json.dumps(evidence).encode()}
-    made = build_document(changed, manifest=manifest(changed))
-    assert not any(isinstance(b, Keys) for b in section(made, "board").blocks)
-    assert "more people would have it" not in text_of(section(made, "public"))
+    record = build_document(changed, manifest=manifest(changed))
+    assert not any(isinstance(b, Keys) for b in section(record, "board").blocks)
+    assert "more people would have it" not in text_of(section(record, "public"))
 
 
 def test_norms_are_inside_or_outside_and_never_passed(files: dict[str, bytes], document: Document) -> None:
@@ -301,11 +301,11 @@ def test_wide_data_print_a_bounded_number_of_rows(files: dict[str, bytes]) -> No
         if g["attribute"] == ["sex"]:
             g["highest"], g["lowest"] = ["g0"], ["g1"]
     changed = {**files, "evidence.json": json.dumps(evidence).encode()}
-    made = build_document(changed, manifest=manifest(changed))
-    tables = [b for s in made.sections if s.id != "results" for b in s.blocks if isinstance(b, Table)]
+    record = build_document(changed, manifest=manifest(changed))
+    tables = [b for s in record.sections if s.id != "results" for b in s.blocks if isinstance(b, Table)]
     assert max(len(t.rows) for t in tables) <= find.MOST_ROWS
-    assert "40 of 300 groups are printed" in text_of(section(made, "measures"))
-    assert re.search(r"\d+ more attributes or intersections are not printed", text_of(section(made, "data")))
+    assert "40 of 300 groups are printed" in text_of(section(record, "measures"))
+    assert re.search(r"\d+ more attributes or intersections are not printed", text_of(section(record, "data")))
     assert sum(t.caption.startswith("Gaps by") for t in tables) <= 2 + find.MOST_INTERSECTIONS
 
 
@@ -334,16 +334,16 @@ def test_every_kind_of_case_has_a_document(kind: str, tmp_path: Path) -> None:
     )
     run_audit(load_case(tmp_path / "case.toml"), tmp_path / "run", Settings(draws=200))
     files = collect(tmp_path / "run")
-    made = build_document(files, manifest=manifest(files))
-    text = text_of(made)
+    record = build_document(files, manifest=manifest(files))
+    text = text_of(record)
     assert "(unknown)" in text
     assert "No other way was tried" in text
-    board = text_of(section(made, "board"))
+    board = text_of(section(record, "board"))
     assert ("what became of the people is not in the data" in board) is not labelled
     assert ("Each counts by a weight: together they stand for" in board) is (weight is not None)
     assert "nan" not in re.findall(r"[a-z]+", text.lower())
     assert "None" not in text
-    render_html(made)
+    render_html(record)
 
 
 def test_single_persons_are_printed_where_it_was_asked_for(files: dict[str, bytes]) -> None:
@@ -354,9 +354,9 @@ def test_single_persons_are_printed_where_it_was_asked_for(files: dict[str, byte
     ]  # fmt: skip
     changed = {**files, "explain.json": json.dumps(explained).encode()}
     asked = build_document(changed, manifest=manifest(changed, extra={"people": True}))
-    found = section(asked, "explanations").blocks
-    assert Notice("They disagree.") in found
-    assert any(isinstance(b, Table) and b.caption.startswith("Row 3: score 0.250") for b in found)
+    result = section(asked, "explanations").blocks
+    assert Notice("They disagree.") in result
+    assert any(isinstance(b, Table) and b.caption.startswith("Row 3: score 0.250") for b in result)
     silent = build_document(changed, manifest=manifest(changed))
     assert "Row 3" not in text_of(section(silent, "explanations"))
 
@@ -378,24 +378,24 @@ def test_recourse_by_group_and_the_word_on_hiding_are_in_the_report(
     files: dict[str, bytes], document: Document
 ) -> None:
     explained = json.loads(files["explain.json"])
-    found = explained["recourse"]
+    result = explained["recourse"]
     text = text_of(section(document, "explanations"))
     assert explained["hiding"]["notice"] in text
-    for sentence in found["notice"]:
+    for sentence in result["notice"]:
         assert sentence in text
     table = next(
         b for b in section(document, "explanations").blocks
         if isinstance(b, Table) and b.caption.startswith("Refused people with recourse")
     )  # fmt: skip
-    assert len(table.rows) == len(found["groups"])
-    assert [row[2] for row in table.rows] == [f"{g['found']:,} of {g['rows']:,}" for g in found["groups"]]
+    assert len(table.rows) == len(result["groups"])
+    assert [row[2] for row in table.rows] == [f"{g['found']:,} of {g['rows']:,}" for g in result["groups"]]
     explained["hiding"] |= {"alarm": True, "notice": "Alarm: it hides."}
     explained["recourse"] = {"sought": False, "reason": "It needs the table.", "groups": [], "gaps": []}
     changed = {**files, "explain.json": json.dumps(explained).encode()}
-    made = section(build_document(changed, manifest=manifest(changed)), "explanations")
-    assert Notice("Alarm: it hides.") in made.blocks
-    assert "It needs the table." in text_of(made)
-    assert "Refused people with recourse" not in text_of(made)
+    record = section(build_document(changed, manifest=manifest(changed)), "explanations")
+    assert Notice("Alarm: it hides.") in record.blocks
+    assert "It needs the table." in text_of(record)
+    assert "Refused people with recourse" not in text_of(record)
 
 
 def test_numbers_in_words() -> None:

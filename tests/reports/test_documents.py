@@ -29,13 +29,13 @@ def test_the_published_schema_is_that_of_the_record(name: str) -> None:
     assert {p.name for p in PLACE.iterdir()} == set(KINDS)
 
 
-def unnamed(plain: Any, made: Any, place: str = "") -> list[str]:
+def unnamed(plain: Any, built: Any, place: str = "") -> list[str]:
     """The keys of a document that its record does not name."""
-    if isinstance(plain, dict) and isinstance(made, dict):
-        mine = [f"{place}.{k}" for k in plain if k not in made]
-        return mine + [u for k, v in plain.items() if k in made for u in unnamed(v, made[k], f"{place}.{k}")]
-    if isinstance(plain, list) and isinstance(made, list | tuple):
-        return [u for a, b in zip(plain, made, strict=True) for u in unnamed(a, b, f"{place}[]")]
+    if isinstance(plain, dict) and isinstance(built, dict):
+        mine = [f"{place}.{k}" for k in plain if k not in built]
+        return mine + [u for k, v in plain.items() if k in built for u in unnamed(v, built[k], f"{place}.{k}")]
+    if isinstance(plain, list) and isinstance(built, list | tuple):
+        return [u for a, b in zip(plain, built, strict=True) for u in unnamed(a, b, f"{place}[]")]
     return []
 
 
@@ -52,11 +52,11 @@ class Parses:
         self.count: Counter[str] = Counter()
         real = json.loads
 
-        def counted(text: Any, *given: Any, **named: Any) -> Any:
-            found = real(text, *given, **named)
-            if isinstance(found, dict) and str(found.get("schema", "")).startswith("assay/"):
-                self.count[str(found["schema"])] += 1
-            return found
+        def counted(text: Any, *inputs: Any, **named: Any) -> Any:
+            result = real(text, *inputs, **named)
+            if isinstance(result, dict) and str(result.get("schema", "")).startswith("assay/"):
+                self.count[str(result["schema"])] += 1
+            return result
 
         monkeypatch.setattr(json, "loads", counted)
 
@@ -75,18 +75,18 @@ def test_a_report_is_issued_with_one_parse_of_each_document(
 
 def test_a_report_is_verified_with_one_parse_of_each_document(small: Reports, monkeypatch: pytest.MonkeyPatch) -> None:
     parses = Parses(monkeypatch)
-    found = judged_here(small.certified, Asked(), None, kit.page)
-    assert found.failed is None
+    result = judged_here(small.certified, Asked(), None, kit.page)
+    assert result.failed is None
     assert {k: n for k, n in parses.count.items() if "manifest" not in k} == {"assay/evidence/1": 1, "assay/cube/1": 1}
 
 
 def test_another_form_is_told_by_its_place(small: Reports) -> None:
     plain = json.loads(small.files["evidence.json"])
     plain["data"]["rows"] = "many"
-    with pytest.raises(DataError, match=r"evidence\.json has another form") as told:
+    with pytest.raises(DataError, match=r"evidence\.json has another form") as report:
         record_in(Evidence, plain, "evidence.json")
-    assert told.value.got == "$.data.rows"
-    assert "docs/schemas/evidence.json" in str(told.value)
+    assert report.value.got == "$.data.rows"
+    assert "docs/schemas/evidence.json" in str(report.value)
 
 
 def test_bytes_stay_what_was_read(small: Reports) -> None:

@@ -16,11 +16,11 @@ def sentences() -> Iterator[str]:
     for file in (*sorted((ROOM / "verify").glob("*.py")), ROOM / "attest" / "check.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("Broken", "InPart") and node.args:
-                said = node.args[0]
-                if isinstance(said, ast.Constant):
-                    yield str(said.value)
-                elif isinstance(said, ast.JoinedStr):
-                    yield "".join(str(v.value) if isinstance(v, ast.Constant) else "…" for v in said.values)
+                message = node.args[0]
+                if isinstance(message, ast.Constant):
+                    yield str(message.value)
+                elif isinstance(message, ast.JoinedStr):
+                    yield "".join(str(v.value) if isinstance(v, ast.Constant) else "…" for v in message.values)
 
 
 def asserted() -> set[str]:

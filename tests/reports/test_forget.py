@@ -38,8 +38,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[int, Any, str]:
     code = main(["forget", *map(str, args), "--json"])
-    found = capsys.readouterr()
-    return code, json.loads(found.out), found.err
+    output = capsys.readouterr()
+    return code, json.loads(output.out), output.err
 
 
 def everything(place: Path) -> set[str]:
@@ -116,9 +116,9 @@ def test_work_that_is_not_finished_is_not_cut_off(
     job(home, case, over=False)
     before = everything(home)
     for target in (case.id, case.run):
-        code, said, error = run(capsys, target)
+        code, message, error = run(capsys, target)
         assert code == 2
-        assert "not finished" in said["problem"]
+        assert "not finished" in message["problem"]
         assert "nothing was deleted" in error
     assert everything(home) == before
 
@@ -149,8 +149,8 @@ def test_of_ones_own_case_file_only_what_assay_wrote_goes(
     assert "not known" in why["notes.txt"]
     assert (other / "cube.json").exists()
     # Told so, the person's own files go too; without a run folder left that has to be said.
-    code, said, _ = run(capsys, place / "case.toml")
-    assert (code, "--originals" in said["todo"]) == (2, True)
+    code, message, _ = run(capsys, place / "case.toml")
+    assert (code, "--originals" in message["todo"]) == (2, True)
     code, done, _ = run(capsys, place / "case.toml", "--originals")
     assert (code, len(done["deleted"])) == (0, 2)
     assert not (place / "rows.csv").exists()

@@ -42,14 +42,16 @@ def text(section: Section | None) -> str:
 
 
 def test_a_confirmed_subgroup_is_named_with_its_interval(made: Sources) -> None:
-    said = text(further.section(with_evidence(made, slices=SLICES)))
-    assert "age >=48 and job clerk | refused although they qualify | 58.6 % of 162 | 33.3 % | 25.3 [17.3, 32.9]" in said
-    assert "1,702 subgroups" in said
+    message = text(further.section(with_evidence(made, slices=SLICES)))
+    assert (
+        "age >=48 and job clerk | refused although they qualify | 58.6 % of 162 | 33.3 % | 25.3 [17.3, 32.9]" in message
+    )
+    assert "1,702 subgroups" in message
 
 
 def test_no_subgroup_is_no_proof(made: Sources) -> None:
-    said = text(further.section(with_evidence(made, slices=SLICES | {"found": []})))
-    assert "No subgroup was confirmed. That is no proof that there is none." in said
+    message = text(further.section(with_evidence(made, slices=SLICES | {"found": []})))
+    assert "No subgroup was confirmed. That is no proof that there is none." in message
 
 
 def test_nothing_measured_no_chapter(made: Sources) -> None:
@@ -72,17 +74,17 @@ def test_few_people_in_a_band_are_not_printed(made: Sources) -> None:
 
 def test_points_say_what_they_mean_for_each_group(made: Sources) -> None:
     point = {"from": 3.0, "to": 3.0, "people": 40.0, "outcome": 10.0, "share": 0.25, "low": 0.14, "high": 0.4}
-    found = [
+    items = [
         {"attribute": ["race"], "group": [g], "points": [point | {"people": n}, point | {"from": 7.5, "to": 9.0}]}
         for g, n in (("a", 40.0), ("b", 9.0))
     ]
-    said = text(further.section(with_evidence(made, predictive_parity=found)))
-    assert "3 | 25.0 % of 40\n[14.0, 40.0] | few" in said
-    assert "7.5 to 9 | 25.0 % of 40\n[14.0, 40.0] | 25.0 % of 40" in said
+    message = text(further.section(with_evidence(made, predictive_parity=items)))
+    assert "3 | 25.0 % of 40\n[14.0, 40.0] | few" in message
+    assert "7.5 to 9 | 25.0 % of 40\n[14.0, 40.0] | 25.0 % of 40" in message
 
 
 def test_withheld_counts_and_missing_gaps_in_words(made: Sources) -> None:
-    found = {
+    mapping = {
         "missing": {
             "columns": [{"column": "job", "rows": 90, "missing": None, "written": 0}],
             "by_group": [],
@@ -90,9 +92,9 @@ def test_withheld_counts_and_missing_gaps_in_words(made: Sources) -> None:
         },
         "duplicates": {"measured": True, "rows": 90, "repeated": None, "learned_from": 12, "contradicted": None},
     }
-    said = [b.text for b in quality.blocks(with_evidence(made, quality=found)) if isinstance(b, Paragraph)]
-    assert any(t.startswith("Values are missing in 1 of 1 column") for t in said)
-    assert any("withheld repeat another row" in t and "12 are also among" in t for t in said)
+    items = [b.text for b in quality.blocks(with_evidence(made, quality=mapping)) if isinstance(b, Paragraph)]
+    assert any(t.startswith("Values are missing in 1 of 1 column") for t in items)
+    assert any("withheld repeat another row" in t and "12 are also among" in t for t in items)
 
 
 def test_a_subgroup_that_only_narrows_another_is_not_printed() -> None:
@@ -104,7 +106,7 @@ def test_a_subgroup_that_only_narrows_another_is_not_printed() -> None:
 
 
 def test_other_tools_figures_stand_under_their_names_and_conventions(made: Sources) -> None:
-    found = {
+    mapping = {
         "tools": {
             "clarify": "each group against all others",
             "aif360": "unprivileged minus privileged",
@@ -116,12 +118,12 @@ def test_other_tools_figures_stand_under_their_names_and_conventions(made: Sourc
             {"tool": "clarify", "attribute": ["sex", "race"], "group": ["f", "x"], "values": {"CI": 0.9}},
         ],
     }
-    said = text(further.section(with_evidence(made, conformance=found)))
-    assert "Clarify | CI | sex: f | 0.330" in said
-    assert "Clarify | DI | sex: f | –" in said
-    assert "AIF360 | disparate_impact | sex: m | 0.320" in said
-    assert "unprivileged minus privileged" in said
-    assert "0.900" not in said
+    message = text(further.section(with_evidence(made, conformance=mapping)))
+    assert "Clarify | CI | sex: f | 0.330" in message
+    assert "Clarify | DI | sex: f | –" in message
+    assert "AIF360 | disparate_impact | sex: m | 0.320" in message
+    assert "unprivileged minus privileged" in message
+    assert "0.900" not in message
 
 
 def test_the_data_stand_beside_the_population(made: Sources) -> None:
@@ -140,6 +142,6 @@ def test_the_data_stand_beside_the_population(made: Sources) -> None:
         "not_in_reference": {"x": 4},
     }  # fmt: skip
     census = {"source": "census", "shares": {}, "tables": [one]}
-    said = [b for b in quality.blocks(with_evidence(made, population=census)) if isinstance(b, Table)]
-    assert said[0].rows == (("f", "400", "40.0 % [35.0, 45.0]", "50.0 %", "−10.0"),)
-    assert "7 people of no such group" in said[0].note
+    items = [b for b in quality.blocks(with_evidence(made, population=census)) if isinstance(b, Table)]
+    assert items[0].rows == (("f", "400", "40.0 % [35.0, 45.0]", "50.0 %", "−10.0"),)
+    assert "7 people of no such group" in items[0].note

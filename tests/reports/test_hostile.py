@@ -221,10 +221,10 @@ def test_the_limits_leave_less_than_a_gibibyte() -> None:
 
 def test_the_least_file_is_read_to_where_it_is_no_report(pki: Pki) -> None:
     """What is refused below is refused for what is in it: without, the same file goes further."""
-    found = verify(h.certified(h.least(), pki.auditor))
-    assert [c.status for c in found.checks if c.name == "seal"] == ["ok"]
-    assert found.failed is not None
-    assert any(word.startswith("files: ") for word in found.isolation)
+    verification = verify(h.certified(h.least(), pki.auditor))
+    assert [c.status for c in verification.checks if c.name == "seal"] == ["ok"]
+    assert verification.failed is not None
+    assert any(word.startswith("files: ") for word in verification.isolation)
 
 
 @pytest.fixture
@@ -237,10 +237,10 @@ def forked_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", list(BOMBS))
 def test_each_is_a_check_that_failed(name: str, pki: Pki, limits: Limits, forked_once: None) -> None:
-    found = verify(made(name, pki))
-    assert found.failed is not None
-    assert found.failed.name in ("limits", "structure", "signatures", "manifest"), found.failed
-    assert found.failed.name != "limits" or "too long" not in found.failed.detail
+    verification = verify(made(name, pki))
+    assert verification.failed is not None
+    assert verification.failed.name in ("limits", "structure", "signatures", "manifest"), verification.failed
+    assert verification.failed.name != "limits" or "too long" not in verification.failed.detail
 
 
 PROCESS = (
@@ -283,21 +283,23 @@ def test_a_process_that_is_ended_is_one_clear_sentence(
     ):
         monkeypatch.setattr(apart, "LIMITS", short)
         assert cli.main(["verify", str(report)]) == 4
-        said = capsys.readouterr()
-        assert said.out.splitlines()[-1].startswith("FAILED: limits: the report")
-        assert words in said.out
-        assert "do not rely on this file" in said.err
+        output = capsys.readouterr()
+        assert output.out.splitlines()[-1].startswith("FAILED: limits: the report")
+        assert words in output.out
+        assert "do not rely on this file" in output.err
 
 
 def test_an_unsealed_tail_is_said_to_be_unsealed_and_nothing_else(small: Reports) -> None:
-    found = verify(small.certified + h.written(BOMBS["an_outline_that_follows_itself"](), len(small.certified), 9))
-    assert [(c.name, c.status) for c in found.checks][:3] == [
+    verification = verify(
+        small.certified + h.written(BOMBS["an_outline_that_follows_itself"](), len(small.certified), 9)
+    )
+    assert [(c.name, c.status) for c in verification.checks][:3] == [
         ("file", "ok"), ("seal", "failed"), ("everything else", "not checked"),
     ]  # fmt: skip
 
 
 def test_a_file_that_is_too_large_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apart, "MOST_BYTES", 1000)
-    found = verify(b"%PDF-1.7\n" + bytes(2000))
-    assert found.failed is not None
-    assert (found.failed.name, found.failed.detail) == ("limits", "the file is too large")
+    verification = verify(b"%PDF-1.7\n" + bytes(2000))
+    assert verification.failed is not None
+    assert (verification.failed.name, verification.failed.detail) == ("limits", "the file is too large")

@@ -49,20 +49,20 @@ UNFIT: dict[str, tuple[dict[str, Any], str]] = {
 def test_a_certificate_for_another_use_is_no_signer(name: str, small: Reports, pki: Pki) -> None:
     """All of them lead to the root given. The check is named, and its sentence."""
     options, words = UNFIT[name]
-    found = judged(signed(small, pki.issue("Ada Auditor", "unfit", **options)), trust=pki.root_pem)
-    assert found.failed is not None
-    assert (found.failed.name, found.failed.detail) == (
+    result = judged(signed(small, pki.issue("Ada Auditor", "unfit", **options)), trust=pki.root_pem)
+    assert result.failed is not None
+    assert (result.failed.name, result.failed.detail) == (
         "identity", "signature 1 of 1 is by nobody whom the reader can know",
     )  # fmt: skip
-    assert words in found.failed.got
-    assert (found.identity, found.established) == ("refused", False)
+    assert words in result.failed.got
+    assert (result.identity, result.established) == ("refused", False)
 
 
 @pytest.mark.parametrize("use", [DOCUMENTS, Use.EMAIL_PROTECTION, Use.ANY_EXTENDED_KEY_USAGE])
 def test_a_certificate_for_documents_is_a_signer(use: ObjectIdentifier, small: Reports, pki: Pki) -> None:
-    found = judged(signed(small, pki.issue("Ada Auditor", "fit", extended=(use,))), trust=pki.root_pem)
-    assert found.failed is None
-    assert found.verdict == "verified: every check held, and the signers lead to the root given"
+    result = judged(signed(small, pki.issue("Ada Auditor", "fit", extended=(use,))), trust=pki.root_pem)
+    assert result.failed is None
+    assert result.verdict == "verified: every check held, and the signers lead to the root given"
 
 
 def test_a_member_by_a_server_certificate_counts_for_nothing(small: Reports, pki: Pki) -> None:
@@ -158,9 +158,9 @@ def test_without_a_root_the_last_line_never_says_verified(
     report = tmp_path / "report.pdf"
     report.write_bytes(small.certified)
     assert cli.main(["verify", str(report)]) == 0
-    said = capsys.readouterr().out
-    assert said.splitlines()[-1] == "intact and consistent; who signed is not established"
-    assert "verified" not in said
+    output = capsys.readouterr().out
+    assert output.splitlines()[-1] == "intact and consistent; who signed is not established"
+    assert "verified" not in output
     assert cli.main(["verify", str(report), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["verdict"] == "intact and consistent; who signed is not established"
 

@@ -25,7 +25,7 @@ def test_every_block_is_drawn_and_escaped() -> None:
 
 def test_text_is_lines_of_bounded_width() -> None:
     words = " ".join(["word"] * 60)
-    told = text_of([b.Paragraph(words), b.Points((words,)), b.Table("Two", ("G", "N"), (("women", "1\n2"),), words)])
-    assert max(map(len, told.splitlines())) <= 100
-    assert "G      N\n--------\nwomen  1\n       2" in told
+    report = text_of([b.Paragraph(words), b.Points((words,)), b.Table("Two", ("G", "N"), (("women", "1\n2"),), words)])
+    assert max(map(len, report.splitlines())) <= 100
+    assert "G      N\n--------\nwomen  1\n       2" in report
     assert text_of([b.Signatures(())]) == ""

@@ -146,16 +146,16 @@ def test_a_key_on_standard_input_is_used_and_never_on_disk(
 ) -> None:
     """`--key - --password-file -`: the password on a line, then the .p12."""
     blob = made[0].read_bytes()
-    for given, said in (
+    for inputs, message in (
         (PASSWORD + b"\n" + blob, "the run folder is incomplete"),
         (b"another word\n" + blob, "the key on standard input could not be opened"),
         (PASSWORD + b"\n", "is not a PKCS#12 key file"),
     ):
-        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(given)))
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(inputs)))
         args = ["report", str(tmp_path), "--key", "-", "--password-file", "-", "--out", str(tmp_path / "r.pdf")]
         monkeypatch.setattr("reports.keys.check_fit", lambda *a: None)  # made for a day of its own
         assert main(args) == 2
-        assert said in capsys.readouterr().err
+        assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 

@@ -78,9 +78,9 @@ def put(key: str, value: Any, place: Callable[[Any], Any]) -> Callable[[Any], No
 
 def loop(pdf: Any) -> Any:
     """An array that holds itself."""
-    made = pdf.make_indirect(Array([]))
-    made.append(made)
-    return made
+    built = pdf.make_indirect(Array([]))
+    built.append(built)
+    return built
 
 
 CHANGES: dict[str, Callable[[Any], None]] = {
@@ -141,25 +141,25 @@ OTHERWISE = {
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_another_kind_is_refused(name: str, page: Reports, pki: Pki) -> None:
-    found = verify(opened_up(CHANGES[name])(page, pki), printer=linked)
-    assert found.failed is not None
-    assert (found.failed.name, found.failed.detail) == ("structure", OTHERWISE.get(name, allowed.PROBLEM))
+    verification = verify(opened_up(CHANGES[name])(page, pki), printer=linked)
+    assert verification.failed is not None
+    assert (verification.failed.name, verification.failed.detail) == ("structure", OTHERWISE.get(name, allowed.PROBLEM))
 
 
 def test_what_to_do_is_said(page: Reports, pki: Pki) -> None:
-    found = verify(opened_up(CHANGES["a bookmark without a title"])(page, pki), printer=linked)
-    assert found.error().todo == allowed.TODO
+    verification = verify(opened_up(CHANGES["a bookmark without a title"])(page, pki), printer=linked)
+    assert verification.error().todo == allowed.TODO
     at = page.certified.index(b"stream") + 20
     flipped = page.certified[:at] + bytes([page.certified[at] ^ 1]) + page.certified[at + 1 :]
-    told = "do not rely on this file; ask the auditor for the report again"
-    assert verify(flipped, printer=linked).error().todo == told
+    text = "do not rely on this file; ask the auditor for the report again"
+    assert verify(flipped, printer=linked).error().todo == text
 
 
 def test_which_embedded_file_it_is_is_said(page: Reports, pki: Pki) -> None:
     for change, number in ((another_name, 1), (one_name_twice, 4)):
-        found = verify(opened_up(change)(page, pki), printer=linked)
-        assert found.failed is not None
-        assert (found.failed.name, found.failed.got) == ("structure", f"file {number}")
+        verification = verify(opened_up(change)(page, pki), printer=linked)
+        assert verification.failed is not None
+        assert (verification.failed.name, verification.failed.got) == ("structure", f"file {number}")
 
 
 def test_the_page_as_it_was_is_taken(page: Reports) -> None:
@@ -174,9 +174,9 @@ def test_an_object_of_a_later_step_is_held_against_every_place_that_leads_to_it(
         del held.get_object()["/Dest"]
         w.mark_update(held)
 
-    found = verify(kit.signed_update(page.certified, pki.bo, "Member1", change), printer=linked)
-    assert found.failed is not None
-    assert (found.failed.name, found.failed.detail) == ("structure", allowed.PROBLEM)
+    verification = verify(kit.signed_update(page.certified, pki.bo, "Member1", change), printer=linked)
+    assert verification.failed is not None
+    assert (verification.failed.name, verification.failed.detail) == ("structure", allowed.PROBLEM)
 
 
 def as_pikepdf_has_it(obj: Any, *, whole: bool = False) -> Any:
@@ -226,6 +226,6 @@ def test_what_is_held_against_the_list_is_what_the_file_has(page: Reports, small
 def test_a_file_of_no_objects_is_no_report() -> None:
     out = io.BytesIO()
     pikepdf.new().save(out)
-    found = verify(out.getvalue())
-    assert found.failed is not None
-    assert found.failed.name == "seal"
+    verification = verify(out.getvalue())
+    assert verification.failed is not None
+    assert verification.failed.name == "seal"

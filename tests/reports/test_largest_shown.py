@@ -45,10 +45,10 @@ def built(folder: Path, kind: str) -> Document:
 
 @pytest.mark.parametrize("kind", ["classes", "numbers"])
 def test_the_largest_group_and_both_ends_of_the_gap_are_printed(kind: str, tmp_path: Path) -> None:
-    made = built(tmp_path, kind)
+    created = built(tmp_path, kind)
     tables = {
         t.caption: [r[t.columns.index("Group")] for r in t.rows]
-        for s in made.sections
+        for s in created.sections
         for t in s.blocks
         if isinstance(t, Table) and "Group" in t.columns and len(t.rows) > 30
     }

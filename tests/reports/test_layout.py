@@ -49,9 +49,9 @@ class Printed:
     pieces: list[list[int]]
 
 
-def printed(files: Mapping[str, bytes], folder: Path, pki: Pki, annex: str, given: tuple[str, ...] = ()) -> Printed:
+def printed(files: Mapping[str, bytes], folder: Path, pki: Pki, annex: str, inputs: tuple[str, ...] = ()) -> Printed:
     """The report as it is before it is signed; no member is named, so page 1 holds the place to sign."""
-    extra = asked_of_board(files, None, kit.ISSUED, annex, given, folder)
+    extra = asked_of_board(files, None, kit.ISSUED, annex, inputs, folder)
     slots = (SignerSlot("Auditor", pki.auditor.name, "auditor", pki.auditor.fingerprint), ARCHIVE)
     manifest = replace(kit.manifest_of(files, pki.auditor, extra=extra), signers=slots, quorum=0)
     pdf = assemble(page_html(files, manifest), files, manifest)
@@ -100,9 +100,9 @@ def test_no_page_is_mostly_empty_but_the_last(name: str, all_of_them: dict[str, 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_table_begins_or_ends_on_a_page_with_one_row(name: str, all_of_them: dict[str, Printed]) -> None:
-    made = all_of_them[name]
-    tables = [len(b.rows) for s in made.document.sections for b in s.blocks if isinstance(b, Table)]
-    pieces = [n for piece in made.pieces for n in piece]
+    built = all_of_them[name]
+    tables = [len(b.rows) for s in built.document.sections for b in s.blocks if isinstance(b, Table)]
+    pieces = [n for piece in built.pieces for n in piece]
     assert sum(pieces) == sum(tables)
     assert sum(n == 1 for n in pieces) == sum(n == 1 for n in tables)
 
@@ -111,9 +111,9 @@ def test_no_table_begins_or_ends_on_a_page_with_one_row(name: str, all_of_them: 
 def test_no_word_is_cut_by_its_column_and_no_mark_of_code_is_printed(
     name: str, all_of_them: dict[str, Printed]
 ) -> None:
-    made = all_of_them[name]
-    assert layout.cut_words(made.document, made.pages) == []
-    assert not [i for i, text in enumerate(made.pages.text, 1) if "`" in text]
+    built = all_of_them[name]
+    assert layout.cut_words(built.document, built.pages) == []
+    assert not [i for i, text in enumerate(built.pages.text, 1) if "`" in text]
 
 
 def test_the_name_of_an_attached_file_stands_in_one_piece(all_of_them: dict[str, Printed]) -> None:
@@ -145,8 +145,8 @@ def test_page_1_and_page_2_are_one_page_each(all_of_them: dict[str, Printed]) ->
 def test_the_first_pages_read_at_grade_ten_at_most(name: str, all_of_them: dict[str, Printed]) -> None:
     """Also with a candidate beside what stands today, and with names of sixty letters."""
     for section in all_of_them[name].document.sections[:2]:
-        found = sentences_of(section)
-        assert grade(found) <= MOST, (section.id, sorted(found, key=lambda s: -grade([s]))[:5])
+        result = sentences_of(section)
+        assert grade(result) <= MOST, (section.id, sorted(result, key=lambda s: -grade([s]))[:5])
 
 
 def test_the_body_is_short(all_of_them: dict[str, Printed]) -> None:
@@ -156,19 +156,19 @@ def test_the_body_is_short(all_of_them: dict[str, Printed]) -> None:
 
 def test_long_names_are_told_apart_on_page_1(all_of_them: dict[str, Printed]) -> None:
     text = " ".join(all_of_them["many"].pages.text[0].split())
-    found = {f"{k:02d}" for k in range(MINISTRIES) if f"{k:02d} schools" in text or f"of {k:02d}" in text}
-    assert len(found) >= 2, text
+    mapping = {f"{k:02d}" for k in range(MINISTRIES) if f"{k:02d} schools" in text or f"of {k:02d}" in text}
+    assert len(mapping) >= 2, text
 
 
 def test_what_is_reckoned_of_page_1_is_what_comes_out(all_of_them: dict[str, Printed]) -> None:
     """Within two lines, and never less than what is set: else a page that should fit runs over."""
     for name in ("none", "many"):
-        made = all_of_them[name]
-        blocks = made.document.sections[0].blocks
+        built = all_of_them[name]
+        blocks = built.document.sections[0].blocks
         head = 18.0 + 11.7 + 2.6 * fit.MM + 13.2 + 1.6 + 3.4 * fit.MM
         reckoned = head + fit.height(blocks)
         whole = 842 - layout.TOP - layout.FOOT
-        real = made.pages.filled[0] * whole
+        real = built.pages.filled[0] * whole
         assert abs(reckoned - real) < 40, (name, reckoned, real)
 
 

@@ -73,8 +73,8 @@ def items(place: Path, pki: Pki, name: str, log: bool = True, protocol: bool = F
     search = strict_json(files["search.json"], "search.json")
     view, plan = Log(place / "log").view() if log else None, place / "plan.md" if protocol else None
     extra = said_of(place / name, "Loans", view, plan, (), searched=search)
-    made = build_document(files, manifest=kit.manifest_of(files, pki.auditor, extra=extra))
-    form = next(s for s in made.sections if s.id.startswith("form-"))
+    document = build_document(files, manifest=kit.manifest_of(files, pki.auditor, extra=extra))
+    form = next(s for s in document.sections if s.id.startswith("form-"))
     table = next(b for b in form.blocks if isinstance(b, Table) and b.caption == "The form")
     return {row[0].partition("\n")[0]: (row[1], row[2]) for row in table.rows}
 
@@ -82,9 +82,9 @@ def items(place: Path, pki: Pki, name: str, log: bool = True, protocol: bool = F
 def test_the_first_pages_tell_of_a_search_of_which_nobody_picked(place: Path, pki: Pki) -> None:
     files = collect(place / "run")
     first, second = build_document(files, manifest=kit.manifest_of(files, pki.auditor)).sections[:2]
-    said = [" ".join(b.text for b in s.blocks if isinstance(b, Paragraph)) for s in (first, second)]
-    assert "2 other ways of deciding were tried in a search; nobody has picked one." in said[0]
-    assert "A search tried other ways of deciding: 2. Nobody has picked one so far." in said[1]
+    text = [" ".join(b.text for b in s.blocks if isinstance(b, Paragraph)) for s in (first, second)]
+    assert "2 other ways of deciding were tried in a search; nobody has picked one." in text[0]
+    assert "A search tried other ways of deciding: 2. Nobody has picked one so far." in text[1]
 
 
 NEEDED, ACCEPTED, FIXED = (
@@ -94,14 +94,14 @@ NEEDED, ACCEPTED, FIXED = (
 
 
 def test_what_was_in_the_log_before_the_first_candidate_is_here(place: Path, pki: Pki) -> None:
-    found = items(place, pki, "run")
-    assert found[NEEDED] == ("here", NEED)
-    assert found[ACCEPTED] == ("here", str(LOSS))
-    state, text = found[FIXED]
+    result = items(place, pki, "run")
+    assert result[NEEDED] == ("here", NEED)
+    assert result[ACCEPTED] == ("here", str(LOSS))
+    state, text = result[FIXED]
     assert state == "here"
     assert "before its first candidate, with the need (“Few loans" in text
     assert "the acceptable loss (3.0 %)" in text
-    assert "2 candidates were drawn at random." in found["What more search could still gain"][1]
+    assert "2 candidates were drawn at random." in result["What more search could still gain"][1]
 
 
 def test_a_need_that_is_written_otherwise_or_shown_by_no_log_is_stale(place: Path, pki: Pki) -> None:
@@ -113,10 +113,10 @@ def test_a_need_that_is_written_otherwise_or_shown_by_no_log_is_stale(place: Pat
 
 
 def test_a_search_that_the_log_knows_only_since_it_was_under_way_is_stale(place: Path, pki: Pki) -> None:
-    found = items(place, pki, "late")
-    assert found[FIXED][0] == "stale"
-    assert "when 2 candidates had been tried" in found[FIXED][1]
-    assert found[NEEDED] == ("stale", f"{NEED} It is not shown that this was written before the search.")
+    result = items(place, pki, "late")
+    assert result[FIXED][0] == "stale"
+    assert "when 2 candidates had been tried" in result[FIXED][1]
+    assert result[NEEDED] == ("stale", f"{NEED} It is not shown that this was written before the search.")
 
 
 def test_a_protocol_that_came_after_the_search_is_stale(place: Path, pki: Pki) -> None:
@@ -134,9 +134,9 @@ def test_the_report_verifies_with_its_log_and_runs_again(place: Path, capsys: py
         "--out", pdf)  # fmt: skip
     capsys.readouterr()
     code = cli.main(["verify", str(pdf), "--log", str(log), "--rerun", str(place / "case.toml"), "--json"])
-    found = json.loads(capsys.readouterr().out)
-    checks = {c["check"]: c for c in found["checks"]}
-    assert code == 0, [c for c in found["checks"] if c["status"] != "ok"]
+    document = json.loads(capsys.readouterr().out)
+    checks = {c["check"]: c for c in document["checks"]}
+    assert code == 0, [c for c in document["checks"] if c["status"] != "ok"]
     manifest = strict_json(attachments_of(pdf.read_bytes())["manifest.json"], "manifest.json")
     assert manifest["extra"]["annex"] == "none"
     assert "search.json" in checks["rerun"]["detail"]

@@ -79,10 +79,8 @@ def audit(place: Path, frame: pd.DataFrame, **changes: Any) -> Path:
 
 def small_page(files: Any, manifest: Any) -> str:
     """In place of the whole report, which takes seconds to set: its counts are what is looked at here."""
-    said = html.escape(str((found := read_extra(manifest.extra).differences) and differencing_sentence(found)))
-    return (
-        f'<!DOCTYPE html><html lang="en"><head><title>{html.escape(manifest.title)}</title></head><body><p>{said}</p>'
-    )
+    message = html.escape(str((result := read_extra(manifest.extra).differences) and differencing_sentence(result)))
+    return f'<!DOCTYPE html><html lang="en"><head><title>{html.escape(manifest.title)}</title></head><body><p>{message}</p>'
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -185,10 +183,10 @@ def test_a_report_that_gives_a_few_people_away_is_refused(
     run = audit(tmp_path, change(base()), **changes)
     before = Log(issued / "log").read().checkpoint.size
     assert report(issued, run, "second.pdf") == 2
-    said = capsys.readouterr().err
-    assert "give people away" in said
-    assert "--allow-difference" in said
-    assert "differs by" in said
+    errors = capsys.readouterr().err
+    assert "give people away" in errors
+    assert "--allow-difference" in errors
+    assert "differs by" in errors
     assert not (issued / "second.pdf").exists()
     assert Log(issued / "log").read().checkpoint.size == before
     assert len(list((issued / "log" / "published").iterdir())) == 1
@@ -377,10 +375,10 @@ def test_sums_of_a_watched_model_are_held_against_each_other(
 def test_tables_of_a_mitigation_and_of_a_search_are_held_against_each_other(issued: Path) -> None:
     """Their rows are others than those of the audit: one person among them is in no table of it."""
     files = dict(read_report((issued / "first.pdf").read_bytes())[2])
-    cube, told = json.loads(files["cube.json"]), json.loads(files["evidence.json"])
+    cube, reported = json.loads(files["cube.json"]), json.loads(files["evidence.json"])
     ends, split = {"value": 0.1, "low": 0.0, "high": 0.2}, {"train": 1, "test": 1}
 
-    def with_cubes(change: int, made: str) -> Any:
+    def with_cubes(change: int, built: str) -> Any:
         tables = json.loads(json.dumps(cube))
         for margin in tables["margins"]:
             margin["cells"][0][3] += change
@@ -388,8 +386,8 @@ def test_tables_of_a_mitigation_and_of_a_search_are_held_against_each_other(issu
         parts: dict[str, dict[str, Any]] = {
             "mitigation.json": {
                 "schema": "assay/mitigation/1", "method": "x", "title": "X", "stage": "pre", "notice": None, "seed": 0,
-                "needs_sensitive_at_decision": False, "case": told["case"], "data": told["data"],
-                "base": told["model"], "model": {"file": "x", "sha256": made}, "parameters": {},
+                "needs_sensitive_at_decision": False, "case": reported["case"], "data": reported["data"],
+                "base": reported["model"], "model": {"file": "x", "sha256": built}, "parameters": {},
                 "splits": split | {"validation": 1},
                 "changes": [], "constraint": {"name": "x", "metric": "x", "tolerance": 0.1, "by": []}, "flips": [],
                 "arms": {"original": arm, "candidate": arm}, "cubes": {"original": tables, "candidate": tables},
@@ -408,9 +406,9 @@ def test_tables_of_a_mitigation_and_of_a_search_are_held_against_each_other(issu
         book = ledger.Ledger(issued / f"arms-{number}")
         book.keep("a" * 64, before)
         for change, near in ((0, False), (1, True), (9, True), (10, False)):
-            for made in ("x", "y"):
-                found = book.held_against([entry], with_cubes(change, made)[number])[1]
-                assert bool(found) is near, (number, change, made)
+            for built in ("x", "y"):
+                result = book.held_against([entry], with_cubes(change, built)[number])[1]
+                assert bool(result) is near, (number, change, built)
 
 
 def test_one_missing_value_more_of_a_group_that_is_the_same_is_refused(

@@ -42,37 +42,37 @@ def text_of(case: Path, answers: dict[str, str] | None = None, **more: Any) -> A
 
 
 def test_reasons_and_steps_are_in_the_code_book_s_words_strongest_first(case: Path) -> None:
-    made = text_of(case)
-    assert made.reasons == (
+    built = text_of(case)
+    assert built.reasons == (
         "your current account: overdrawn", "months over which the loan runs: 36", "your savings: below 100 marks",
         "housing: A152",
     )  # fmt: skip
-    assert "The decision: the loan is not granted." in made.text
+    assert "The decision: the loan is not granted." in built.text
     assert (
         "  - months over which the loan runs from 36 to 12 and your savings from below 100 marks to 500 to 1000 marks."
-        in made.text
+        in built.text
     )
-    assert not made.findings
-    assert "compl" not in made.text.lower().replace("complain", "")
+    assert not built.findings
+    assert "compl" not in built.text.lower().replace("complain", "")
 
 
 def test_a_sensitive_column_is_never_handed_over_and_the_letter_is_held(case: Path) -> None:
     shap = [{"feature": "sex", "value": 0.9}, {"feature": "duration", "value": 0.1}]
-    made = text_of(case, shap=shap)
-    assert made.reasons == ("months over which the loan runs: 36",)
-    assert "female" not in made.text
-    assert made.text.startswith("[HOLD THIS LETTER. sex counted against this person")
-    assert len(made.findings) == 1
+    built = text_of(case, shap=shap)
+    assert built.reasons == ("months over which the loan runs: 36",)
+    assert "female" not in built.text
+    assert built.text.startswith("[HOLD THIS LETTER. sex counted against this person")
+    assert len(built.findings) == 1
 
 
 def test_what_nobody_answered_is_marked_and_named(case: Path) -> None:
-    made = text_of(case, {"contest": "Write to the ombudsman by the end of May."})
-    assert "You can contest this decision: Write to the ombudsman by the end of May." in made.text
-    assert made.lacking == (
+    built = text_of(case, {"contest": "Write to the ombudsman by the end of May."})
+    assert "You can contest this decision: Write to the ombudsman by the end of May." in built.text
+    assert built.lacking == (
         "Who decides, with an address", "The role of the system in the decision",
         "Where the data about the person come from",
     )  # fmt: skip
-    assert made.text.count("[to be filled in:") == 3
+    assert built.text.count("[to be filled in:") == 3
 
 
 def test_no_way_to_turn_it_is_said(case: Path) -> None:
@@ -84,20 +84,20 @@ def test_through_the_door(
     case: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A person whom the model refuses gets a letter; one whom it grants the loan is refused one."""
-    monkeypatch.setattr("audit.explain.run.Settings", lambda **given: Settings(**given).bounded())
+    monkeypatch.setattr("audit.explain.run.Settings", lambda **inputs: Settings(**inputs).bounded())
     monkeypatch.setattr("reports.letter.ROWS", 20)
     place = [str(case), "--run", str(tmp_path)]
     codes = {}
     for row in range(4):
         codes[row] = main(["letter", *place, "--row", str(row), "--json"])
-        said = capsys.readouterr()
+        output = capsys.readouterr()
         if codes[row] == 0:
-            document = json.loads(said.out)
+            document = json.loads(output.out)
             assert 1 <= len(document["reasons"]) <= 4
             assert all("A1" not in r.partition(":")[0] for r in document["reasons"])
         else:
             assert codes[row] == 2
-            assert "is the favourable one" in said.err
+            assert "is the favourable one" in output.err
         if {0, 2} <= set(codes.values()):
             break
     assert {0, 2} <= set(codes.values())

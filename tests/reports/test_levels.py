@@ -16,8 +16,8 @@ from tests.reports.pki import Pki
 
 
 def levels(pdf: bytes, pki: Pki) -> list[tuple[str, str]]:
-    found = verify_or_raise(pdf, printer=kit.page, trust=pki.root_pem, contents=False)
-    return [(s.level, s.time_from) for s in found.signers]
+    verification = verify_or_raise(pdf, printer=kit.page, trust=pki.root_pem, contents=False)
+    return [(s.level, s.time_from) for s in verification.signers]
 
 
 def test_each_level_is_told_as_it_is(small: Reports, pki: Pki) -> None:
@@ -41,8 +41,8 @@ def test_validation_data_shows_the_revocation_that_is_in_the_file(small: Reports
     kept = certify(
         small.draft, pki.auditor, field="Auditor", reason="x", timestamper=pki.timestamper(), validation=validation
     )
-    found = verify_or_raise(kept.pdf, printer=kit.page, trust=pki.root_pem, contents=False)
-    assert "revocation lists checked" in next(c.detail for c in found.checks if c.name == "identity")
+    verification = verify_or_raise(kept.pdf, printer=kit.page, trust=pki.root_pem, contents=False)
+    assert "revocation lists checked" in next(c.detail for c in verification.checks if c.name == "identity")
 
 
 def test_signing_refuses_what_it_cannot_sign(small: Reports, pki: Pki) -> None:
@@ -106,7 +106,7 @@ def test_the_reason_may_not_hide_conditions_or_the_decision() -> None:
 
 
 def test_the_manifest_reads_back(small: Reports, pki: Pki) -> None:
-    made = kit.manifest_of(small.files, pki.auditor)
-    assert Manifest.from_bytes(made.to_bytes()) == made
-    assert embedded_manifest(small.rejected) == made
-    assert Manifest.from_bytes(made.to_bytes()).to_bytes() == made.to_bytes()
+    built = kit.manifest_of(small.files, pki.auditor)
+    assert Manifest.from_bytes(built.to_bytes()) == built
+    assert embedded_manifest(small.rejected) == built
+    assert Manifest.from_bytes(built.to_bytes()).to_bytes() == built.to_bytes()

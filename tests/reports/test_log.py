@@ -127,12 +127,12 @@ def test_the_notes_of_the_specification_are_read() -> None:
 
 def test_a_checkpoint_is_signed_and_read() -> None:
     key = NoteKey.new("assay/log/1")
-    made = Checkpoint("assay/log/1", 3, merkle.root(leaves(3)))
-    note = key.sign(made.text)
-    assert note.decode().split("\n")[:3] == ["assay/log/1", "3", base64.b64encode(made.root).decode()]
-    assert read_checkpoint(note, Verifier.parse(key.verifier.text)) == made
+    built = Checkpoint("assay/log/1", 3, merkle.root(leaves(3)))
+    note = key.sign(built.text)
+    assert note.decode().split("\n")[:3] == ["assay/log/1", "3", base64.b64encode(built.root).decode()]
+    assert read_checkpoint(note, Verifier.parse(key.verifier.text)) == built
     # A witness may sign too; its line is ignored.
-    assert read_checkpoint(note + "\u2014 witness AAAAAAAA\n".encode(), key.verifier) == made
+    assert read_checkpoint(note + "\u2014 witness AAAAAAAA\n".encode(), key.verifier) == built
 
 
 @pytest.mark.parametrize(

@@ -52,8 +52,8 @@ def watch(folder: Path, *more: str) -> int:
 
 
 def approve(folder: Path, key: str | None = "ada.p12", *more: str) -> int:
-    given = [] if key is None else ["--key", str(folder / key), "--password-file", str(folder / "word")]
-    return watch(folder, "--approve", waiting(folder), "--reason", "I looked at both.", *given, *more)
+    items = [] if key is None else ["--key", str(folder / key), "--password-file", str(folder / "word")]
+    return watch(folder, "--approve", waiting(folder), "--reason", "I looked at both.", *items, *more)
 
 
 def test_a_signed_approval_is_kept_and_verified_offline(loop: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -110,9 +110,9 @@ def test_who_writes_the_whole_trail_anew_cannot_write_the_signature_anew(
     )
     capsys.readouterr()
     assert watch(loop, "--check") == 4
-    told = capsys.readouterr().err
-    assert "cannot be believed" in told
-    assert said in told
+    errors = capsys.readouterr().err
+    assert "cannot be believed" in errors
+    assert said in errors
 
 
 def test_a_policy_may_name_whose_keys_may_approve(loop: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -135,12 +135,12 @@ def test_a_policy_may_name_whose_keys_may_approve(loop: Path, capsys: pytest.Cap
 def left(folder: Path, **change: Any) -> None:
     """A signed decision in the inbox of the watcher, then changed."""
     case = load_case(folder / "case.toml")
-    said = Decision(waiting(folder), True, "I looked at both.", "Ada Auditor")
+    message = Decision(waiting(folder), True, "I looked at both.", "Ada Auditor")
     with Trail.open(f"sqlite:///{folder / 'out' / 'watch.db'}", write=False) as trail:
         running = json.loads((folder / "out" / "running.json").read_bytes())["model"]
-        facts = facts_to_sign(case.name, said, case.policy, running, trail)
+        facts = facts_to_sign(case.name, message, case.policy, running, trail)
     signed = sign_decision(facts, load_key(folder / "ada.p12", WORD))
-    inbox.leave(folder / "out", replace(said, **{"signed": signed, **change}))
+    inbox.leave(folder / "out", replace(message, **{"signed": signed, **change}))
 
 
 @pytest.mark.parametrize(

@@ -91,8 +91,8 @@ def test_at_most_once_an_hour_while_it_runs(tmp_path: Path) -> None:
 def test_a_log_that_cannot_be_written_stops_nothing_and_is_told(loop: Path) -> None:
     (loop.parent / "log" / "log.key").write_text("no key")
     assert watch(loop, "--log", str(loop.parent / "log")) == 0
-    said = [n["words"] for n in json.loads((loop / "out" / "watch.json").read_bytes())["notices"]]
-    assert any("could not be noted elsewhere" in s for s in said)
+    content = [n["words"] for n in json.loads((loop / "out" / "watch.json").read_bytes())["notices"]]
+    assert any("could not be noted elsewhere" in s for s in content)
     assert (loop / "out" / anchor.FILE).exists()
 
 
@@ -103,8 +103,8 @@ def test_the_trail_is_held_against_a_report(loop: Path, capsys: pytest.CaptureFi
     (loop / "word").write_bytes(b"a long password")
     assert cli.main(["audit", str(loop / "case.toml"), "--out", str(loop / "out"), "--draws", "200"]) == 0
     report = loop / "report.pdf"
-    given = ["--key", str(loop / "ada.p12"), "--password-file", str(loop / "word"), "--out", str(report)]
-    assert cli.main(["report", str(loop / "out"), *given, "--annex", "none"]) == 0
+    items = ["--key", str(loop / "ada.p12"), "--password-file", str(loop / "word"), "--out", str(report)]
+    assert cli.main(["report", str(loop / "out"), *items, "--annex", "none"]) == 0
     assert watch(loop) == 0
     assert watch(loop, "--check", "--head", str(report)) == 0
     rewritten(loop, lambda body: body.replace('"rows":150', '"rows":151'))

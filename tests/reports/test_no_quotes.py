@@ -26,13 +26,13 @@ QUIET = "zqx_is_fair"
 Path_ = tuple[Any, ...]
 
 
-def assert_silent(found: Verification, where: object) -> bool:
+def assert_silent(result: Verification, where: object) -> bool:
     """No line that refuses says the marker, and none does anything to a terminal. Whether one refused."""
-    refused = [c for c in found.checks if c.status in (FAILED, PART)]
+    refused = [c for c in result.checks if c.status in (FAILED, PART)]
     for c in refused:
-        said = " ".join((c.detail, c.got, c.expected, c.todo))
-        assert "zqx" not in said.lower(), (where, c)
-    for line in found.lines():
+        text = " ".join((c.detail, c.got, c.expected, c.todo))
+        assert "zqx" not in text.lower(), (where, c)
+    for line in result.lines():
         assert line.isprintable(), (where, line)
     return bool(refused)
 
@@ -95,9 +95,9 @@ def test_what_was_measured(name: str, small: Reports, pki: Pki) -> None:
 
 def drawn(r: Reports, p: Pki, change: Callable[[str], str], **manifest: Any) -> bytes:
     """A report whose page is another one than its evidence gives."""
-    made = replace(kit.manifest_of(r.files, p.auditor), **manifest)
-    page = change(kit.page(r.files, made))
-    return certify(assemble(page, r.files, made), p.auditor, field="Auditor", reason="I issued this report").pdf
+    built = replace(kit.manifest_of(r.files, p.auditor), **manifest)
+    page = change(kit.page(r.files, built))
+    return certify(assemble(page, r.files, built), p.auditor, field="Auditor", reason="I issued this report").pdf
 
 
 def _tool(r: Reports, p: Pki, **more: str) -> dict[str, str]:
@@ -111,15 +111,15 @@ def _extra(r: Reports, p: Pki, **more: Any) -> dict[str, Any]:
 def _attached(r: Reports, p: Pki) -> bytes:
     """A file of another name, listed."""
     files = {**r.files, f"{QUIET}.json": b"{}"}
-    made = kit.manifest_of(r.files, p.auditor)
-    made = replace(made, attachments=tuple(Attached.of(n, d) for n, d in sorted(files.items())))
-    return certify(assemble(kit.page(files, made), files, made), p.auditor, field="Auditor", reason="x").pdf
+    built = kit.manifest_of(r.files, p.auditor)
+    built = replace(built, attachments=tuple(Attached.of(n, d) for n, d in sorted(files.items())))
+    return certify(assemble(kit.page(files, built), files, built), p.auditor, field="Auditor", reason="x").pdf
 
 
 def _explained(r: Reports, p: Pki) -> bytes:
     """Explanations that tell of other data and another model than the evidence."""
-    told = {"explained": True, "data": {"audited_rows": 70, "sha256": QUIET}, "model": {"sha256": QUIET}}
-    return kit.report({**r.files, "explain.json": canonical(told)}, p.auditor)
+    mapping = {"explained": True, "data": {"audited_rows": 70, "sha256": QUIET}, "model": {"sha256": QUIET}}
+    return kit.report({**r.files, "explain.json": canonical(mapping)}, p.auditor)
 
 
 MARKED: dict[str, Callable[[Reports, Pki], bytes]] = {
@@ -173,5 +173,5 @@ MARKED: dict[str, Callable[[Reports, Pki], bytes]] = {
 
 @pytest.mark.parametrize("name", list(MARKED))
 def test_pages_manifest_faces_and_names(name: str, small: Reports, pki: Pki) -> None:
-    found = verify(MARKED[name](small, pki), printer=kit.page)
-    assert assert_silent(found, name), "nothing was refused"
+    verification = verify(MARKED[name](small, pki), printer=kit.page)
+    assert assert_silent(verification, name), "nothing was refused"

@@ -62,5 +62,5 @@ def test_nobody_is_left_who_may_be_shown(kind: str, tmp_path: Path, pki: Pki) ->
     files = collect(tmp_path / "run")
     assert b"ewer than 10 people have town = t0" in files["evidence.json"]
     assert opening(Documents.of(files).evidence).endswith("so that nobody is in a figure of this report.")
-    found = verify(kit.report(files, pki.auditor), printer=kit.page)
-    assert [c.detail for c in found.checks if c.status == "failed"] == []
+    verification = verify(kit.report(files, pki.auditor), printer=kit.page)
+    assert [c.detail for c in verification.checks if c.status == "failed"] == []

@@ -46,13 +46,13 @@ def test_every_honest_state_holds(state: str, small: Reports, pki: Pki, tmp_path
         pdf = seal(small.rejected, pki.timestamper(), field="ArchiveTimestamp")
     else:
         pdf = getattr(small, state)
-    code, said = check(pdf, tmp_path, root, pki.auditor.fingerprint.upper())
-    assert code == 0, said
-    assert "FAILED" not in said
-    assert "ok      selection_rate everyone: 0.557143 [0.440836, 0.667505]" in said  # 39 of 70, Wilson by hand
-    assert f"certificate {pki.auditor.fingerprint}" in said
+    code, message = check(pdf, tmp_path, root, pki.auditor.fingerprint.upper())
+    assert code == 0, message
+    assert "FAILED" not in message
+    assert "ok      selection_rate everyone: 0.557143 [0.440836, 0.667505]" in message  # 39 of 70, Wilson by hand
+    assert f"certificate {pki.auditor.fingerprint}" in message
     if state != "certified":
-        assert "Member1 states: APPROVE: Inside the norms." in said
+        assert "Member1 states: APPROVE: Inside the norms." in message
 
 
 def test_the_wilson_interval_of_the_test_above_by_hand() -> None:
@@ -92,9 +92,9 @@ def test_it_agrees_where_the_data_are_difficult(kind: str, pki: Pki, tmp_path: P
     (tmp_path / "case.toml").write_text(case)
     run_audit(load_case(tmp_path / "case.toml"), tmp_path / "run", Settings(draws=200))
     files = {name: (tmp_path / "run" / name).read_bytes() for name in ("cube.json", "evidence.json")}
-    code, said = check(kit.report(files, pki.auditor), tmp_path, root)
-    assert code == 0, "\n".join(w for w in said.splitlines() if w.startswith("FAILED"))
-    assert said.count("not estimable") >= (30 if kind == "no outcome" else 0)
+    code, message = check(kit.report(files, pki.auditor), tmp_path, root)
+    assert code == 0, "\n".join(w for w in message.splitlines() if w.startswith("FAILED"))
+    assert message.count("not estimable") >= (30 if kind == "no outcome" else 0)
 
 
 def _third(row: str) -> int | None:
@@ -155,15 +155,15 @@ def test_a_bad_report_is_caught_and_named(
 ) -> None:
     pdf = make(small, pki)
     assert isinstance(pdf, bytes)
-    code, said = check(pdf, tmp_path, root)
+    code, message = check(pdf, tmp_path, root)
     assert code == 1
-    assert any(words in s for s in said.splitlines() if s.startswith("FAILED")), said
+    assert any(words in s for s in message.splitlines() if s.startswith("FAILED")), message
 
 
 def test_another_key_than_the_one_given_is_caught(small: Reports, pki: Pki, tmp_path: Path, root: Path) -> None:
-    code, said = check(small.certified, tmp_path, root, pki.bo.fingerprint)
+    code, message = check(small.certified, tmp_path, root, pki.bo.fingerprint)
     assert code == 1
-    assert "FAILED  the certifying key is the one you were given" in said
+    assert "FAILED  the certifying key is the one you were given" in message
 
 
 def test_the_script_is_short_and_uses_nothing_but_the_standard_library(root: Path) -> None:

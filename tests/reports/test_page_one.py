@@ -40,15 +40,15 @@ def sentences_of(section: Section) -> list[str]:
 
 def syllables(word: str) -> int:
     """Groups of vowels; a silent e at the end is none."""
-    found = len(re.findall("[aeiouy]+", re.sub("(?:[^laeiouy]es|[^laeiouy]e|ed)$", "", word.lower())))
-    return max(found, 1)
+    matches = len(re.findall("[aeiouy]+", re.sub("(?:[^laeiouy]es|[^laeiouy]e|ed)$", "", word.lower())))
+    return max(matches, 1)
 
 
 def grade(sentences: list[str]) -> float:
     """Flesch-Kincaid grade level (Kincaid et al. 1975). A number counts as one word of one syllable."""
-    found = [w for s in sentences for w in re.findall(r"[A-Za-z]+(?:'[a-z]+)?|\d[\d.,]*", s)]
-    spoken = [syllables(w) if w[0].isalpha() else 1 for w in found]
-    return 0.39 * len(found) / len(sentences) + 11.8 * sum(spoken) / len(found) - 15.59
+    matches = [w for s in sentences for w in re.findall(r"[A-Za-z]+(?:'[a-z]+)?|\d[\d.,]*", s)]
+    spoken = [syllables(w) if w[0].isalpha() else 1 for w in matches]
+    return 0.39 * len(matches) / len(sentences) + 11.8 * sum(spoken) / len(matches) - 15.59
 
 
 def test_the_grade_is_the_formula_s() -> None:
@@ -77,9 +77,9 @@ def document(
 
 @pytest.mark.parametrize("page", ["board", "public"])
 def test_it_reads_at_grade_ten_at_most(document: Document, page: str) -> None:
-    found = sentences_of(next(s for s in document.sections if s.id == page))
-    assert len(found) > 10
-    assert grade(found) <= MOST, sorted(found, key=lambda s: -grade([s]))[:5]
+    result = sentences_of(next(s for s in document.sections if s.id == page))
+    assert len(result) > 10
+    assert grade(result) <= MOST, sorted(result, key=lambda s: -grade([s]))[:5]
 
 
 def test_everything_that_a_board_decides_on_stands_on_page_1(document: Document) -> None:
@@ -118,8 +118,8 @@ def test_what_a_person_states_and_what_nobody_stated_are_said(tmp_path: Path, pk
         e["stated"] = {"decided_by": "a clerk with the model", "contact": "loans@bank.example"}
 
     changed = kit.edited(files, "evidence.json", state)
-    made = build_document(changed, manifest=kit.manifest_of(changed, pki.auditor))
-    first, second = (" ".join(sentences_of(s)) for s in made.sections[:2])
+    record = build_document(changed, manifest=kit.manifest_of(changed, pki.auditor))
+    first, second = (" ".join(sentences_of(s)) for s in record.sections[:2])
     assert "Who decides: a clerk with the model." in first
     assert "Not stated: about whom, system, version, owner, data from." in first
     assert "Write to: loans@bank.example" in second
@@ -256,9 +256,9 @@ def test_a_gap_has_one_range_on_page_1(page: Section) -> None:
     options = next(b for b in page.blocks if isinstance(b, Table) and b.caption.startswith("The options"))
     text = " ".join(sentences_of(page))
     for by in ("sex", "where people were born"):
-        told = next(s for s in text.split("By ") if s.startswith(f"{by}: of 100"))
+        report = next(s for s in text.split("By ") if s.startswith(f"{by}: of 100"))
         in_table = any(row[0].startswith(f"Who gets it, gap by {by}:") for row in options.rows)
-        assert ("(95 % sure:" in told) is not in_table, told
+        assert ("(95 % sure:" in report) is not in_table, report
 
 
 def test_each_way_to_decide_has_its_box(page: Section) -> None:

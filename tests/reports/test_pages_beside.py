@@ -23,15 +23,15 @@ from tests.reports.pki import Pki
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[process.Child]:
-    found: list[process.Child] = []
+    items: list[process.Child] = []
     begin = process.Child.__init__
 
-    def counted(self: process.Child, *given: Any, **named: Any) -> None:
-        begin(self, *given, **named)
-        found.append(self)
+    def counted(self: process.Child, *inputs: Any, **named: Any) -> None:
+        begin(self, *inputs, **named)
+        items.append(self)
 
     monkeypatch.setattr(process.Child, "__init__", counted)
-    return found
+    return items
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +54,8 @@ def alone(real: bytes) -> Verification:
         return judged(real, patch, 1)
 
 
-def pages(found: Verification) -> str:
-    return next(c.status for c in found.checks if c.name == "printed pages")
+def pages(result: Verification) -> str:
+    return next(c.status for c in result.checks if c.name == "printed pages")
 
 
 def test_two_processes_say_what_one_says(
@@ -79,26 +79,26 @@ def test_where_the_second_ends_the_first_makes_the_pages(
 ) -> None:
     ask = process.Child.ask
 
-    def asked(self: process.Child, *given: Any) -> Any:
+    def asked(self: process.Child, *inputs: Any) -> Any:
         if self is started[1]:
             os.kill(self.pid, signal.SIGKILL)
-        return ask(self, *given)
+        return ask(self, *inputs)
 
     monkeypatch.setattr(process.Child, "ask", asked)
-    found = judged(real, monkeypatch, 2)
+    result = judged(real, monkeypatch, 2)
     assert len(started) == 2
-    assert found.failed is None
-    assert pages(found) == "ok"
+    assert result.failed is None
+    assert pages(result) == "ok"
 
 
 def test_where_the_figures_fail_no_page_is_believed(small: Reports, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
     files = kit.edited(small.files, "evidence.json", lambda e: e["rates"][0].update(numerator=0))
     pdf = kit.report(files, pki.auditor, annex="none")
-    found = judged(pdf, monkeypatch, 2)
-    assert found == judged(pdf, monkeypatch, 1)
-    assert [c.status for c in found.checks if c.name == "printed pages"] == ["not checked"]
-    assert found.failed is not None
-    assert found.failed.name == "figures"
+    result = judged(pdf, monkeypatch, 2)
+    assert result == judged(pdf, monkeypatch, 1)
+    assert [c.status for c in result.checks if c.name == "printed pages"] == ["not checked"]
+    assert result.failed is not None
+    assert result.failed.name == "figures"
 
 
 def test_where_there_is_no_room_for_a_second_the_first_makes_the_pages(
@@ -106,17 +106,17 @@ def test_where_there_is_no_room_for_a_second_the_first_makes_the_pages(
 ) -> None:
     begin, begun = process.subprocess.Popen, []
 
-    def one(*given: Any, **named: Any) -> Any:
+    def one(*inputs: Any, **named: Any) -> Any:
         begun.append(1)
         if len(begun) > 1:
             raise OSError(11, "Resource temporarily unavailable")
-        return begin(*given, **named)
+        return begin(*inputs, **named)
 
     monkeypatch.setattr(process.subprocess, "Popen", one)
-    found = judged(real, monkeypatch, 2)
+    result = judged(real, monkeypatch, 2)
     assert len(begun) == 2
-    assert found.checks == alone.checks
-    assert pages(found) == "ok"
+    assert result.checks == alone.checks
+    assert pages(result) == "ok"
 
 
 def more_people(cube: dict[str, Any]) -> None:
@@ -152,10 +152,10 @@ def test_what_is_made_ahead_is_believed_of_that_report_alone(
         begun(small.files, pki, ready)
         assert len(started) == 2
         for pdf in (real, *(kit.report(f, pki.auditor, annex="none") for f in (figure, counts))):
-            found = verify(pdf, ready=ready)
+            verification = verify(pdf, ready=ready)
             assert len(started) == 2
-            assert found == verify(pdf)
-            assert (found.failed is None) == (pdf == real)
+            assert verification == verify(pdf)
+            assert (verification.failed is None) == (pdf == real)
             del started[2:]
     assert not [c for c in started if os.path.exists(f"/proc/{c.pid}")]
 
@@ -170,10 +170,10 @@ def test_processes_that_ended_before_the_report_came_are_not_needed(
         made(small.files, pki, ready)
         for child in started:
             os.kill(child.pid, signal.SIGKILL)
-        found = verify(real, ready=ready)
-    assert found.failed is None
-    assert pages(found) == "ok"
-    assert [c.status for c in found.checks if c.name == "faces"] == ["ok"]
+        verification = verify(real, ready=ready)
+    assert verification.failed is None
+    assert pages(verification) == "ok"
+    assert [c.status for c in verification.checks if c.name == "faces"] == ["ok"]
 
 
 def test_with_one_processor_nothing_is_begun(

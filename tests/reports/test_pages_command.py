@@ -47,6 +47,6 @@ def test_the_command_refuses_it_too(
 
 def test_the_command_verifies_what_assay_printed_and_says_how_far_it_is(real: Real, tmp_path: Path) -> None:
     """Another process, which has set nothing before, makes the same bytes."""
-    code, said = command(certified(real, real.pdf), tmp_path)
-    assert code == DONE, said
-    assert f"made again from the embedded evidence: {len(real.pdf):,} bytes, the same" in said
+    code, message = command(certified(real, real.pdf), tmp_path)
+    assert code == DONE, message
+    assert f"made again from the embedded evidence: {len(real.pdf):,} bytes, the same" in message

@@ -56,13 +56,13 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, here: None) -> Iterator[None]:
 def repacking(monkeypatch: pytest.MonkeyPatch) -> None:
     """The printing comes out in another packing, as another version of a program may do."""
     before: Callable[..., bytes] = printing._finish
-    monkeypatch.setattr(printing, "_finish", lambda *given: forged_other.repacked(before(*given)))
+    monkeypatch.setattr(printing, "_finish", lambda *inputs: forged_other.repacked(before(*inputs)))
 
 
 def test_other_versions_that_print_the_same_bytes_are_verified(real: Real, elsewhere: None) -> None:
-    found = verify(certified(real, real.pdf))
-    assert exit_code(found) == DONE
-    assert pages_line(found).status == "ok"
+    verification = verify(certified(real, real.pdf))
+    assert exit_code(verification) == DONE
+    assert pages_line(verification).status == "ok"
 
 
 def test_pages_that_look_the_same_are_verified_in_part(
@@ -70,9 +70,9 @@ def test_pages_that_look_the_same_are_verified_in_part(
 ) -> None:
     pdf = certified(real, real.pdf)
     repacking(monkeypatch)
-    found = verify(pdf)
-    assert exit_code(found) == PART
-    line = pages_line(found)
+    verification = verify(pdf)
+    assert exit_code(verification) == PART
+    line = pages_line(verification)
     assert "the pages look the same, made with other versions" in line.detail
     assert "weasyprint 70" in line.got
     assert "here 71.0" in line.got
@@ -87,15 +87,15 @@ def test_pages_that_look_otherwise_are_not_checked_and_printed_afresh(
     monkeypatch.setattr(
         render, "_css", lambda document: css(document).replace("#board h3 {", "#board h3 { color: red;")
     )
-    found = verify(pdf, print_again=True)
-    assert exit_code(found) == PART
-    line = pages_line(found)
+    verification = verify(pdf, print_again=True)
+    assert exit_code(verification) == PART
+    line = pages_line(verification)
     assert line.detail.startswith("the pages are not checked")
     assert "page 1 looks otherwise" in line.detail
     assert "--print-again" in line.todo
-    assert found.again is not None
-    assert found.again != real.pdf
-    assert first_apart(found.again, real.pdf) is not None
+    assert verification.again is not None
+    assert verification.again != real.pdf
+    assert first_apart(verification.again, real.pdf) is not None
 
 
 def test_what_is_only_heard_is_named_where_it_differs(
@@ -113,18 +113,18 @@ def test_the_same_versions_and_other_bytes_are_refused(
     pdf = certified(real, real.pdf)
     change(monkeypatch)
     printing.forget()
-    found = verify(pdf)
+    verification = verify(pdf)
     printing.forget()
-    assert exit_code(found) == FAILED
-    assert pages_line(found).status == "failed"
+    assert exit_code(verification) == FAILED
+    assert pages_line(verification).status == "failed"
 
 
 def test_fonts_of_another_machine_are_told(real: Real, here: None) -> None:
     fonts = real.manifest.extra[setting.FONTS]
     assert any("DejaVu-Sans-Bold" in name for name in fonts)
     assert setting.apart({}, fonts, real.files) == []
-    (told,) = setting.apart({}, {**fonts, "DejaVu-Sans": "0" * 64}, real.files)
-    assert told.startswith("DejaVu-Sans of another file (here ")
+    (report,) = setting.apart({}, {**fonts, "DejaVu-Sans": "0" * 64}, real.files)
+    assert report.startswith("DejaVu-Sans of another file (here ")
 
 
 def test_a_report_names_what_set_it(real: Real) -> None:
@@ -278,8 +278,8 @@ def test_an_object_that_nothing_refers_to_is_refused(packing: str, real: Real) -
 
 
 def test_the_face_of_a_decision_is_the_one_that_was_signed(small: Reports, here: None) -> None:
-    found = verify(small.rejected, printer=kit.page)
-    line = next(c for c in found.checks if c.name == "faces")
+    verification = verify(small.rejected, printer=kit.page)
+    line = next(c for c in verification.checks if c.name == "faces")
     assert (line.status, line.detail) == ("ok", "3 drawn again from their signed fields, the same")
 
 
@@ -289,8 +289,8 @@ def test_a_face_of_the_minute_before_is_taken(small: Reports, pki: Pki, monkeypa
 
     from reports import sign, stamp
 
-    def late(*given: Any) -> Any:
-        return stamp.face_lines(*given[:3], given[3] - dt.timedelta(minutes=1))
+    def late(*inputs: Any) -> Any:
+        return stamp.face_lines(*inputs[:3], inputs[3] - dt.timedelta(minutes=1))
 
     monkeypatch.setattr(sign, "face_lines", late)
     pdf = certify(small.draft, pki.auditor, field="Auditor", reason="x").pdf

@@ -131,23 +131,23 @@ def test_pages_are_kept_by_all_they_follow_from(small: Reports, pki: Pki) -> Non
         "signers": manifest.signers,
     }  # fmt: skip
     page = HTML.format("")
-    made = [write_pdf(page, **options)]
+    items = [write_pdf(page, **options)]
     for change in (
         {"attachments": {"a": b"2", "b": b"1"}}, {"attachments": {"a": b"1", "c": b"2"}}, {"title": "u"},
         {"author": "b"}, {"language": "de"}, {"created": kit.ISSUED + dt.timedelta(seconds=1)},
         {"signers": manifest.signers[1:]},
     ):  # fmt: skip
-        made.append(write_pdf(page, **(options | change)))
-    made.append(write_pdf(HTML.format("<p>x</p>"), **options))
-    assert len(set(made)) == len(made)
+        items.append(write_pdf(page, **(options | change)))
+    items.append(write_pdf(HTML.format("<p>x</p>"), **options))
+    assert len(set(items)) == len(items)
     forget()
-    assert write_pdf(page, **options) == made[0]
+    assert write_pdf(page, **options) == items[0]
 
 
 def test_attachments_keep_their_bytes(small: Reports) -> None:
     with pikepdf.open(io.BytesIO(small.draft)) as pdf:
-        found = {name: spec.get_file().read_bytes() for name, spec in pdf.attachments.items()}
-    assert {n: d for n, d in found.items() if n != "manifest.json"} == small.files
+        content = {name: spec.get_file().read_bytes() for name, spec in pdf.attachments.items()}
+    assert {n: d for n, d in content.items() if n != "manifest.json"} == small.files
 
 
 @pytest.mark.parametrize(

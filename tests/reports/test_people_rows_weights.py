@@ -45,28 +45,28 @@ def documented(folder: Path, roles: str) -> tuple[dict, str]:  # type: ignore[ty
 @pytest.mark.parametrize("roles", ['weight = "w"\nexclude = ["who"]', 'weight = "w"\ncluster = "who"'])
 def test_no_sum_of_weights_is_called_people(tmp_path: Path, capsys: pytest.CaptureFixture[str], roles: str) -> None:
     evidence, text = documented(tmp_path, roles)
-    said = text + capsys.readouterr().out
-    for number, _ in re.findall(r"(\d[\d,]*(?:\.\d+)?) (people|rows|persons)\b", said):
+    output = text + capsys.readouterr().out
+    for number, _ in re.findall(r"(\d[\d,]*(?:\.\d+)?) (people|rows|persons)\b", output):
         assert float(number.replace(",", "")) <= 520, number
     # A population is always said to be one.
     population = sum(
         r["denominator"] for r in evidence["rates"] if r["metric"] == "selection_rate" and not r["attribute"]
     )
     assert population > 500_000
-    for place in re.finditer(r"(?<![\d,.])\d{3},\d{3}(?![\d,])|(?<![\d,.])1,\d{3},\d{3}", said):
-        before = said[max(0, place.start() - 40) : place.start()]
-        assert re.search(r"(for|standing for) $", before), said[place.start() - 60 : place.end() + 20]
+    for place in re.finditer(r"(?<![\d,.])\d{3},\d{3}(?![\d,])|(?<![\d,.])1,\d{3},\d{3}", output):
+        before = output[max(0, place.start() - 40) : place.start()]
+        assert re.search(r"(for|standing for) $", before), output[place.start() - 60 : place.end() + 20]
     assert "population that the" in text
     assert "linearised variance" in text
 
 
 def test_rows_and_people_are_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, text = documented(tmp_path, 'cluster = "who"')
-    said = capsys.readouterr().out
-    for words in (said, text):
+    output = capsys.readouterr().out
+    for words in (output, text):
         assert "520 rows of 130 people" in words
         assert "520 people" not in words
         assert "260 people" not in words
-    assert "260 rows of 65 people" in said
+    assert "260 rows of 65 people" in output
     assert "260 of 65 people" in text
     assert "take each person with all rows as one" in text

@@ -33,8 +33,8 @@ def test_the_pages_in_docs_are_signed_and_of_today_s_forms(sample: str, root: Pa
     """Whoever changes a form makes its example again: make examples."""
     pdf = (root / "docs" / "presets" / f"{sample}.pdf").read_bytes()
     assert len(pdf) < 600_000
-    found = verify(pdf, contents=False)
-    assert found.failed is None
+    verification = verify(pdf, contents=False)
+    assert verification.failed is None
     embedded = strict_json(attachments_of(pdf)[FILE], FILE)["presets"]
     forms = examples.SAMPLES[sample].forms
     assert [p["name"] for p in embedded] == list(forms)

@@ -142,14 +142,14 @@ STATUTE = re.compile(
 
 def test_no_statute_is_in_the_code(root: Path) -> None:
     """Law is data: reports/presets/*.toml; a change of a text changes no program."""
-    found = [
+    text = [
         f"{file.relative_to(root)}:{number}: {line.strip()}"
         for room in ("audit", "debias", "reports", "screens", "assay")
         for file in sorted((root / room).rglob("*.py"))
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1)
         if STATUTE.search(line)
     ]
-    assert not found, found
+    assert not text, text
     assert STATUTE.search("as in 12 CFR 1002.9")
     assert STATUTE.search("Art. 86")
 
@@ -162,12 +162,12 @@ def test_one_chapter_a_form_in_the_order_of_the_case(document: Document) -> None
 
 
 def test_items_are_here_lacking_or_stale(document: Document) -> None:
-    found = states(form(document, "New York City"))
-    assert found["The tool that was audited"] == "here"
-    assert found["Distribution date of the tool"] == "here"
-    assert found["Last day that the data cover"] == "stale"
-    assert found["Source and explanation of the data"] == "lacking"
-    assert found["Groups that the tool sorts into"] == "–"
+    result = states(form(document, "New York City"))
+    assert result["The tool that was audited"] == "here"
+    assert result["Distribution date of the tool"] == "here"
+    assert result["Last day that the data cover"] == "stale"
+    assert result["Source and explanation of the data"] == "lacking"
+    assert result["Groups that the tool sorts into"] == "–"
     own = states(form(document, "Our own form"))
     assert own == {
         "Who asked for it": "here", "When it was last looked at": "stale", "Rows": "here",
@@ -206,8 +206,8 @@ def culture_fit(folder: Path, times: int) -> dict[str, Table]:
     answers = '[policy]\npresets = ["nyc-ll144"]\n[answers.nyc-ll144]\nsex = "sex"\nrace_ethnicity = "race"\n'
     (folder / "case.toml").write_text(case + answers)
     assert main(["audit", str(folder / "case.toml"), "--out", str(folder / "run"), "--draws", "100"]) == 0
-    made = collect(folder / "run")
-    blocks = form(build_document(made, manifest=manifest(made)), "New York City").blocks
+    built = collect(folder / "run")
+    blocks = form(build_document(built, manifest=manifest(built)), "New York City").blocks
     return {b.caption: b for b in blocks if isinstance(b, Table) and b.caption.startswith("Scoring rates")}
 
 
@@ -239,8 +239,10 @@ def test_without_a_reason_nothing_is_left_out(files: dict[str, bytes]) -> None:
         del d["presets"][0]["answers"]["exclusion"]
 
     changed = kit.edited(files, FILE, silent)
-    made = build_document(changed, manifest=manifest(changed))
-    race = next(b for b in form(made, "New York City").blocks if isinstance(b, Table) and b.caption.endswith(": race"))
+    record = build_document(changed, manifest=manifest(changed))
+    race = next(
+        b for b in form(record, "New York City").blocks if isinstance(b, Table) and b.caption.endswith(": race")
+    )
     assert {row[0]: row[4] for row in race.rows}["c"] == "1.000"
     assert "1 of 3 groups has under 2 % of the people. It is kept" in race.note
 
@@ -259,8 +261,8 @@ def test_a_column_that_nobody_named_is_lacking_and_no_table_is_guessed(files: di
 
 
 def test_a_form_past_its_day_of_review_says_so(files: dict[str, bytes], document: Document) -> None:
-    def notices(made: Document, title: str) -> str:
-        return " ".join(b.text for b in form(made, title).blocks if isinstance(b, Notice))
+    def notices(built: Document, title: str) -> str:
+        return " ".join(b.text for b in form(built, title).blocks if isinstance(b, Notice))
 
     assert "READ LONG AGO" in notices(document, "Our own form")
     assert "not one that ships with Assay" in notices(document, "Our own form")
@@ -328,8 +330,8 @@ def test_a_preset_of_a_stranger_in_another_script_is_read_and_printed(place: Pat
     assert len(text.splitlines()) <= MOST_LINES
     changed = kit.edited(files, FILE, other)
     blocks = form(build_document(changed, manifest=manifest(changed)), "Форма 7").blocks
-    found = states(form(build_document(changed, manifest=manifest(changed)), "Форма 7"))
-    assert (found["Who asked for it"], found["Something that is not there"]) == ("here", "lacking")
+    record = states(form(build_document(changed, manifest=manifest(changed)), "Форма 7"))
+    assert (record["Who asked for it"], record["Something that is not there"]) == ("here", "lacking")
     lacking = [i for b in blocks if isinstance(b, Points) for i in b.items if i.startswith("Lacking:")]
     assert len(lacking) == 2, lacking
 
@@ -344,9 +346,9 @@ def test_a_wrong_form_is_refused_by_the_name_of_the_field(
     case = CASE.split("[policy]")[0] + '[policy]\npresets = ["own.toml"]\n'
     (tmp_path / "case.toml").write_text(case)
     assert main(["check", str(tmp_path / "case.toml")]) == 2
-    said = capsys.readouterr().err
-    assert words in said
-    assert "our-form" in said or "own.toml" in said or "'name'" in said
+    errors = capsys.readouterr().err
+    assert words in errors
+    assert "our-form" in errors or "own.toml" in errors or "'name'" in errors
 
 
 @pytest.mark.parametrize(
@@ -390,8 +392,8 @@ def test_answers_given_later_come_before_those_of_the_audit(place: Path, files: 
         answer_later(place / "run", [fria], case.data.sensitive)
         later = collect(place / "run")
         assert [p["name"] for p in strict_json(later[FILE], FILE)["presets"]] == ["eu-fria"]
-        made = build_document(later, manifest=manifest(later))
-        assert states(form(made, "EU AI Act"))["The process in which the system is used"] == "here"
+        record = build_document(later, manifest=manifest(later))
+        assert states(form(record, "EU AI Act"))["The process in which the system is used"] == "here"
         with pytest.raises(CaseError, match="does not ask"):
             answer_later(place / "run", [replace(fria, answers={"no": "x"})], case.data.sensitive)
     finally:
@@ -411,13 +413,13 @@ def test_what_was_fixed_before_the_choice_is_here_and_what_came_after_is_lacking
 
     plan, log = tmp_path / "plan.md", tmp_path / "log"
     plan.write_text("Need: few defaults. Acceptable: one point more of wrong decisions.")
-    made = manifest(files)
-    unsaid = replace(made, extra=said_of(place / "run", "Hiring", None, plan, ()))
+    built = manifest(files)
+    unsaid = replace(built, extra=said_of(place / "run", "Hiring", None, plan, ()))
     assert fixed_beforehand(sources_of(files, unsaid)) is None, "a plan that no log knows"
     assert main(["register", str(log), "--protocol", str(plan)]) == 0
-    said = said_of(place / "run", "Hiring", Log(log).view(), plan, ())
-    known = sources_of(files, replace(made, extra={"protocol": said["protocol"]}))
-    day = said["protocol"]["logged"][:10]
+    message = said_of(place / "run", "Hiring", Log(log).view(), plan, ())
+    known = sources_of(files, replace(built, extra={"protocol": message["protocol"]}))
+    day = message["protocol"]["logged"][:10]
     assert fixed_beforehand(known) == f"plan.md, in the log since {day}."
     for when, here in (("2020-01-01T00:00:00+00:00", False), ("2999-01-01T00:00:00+00:00", True)):
         chosen = replace(known, mitigation=SimpleNamespace(choice=SimpleNamespace(time=when)))  # type: ignore[arg-type]
@@ -433,13 +435,15 @@ def test_each_preset_has_a_filled_example_of_today_s_form(name: str, root: Path)
     assert preset.intro in text
     assert f"Read on {preset.as_read}, to be read again by {preset.review_by}." in text
     form = text.split("| Item | State |")[1].split("\n\n")[0].splitlines()[2:]
-    told = [line.strip("|").split("|")[:2] for line in form]
-    assert [item.strip() for item, _ in told] == [f.title + (f" ({f.cite})" if f.cite else "") for f in preset.fields]
-    found = [state.strip() for _, state in told]
-    assert set(found) <= {"here", "lacking", "stale", "–"}
+    entries = [line.strip("|").split("|")[:2] for line in form]
+    assert [item.strip() for item, _ in entries] == [
+        f.title + (f" ({f.cite})" if f.cite else "") for f in preset.fields
+    ]
+    items = [state.strip() for _, state in entries]
+    assert set(items) <= {"here", "lacking", "stale", "–"}
     assert (
-        f"{found.count('lacking') + text.count(chr(10) + 'Lacking: ')} lacking, {found.count('stale')} stale." in text
+        f"{items.count('lacking') + text.count(chr(10) + 'Lacking: ')} lacking, {items.count('stale')} stale." in text
     )
-    assert "here" in found
+    assert "here" in items
     for reference in preset.references:
         assert reference.text in text

@@ -67,10 +67,10 @@ def files(frame: pd.DataFrame, pki: Pki, tmp_path_factory: pytest.TempPathFactor
     run_explain(case, folder / "run")
     run_mitigate(case, "group_thresholds", folder / "run", attributes=["sex"], draws=40)
     issue_report(folder / "run", pki.auditor, folder / "r.pdf", members=["Bo Board"], annex="none")
-    found = dict(attachments_of((folder / "r.pdf").read_bytes()))
-    assert {"cube.json", "evidence.json", "explain.json", "mitigation.json", "manifest.json"} <= found.keys()
-    assert collect(folder / "run").keys() <= found.keys()
-    return found
+    content = dict(attachments_of((folder / "r.pdf").read_bytes()))
+    assert {"cube.json", "evidence.json", "explain.json", "mitigation.json", "manifest.json"} <= content.keys()
+    assert collect(folder / "run").keys() <= content.keys()
+    return content
 
 
 def documents(files: dict[str, bytes]) -> Iterator[tuple[str, Any]]:
@@ -105,9 +105,9 @@ def test_no_record_of_any_attachment_says_a_number_about_a_small_group(files: di
         for attribute, group, record in records(document):
             seen += 1
             if group in SECRET:
-                said = {k: v for k, v in record.items() if k not in NAMES and isinstance(v, int | float) and v}
-                said = {k: v for k, v in said.items() if not isinstance(v, bool)}
-                assert not said, (name, attribute, group, said)
+                mapping = {k: v for k, v in record.items() if k not in NAMES and isinstance(v, int | float) and v}
+                mapping = {k: v for k, v in mapping.items() if not isinstance(v, bool)}
+                assert not mapping, (name, attribute, group, mapping)
     assert seen > 300
 
 
@@ -126,10 +126,10 @@ def test_no_two_tables_differ_by_a_few_people(files: dict[str, bytes]) -> None:
             if isinstance(size, int) and size:
                 sizes.setdefault((attribute, group), {})[size] = name
     assert len(sizes) >= 8
-    for key, found in sizes.items():
-        every = sorted(found)
+    for key, result in sizes.items():
+        every = sorted(result)
         for a, b in itertools.pairwise(every):
-            assert b - a >= FLOOR, (key, found)
+            assert b - a >= FLOOR, (key, result)
 
 
 def test_the_equations_of_all_tables_leave_every_small_group_open(files: dict[str, bytes]) -> None:
@@ -168,10 +168,10 @@ def test_the_equations_of_all_tables_leave_every_small_group_open(files: dict[st
 
 def test_no_single_person_is_in_any_attachment(files: dict[str, bytes], frame: pd.DataFrame) -> None:
     """A person's own values, written out to any length, would single them out."""
-    said = b"\n".join(files.values()).decode()
+    text = b"\n".join(files.values()).decode()
     rare = frame[frame["sex"] == "x"]
     for value in [*rare["merit"], *rare["proxy"]]:
-        assert f"{value:.6f}"[:8] not in said
+        assert f"{value:.6f}"[:8] not in text
     assert json.loads(files["explain.json"])["people"] == []
 
 
@@ -199,8 +199,8 @@ def test_no_number_less_the_people_in_tables_is_how_many_have_the_rare_value(fil
         parts = document.get("splits") if isinstance(document, dict) else None
         assert not parts or sum(v for v in parts.values() if isinstance(v, int)) != everyone, name
         sizes = ("rows", "people", "of_rows", "of_people", "audited_rows")
-        told = [p for p, v in numbers(document) if v == everyone and p.endswith(sizes)]
-        assert not told, (name, told)
+        items = [p for p, v in numbers(document) if v == everyone and p.endswith(sizes)]
+        assert not items, (name, items)
 
 
 def test_no_score_of_a_person_who_is_left_out_is_among_the_scores(files: dict[str, bytes]) -> None:
@@ -227,6 +227,6 @@ def test_the_cover_says_a_bound_and_what_rests_on_rows_is_counted_without_them(f
 
 
 def test_the_chapters_say_that_a_part_is_rounded(files: dict[str, bytes]) -> None:
-    made = json.loads(files["mitigation.json"])
-    assert words.part(made["splits"]["test"], made["notes"]).startswith("up to ")
-    assert words.part(made["splits"]["test"], []) == f"{made['splits']['test']:,}"
+    document = json.loads(files["mitigation.json"])
+    assert words.part(document["splits"]["test"], document["notes"]).startswith("up to ")
+    assert words.part(document["splits"]["test"], []) == f"{document['splits']['test']:,}"

@@ -67,8 +67,8 @@ def age(place: Path, days: float) -> None:
 def run(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[int, Any, str]:
     capsys.readouterr()
     code = main(["purge", *map(str, args), "--json"])
-    found = capsys.readouterr()
-    return code, json.loads(found.out), found.err
+    output = capsys.readouterr()
+    return code, json.loads(output.out), output.err
 
 
 def everything(home: Path) -> dict[str, bytes]:
@@ -109,9 +109,9 @@ def test_each_rule_takes_its_own_and_the_log_tells_of_it(
     assert b"rows.csv" not in (home / "acts" / "entries.jsonl").read_bytes()
     # Who asks for the data is told when it went, by whom and why.
     assert main(["audit", str(case.file), "--out", str(case.run)]) == 2
-    said = capsys.readouterr().err
-    assert "was deleted, as it had been kept long enough" in said
-    assert f"by {entries[0]['name']} (data_days = 90)" in said
+    errors = capsys.readouterr().err
+    assert "was deleted, as it had been kept long enough" in errors
+    assert f"by {entries[0]['name']} (data_days = 90)" in errors
 
 
 def test_logs_and_reports_outlive_every_rule(

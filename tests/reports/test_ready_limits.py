@@ -14,11 +14,11 @@ from tests.reports.conftest import Reports
 
 
 def test_what_is_begun_ahead_has_the_memory_of_the_report(small: Reports, monkeypatch: pytest.MonkeyPatch) -> None:
-    given: list[Limits] = []
+    items: list[Limits] = []
 
     @contextmanager
     def enclosed(limits: Limits) -> Iterator[Any]:
-        given.append(limits)
+        items.append(limits)
         yield None
 
     monkeypatch.setattr(apart, "_enclosed", enclosed)
@@ -29,5 +29,5 @@ def test_what_is_begun_ahead_has_the_memory_of_the_report(small: Reports, monkey
         ready.figures(wide)
         assert ready.taken(True) is not None
     needed = apart.limits_for(bytes(sum(map(len, wide.values()))))
-    assert [x.memory_bytes for x in given] == [needed.memory_bytes] * 2
+    assert [x.memory_bytes for x in items] == [needed.memory_bytes] * 2
     assert needed.memory_bytes > apart.LIMITS.memory_bytes + 1_000_000_000

@@ -109,8 +109,8 @@ def protected(signer: Any, **stated: Any) -> None:
     without(signer, "cms_algorithm_protection")
     value = {"digest_algorithm": signer["digest_algorithm"], "signature_algorithm": signer["signature_algorithm"]}
     value = {k: v.copy() for k, v in value.items()} | stated
-    made = cms.CMSAttribute({"type": "cms_algorithm_protection", "values": [cms.CMSAlgorithmProtection(value)]})
-    signer["signed_attrs"] = cms.CMSAttributes([*signer["signed_attrs"], made])
+    built = cms.CMSAttribute({"type": "cms_algorithm_protection", "values": [cms.CMSAlgorithmProtection(value)]})
+    signer["signed_attrs"] = cms.CMSAttributes([*signer["signed_attrs"], built])
 
 
 def another_digest_protected(sd: Any, signer: Any) -> None:
@@ -124,8 +124,8 @@ def another_algorithm_protected(sd: Any, signer: Any) -> None:
 def by(name: str, parameters: Any = None) -> Signed:
     def change(sd: Any, signer: Any) -> None:
         without(signer, "cms_algorithm_protection")
-        made: dict[str, Any] = {"algorithm": name} | ({} if parameters is None else {"parameters": parameters})
-        signer["signature_algorithm"] = algos.SignedDigestAlgorithm(made)
+        mapping: dict[str, Any] = {"algorithm": name} | ({} if parameters is None else {"parameters": parameters})
+        signer["signature_algorithm"] = algos.SignedDigestAlgorithm(mapping)
 
     return change
 
@@ -137,8 +137,8 @@ def an_unsigned_attribute(sd: Any, signer: Any) -> None:
 def two_timestamps(sd: Any, signer: Any) -> None:
     token = cms.ContentInfo({"content_type": "data", "content": b"x"})
     other = cms.ContentInfo({"content_type": "data", "content": b"y"})
-    made = cms.CMSAttribute({"type": "signature_time_stamp_token", "values": [token, other]})
-    signer["unsigned_attrs"] = cms.CMSAttributes([made])
+    built = cms.CMSAttribute({"type": "signature_time_stamp_token", "values": [token, other]})
+    signer["unsigned_attrs"] = cms.CMSAttributes([built])
 
 
 PSS: dict[str, Any] = {"hash_algorithm": {"algorithm": "sha512"}, "salt_length": 32}
@@ -262,8 +262,8 @@ def sealed_again(pdf: bytes, key: SigningKey) -> bytes:
 
     from reports.sign import _signer
 
-    found = list(re.finditer(rb"/Contents <([0-9A-F]+)>", pdf))[-1]
-    start, stop = found.start(1) - 1, found.end(1) + 1
+    items = list(re.finditer(rb"/Contents <([0-9A-F]+)>", pdf))[-1]
+    start, stop = items.start(1) - 1, items.end(1) + 1
     ranged = list(re.finditer(rb"/ByteRange \[[0-9 ]+\]", pdf))[-1]
     numbers = b"/ByteRange [0 %d %d %d" % (start, stop, len(pdf) - stop)
     numbers = numbers.ljust(len(ranged[0]) - 1) + b"]"
@@ -271,17 +271,17 @@ def sealed_again(pdf: bytes, key: SigningKey) -> bytes:
     pdf = pdf[: ranged.start()] + numbers + pdf[ranged.end() :]
     digest = hashlib.sha256(pdf[:start] + pdf[stop:]).digest()
     settings = PdfCMSSignedAttributes(signing_time=None)
-    made = asyncio.run(_signer(key).async_sign(digest, "sha256", use_pades=True, signed_attr_settings=settings))
-    return pdf[: start + 1] + made.dump().hex().upper().encode().ljust(stop - start - 2, b"0") + pdf[stop - 1 :]
+    built = asyncio.run(_signer(key).async_sign(digest, "sha256", use_pades=True, signed_attr_settings=settings))
+    return pdf[: start + 1] + built.dump().hex().upper().encode().ljust(stop - start - 2, b"0") + pdf[stop - 1 :]
 
 
 def swapped(pattern: bytes, new: bytes, *, last: bool = True) -> Callable[[bytes], bytes]:
     """What matches is replaced in the same room."""
 
     def change(pdf: bytes) -> bytes:
-        found = list(re.finditer(pattern, pdf))[-1 if last else 0]
-        assert len(new) <= len(found[0])
-        return pdf[: found.start()] + new.ljust(len(found[0])) + pdf[found.end() :]
+        items = list(re.finditer(pattern, pdf))[-1 if last else 0]
+        assert len(new) <= len(items[0])
+        return pdf[: items.start()] + new.ljust(len(items[0])) + pdf[items.end() :]
 
     return change
 
@@ -364,5 +364,5 @@ def test_how_the_bytes_of_a_file_may_not_lie(
 
 
 def test_a_file_sealed_again_is_taken(small: Reports, pki: Pki) -> None:
-    found = verify(sealed_again(table()(small.certified), pki.auditor), printer=kit.page)
-    assert found.failed is None, found.failed
+    verification = verify(sealed_again(table()(small.certified), pki.auditor), printer=kit.page)
+    assert verification.failed is None, verification.failed

@@ -51,8 +51,8 @@ def lines_of(pdf: bytes, status: str, **options: Any) -> Reported:
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """series.json of three batches that were really stepped."""
-    found: dict[str, Any] = json.loads(watched(tmp_path_factory.mktemp("watched"), 3)["series.json"])
-    return found
+    document: dict[str, Any] = json.loads(watched(tmp_path_factory.mktemp("watched"), 3)["series.json"])
+    return document
 
 
 def untold(series: Any) -> None:
@@ -87,9 +87,9 @@ HISTORIES: dict[str, Callable[[Any], None]] = {
 
 @pytest.mark.parametrize("sentence", list(HISTORIES))
 def test_a_history_told_otherwise(sentence: str, history: dict[str, Any], small: Reports, pki: Pki) -> None:
-    told = json.loads(json.dumps(history))
-    HISTORIES[sentence](told)
-    assert ("series", sentence) in failures(beside("series.json", told)(small, pki))
+    document = json.loads(json.dumps(history))
+    HISTORIES[sentence](document)
+    assert ("series", sentence) in failures(beside("series.json", document)(small, pki))
 
 
 def test_a_history_as_it_was_is_taken(history: dict[str, Any], small: Reports, pki: Pki) -> None:
@@ -98,10 +98,10 @@ def test_a_history_as_it_was_is_taken(history: dict[str, Any], small: Reports, p
 
 def test_a_monitoring_of_another_number_of_batches(small: Reports, pki: Pki) -> None:
     sha, when = "a" * 64, "2026-11-22T09:00:00.000+00:00"
-    said = {"file": "watch.json", "sha256": sha, "people": 1, "changes": 0, "incidents": 0, "time": when}
+    mapping = {"file": "watch.json", "sha256": sha, "people": 1, "changes": 0, "incidents": 0, "time": when}
     series = canonical({"watch": {"sha256": sha}, "batches": 4})
     for batches, sentence in ((3, "the batches of the monitoring is told in two ways"), (4, None)):
-        more = {**kit.manifest_of(small.files, pki.auditor).extra, "monitoring": said | {"batches": batches}}
+        more = {**kit.manifest_of(small.files, pki.auditor).extra, "monitoring": mapping | {"batches": batches}}
         pdf = kit.report({**small.files, "series.json": series}, pki.auditor, extra=more)
         assert dict(failures(pdf)).get("manifest") == sentence
 
@@ -124,11 +124,11 @@ def test_a_choice_of_a_candidate_that_nobody_tried(small: Reports, pki: Pki) -> 
 
 def comparison(small: Reports) -> dict[str, Any]:
     """mitigation.json in form, about nobody."""
-    told = json.loads(small.files["evidence.json"])
+    document = json.loads(small.files["evidence.json"])
     arm: dict[str, Any] = {"rates": [], "gaps": [], "counts": []}
     return {
         "schema": "assay/mitigation/1", "method": "x", "title": "X", "stage": "pre", "notice": None, "seed": 0,
-        "needs_sensitive_at_decision": False, "case": told["case"], "data": told["data"], "base": told["model"],
+        "needs_sensitive_at_decision": False, "case": document["case"], "data": document["data"], "base": document["model"],
         "model": {"file": "x", "sha256": "0" * 64}, "parameters": {}, "changes": [],
         "splits": {"train": 1, "validation": 1, "test": 1, "made_by": "seed"},
         "constraint": {"name": "x", "metric": "x", "tolerance": 0.1, "by": []}, "flips": [],
@@ -158,9 +158,9 @@ def test_a_model_card_of_evidence_that_makes_none(small: Reports, pki: Pki) -> N
 def test_evidence_that_no_page_can_be_made_of(small: Reports, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
     """Judged with the real chapters, in this process."""
     kit.judge_here(monkeypatch)
-    found = verify(evidence(lambda d: d.pop("notes"))(small, pki))
+    verification = verify(evidence(lambda d: d.pop("notes"))(small, pki))
     sentence = "the pages cannot be made again from the embedded files"
-    assert ("printed pages", sentence) in [(c.name, c.detail) for c in found.checks if c.status == "failed"]
+    assert ("printed pages", sentence) in [(c.name, c.detail) for c in verification.checks if c.status == "failed"]
 
 
 def test_a_timestamp_by_an_old_digest(small: Reports, pki: Pki) -> None:
@@ -193,8 +193,8 @@ def entries_of(pdf: bytes) -> list[Any]:
 def stating(r: Reports, p: Pki, key: NoteKey, copy: LogCopy) -> bytes:
     """A report that states this log as the one before it."""
     head = read_log(copy).checkpoint
-    said = {"note": copy.note.decode(), "key": key.verifier.text, "origin": head.origin, "size": head.size}
-    return extra(checkpoint=said | {"root": head.root.hex()})(r, p)
+    text = {"note": copy.note.decode(), "key": key.verifier.text, "origin": head.origin, "size": head.size}
+    return extra(checkpoint=text | {"root": head.root.hex()})(r, p)
 
 
 def test_a_decision_in_the_log_on_bytes_that_are_no_step(small: Reports) -> None:
@@ -216,8 +216,8 @@ def test_a_report_that_is_older_in_the_log_than_what_it_states(small: Reports, p
         rows = [*others[:place], mine, *others[place:]]
         copy = log_of(key, *rows)
         proof = read_proof(proof_of(read_log(copy), place))
-        for given in (copy, proof):
-            assert (("log inclusion", sentence) in failures(pdf, log=given, contents=False)) is failed
+        for inputs in (copy, proof):
+            assert (("log inclusion", sentence) in failures(pdf, log=inputs, contents=False)) is failed
 
 
 def test_a_proof_of_another_entry(small: Reports, pki: Pki) -> None:
@@ -326,11 +326,11 @@ def test_a_face_that_only_looks_the_same(small: Reports, pki: Pki) -> None:
 
 
 def test_a_new_run_that_makes_less(small: Reports) -> None:
-    made = {"evidence.json": small.files["evidence.json"]}
-    told = dict(lines_of(small.certified, "in part", rerun=made))["rerun"]
+    by_name = {"evidence.json": small.files["evidence.json"]}
+    mapping = dict(lines_of(small.certified, "in part", rerun=by_name))["rerun"]
     assert re.fullmatch(
         "[0-9,]+ values made again from model and data and found equal; the same bytes: evidence.json; left out: "
         r"evidence.json model.isolation \(the walls around the model are those of the machine\); not made again: "
         "cube.json",
-        told,
-    ), told
+        mapping,
+    ), mapping

@@ -113,9 +113,9 @@ def an_object_more(pdf: Any) -> None:
 
 def no_evidence(r: Reports, p: Pki) -> bytes:
     files = {"cube.json": r.files["cube.json"]}
-    made = kit.manifest_of(r.files, p.auditor)
-    made = replace(made, attachments=tuple(Attached.of(n, d) for n, d in files.items()))
-    return certify(assemble(kit.page(r.files, made), files, made), p.auditor, field="Auditor", reason="x").pdf
+    built = kit.manifest_of(r.files, p.auditor)
+    built = replace(built, attachments=tuple(Attached.of(n, d) for n, d in files.items()))
+    return certify(assemble(kit.page(r.files, built), files, built), p.auditor, field="Auditor", reason="x").pdf
 
 
 def a_field_shares_a_signature(w: Any) -> None:
@@ -139,15 +139,15 @@ def another_identifier(pdf: bytes) -> bytes:
 
 
 def one_more(w: Any) -> None:
-    found = w.root["/DSS"]["/Certs"]
-    found.append(w.add_object(generic.StreamObject(stream_data=b"hello")))
-    w.update_container(found)
+    result = w.root["/DSS"]["/Certs"]
+    result.append(w.add_object(generic.StreamObject(stream_data=b"hello")))
+    w.update_container(result)
 
 
 def one_less(w: Any) -> None:
-    found = w.root["/DSS"]["/Certs"]
-    found.pop()
-    w.update_container(found)
+    result = w.root["/DSS"]["/Certs"]
+    result.pop()
+    w.update_container(result)
 
 
 def kept(change: Doing) -> Attack:
@@ -172,10 +172,10 @@ def token(pdf: bytes, change: Callable[[Any], Any]) -> bytes:
     info = cms.ContentInfo.load(der_of(pdf))
     signer = info["content"]["signer_infos"][0]
     mine = signer["unsigned_attrs"][0]["values"][0]
-    made = change(mine) or mine
-    made = cms.ContentInfo.load(made.dump(force=True))
+    built = change(mine) or mine
+    built = cms.ContentInfo.load(built.dump(force=True))
     signer["unsigned_attrs"] = cms.CMSAttributes(
-        [cms.CMSAttribute({"type": "signature_time_stamp_token", "values": [made]})]
+        [cms.CMSAttribute({"type": "signature_time_stamp_token", "values": [built]})]
     )
     return refilled(pdf, info.dump(force=True))
 
@@ -183,8 +183,8 @@ def token(pdf: bytes, change: Callable[[Any], Any]) -> bytes:
 def another_content(r: Reports, p: Pki) -> bytes:
     pdf = stamped(r, p)
     mine = cms.ContentInfo.load(der_of(pdf))["content"]["signer_infos"][0]["unsigned_attrs"][0]["values"][0]
-    said = bytes(mine["content"]["encap_content_info"]["content"])
-    return exchanged(pdf, said, said[:-1] + bytes([said[-1] ^ 1]))
+    message = bytes(mine["content"]["encap_content_info"]["content"])
+    return exchanged(pdf, message, message[:-1] + bytes([message[-1] ^ 1]))
 
 
 def unsigned(mine: Any) -> None:
@@ -212,9 +212,9 @@ def test_what_a_timestamp_may_not_be(sentence: str, small: Reports, pki: Pki) ->
 
 
 def test_the_files_own_certificates_are_read_or_refused(small: Reports, pki: Pki) -> None:
-    found = verify(kept(one_more)(small, pki), printer=kit.page, trust=pki.root_pem)
+    verification = verify(kept(one_more)(small, pki), printer=kit.page, trust=pki.root_pem)
     sentence = "a certificate in the file's validation data cannot be read"
-    assert ("identity", sentence) in [(c.name, c.detail) for c in found.checks if c.status == "failed"]
+    assert ("identity", sentence) in [(c.name, c.detail) for c in verification.checks if c.status == "failed"]
 
 
 def test_a_proof_of_nobodys_log(small: Reports) -> None:
@@ -314,8 +314,8 @@ ATTACKS: dict[str, tuple[str, str, Attack]] = {
 @pytest.mark.parametrize("name", list(ATTACKS))
 def test_each_is_refused_by_its_sentence(name: str, small: Reports, pki: Pki) -> None:
     check, sentence, make = ATTACKS[name]
-    found = verify(make(small, pki), printer=kit.page)
-    assert (check, sentence) in [(c.name, c.detail) for c in found.checks if c.status == "failed"]
+    verification = verify(make(small, pki), printer=kit.page)
+    assert (check, sentence) in [(c.name, c.detail) for c in verification.checks if c.status == "failed"]
 
 
 RERUNS: dict[str, Callable[[Reports], dict[str, bytes]]] = {

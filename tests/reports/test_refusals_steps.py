@@ -49,9 +49,9 @@ def value_of_field(pdf: bytes) -> int:
 
 def filled_with(field: str, number: int) -> Doing:
     def change(w: Any) -> None:
-        found = ta.field(w, field)
-        found[pdf_name("/V")] = reference(number, w)
-        w.update_container(found)
+        result = ta.field(w, field)
+        result[pdf_name("/V")] = reference(number, w)
+        w.update_container(result)
 
     return change
 
@@ -61,10 +61,10 @@ def with_half_a_signature(field: str | None, numbers: list[int]) -> Doing:
     entries = {"/Type": "/Sig", "/Filter": "/Adobe.PPKLite", "/SubFilter": "/ETSI.CAdES.detached"}
 
     def change(w: Any) -> None:
-        made = w.add_object(generic.DictionaryObject({pdf_name(k): pdf_name(v) for k, v in entries.items()}))
-        numbers.append(made.idnum)
+        built = w.add_object(generic.DictionaryObject({pdf_name(k): pdf_name(v) for k, v in entries.items()}))
+        numbers.append(built.idnum)
         if field is not None:
-            filled_with(field, made.idnum)(w)
+            filled_with(field, built.idnum)(w)
 
     return change
 
@@ -135,9 +135,9 @@ def printed_without_fields(r: Reports, p: Pki) -> bytes:
 
 def in_a_field_of(*corners: int) -> Attack:
     def change(w: Any) -> None:
-        found = ta.field(w, "Member1")
-        found[pdf_name("/Rect")] = generic.ArrayObject([generic.NumberObject(n) for n in corners])
-        w.update_container(found)
+        result = ta.field(w, "Member1")
+        result[pdf_name("/Rect")] = generic.ArrayObject([generic.NumberObject(n) for n in corners])
+        w.update_container(result)
 
     return member(change)
 
@@ -165,10 +165,10 @@ def counted(count: int, kids: bytes | None = None) -> Attack:
             none = pikepdf.StreamDecodeLevel.none
             pdf.save(out, **GENERATED, compress_streams=False, stream_decode_level=none)
         data = out.getvalue()
-        found = re.search(rb"<<\s*/Count 1 /Kids (\[[^\]]*\]) /Room \(x+\) /Type /Pages >>", data)
-        assert found is not None
-        new = b"<< /Count %d /Kids %s /Type /Pages" % (count, found[1] if kids is None else kids)
-        data = data[: found.start()] + new.ljust(len(found[0]) - 2) + b">>" + data[found.end() :]
+        match = re.search(rb"<<\s*/Count 1 /Kids (\[[^\]]*\]) /Room \(x+\) /Type /Pages >>", data)
+        assert match is not None
+        new = b"<< /Count %d /Kids %s /Type /Pages" % (count, match[1] if kids is None else kids)
+        data = data[: match.start()] + new.ljust(len(match[0]) - 2) + b">>" + data[match.end() :]
         return certify(packed_table(data), p.auditor, field="Auditor", reason="I issued this report").pdf
 
     return make
@@ -227,9 +227,9 @@ def its_own_field(key: str, value: Any) -> Attack:
     """A member signs, and in the same step changes their field beyond what signing fills in."""
 
     def change(w: Any) -> None:
-        found = ta.field(w, "Member1")
-        found[pdf_name(key)] = value
-        w.update_container(found)
+        result = ta.field(w, "Member1")
+        result[pdf_name(key)] = value
+        w.update_container(result)
 
     return member(change)
 

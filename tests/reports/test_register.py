@@ -71,8 +71,12 @@ class Story:
 
 def issued_into(log: Log, small: Reports, pki: Pki, path: Path, **extra: Any) -> bytes:
     """A report of the small files that states the log before it, and is entered."""
-    said = {"people": False, "timestamp": False, **said_of(path.parent, "Loans & <b>cards</b>", log.view(), None, ())}
-    pdf = kit.report(small.files, pki.auditor, extra={**said, **extra})
+    mapping = {
+        "people": False,
+        "timestamp": False,
+        **said_of(path.parent, "Loans & <b>cards</b>", log.view(), None, ()),
+    }
+    pdf = kit.report(small.files, pki.auditor, extra={**mapping, **extra})
     rec.publish(path, remember(pdf), log)  # whatever it says: who makes a report may enter it
     return path.read_bytes()
 
@@ -97,11 +101,11 @@ def story(small: Reports, pki: Pki, tmp_path_factory: pytest.TempPathFactory) ->
     )
     states = []
     for key, decision, reason, conditions, until in decisions:
-        made = approve(
+        content = approve(
             path.read_bytes(), key, decision=decision, reason=reason, conditions=conditions, until=until,
             printer=kit.page,
         ).pdf  # fmt: skip
-        rec.publish(path, made, log, dict([decision_envelope(made, key)]))
+        rec.publish(path, content, log, dict([decision_envelope(content, key)]))
         states.append(path.read_bytes())
         keep(decision)
     later = issued_into(log, small, pki, place / "third.pdf", number="3")
@@ -111,8 +115,8 @@ def story(small: Reports, pki: Pki, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def lines_of(pdf: bytes, copy: LogCopy) -> dict[str, tuple[str, str]]:
-    found = verify(pdf, printer=kit.page, log=copy, contents=False)
-    return {c.name: (c.status, c.detail) for c in found.checks if c.name.startswith("log")}
+    verification = verify(pdf, printer=kit.page, log=copy, contents=False)
+    return {c.name: (c.status, c.detail) for c in verification.checks if c.name.startswith("log")}
 
 
 # --- honest ---
@@ -141,9 +145,9 @@ def test_countersigning_does_not_move_a_report_in_the_log(story: Story) -> None:
 
 
 def test_without_a_log_the_line_says_so(story: Story) -> None:
-    found = verify(story.rejected, printer=kit.page, contents=False)
-    assert next(c for c in found.checks if c.name == "log").status == "not checked"
-    assert found.failed is None
+    verification = verify(story.rejected, printer=kit.page, contents=False)
+    assert next(c for c in verification.checks if c.name == "log").status == "not checked"
+    assert verification.failed is None
 
 
 def test_the_register_says_who_when_what_and_until_when(story: Story, pki: Pki) -> None:
@@ -171,8 +175,8 @@ def test_the_register_says_who_when_what_and_until_when(story: Story, pki: Pki) 
 
 def test_a_later_report_prints_the_boards_earlier_decisions(story: Story) -> None:
     manifest = rec.read_report(story.later)[0]
-    told = manifest.extra["register"]
-    assert [(t["who"], t["decision"]) for t in told] == [("Cy Chair", "reject"), ("Bo Board", "approve")]
+    report = manifest.extra["register"]
+    assert [(t["who"], t["decision"]) for t in report] == [("Cy Chair", "reject"), ("Bo Board", "approve")]
     assert earlier(read_log(story.copy()).entries, "another case") == []
     assert "register" not in rec.read_report(story.issued)[0].extra
 
@@ -189,9 +193,9 @@ def test_the_day_of_review_is_noticed() -> None:
 
 
 def test_the_statements_in_the_log_are_read_by_in_toto(story: Story) -> None:
-    made = [e["statement"] for e in read_log(story.copy()).entries if e["type"] == "decision"]
+    items = [e["statement"] for e in read_log(story.copy()).entries if e["type"] == "decision"]
     properties = []
-    for document in made:
+    for document in items:
         envelope = Envelope.from_dict(json.loads(json.dumps(document)))
         Statement.copy_from_pb(json_format.Parse(envelope.payload, statement_pb2.Statement())).validate()
         statement = json.loads(envelope.payload)
@@ -205,12 +209,12 @@ def test_the_statements_in_the_log_are_read_by_in_toto(story: Story) -> None:
 
 
 def test_a_decision_with_a_day_is_read_back() -> None:
-    for made in (
+    for built in (
         Decision("approve", "Fine.", "Again.", "2097-05-01"),
         Decision("approve", "Fine.", "", "2097-05-01"),
         Decision("reject", "until: Friday", "", None),
     ):
-        assert Decision.from_text(made.to_text()) == made
+        assert Decision.from_text(built.to_text()) == built
 
 
 @pytest.mark.parametrize("until", ["2027-02-30", "tomorrow", "20270501", "2027-W18-6", ""])
@@ -419,22 +423,22 @@ def test_a_report_that_lies_about_the_log_is_caught(story: Story, small: Reports
     shutil.copytree(story.logs["later"], tmp_path / "log")
     log = Log(tmp_path / "log")
     protocol = {"file": "p.md", "sha256": "0" * 64, "logged": "2020-01-01T00:00:00+00:00"}
-    said = rec.stated(log.view())
+    message = rec.stated(log.view())
     lies: tuple[tuple[str, dict[str, Any]], ...] = (
         ("log history: the report tells the board's earlier decisions otherwise than the log", {"register": []}),
         ("log history: the log did not know the protocol when the report says it did", {"protocol": protocol}),
         (
             "manifest: the checkpoint that the report states is not the one in its note",
-            {"checkpoint": {**said, "size": 1}},
+            {"checkpoint": {**message, "size": 1}},
         ),
-        ("manifest: the checkpoint that the report states cannot be read", {"checkpoint": {**said, "note": "x"}}),
+        ("manifest: the checkpoint that the report states cannot be read", {"checkpoint": {**message, "note": "x"}}),
         ("manifest: the checkpoint that the report states cannot be read", {"checkpoint": 7}),
     )
     for i, (check, lie) in enumerate(lies):
         pdf = issued_into(log, small, pki, tmp_path / f"{i}.pdf", number=str(i), **lie)
-        found = verify(pdf, printer=kit.page, log=read_copy(log.folder), contents=False)
-        assert found.failed is not None
-        assert f"{found.failed.name}: {found.failed.detail}" == check, lie
+        verification = verify(pdf, printer=kit.page, log=read_copy(log.folder), contents=False)
+        assert verification.failed is not None
+        assert f"{verification.failed.name}: {verification.failed.detail}" == check, lie
 
 
 @pytest.mark.parametrize("row", [0, 2, 3])
@@ -477,12 +481,14 @@ def test_a_proof_shows_one_entry_and_tells_of_no_other(story: Story) -> None:
     assert rows[2] == "index 2"
     assert b"Too few rows" not in proof
     for pdf in (story.issued, story.approved, story.rejected):
-        found = verify_or_raise(pdf, printer=kit.page, log=read_proof(proof), contents=False)
-        said = {c.name: c.status for c in found.checks if c.name.startswith("log")}
-        assert said["log inclusion"] == "ok"
-        assert said["log decisions"] == "not checked"
-        assert next(c.detail for c in found.checks if c.name == "log inclusion").startswith("it is number 3 of 6,")
-        assert ROLL_BACK in found.notes, "a proof cannot show that nothing was cut off"
+        verification = verify_or_raise(pdf, printer=kit.page, log=read_proof(proof), contents=False)
+        mapping = {c.name: c.status for c in verification.checks if c.name.startswith("log")}
+        assert mapping["log inclusion"] == "ok"
+        assert mapping["log decisions"] == "not checked"
+        assert next(c.detail for c in verification.checks if c.name == "log inclusion").startswith(
+            "it is number 3 of 6,"
+        )
+        assert ROLL_BACK in verification.notes, "a proof cannot show that nothing was cut off"
 
 
 def test_a_proof_of_something_else_is_caught(story: Story, small: Reports) -> None:
@@ -498,9 +504,9 @@ def test_a_proof_of_something_else_is_caught(story: Story, small: Reports) -> No
         (small.rejected, mine),  # a report that names no log
     )
     for pdf, proof in wrong:
-        found = verify(pdf, printer=kit.page, log=proof, contents=False)
-        assert found.failed is not None
-        assert found.failed.name == "log inclusion"
+        verification = verify(pdf, printer=kit.page, log=proof, contents=False)
+        assert verification.failed is not None
+        assert verification.failed.name == "log inclusion"
     with pytest.raises(InputError, match="not in the log"):
         rec.proof_for(view, small.rejected)
 
@@ -520,10 +526,10 @@ def test_two_copies_cannot_be_signed_apart(story: Story, pki: Pki, tmp_path: Pat
     shutil.copytree(story.logs["reject"], tmp_path / "log")
     path = tmp_path / "report.pdf"
     path.write_bytes(story.issued)
-    made = approve(story.issued, pki.bo, decision="approve", reason="Fine.", printer=kit.page).pdf
+    built = approve(story.issued, pki.bo, decision="approve", reason="Fine.", printer=kit.page).pdf
     before = read_copy(tmp_path / "log")
     with pytest.raises(InputError, match="newer copy"):
-        rec.publish(path, made, Log(tmp_path / "log"))
+        rec.publish(path, built, Log(tmp_path / "log"))
     assert path.read_bytes() == story.issued
     assert read_copy(tmp_path / "log") == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["log", "report.pdf"]
@@ -598,13 +604,13 @@ def test_decisions_made_without_the_log_are_told_and_can_be_entered(
 ) -> None:
     log = Log(tmp_path / "log")
     log.append(lambda view: rec.new_entries(view, small.certified))
-    found = verify_or_raise(small.rejected, printer=kit.page, log=read_copy(log.folder), contents=False)
-    assert [n for n in found.notes if "does not know the decision of" in n]
+    verification = verify_or_raise(small.rejected, printer=kit.page, log=read_copy(log.folder), contents=False)
+    assert [n for n in verification.notes if "does not know the decision of" in n]
     log.append(lambda view: rec.new_entries(view, small.rejected))
     log.append(lambda view: rec.new_entries(view, small.rejected))
     assert [x.decision for x in register(log.read().entries)] == ["issued", "approve", "reject"]
-    found = verify_or_raise(small.rejected, printer=kit.page, log=read_copy(log.folder), contents=False)
-    assert not [n for n in found.notes if "does not know" in n]
+    verification = verify_or_raise(small.rejected, printer=kit.page, log=read_copy(log.folder), contents=False)
+    assert not [n for n in verification.notes if "does not know" in n]
 
 
 def test_a_protocol_is_entered_once(tmp_path: Path) -> None:

@@ -50,8 +50,8 @@ def entries(case: str, about: dict[str, str] | None) -> list[dict[str, Any]]:
     ],
 )
 def test_a_decision_is_matched_by_name_and_by_content(case: str, about: Any, on: str | None) -> None:
-    found = earlier(entries(case, about), "c", MINE)
-    assert [(f["on"], f["case"]) for f in found] == ([] if on is None else [(on, case)])
+    result = earlier(entries(case, about), "c", MINE)
+    assert [(f["on"], f["case"]) for f in result] == ([] if on is None else [(on, case)])
 
 
 def test_a_column_of_decisions_is_a_model_by_its_name() -> None:
@@ -68,14 +68,14 @@ def test_a_report_on_other_data_says_so_and_one_that_hides_it_is_refused(
     log, path = Log(tmp_path / "log"), tmp_path / "r.pdf"
 
     def issue(files: dict[str, bytes], about: dict[str, str]) -> bytes:
-        said = said_of(tmp_path, CASE, log.view(), None, (), about)
-        return kit.report(files, pki.auditor, extra={"people": False, "timestamp": False, **said})
+        message = said_of(tmp_path, CASE, log.view(), None, (), about)
+        return kit.report(files, pki.auditor, extra={"people": False, "timestamp": False, **message})
 
     evidence = json.loads(small.files["evidence.json"])
     mine = about_of(record_in(Evidence, evidence, "evidence.json"))
     rec.publish(path, issue(small.files, mine), log)
-    made = approve(path.read_bytes(), pki.bo, decision="approve", reason="Inside.", printer=kit.page).pdf
-    rec.publish(path, made, log)
+    content = approve(path.read_bytes(), pki.bo, decision="approve", reason="Inside.", printer=kit.page).pdf
+    rec.publish(path, content, log)
 
     evidence["data"]["sha256"] = "0" * 64
     files = small.files | {"evidence.json": canonical(evidence)}
@@ -89,8 +89,8 @@ def test_a_report_on_other_data_says_so_and_one_that_hides_it_is_refused(
     assert "other data" in table.rows[0][3]
 
     def failed(pdf: bytes) -> dict[str, str]:
-        found = verify(pdf, printer=kit.page)
-        return {c.name: c.detail for c in found.checks if c.status == "failed"}
+        verification = verify(pdf, printer=kit.page)
+        return {c.name: c.detail for c in verification.checks if c.status == "failed"}
 
     assert failed(honest) == {}
     lying = failed(issue(files, mine))

@@ -58,9 +58,9 @@ def test_the_whole_way(place: Path, capsys: pytest.CaptureFixture[str], monkeypa
     assert manifest.extra["protocol"]["logged"]
     code, document = run(capsys, "verify", pdf, "--log", log)
     assert code == 0
-    said = {c["check"]: c["status"] for c in document["checks"]}
+    mapping = {c["check"]: c["status"] for c in document["checks"]}
     for name in ("log", "log history", "log inclusion", "log decisions", "statements", "model card", "printed pages"):
-        assert said[name] == "ok"
+        assert mapping[name] == "ok"
     decide = ["approve", pdf, "--key", place / "bo.p12", "--decision", "approve", "--reason", "=Inside.", "--log", log]
     code, document = run(capsys, *decide, "--until", "31.12.2097")
     assert code == 2
@@ -97,14 +97,14 @@ def test_the_pages_say_it(place: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert "monitoring" not in extra
     from tests.reports.pki import Pki
 
-    made = build_document(files, manifest=kit.manifest_of(files, Pki().auditor, extra=extra))
-    identity = next(b for s in made.sections if s.id == "identity" for b in s.blocks if isinstance(b, Table))
+    document = build_document(files, manifest=kit.manifest_of(files, Pki().auditor, extra=extra))
+    identity = next(b for s in document.sections if s.id == "identity" for b in s.blocks if isinstance(b, Table))
     cover = dict(row[:2] for row in identity.rows)
     assert cover["Log before this report"].startswith(f"{many(log.view().checkpoint.size, 'entry')}, root ")
     assert cover["Key of the log"] == log.view().verifier.text
-    text = repr([s.blocks for s in made.sections])
+    text = repr([s.blocks for s in document.sections])
     assert "Before, on this case: 1 approval, 0 rejections, the last on " in text
-    tables = [b for s in made.sections for b in s.blocks if isinstance(b, Table)]
+    tables = [b for s in document.sections for b in s.blocks if isinstance(b, Table)]
     (row,) = next(t for t in tables if t.caption == "Earlier decisions on this case").rows
     assert row[1:3] == ("Bo Board", "approved")
     assert row[4:] == ("Watch it.", "2097-12-31")

@@ -61,8 +61,8 @@ def html_of(
 ) -> str:
     """The page of the changed evidence; `most`: its first chapters alone, where the others would only take time."""
     changed = kit.edited(files, "evidence.json", change)
-    made = build_document(changed, manifest=manifest_of(changed, name))
-    return render_html(replace(made, sections=made.sections[:most]))
+    document = build_document(changed, manifest=manifest_of(changed, name))
+    return render_html(replace(document, sections=document.sections[:most]))
 
 
 def pages_of(html: str) -> list[str]:
@@ -148,14 +148,14 @@ def test_heads_keep_their_scope_in_the_pdf(small: dict[str, bytes]) -> None:
     """WeasyPrint alone writes none; a screen reader then cannot say which row or column a figure is in."""
     html = html_of(small, lambda e: None, most=3)
     data = write_pdf(html, attachments={}, title="t", author="a", language="en", created=kit.ISSUED, signers=())
-    found: Counter[str] = Counter()
+    result: Counter[str] = Counter()
     with pikepdf.open(io.BytesIO(data)) as pdf:
         for item in pdf.objects:
             if isinstance(item, pikepdf.Dictionary) and item.get("/S") == "/TH":
-                found[str(item.A.Scope)] += 1
+                result[str(item.A.Scope)] += 1
     heads = Counter(re.findall(r'<th scope="(\w+)"', html))
-    assert found == {"/Column": heads["col"], "/Row": heads["row"]}
-    assert found["/Row"] > 5
+    assert result == {"/Column": heads["col"], "/Row": heads["row"]}
+    assert result["/Row"] > 5
 
 
 def test_the_running_head_is_a_css_string() -> None:

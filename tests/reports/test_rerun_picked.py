@@ -85,17 +85,17 @@ class Made:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Audited, searched, picked and signed by the command line."""
     place = tmp_path_factory.mktemp("loans")
-    made = Made(place / "case.toml", place / "run", place / "ada.p12", place / "report.pdf")
+    built = Made(place / "case.toml", place / "run", place / "ada.p12", place / "report.pdf")
     loans().to_csv(place / "loans.csv", index=False)
-    made.case.write_text(CASE)
+    built.case.write_text(CASE)
     (place / "password").write_text("a long password\n")
     search = ("--search", "--trials", 2, "--method", "constrained_boosting", "--attribute", "sex")
-    say("audit", made.case, "--out", made.run, "--draws", 60)
-    say("mitigate", made.case, "--out", made.run, *search)
-    say("mitigate", made.case, "--out", made.run, "--pick", NUMBER, "--reason", "narrow", "--by", "Bo")
-    say("keys", "new", "--name", "Ada", "--out", made.key, "--password-file", place / "password")
-    sign(made, made.run, made.report)
-    return made
+    say("audit", built.case, "--out", built.run, "--draws", 60)
+    say("mitigate", built.case, "--out", built.run, *search)
+    say("mitigate", built.case, "--out", built.run, "--pick", NUMBER, "--reason", "narrow", "--by", "Bo")
+    say("keys", "new", "--name", "Ada", "--out", built.key, "--password-file", place / "password")
+    sign(built, built.run, built.report)
+    return built
 
 
 def say(*words: object) -> None:

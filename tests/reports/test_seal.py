@@ -54,7 +54,7 @@ class Between:
         self.crls = (pki.revoke(), self._list())
 
     def _list(self) -> bytes:
-        made = (
+        built = (
             x509.CertificateRevocationListBuilder()
             .issuer_name(self.middle.subject)
             .last_update(NOW - tests_pki.DAY)
@@ -65,7 +65,7 @@ class Between:
             .add_extension(x509.CRLNumber(1), critical=False)
             .sign(self.middle_key, hashes.SHA256())
         )
-        return made.public_bytes(Encoding.DER)
+        return built.public_bytes(Encoding.DER)
 
 
 @pytest.fixture(scope="module")
@@ -105,11 +105,11 @@ def test_the_certificate_between_is_carried_in_the_file(small: Reports, pki: Pki
     signed = certify(
         small.draft, pki.auditor, field="Auditor", reason="x", timestamper=between.stamper, validation=validation
     )
-    found = verify_or_raise(signed.pdf, printer=kit.page, trust=pki.root_pem, contents=False)
-    assert "Ada Auditor (valid at its timestamp)" in next(c.detail for c in found.checks if c.name == "identity")
+    verification = verify_or_raise(signed.pdf, printer=kit.page, trust=pki.root_pem, contents=False)
+    assert "Ada Auditor (valid at its timestamp)" in next(c.detail for c in verification.checks if c.name == "identity")
     bare = certify(small.draft, pki.auditor, field="Auditor", reason="x", timestamper=between.stamper)
-    found = verify_or_raise(bare.pdf, printer=kit.page, trust=pki.root_pem, contents=False)
-    assert "Ada Auditor (valid now)" in next(c.detail for c in found.checks if c.name == "identity")
+    verification = verify_or_raise(bare.pdf, printer=kit.page, trust=pki.root_pem, contents=False)
+    assert "Ada Auditor (valid now)" in next(c.detail for c in verification.checks if c.name == "identity")
 
 
 def test_the_seal_brings_what_its_own_authority_needs(small: Reports, pki: Pki, between: Between) -> None:
@@ -117,9 +117,9 @@ def test_the_seal_brings_what_its_own_authority_needs(small: Reports, pki: Pki, 
     sealed = archive(
         small.approved, between.stamper, validation=Validation(between.bundle, between.crls), printer=kit.page
     )  # fmt: skip
-    found = verify_or_raise(sealed, printer=kit.page, trust=pki.root_pem)
-    assert found.signers[-1].level == "archive timestamp"
-    assert found.signers[-1].trusted is True
+    verification = verify_or_raise(sealed, printer=kit.page, trust=pki.root_pem)
+    assert verification.signers[-1].level == "archive timestamp"
+    assert verification.signers[-1].trusted is True
     plain = verify_or_raise(archive(small.approved, between.stamper, printer=kit.page), printer=kit.page,
                             trust=pki.root_pem)  # fmt: skip
     assert plain.signers[-1].trusted is False
@@ -157,43 +157,43 @@ def test_the_whole_way_by_command(
 
     def run(*words: object) -> tuple[int, str]:
         code = cli.main([str(w) for w in words])
-        said = capsys.readouterr()
-        return code, said.out + said.err
+        output = capsys.readouterr()
+        return code, output.out + output.err
 
-    code, said = run(
+    code, output = run(
         "report", tmp_path / "run", "--key", tmp_path / "ada.p12", "--out", report, "--member", "Bo Board",
         "--annex", "none", *kept,
     )  # fmt: skip
-    assert code == 0, said
-    assert "(B-LT)" in said
+    assert code == 0, output
+    assert "(B-LT)" in output
     certified = report.read_bytes()
     asked = ["verify", report, "--trust", tmp_path / "root.pem", "--crl", tmp_path / "0.crl"]
     assert run(*asked)[0] == 0
-    code, said = run(*asked, "--require-quorum")
+    code, output = run(*asked, "--require-quorum")
     assert code == 4
-    assert "the quorum is not reached" in said
+    assert "the quorum is not reached" in output
     (tmp_path / "early.pdf").write_bytes(certified)
-    code, said = run(
+    code, output = run(
         "approve", report, "--key", tmp_path / "bo.p12", "--decision", "approve", "--reason", "Fine.", *kept
     )
-    assert code == 0, said
-    code, said = run("seal", report, *kept)
-    assert code == 0, said
-    code, said = run(*asked, "--require-quorum", "--since", tmp_path / "early.pdf")
-    assert code == 0, said
-    assert "valid at its timestamp" in said
+    assert code == 0, output
+    code, output = run("seal", report, *kept)
+    assert code == 0, output
+    code, output = run(*asked, "--require-quorum", "--since", tmp_path / "early.pdf")
+    assert code == 0, output
+    assert "valid at its timestamp" in output
     assert [s.level for s in verify_or_raise(report.read_bytes(), trust=pki.root_pem).signers] == [
         "B-LTA", "B-LTA", "archive timestamp",
     ]  # fmt: skip
     (tmp_path / "revoked.crl").write_bytes(pki.revoke(pki.bo))
-    code, said = run("verify", report, "--trust", tmp_path / "root.pem", "--crl", tmp_path / "revoked.crl")
+    code, output = run("verify", report, "--trust", tmp_path / "root.pem", "--crl", tmp_path / "revoked.crl")
     assert code == 4
-    assert "identity" in said
+    assert "identity" in output
     (tmp_path / "late.pdf").write_bytes(report.read_bytes())
     report.write_bytes(certified)
-    code, said = run(*asked, "--since", tmp_path / "late.pdf")
+    code, output = run(*asked, "--since", tmp_path / "late.pdf")
     assert code == 4
-    assert "continuation" in said
-    code, said = run("seal", report, "--timestamp", authority, "--crl", tmp_path / "0.crl")
+    assert "continuation" in output
+    code, output = run("seal", report, "--timestamp", authority, "--crl", tmp_path / "0.crl")
     assert code == 2
-    assert "--trust CA.pem" in said
+    assert "--trust CA.pem" in output

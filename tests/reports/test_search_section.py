@@ -39,15 +39,15 @@ def files(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Files:
     out = tmp_path_factory.mktemp("german")
     case = load_case(root / "sample_data" / "german_credit.toml")
     run_audit(case, out, Settings(draws=60))
-    found = run_search(case, out, trials=5, methods=["constrained_boosting"], draws=60)
-    narrow = min((t for t in found["trials"] if t["front"]), key=lambda t: float(t["gap"]["high"]))
+    search = run_search(case, out, trials=5, methods=["constrained_boosting"], draws=60)
+    narrow = min((t for t in search["trials"] if t["front"]), key=lambda t: float(t["gap"]["high"]))
     pick(case, out, narrow["trial"], reason="<narrow> & bearable", by="Bo", now=WHEN, draws=60)
     return collect(out)
 
 
 def blocks(files: Files) -> list[Any]:
     """The report's section on mitigation from the search on."""
-    made = Manifest(
+    built = Manifest(
         title="Fairness audit",
         case="case",
         author="Ada Auditor",
@@ -56,10 +56,10 @@ def blocks(files: Files) -> list[Any]:
         attachments=tuple(Attached.of(n, b) for n, b in sorted(files.items())),
         signers=slots_for("Ada Auditor", []),
     )
-    document = build_document(files, manifest=made)
+    document = build_document(files, manifest=built)
     assert "&lt;narrow&gt;" in render_html(document) or "mitigation.json" not in files
-    found = next(s for s in document.sections if s.id == "mitigation").blocks
-    return list(found[found.index(Heading("The search")) :])
+    result = next(s for s in document.sections if s.id == "mitigation").blocks
+    return list(result[result.index(Heading("The search")) :])
 
 
 def changed(files: Files, name: str, change: Any) -> Files:
@@ -71,12 +71,12 @@ def changed(files: Files, name: str, change: Any) -> Files:
 def test_the_front_is_printed_and_who_picked_and_why(files: Files) -> None:
     search = json.loads(files["search.json"])
     choice = json.loads(files["mitigation.json"])["choice"]
-    found = blocks(files)
-    told = " ".join(b.text for b in found if isinstance(b, Paragraph))
-    assert "5 candidates were tried (constrained boosting; seed 0)" in told
-    assert "None of the 400 test rows was used" in told
-    assert f"Bo picked candidate {choice['trial']} of 5 on 2026-11-22. Reason: <narrow> & bearable" in told
-    table = next(b for b in found if isinstance(b, Table))
+    result = blocks(files)
+    text = " ".join(b.text for b in result if isinstance(b, Paragraph))
+    assert "5 candidates were tried (constrained boosting; seed 0)" in text
+    assert "None of the 400 test rows was used" in text
+    assert f"Bo picked candidate {choice['trial']} of 5 on 2026-11-22. Reason: <narrow> & bearable" in text
+    table = next(b for b in result if isinstance(b, Table))
     on = [t for t in search["trials"] if t["front"]]
     assert sorted(r[0] for r in table.rows) == sorted(["–", *(str(t["trial"]) for t in on)])
     for t in on:
@@ -104,8 +104,8 @@ def test_the_drawing_tells_kinds_apart_without_colour_and_is_the_same_twice(file
 
 def test_without_a_pick_or_with_one_of_another_search_it_is_said(files: Files) -> None:
     alone = {n: b for n, b in files.items() if n != "mitigation.json"}
-    told = " ".join(b.text for b in blocks(alone) if isinstance(b, Paragraph))
-    assert "Nobody has picked a candidate of this search" in told
+    text = " ".join(b.text for b in blocks(alone) if isinstance(b, Paragraph))
+    assert "Nobody has picked a candidate of this search" in text
     other = changed(files, "mitigation.json", lambda d: d["choice"]["search"].update(sha256="0" * 64))
     notices = " ".join(b.text for b in blocks(other) if isinstance(b, Notice))
     assert "from an earlier search, not from the one printed here" in notices

@@ -29,8 +29,8 @@ WHERE = {"before": "HEALTHY", "after": "CONFIRMED", "running": MODEL}
 
 
 def norm(value: float) -> dict[str, Any]:
-    found = {"value": value, "low": value - 0.05, "high": value + 0.05, "limit": 0.1, "status": "outside"}
-    return NORM | found | {"highest": "m", "lowest": "f", "people": 80, "reason": None}
+    mapping = {"value": value, "low": value - 0.05, "high": value + 0.05, "limit": 0.1, "status": "outside"}
+    return NORM | mapping | {"highest": "m", "lowest": "f", "people": 80, "reason": None}
 
 
 @pytest.fixture
@@ -65,9 +65,9 @@ def run(tmp_path: Path) -> Path:
 
 
 def embedded(run: Path) -> dict[str, bytes]:
-    found = series_bytes(run, "Loans & <b>cards</b>")
-    assert found is not None
-    return {"series.json": found}
+    result = series_bytes(run, "Loans & <b>cards</b>")
+    assert result is not None
+    return {"series.json": result}
 
 
 def test_what_leaves_names_no_file_and_no_small_group(run: Path) -> None:
@@ -85,10 +85,10 @@ def test_a_figure_of_few_people_is_withheld(run: Path) -> None:
     watch = json.loads((run / "watch.json").read_text())
     watch["norms"][0]["people"] = watch["timeline"][-1]["norms"][0]["people"] = 2
     (run / "watch.json").write_bytes(canonical(watch))
-    found = series_of(run, "Loans & <b>cards</b>")
-    assert found is not None
-    assert found["norms"][0]["value"] is None
-    assert found["norms"][0]["people"] is None
+    result = series_of(run, "Loans & <b>cards</b>")
+    assert result is not None
+    assert result["norms"][0]["value"] is None
+    assert result["norms"][0]["people"] is None
 
 
 @pytest.mark.parametrize(

@@ -47,12 +47,12 @@ def watched(out: Path, batches: int, **how: Any) -> dict[str, bytes]:
     with Trail.open(f"sqlite:///{out / 'watch.db'}") as trail:
         for number in range(batches):
             before = loop.state.mode
-            said = loop.batch(MODELS, **how)
+            message = loop.batch(MODELS, **how)
             decided = people(number, MODELS, known=False, **how)["old"]
             with trail.write("2026-11-22T09:00:00.000+00:00") as page:
                 page.keep("policy", policy_to_json(loop.policy))
                 page.add_batch(number, str(number), str(number), cube_to_json(cube_of(decided)), None)
-                for event in said:
+                for event in message:
                     facts = json.loads(canonical(event.facts))
                     page.append(
                         event.kind, event.words, facts, before=before, after=loop.state.mode, running=loop.state.running
@@ -62,9 +62,9 @@ def watched(out: Path, batches: int, **how: Any) -> dict[str, bytes]:
     case = type("Case", (), {"name": CASE, "purpose": "", "watch": type("W", (), {"label_delay": delay})})
     watch = board.document(case, loop.policy, loop.state, ("sex",))  # type: ignore[arg-type]
     (out / "watch.json").write_bytes(canonical(watch))
-    found = series_bytes(out, CASE)
-    assert found is not None
-    return {"series.json": found}
+    result = series_bytes(out, CASE)
+    assert result is not None
+    return {"series.json": result}
 
 
 @pytest.fixture(scope="module")
@@ -118,8 +118,8 @@ def test_a_signed_report_with_a_tampered_history_is_refused(
     plain: dict[str, bytes], small: Reports, pki: Pki, change: Any
 ) -> None:
     files = small.files | kit.edited(plain, "series.json", change)
-    found = verify(kit.report(files, pki.auditor), printer=lambda f, m: kit.page(f, m))
-    bad = {c.name: c.detail for c in found.checks if c.status == "failed"}
+    verification = verify(kit.report(files, pki.auditor), printer=lambda f, m: kit.page(f, m))
+    bad = {c.name: c.detail for c in verification.checks if c.status == "failed"}
     assert "does not follow from the counts" in bad.get("series", ""), bad
 
 
@@ -139,8 +139,8 @@ def test_no_two_published_sums_tell_a_small_group(tmp_path: Path, delay: int) ->
     for a, b in combinations(known, 2):
         apart = np.abs(a - b)
         assert ((apart == 0) | (apart >= FLOOR)).all()
-    said = {n["from"] for p in series["timeline"] for n in p["norms"]}
-    assert "withheld" in said
+    seen = {n["from"] for p in series["timeline"] for n in p["norms"]}
+    assert "withheld" in seen
     hidden = [n for p in series["timeline"] for n in p["norms"] if n["from"] == "withheld"]
     assert all(n[k] is None for n in hidden for k in ("value", "low", "high", "people"))
     assert "are withheld" in check_series(files)
@@ -172,8 +172,8 @@ def test_sums_of_an_intersection_are_held_against_those_of_its_columns() -> None
     clean, few = _rows([0] * 40 + [1] * 40, ([0] * 20 + [1] * 20) * 2), _rows([0] * 3 + [1] * 20, [0] * 13 + [1] * 10)
     steps = [Step(0, "a", clean, None), Step(1, "a", few, None), Step(2, "a", clean, None)]
     norms = [NormNow("k", "selection_rate", "difference", a, 0.1) for a in (("sex",), ("sex", "old"))]
-    found = tables_of(steps, dict.fromkeys(range(3), norms))
-    at = {len(t.attribute): [s.number for s in t.steps] for t in found}
+    result = tables_of(steps, dict.fromkeys(range(3), norms))
+    at = {len(t.attribute): [s.number for s in t.steps] for t in result}
     assert at == {1: [0, 2], 2: [0, 2]} or at == {1: [1, 2], 2: [1, 2]}
 
 
@@ -184,6 +184,6 @@ def test_published_counts_are_judged_by_the_loops_own_rule(plain: dict[str, byte
     for r in rows[1:]:
         total = total + cube_of(r)
     right = judge_counts(CHANCE, total.margin(("sex",)), floor=POLICY.loop.people)
-    told = json.loads(plain["series.json"])["norms"][1]
-    assert told["low"] == pytest.approx(right.low, abs=1e-9)
-    assert told["people"] == right.people
+    document = json.loads(plain["series.json"])["norms"][1]
+    assert document["low"] == pytest.approx(right.low, abs=1e-9)
+    assert document["people"] == right.people

@@ -88,9 +88,9 @@ def test_the_report_is_made_and_verified_and_comes_out_again(
     issue_report(folder / "run", pki.auditor, tmp_path / "r.pdf", annex="short")
     pdf = (tmp_path / "r.pdf").read_bytes()
     files = attachments_of(pdf)
-    found = verify(pdf, rerun=run_again(load_case(folder / "case.toml"), files))
-    assert found.failed is None, found.failed
-    names = {c.name: c.status for c in found.checks}
+    verification = verify(pdf, rerun=run_again(load_case(folder / "case.toml"), files))
+    assert verification.failed is None, verification.failed
+    names = {c.name: c.status for c in verification.checks}
     assert names["figures"] == names["printed pages"] == names["rerun"] == "ok"
     evidence = json.loads(files["evidence.json"])
     assert kind in evidence
@@ -101,22 +101,22 @@ def test_each_class_is_printed_with_its_people(runs: dict[str, Path]) -> None:
     made_of = sources(runs["classes"])
     section = classes.section(made_of)
     assert section is not None
-    said = words_of(section.blocks)
-    found = made_of.evidence.classes
-    assert found is not None
-    one = next(r for r in found.classes[2].rates if r.metric == "selection_rate" and r.group == ("f",))
-    assert f"{one.numerator:.0f} of {one.denominator:.0f}" in said
-    assert "The outcome has 3 classes: “a”, “b”, “c”" in said
-    assert f"{found.family} comparisons" in said
+    message = words_of(section.blocks)
+    result = made_of.evidence.classes
+    assert result is not None
+    one = next(r for r in result.classes[2].rates if r.metric == "selection_rate" and r.group == ("f",))
+    assert f"{one.numerator:.0f} of {one.denominator:.0f}" in message
+    assert "The outcome has 3 classes: “a”, “b”, “c”" in message
+    assert f"{result.family} comparisons" in message
 
 
 def test_a_regression_is_printed_in_its_own_unit(runs: dict[str, Path]) -> None:
     made_of = sources(runs["regression"])
     section = regression.section(made_of)
     assert section is not None
-    said = words_of(section.blocks)
-    assert "worse off: " in said
-    assert "A high prediction is good for a person" in said
+    message = words_of(section.blocks)
+    assert "worse off: " in message
+    assert "A high prediction is good for a person" in message
     assert regression.number(-48.7731) == "−48.77"
 
 
@@ -129,9 +129,9 @@ def test_two_classes_have_neither_chapter() -> None:
 def test_a_regression_is_not_explained_or_mitigated_in_one_message(runs: dict[str, Path], tmp_path: Path) -> None:
     case = load_case(runs["regression"] / "case.toml")
     for work in (lambda: run_explain(case, tmp_path), lambda: run_mitigate(case, "reweighing", tmp_path)):
-        with pytest.raises(CaseError, match="a regression cannot be") as told:
+        with pytest.raises(CaseError, match="a regression cannot be") as report:
             work()
-        assert "audit the predictions" in str(told.value.todo)
+        assert "audit the predictions" in str(report.value.todo)
     assert not list(tmp_path.iterdir())
 
 

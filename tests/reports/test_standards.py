@@ -36,21 +36,21 @@ every = pytest.mark.parametrize("state", STATES)
 def opened(small: Reports, pki: Pki) -> Iterator[dict[str, pikepdf.Pdf]]:
     manifest = kit.manifest_of(small.files, pki.auditor)
     stamper, validation = pki.timestamper(), Validation(pki.root_pem, (pki.revoke(),))
-    made = {"draft": assemble(page_html(small.files, manifest), small.files, manifest)}
+    by_name = {"draft": assemble(page_html(small.files, manifest), small.files, manifest)}
     step = certify(
-        made["draft"], pki.auditor, field="Auditor", reason="x", timestamper=stamper, validation=validation
+        by_name["draft"], pki.auditor, field="Auditor", reason="x", timestamper=stamper, validation=validation
     )  # fmt: skip
-    made["certified"] = step.pdf
+    by_name["certified"] = step.pdf
     for key, field in ((pki.bo, "Member1"), (pki.cy, "Member2")):
         step = countersign(
             step.pdf, key, field=field, reason="REJECT: no", heading="Rejected by", timestamper=stamper,
             validation=validation,
         )  # fmt: skip
-        made[field] = step.pdf
-    made["archived"] = seal(step.pdf, stamper, field="ArchiveTimestamp", validation=validation)
-    found = {state: pikepdf.open(io.BytesIO(data)) for state, data in made.items()}
-    yield found
-    for pdf in found.values():
+        by_name[field] = step.pdf
+    by_name["archived"] = seal(step.pdf, stamper, field="ArchiveTimestamp", validation=validation)
+    mapping = {state: pikepdf.open(io.BytesIO(data)) for state, data in by_name.items()}
+    yield mapping
+    for pdf in mapping.values():
         pdf.close()
 
 
@@ -119,11 +119,11 @@ def test_no_text_uses_a_glyph_that_is_not_there(state: str, opened: dict[str, pi
                 parts = operands[0] if isinstance(operands[0], pikepdf.Array) else [operands[0]]
                 for part in parts:
                     if isinstance(part, pikepdf.String):
-                        found = codes(part)
-                        assert 0 not in found
+                        result = codes(part)
+                        assert 0 not in result
                         assert mapped is not None
-                        assert set(found) <= mapped
-                        drawn += len(found)
+                        assert set(result) <= mapped
+                        drawn += len(result)
     assert drawn > 5000
 
 

@@ -115,8 +115,8 @@ def named_as(document: dict[str, Any], cube: bytes) -> dict[str, Any]:
     renamed = (
         json.dumps(document).replace('["F", "M"]', groups).replace('"attribute": ["sex"]', f'"attribute": {attribute}')
     )
-    found: dict[str, Any] = json.loads(renamed)
-    return found
+    record: dict[str, Any] = json.loads(renamed)
+    return record
 
 
 def test_a_whole_report_with_a_lie_in_it_fails_by_name(small: Reports, pki: Pki) -> None:
@@ -128,12 +128,12 @@ def test_a_whole_report_with_a_lie_in_it_fails_by_name(small: Reports, pki: Pki)
     assert lines["stress"] == "ok"
     assert "failed" not in lines.values()
     wrong = {**right, "stress.json": canonical(changed(honest, lambda d: first(d).update(change=0.0)))}
-    found = {
+    verification = {
         c.name: c.detail
         for c in verify(kit.report(wrong, pki.auditor), printer=kit.page).checks
         if c.status == "failed"
     }
-    assert found == {"stress": f"{WHERE}, change does not follow from its counts"}
+    assert verification == {"stress": f"{WHERE}, change does not follow from its counts"}
 
 
 def test_the_chapter_says_what_was_found_in_words_from_its_fields() -> None:
@@ -150,7 +150,7 @@ def test_the_chapter_says_what_was_found_in_words_from_its_fields() -> None:
 
 
 def test_failing_checks_are_told_by_group() -> None:
-    found = {
+    mapping = {
         "kept": 0, "broken": 1, "rows": 200, "not_understood": {"expect_magic": 2},
         "checks": [{
             "passed": False, "severity": "error", "words": "",
@@ -164,6 +164,6 @@ def test_failing_checks_are_told_by_group() -> None:
                        "high": 0.3, "p_adjusted": 0.001}],
         }],
     }  # fmt: skip
-    table = next(b for b in stress.contract(record_in(ContractHeld, found, "contract")) if isinstance(b, Table))
+    table = next(b for b in stress.contract(record_in(ContractHeld, mapping, "contract")) if isinstance(b, Table))
     assert table.rows[0][0] == "income: missing at most"
     assert "20.0 % of F, 2.0 % of M" in table.rows[0][4]

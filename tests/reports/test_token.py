@@ -102,9 +102,9 @@ def test_a_report_signed_on_the_token_verifies_here_and_by_pdfsig(
     key: SigningKey, small: Reports, pki: Pki, tmp_path: Path
 ) -> None:
     signed = certify(small.draft, key, field="Auditor", reason="I issued this report")
-    found = verify_or_raise(signed.pdf, printer=kit.page, trust=pki.root_pem)
-    assert found.signers[0].trusted is True
-    assert found.signers[0].fingerprint == pki.auditor.fingerprint
+    verification = verify_or_raise(signed.pdf, printer=kit.page, trust=pki.root_pem)
+    assert verification.signers[0].trusted is True
+    assert verification.signers[0].fingerprint == pki.auditor.fingerprint
     (tmp_path / "r.pdf").write_bytes(signed.pdf)
     tool = shutil.which("pdfsig")
     assert tool is not None

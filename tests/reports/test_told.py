@@ -26,8 +26,8 @@ Files = dict[str, bytes]
 def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     """A run on German credit with explanations and a mitigation, as a report takes it."""
     out = german(tmp_path_factory)
-    made = ("cube.json", "evidence.json", "explain.json", "mitigation.json")
-    return publish_files({n: (out / n).read_bytes() for n in made})
+    built = ("cube.json", "evidence.json", "explain.json", "mitigation.json")
+    return publish_files({n: (out / n).read_bytes() for n in built})
 
 
 def detail(pdf: bytes, check: str) -> str:
@@ -112,8 +112,8 @@ FORGED: dict[str, tuple[str, Callable[[Any], object]]] = {
 def test_what_is_told_otherwise_is_named(where: str, files: Files, pki: Pki) -> None:
     name, change = FORGED[where]
     forged = kit.edited(files, name, change)
-    found = [c for c in verify(kit.report(forged, pki.auditor), printer=kit.page).checks if c.status == "failed"]
-    assert any(where in c.detail and "is told otherwise than it is" in c.detail for c in found), found
+    verification = [c for c in verify(kit.report(forged, pki.auditor), printer=kit.page).checks if c.status == "failed"]
+    assert any(where in c.detail and "is told otherwise than it is" in c.detail for c in verification), verification
 
 
 def test_the_bytes_under_the_seal_are_counted(small: Reports) -> None:
@@ -136,6 +136,6 @@ def test_a_drawing_that_draws_itself_is_followed_once(small: Reports, pki: Pki) 
         pdf.save(out, deterministic_id=True, min_version="1.7", force_version="1.7")
     issued = certify(out.getvalue(), pki.auditor, field="Auditor", reason="I issued this report").pdf
     decided = kit.signed_update(issued, pki.bo, "Member1", lambda writer: None)
-    found = verify(decided, printer=kit.page)
-    assert [c.name for c in found.checks if c.status == "failed"] == ["printed pages"], found.checks
-    assert next(c.status for c in found.checks if c.name == "changes") == "ok"
+    verification = verify(decided, printer=kit.page)
+    assert [c.name for c in verification.checks if c.status == "failed"] == ["printed pages"], verification.checks
+    assert next(c.status for c in verification.checks if c.name == "changes") == "ok"

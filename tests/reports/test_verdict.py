@@ -34,8 +34,8 @@ def broken(*_: object, **__: object) -> str:
 
 def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
     code = cli.main([str(w) for w in words])
-    said = capsys.readouterr()
-    return code, said.out, said.err
+    output = capsys.readouterr()
+    return code, output.out, output.err
 
 
 def test_what_could_not_be_settled_is_exit_5_and_named(

@@ -24,8 +24,8 @@ from tests.reports.test_series_counts import watched
 
 
 def lines(pdf: bytes, **options: Any) -> dict[str, tuple[str, str]]:
-    found = verify(pdf, **({"printer": kit.page} | options))
-    return {c.name: (c.status, c.detail) for c in found.checks}
+    verification = verify(pdf, **({"printer": kit.page} | options))
+    return {c.name: (c.status, c.detail) for c in verification.checks}
 
 
 def test_a_failure_after_what_could_not_be_checked_is_told_as_the_failure(
@@ -36,10 +36,10 @@ def test_a_failure_after_what_could_not_be_checked_is_told_as_the_failure(
 
     monkeypatch.setattr(printed, "check_printed", in_part)
     other = kit.edited(small.files, "evidence.json", lambda e: e.update(seed=7))
-    found = verify(small.certified, printer=kit.page, rerun=other)
-    assert [c.name for c in found.partial] == ["printed pages"]
-    assert (found.error().exit_code, found.error().to_json()["error"]) == (4, "VerificationError")
-    assert "rerun" in found.error().problem
+    verification = verify(small.certified, printer=kit.page, rerun=other)
+    assert [c.name for c in verification.partial] == ["printed pages"]
+    assert (verification.error().exit_code, verification.error().to_json()["error"]) == (4, "VerificationError")
+    assert "rerun" in verification.error().problem
 
 
 def searched(small: Reports) -> bytes:
@@ -85,8 +85,8 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_a_bookmark_that_says_something_else_is_named(small: Reports, elsewhere: None) -> None:
-    def page(*given: Any) -> str:
-        return kit.page(*given).replace("<h2>", "<h2 style=\"bookmark-label: 'All is well'\">")
+    def page(*inputs: Any) -> str:
+        return kit.page(*inputs).replace("<h2>", "<h2 style=\"bookmark-label: 'All is well'\">")
 
     assert lines(small.certified)["printed pages"][0] == "ok"
     status, detail = lines(small.certified, printer=page)["printed pages"]
@@ -98,14 +98,14 @@ def test_a_figure_of_a_norm_that_is_wrong_is_named_by_its_metric_alone(small: Re
     """A metric that is none of ours is a stranger's text, and is not repeated."""
     norms = json.loads(small.files["evidence.json"])["norms"]
     assert norms[0]["attribute"] == ["sex"]
-    for metric, told in ((norms[0]["metric"], f" 1: {norms[0]['metric']} by sex"), ("All is well", " 1: by sex")):
+    for metric, report in ((norms[0]["metric"], f" 1: {norms[0]['metric']} by sex"), ("All is well", " 1: by sex")):
         files = kit.edited(
             small.files, "evidence.json", lambda e, metric=metric: e["norms"][0].update(value=0.5, metric=metric)
         )
         status, detail = lines(kit.report(files, pki.auditor))["figures"]
         assert status == "failed"
         assert ("All is well" in detail) is False
-        assert told in detail
+        assert report in detail
 
 
 NOT_AS_LAST = "a norm does not stand as after the last batch"
@@ -114,8 +114,8 @@ NOT_AS_LAST = "a norm does not stand as after the last batch"
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """series.json of three batches that were really stepped."""
-    found: dict[str, Any] = json.loads(watched(tmp_path_factory.mktemp("watched"), 3)["series.json"])
-    return found
+    document: dict[str, Any] = json.loads(watched(tmp_path_factory.mktemp("watched"), 3)["series.json"])
+    return document
 
 
 @pytest.mark.parametrize(
@@ -131,10 +131,10 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_a_norm_stands_as_after_the_last_batch_unless_the_counts_began_afresh(
     kinds: str, compared: bool, history: dict[str, Any], small: Reports, pki: Pki
 ) -> None:
-    told = json.loads(json.dumps(history))
-    for link, kind in zip(told["trail"]["links"], kinds.split(), strict=True):
+    document = json.loads(json.dumps(history))
+    for link, kind in zip(document["trail"]["links"], kinds.split(), strict=True):
         link["kind"] = kind
     # What is withheld stands in no table: here alone it is compared.
-    told["norms"][0] |= {"from": "withheld", "people": 601}
-    pdf = kit.report({**small.files, "series.json": canonical(told)}, pki.auditor)
+    document["norms"][0] |= {"from": "withheld", "people": 601}
+    pdf = kit.report({**small.files, "series.json": canonical(document)}, pki.auditor)
     assert (lines(pdf)["series"][1] == NOT_AS_LAST) is compared

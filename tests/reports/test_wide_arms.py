@@ -50,23 +50,23 @@ def _few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_arm_leaves_the_same_intersections_to_its_cube(run: Path) -> None:
-    made = json.loads((run / "mitigation.json").read_bytes())
-    settings = Settings.from_json(made["settings"])
-    left = {tuple(a) for a in made["left_to_cube"]["attributes"]}
-    named = {tuple(n["attribute"]) for n in made["arms"]["original"]["norms"]}
-    for name, cube in made["cubes"].items():
-        measured, arm = measure(margins_from_json(cube), settings), made["arms"][name]
+    document = json.loads((run / "mitigation.json").read_bytes())
+    settings = Settings.from_json(document["settings"])
+    left = {tuple(a) for a in document["left_to_cube"]["attributes"]}
+    named = {tuple(n["attribute"]) for n in document["arms"]["original"]["norms"]}
+    for name, cube in document["cubes"].items():
+        measured, arm = measure(margins_from_json(cube), settings), document["arms"][name]
         crossed = {g.attribute for g in measured.gaps if len(g.attribute) > 1}
         assert left == crossed - named
         assert left
         assert len(arm["counts"]) == len(measured.counts), "everybody is counted"
-        told = [r.attribute for r in measured.rates if r.attribute not in left]
-        assert [tuple(r["attribute"]) for r in arm["rates"]] == told
+        items = [r.attribute for r in measured.rates if r.attribute not in left]
+        assert [tuple(r["attribute"]) for r in arm["rates"]] == items
         assert {g["metric"] for g in arm["gaps"] if tuple(g["attribute"]) in left} == set(OF_THE_REST)
     assert {c.metric for c in CONSTRAINTS.values()} <= set(OF_THE_REST), "gaps that are aimed at are told of all"
-    assert made["left_to_cube"]["why"] in made["notes"]
-    assert "stand in mitigation.json; all else about them follows from its cubes" in made["left_to_cube"]["why"]
-    assert any(tuple(c["attribute"]) in left for c in made["changes"]), "what changed is told of all"
+    assert document["left_to_cube"]["why"] in document["notes"]
+    assert "stand in mitigation.json; all else about them follows from its cubes" in document["left_to_cube"]["why"]
+    assert any(tuple(c["attribute"]) in left for c in document["changes"]), "what changed is told of all"
 
 
 def test_what_is_left_to_the_cubes_is_verified_from_them(run: Path, pki: Pki) -> None:
@@ -82,10 +82,12 @@ def test_what_is_left_to_the_cubes_is_verified_from_them(run: Path, pki: Pki) ->
     totals, mitigation = checked(files)
     assert "of 3 arms computed again from their cubes" in mitigation
     assert totals.endswith("wherever they are told")
-    made = json.loads(files["mitigation.json"])
-    left = made["left_to_cube"]["attributes"]
+    document = json.loads(files["mitigation.json"])
+    left = document["left_to_cube"]["attributes"]
     at = next(
-        k for k, c in enumerate(made["changes"]) if c["attribute"] in left and c["kind"] == "rate" and c["before"] < 0.9
+        k
+        for k, c in enumerate(document["changes"])
+        if c["attribute"] in left and c["kind"] == "rate" and c["before"] < 0.9
     )
 
     def moved(other: Any) -> None:

@@ -26,6 +26,6 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def audited_case(audited: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CaseFolder:
     """The same as a case of a fresh workspace."""
     monkeypatch.setenv("ASSAY_HOME", str(tmp_path / "home"))
-    made = new_case()
-    shutil.copytree(audited, made.place, dirs_exist_ok=True)
-    return made
+    built = new_case()
+    shutil.copytree(audited, built.place, dirs_exist_ok=True)
+    return built

@@ -55,7 +55,7 @@ def _b64(content: bytes) -> str:
 
 @contextmanager
 def issuer() -> Iterator[Issuer]:
-    made = Issuer()
+    built = Issuer()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -65,32 +65,32 @@ def issuer() -> Iterator[Issuer]:
                 ends = {"authorization": "authorize", "token": "token"}
                 self.answer(
                     {
-                        "issuer": made.url,
-                        "jwks_uri": f"{made.url}/keys",
+                        "issuer": built.url,
+                        "jwks_uri": f"{built.url}/keys",
                         "response_types_supported": ["code"],
                         "subject_types_supported": ["public"],
                         "id_token_signing_alg_values_supported": ["RS256"],
                         "code_challenge_methods_supported": ["S256"],
-                        **{f"{k}_endpoint": f"{made.url}/{v}" for k, v in ends.items()},
+                        **{f"{k}_endpoint": f"{built.url}/{v}" for k, v in ends.items()},
                     }
                 )
             elif parts.path == "/keys":
-                self.answer(made.keys())
+                self.answer(built.keys())
             elif parts.path.startswith("/as/"):
                 self.go(None, cookie=f"login_as={parts.path[4:]}; Path=/")
             elif parts.path == "/authorize":
                 code = secrets.token_urlsafe(16)
                 jar = SimpleCookie(self.headers.get("Cookie", ""))
                 sub = asked.get("login_as") or jar["login_as"].value
-                made.codes[code] = {**asked, "sub": sub}
+                built.codes[code] = {**asked, "sub": sub}
                 self.go(f"{asked['redirect_uri']}?{urlencode({'code': code, 'state': asked['state']})}")
             else:
                 self.send_error(404)
 
         def do_POST(self) -> None:
             sent = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
-            asked = made.codes.pop(sent["code"][0])
-            token = made.token(asked["sub"], asked.get("nonce"))
+            asked = built.codes.pop(sent["code"][0])
+            token = built.token(asked["sub"], asked.get("nonce"))
             self.answer({"access_token": "a", "token_type": "Bearer", "expires_in": 3600, "id_token": token})
 
         def answer(self, document: dict[str, Any]) -> None:
@@ -114,11 +114,11 @@ def issuer() -> Iterator[Issuer]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made.url = f"http://127.0.0.1:{server.server_address[1]}"
+    built.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield made
+        yield built
     finally:
         server.shutdown()
         server.server_close()

@@ -51,10 +51,10 @@ def acting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[As]:
 def lent(acting: As, audited: Path) -> CaseFolder:
     """Ann's case, shared with the team Lending."""
     acting(ANN)
-    made = workspace.new_case()
-    shutil.copytree(audited, made.place, dirs_exist_ok=True)
-    access.share(made.place, ["Lending"])
-    return made
+    built = workspace.new_case()
+    shutil.copytree(audited, built.place, dirs_exist_ok=True)
+    access.share(built.place, ["Lending"])
+    return built
 
 
 def test_the_table_by_hand() -> None:
@@ -104,12 +104,12 @@ def test_a_case_is_found_by_its_people_alone(lent: CaseFolder, acting: As) -> No
         if who in sees:
             assert workspace.open_case(lent.id).id == lent.id
         else:
-            said = []
+            items = []
             for wanted in (lent.id, gone):
                 with pytest.raises(InputError) as refused:
                     workspace.open_case(wanted)
-                said.append(refused.value.message.replace(wanted, "ID"))
-            assert said[0] == said[1], "a guess does not learn that a case is there"
+                items.append(refused.value.message.replace(wanted, "ID"))
+            assert items[0] == items[1], "a guess does not learn that a case is there"
     acting(None)
     assert workspace.all_cases() == []
 
@@ -252,20 +252,20 @@ def test_acts_are_entered_in_a_log_before_they_are_done(lent: CaseFolder, acting
     acting(ANN)
     access.demand("figures", lent.place)
     workspace.forget_case(lent)
-    found = [(e["name"], e["act"], e["case"], e["allowed"]) for e in Log(folder).read().entries]
+    items = [(e["name"], e["act"], e["case"], e["allowed"]) for e in Log(folder).read().entries]
     case = lent.id
-    assert found == [
+    assert items == [
         ("Cat", "work", case, True), ("Cat", "delete", case, False), ("Bob", "figures", case, False),
         ("Ann", "delete", case, True),
     ]  # fmt: skip
     assert b"x.csv" not in (folder / "entries.jsonl").read_bytes()
     # What cannot be noted is not done.
-    made = workspace.new_case()
+    built = workspace.new_case()
     (folder / "entries.jsonl").write_bytes((folder / "entries.jsonl").read_bytes().replace(b"Cat", b"Max"))
     acting(ADM)
     with pytest.raises(InputError):
-        workspace.forget_case(made)
-    assert made.place.is_dir()
+        workspace.forget_case(built)
+    assert built.place.is_dir()
 
 
 def test_one_person_on_this_machine_may_do_everything() -> None:

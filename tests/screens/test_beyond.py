@@ -16,8 +16,8 @@ SAMPLES = Path(__file__).parents[2] / "sample_data"
 
 @pytest.fixture(scope="module")
 def evidence(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((german(tmp_path_factory) / "evidence.json").read_bytes())
-    return found
+    document: dict[str, Any] = json.loads((german(tmp_path_factory) / "evidence.json").read_bytes())
+    return document
 
 
 def page(evidence: dict, attribute: list) -> None:  # type: ignore[type-arg]
@@ -107,8 +107,8 @@ def test_what_was_not_measured_says_why(evidence: dict[str, Any], question: str,
 
 def test_points_have_a_share_for_each_group(evidence: dict[str, Any]) -> None:
     point = {"from": 3.0, "to": 3.0, "people": 40.0, "outcome": 10.0, "share": 0.25, "low": 0.14, "high": 0.4}
-    found = [{"attribute": ["sex"], "group": [g], "points": [point]} for g in ("female", "male")]
-    app = shown(evidence | {"predictive_parity": found})
+    items = [{"attribute": ["sex"], "group": [g], "points": [point]} for g in ("female", "male")]
+    app = shown(evidence | {"predictive_parity": items})
     app = app.selectbox(key="beyond").select("Do points mean the same for everyone?").run()
     assert not app.exception
     assert "predictive parity" in texts(app)
@@ -130,6 +130,6 @@ def test_the_data_stand_beside_the_population(evidence: dict[str, Any]) -> None:
     ]
     table = {"attribute": ["sex"], "estimable": True, "reason": None, "groups": groups, "p_value": 0.0004}
     table |= {"people": 200, "unknown": 0, "not_in_reference": {}}
-    told = texts(shown(evidence | {"population": {"source": "census", "shares": {}, "tables": [table]}}))
-    assert "female are 40.0 % of the data and 50.0 % of the population" in told
-    assert "Chi-squared test of fit: p < .001." in told
+    report = texts(shown(evidence | {"population": {"source": "census", "shares": {}, "tables": [table]}}))
+    assert "female are 40.0 % of the data and 50.0 % of the population" in report
+    assert "Chi-squared test of fit: p < .001." in report

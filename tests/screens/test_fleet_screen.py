@@ -48,14 +48,14 @@ def test_all_loops_stand_in_one_table_and_who_waits_comes_first(
     (table,) = [t.value for t in app.table if "waits for a person" in t.value.columns]
     one, other = read_json(waits / "watch.json"), read_json(quiet / "watch.json")
     assert (one["state"], other["state"]) == ("APPROVAL", "HEALTHY")
-    said = table.reset_index().astype(str).map(lambda v: v.replace("\\", ""))
-    assert said["case"].tolist() == ["Waiting loop", "Quiet loop"]
-    assert said["state"].tolist() == ["APPROVAL", "HEALTHY"]
-    assert said["batches"].tolist() == ["18", "4"]
-    assert said["waits for a person"].tolist() == [one["pending"]["model"][:12], "–"]
-    assert said["open changes"].tolist() == [str(len(d["changes"])) for d in (one, other)]
+    message = table.reset_index().astype(str).map(lambda v: v.replace("\\", ""))
+    assert message["case"].tolist() == ["Waiting loop", "Quiet loop"]
+    assert message["state"].tolist() == ["APPROVAL", "HEALTHY"]
+    assert message["batches"].tolist() == ["18", "4"]
+    assert message["waits for a person"].tolist() == [one["pending"]["model"][:12], "–"]
+    assert message["open changes"].tolist() == [str(len(d["changes"])) for d in (one, other)]
     times = [d["timeline"][-1]["time"] for d in (one, other)]
-    assert said["last batch"].tolist() == [dt.datetime.fromisoformat(t).strftime("%Y-%m-%d %H:%M") for t in times]
+    assert message["last batch"].tolist() == [dt.datetime.fromisoformat(t).strftime("%Y-%m-%d %H:%M") for t in times]
 
     # One whose document is torn, or no loop's, keeps no other from the table, and is said.
     for text in ("{", "{}", "[1]"):
@@ -63,7 +63,7 @@ def test_all_loops_stand_in_one_table_and_who_waits_comes_first(
         shutil.copytree(quiet.parent, torn.place, dirs_exist_ok=True)
         (torn.run / "watch.json").write_text(text)
     (table,) = [t.value for t in opened().table if "waits for a person" in t.value.columns]
-    said = table.reset_index().astype(str).map(lambda v: v.replace("\\", ""))
-    assert said["case"].tolist()[0] == "Waiting loop"
-    assert len(said) == 5
-    assert sum("watch.json" in s for s in said["state"]) == 3
+    message = table.reset_index().astype(str).map(lambda v: v.replace("\\", ""))
+    assert message["case"].tolist()[0] == "Waiting loop"
+    assert len(message) == 5
+    assert sum("watch.json" in s for s in message["state"]) == 3

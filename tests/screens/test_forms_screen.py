@@ -26,11 +26,11 @@ def audited(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def folder(audited: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CaseFolder:
     monkeypatch.setenv("ASSAY_HOME", str(tmp_path))
-    made = workspace.sample_case("german_credit.toml")
-    made.run.mkdir(parents=True, exist_ok=True)
+    built = workspace.sample_case("german_credit.toml")
+    built.run.mkdir(parents=True, exist_ok=True)
     for name in ("evidence.json", "cube.json"):
-        (made.run / name).write_bytes((audited / name).read_bytes())
-    return made
+        (built.run / name).write_bytes((audited / name).read_bytes())
+    return built
 
 
 def forms(case_id: str) -> None:

@@ -137,8 +137,8 @@ def test_a_brought_key_signs_and_leaves_nothing(
     app = press(app, "Countersign")
     wait(app)
     app = app.run()
-    found = verify(report.read_bytes())
-    assert found.failed is None
+    verification = verify(report.read_bytes())
+    assert verification.failed is None
     assert member.fingerprint.encode() not in b"".join(b for p, b in files(tmp_path) if p.suffix == ".p12")
     assert app.text_area(key="approve-reason").value == ""
     nothing_of(theirs, tmp_path)

@@ -26,11 +26,11 @@ PEOPLE = {
 }  # fmt: skip
 
 
-def settings(place: Path, port: int, made: Issuer, **other: str) -> Path:
+def settings(place: Path, port: int, built: Issuer, **other: str) -> Path:
     """secrets.toml, for the owner alone."""
     auth = {
         "redirect_uri": f"http://127.0.0.1:{port}/oauth2callback", "cookie_secret": "c" * 40, "client_id": CLIENT,
-        "client_secret": SECRET, "server_metadata_url": f"{made.url}/.well-known/openid-configuration", **other,
+        "client_secret": SECRET, "server_metadata_url": f"{built.url}/.well-known/openid-configuration", **other,
     }  # fmt: skip
     lines = ["[auth]", *(f"{k} = {json.dumps(v)}" for k, v in auth.items())]
     lines += [
@@ -57,18 +57,18 @@ class Server:
     issuer: Issuer
 
     def visitor(self, name: str = "") -> Visitor:
-        made = Visitor(self.port)
+        built = Visitor(self.port)
         if name:
-            made.sign_in(name)
-        return made
+            built.sign_in(name)
+        return built
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     home, port = Path(tmp_path_factory.mktemp("home")), free_port()
-    with issuer() as made, open(home / "served.txt", "wb") as log:
-        made.people.update({k: {"name": k.capitalize(), "groups": g} for k, g in PEOPLE.items()})
-        kept = settings(home, port, made)
+    with issuer() as built, open(home / "served.txt", "wb") as log:
+        built.people.update({k: {"name": k.capitalize(), "groups": g} for k, g in PEOPLE.items()})
+        kept = settings(home, port, built)
         process = subprocess.Popen(
             command(port, "--secrets.files", str(kept)), cwd=ROOT, stdout=log, stderr=subprocess.STDOUT,
             env={**os.environ, "ASSAY_HOME": str(home)},
@@ -79,7 +79,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
                 assert process.poll() is None, (home / "served.txt").read_text()
                 assert time.monotonic() < until
                 time.sleep(0.05)
-            yield Server(port, home, made)
+            yield Server(port, home, built)
         finally:
             process.terminate()
             process.wait(20)
@@ -288,11 +288,11 @@ def test_roles_come_from_the_claim_and_the_default_is_viewer(
     mapped = {"analyst": ["risk"], "admin": ["it"]}
     auth = {"redirect_uri": "https://a/oauth2callback", "cookie_secret": "c" * 40, "client_id": "x",
             "client_secret": "x", "server_metadata_url": "https://i/x"}  # fmt: skip
-    for path, given in (("groups", claims), ("realm_access.groups", {"realm_access": claims}),
+    for path, inputs in (("groups", claims), ("realm_access.groups", {"realm_access": claims}),
                         ("https://a.b/groups", {"https://a.b/groups": claims.get("groups")})):  # fmt: skip
         logins, wrong = read(auth, {"claim": path, "roles": mapped, "teams": {"Lending": ["lending"]}})
         assert wrong == []
-        who = logins.person({**CLAIMS, "iat": 1.0, "exp": 2.0, **given}, 1.5)
+        who = logins.person({**CLAIMS, "iat": 1.0, "exp": 2.0, **inputs}, 1.5)
         assert who is not None
         assert who.roles == roles
         assert who.teams == teams

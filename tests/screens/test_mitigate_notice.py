@@ -68,8 +68,8 @@ def test_beside_what_it_reached(found: dict[str, Any]) -> None:
 
 
 def test_in_the_report(found: dict[str, Any]) -> None:
-    told = record_in(Mitigation, found, "mitigation.json")
-    sources: Any = SimpleNamespace(mitigation=told)
+    report = record_in(Mitigation, found, "mitigation.json")
+    sources: Any = SimpleNamespace(mitigation=report)
     assert Notice(SENSITIVE_NOTICE) in _reads_groups(sources)
     quiet = found | {"needs_sensitive_at_decision": False, "notice": None}
     plain: Any = SimpleNamespace(mitigation=record_in(Mitigation, quiet, "mitigation.json"))

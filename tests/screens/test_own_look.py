@@ -24,9 +24,9 @@ from tests.shared import german
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> CaseFolder:
     monkeypatch.setenv("ASSAY_HOME", str(tmp_path / "home"))
-    made = workspace.sample_case("german_credit.toml")
-    shutil.copytree(german(tmp_path_factory), made.run, dirs_exist_ok=True)
-    return made
+    built = workspace.sample_case("german_credit.toml")
+    shutil.copytree(german(tmp_path_factory), built.run, dirs_exist_ok=True)
+    return built
 
 
 def screen(case_id: str, section: int) -> None:
@@ -103,10 +103,10 @@ def test_a_cohort_by_any_column_is_counted_from_its_rows(folder: CaseFolder, mon
     amounts = frame["credit_amount"].sort_values()
     app.number_input(key="cohort-from-credit_amount").set_value(float(amounts[amounts < 1500].iloc[-2]))
     app.button(key="cohort-go").click().run()
-    said = words(app)
-    assert "cohort is too near to what was shown before" in said
-    assert "Below are the figures of everyone" in said
-    assert "Every figure here is of them" not in said
+    message = words(app)
+    assert "cohort is too near to what was shown before" in message
+    assert "Below are the figures of everyone" in message
+    assert "Every figure here is of them" not in message
 
 
 def test_a_threshold_moves_the_rates_and_by_group_the_law_is_named(folder: CaseFolder) -> None:
@@ -135,9 +135,9 @@ def test_two_runs_stand_side_by_side(folder: CaseFolder) -> None:
     (option,) = app.selectbox(key="beside").options
     assert other.id[:8] in option
     app.selectbox(key="beside").set_value(option).run()
-    said = words(app)
-    assert "What the two audits rest on" in said
-    assert "Both audits are of the same people" in said
+    message = words(app)
+    assert "What the two audits rest on" in message
+    assert "Both audits are of the same people" in message
 
 
 @pytest.mark.parametrize(

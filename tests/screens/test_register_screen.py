@@ -68,8 +68,8 @@ def test_conditions_stand_in_a_table_of_their_own_the_open_ones_first() -> None:
            "by": "ann", "logged": "2026-11-24T10:00:00+00:00"}  # fmt: skip
     Log(log_home()).append(lambda view: [ISSUED | {"conditions": asked}, DECIDED, met])
     _, conditions, _ = (t.value for t in shown().table)
-    told = [[str(v).replace("\\", "") for v in row] for row in conditions.to_numpy().tolist()]
-    assert [row[1:] for row in told] == [
+    items = [[str(v).replace("\\", "") for v in row] for row in conditions.to_numpy().tolist()]
+    assert [row[1:] for row in items] == [
         ["1", "Ask those affected.", "Bo", "2020-01-31", "open, overdue"],
         ["2", "Measure again.", "–", "–", "open"],
         ["3", "Write to them.", "Cy", "–", "met"],

@@ -26,9 +26,9 @@ def press(app: AppTest, label: str) -> AppTest:
 
 def test_a_case_is_deleted_when_a_person_has_confirmed(audited_case: CaseFolder) -> None:
     app = AppTest.from_function(page, args=(audited_case.id,), default_timeout=60).run()
-    said = " ".join(m.value for m in app.markdown)
-    assert "What goes:" in said
-    assert "What stays:" in said
+    text = " ".join(m.value for m in app.markdown)
+    assert "What goes:" in text
+    assert "What stays:" in text
     app = press(app, "Delete this case and its data")
     assert audited_case.place.exists()
     files = sum(f.is_file() for f in audited_case.place.rglob("*"))

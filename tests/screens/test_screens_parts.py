@@ -74,9 +74,9 @@ def test_the_cache_of_a_result_sees_a_change_of_one_byte(tmp_path: Path) -> None
     path = folder.run / "evidence.json"
     for value in (1, 2, 3):
         path.write_text('{"pad": "' + "x" * 500_000 + f'", "value": {value}}}')
-        found = state.result(folder, "evidence.json")
-        assert found is not None
-        assert found["value"] == value
+        result = state.result(folder, "evidence.json")
+        assert result is not None
+        assert result["value"] == value
 
 
 def test_a_chart_escapes_names_and_draws_a_missing_value() -> None:

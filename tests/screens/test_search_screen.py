@@ -66,14 +66,14 @@ def words(app: AppTest) -> str:
 
 def test_the_front_is_told_and_the_test_rows_wait(folder: CaseFolder, found: dict[str, Any]) -> None:
     app = run(folder)
-    told = words(app)
+    report = words(app)
     on = [t for t in found["trials"] if t["front"]]
-    assert f"4 candidates tried, {len(on)} on the front" in told
-    assert "400 test rows wait for the one that you pick" in told
-    assert "flatters it" in told
+    assert f"4 candidates tried, {len(on)} on the front" in report
+    assert "400 test rows wait for the one that you pick" in report
+    assert "flatters it" in report
     frame = app.table[0].value
     assert sorted(frame["No."]) == sorted([state.plain("–"), *(str(t["trial"]) for t in on)])
-    assert all(n in told for n in found["notes"])
+    assert all(n in report for n in found["notes"])
     options = app.selectbox(key="pick-trial").options
     assert len(options) == 4
     assert sum("not on the front" in o for o in options) == 4 - len(on)
@@ -82,15 +82,15 @@ def test_the_front_is_told_and_the_test_rows_wait(folder: CaseFolder, found: dic
 def test_need_and_loss_are_fixed_in_the_log_before_the_search(folder: CaseFolder, started: list[list[str]]) -> None:
     app = run(folder)
     app.button(key="search-go").click().run()
-    given = parsed(started[0]).given
-    assert given["log"] == workspace.log_home()
-    assert (given["need"], given["acceptable_loss"]) == ("", None)
+    inputs = parsed(started[0]).given
+    assert inputs["log"] == workspace.log_home()
+    assert (inputs["need"], inputs["acceptable_loss"]) == ("", None)
     app = run(folder)
     app.text_input(key="search-need").set_value("-  loans are repaid\nin time")
     app.number_input(key="search-loss").set_value(1.5)
     app.button(key="search-go").click().run()
-    given = parsed(started[1]).given
-    assert (given["need"], given["acceptable_loss"], given["search"]) == ("- loans are repaid in time", 0.015, True)
+    inputs = parsed(started[1]).given
+    assert (inputs["need"], inputs["acceptable_loss"], inputs["search"]) == ("- loans are repaid in time", 0.015, True)
     app = run(folder)
     app.toggle(key="search-logged").set_value(False)
     app.button(key="search-go").click().run()
@@ -110,8 +110,8 @@ def test_no_pick_without_a_name_and_a_reason(folder: CaseFolder, started: list[l
     number = str(app.selectbox(key="pick-trial").value)
     assert started[0][2:6] == ["--pick", number, "--reason=- narrow; not much dearer", "--by=Bo"]
     # As the command reads it.
-    given = parsed(started[0]).given
-    assert (given["pick"], given["reason"], given["by"]) == (int(number), "- narrow; not much dearer", "Bo")
+    inputs = parsed(started[0]).given
+    assert (inputs["pick"], inputs["reason"], inputs["by"]) == (int(number), "- narrow; not much dearer", "Bo")
 
 
 def test_what_is_asked_for_is_what_is_searched(folder: CaseFolder, started: list[list[str]]) -> None:
@@ -121,10 +121,10 @@ def test_what_is_asked_for_is_what_is_searched(folder: CaseFolder, started: list
     app.number_input(key="search-trials").set_value(7).run()
     assert SENSITIVE_NOTICE in words(app)
     app.button(key="search-go").click().run()
-    given = parsed(started[0]).given
-    assert (given["search"], given["trials"], given["method"]) == (True, 7, ("reweighing", "group_thresholds"))
-    assert given["constraint"] == "demographic_parity"
-    assert list(given["attribute"]) == app.multiselect(key="search-attributes").value
+    inputs = parsed(started[0]).given
+    assert (inputs["search"], inputs["trials"], inputs["method"]) == (True, 7, ("reweighing", "group_thresholds"))
+    assert inputs["constraint"] == "demographic_parity"
+    assert list(inputs["attribute"]) == app.multiselect(key="search-attributes").value
     # Equal error rates need methods that serve them.
     app.selectbox(key="search-aim").set_value("equalized_odds").run()
     assert app.multiselect(key="search-methods-equalized_odds").value == ["constrained_boosting"]

@@ -263,12 +263,12 @@ def test_a_job_that_waits_sends_nothing_and_one_that_moves_sends_its_line(
         socket.send(page.SerializeToString())
         first = received(socket, 60)
         assert b"Asking the model" in b"".join(d for _, d in first)
-        found = ForwardMsg()
-        found.ParseFromString(next(d for kind, d in first if kind == "auto_rerun"))
-        assert found.auto_rerun.interval == 1.0
+        result = ForwardMsg()
+        result.ParseFromString(next(d for kind, d in first if kind == "auto_rerun"))
+        assert result.auto_rerun.interval == 1.0
         timer = BackMsg()
         timer.rerun_script.CopyFrom(page.rerun_script)
-        timer.rerun_script.fragment_id, timer.rerun_script.is_auto_rerun = found.auto_rerun.fragment_id, True
+        timer.rerun_script.fragment_id, timer.rerun_script.is_auto_rerun = result.auto_rerun.fragment_id, True
         received(socket, 0.5)
 
         for _ in range(10):

@@ -18,8 +18,8 @@ def test_a_served_model_needs_the_tick(tmp_path: Path, monkeypatch: pytest.Monke
     app.text_input(key="served-url").input("https://models.example/v2/models/loans").run()
     app.text_area(key="served-more").input('decision = "predict"').run()
     app.multiselect(key="served-features").set_value(["age", "pay"]).run()
-    told = [w.value.replace("\\", "") for w in app.warning]
-    assert any("age, pay" in w and "models.example:443" in w for w in told), told
+    items = [w.value.replace("\\", "") for w in app.warning]
+    assert any("age, pay" in w and "models.example:443" in w for w in items), items
     go(app, "source")
     assert app.text_input(key="served-url"), "without the tick the question stays open"
     app.checkbox(key="agree-models.example:443-age,pay").check().run()

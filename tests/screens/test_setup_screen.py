@@ -224,9 +224,9 @@ def test_what_a_person_could_change_goes_into_the_case() -> None:
     from screens.further import recourse_of
     from screens.said import Change
 
-    found = recourse_of({"income": Change(way="only up", range="20 to 60"), "town": Change()})
-    assert found is not None
-    assert (found.actionable, found.ranges, found.direction) == (
+    result = recourse_of({"income": Change(way="only up", range="20 to 60"), "town": Change()})
+    assert result is not None
+    assert (result.actionable, result.ranges, result.direction) == (
         ("income", "town"), {"income": (20.0, 60.0)}, {"income": "increase"},
     )  # fmt: skip
     assert recourse_of({}) is None
@@ -265,10 +265,10 @@ def test_what_is_good_for_the_person_is_never_preset(home: Path) -> None:
 
 def test_a_proposal_shows_values_and_why(home: Path) -> None:
     app = purpose(begun(loans(home)))
-    told = next(c.value for c in app.caption if c.value.startswith("Proposed"))
-    assert "default" in told
-    assert "its name says default" in told.replace("Its", "its")
-    assert {"0", "1"} <= set(told.replace("(", " ").replace(")", " ").replace(",", " ").replace("\\", "").split())
+    report = next(c.value for c in app.caption if c.value.startswith("Proposed"))
+    assert "default" in report
+    assert "its name says default" in report.replace("Its", "its")
+    assert {"0", "1"} <= set(report.replace("(", " ").replace(")", " ").replace(",", " ").replace("\\", "").split())
 
 
 def model_page(model: str) -> None:
@@ -311,9 +311,9 @@ def test_a_pickle_needs_its_interpreter_and_a_tick_beside_its_digest(home: Path)
     assert digest.removeprefix("sha256:") in str(tick.key)  # another file is another tick
     tick.check().run()
     assert not app.exception
-    told = next(m.value for m in app.markdown if m.value.startswith("spec:"))
-    assert digest in told
-    assert '"pickle"' in told
+    report = next(m.value for m in app.markdown if m.value.startswith("spec:"))
+    assert digest in report
+    assert '"pickle"' in report
 
 
 def test_lines_of_another_kind_are_refused_and_classes_taken(home: Path) -> None:

@@ -87,10 +87,10 @@ def test_an_intersection_says_what_is_served(several: dict[str, Any]) -> None:
 
 def test_a_regression_asks_by_residual_and_by_distance(numbers: dict[str, Any]) -> None:
     app = shown(numbers, ["sex"])
-    said = texts(app)
-    assert "Worse off:" in said
-    assert "A high prediction is good for a person" in said
-    assert "are not served" in said
+    message = texts(app)
+    assert "Worse off:" in message
+    assert "A high prediction is good for a person" in message
+    assert "are not served" in message
     assert len(app.table) == 3
     for metric in app.selectbox(key="regression-question").options:
         app = (

@@ -74,12 +74,14 @@ def words(app: AppTest) -> str:
 def test_what_was_found_is_told_with_who_would_have_noticed(folder: CaseFolder) -> None:
     (folder.run / "stress.json").write_text(json.dumps(STRESS))
     app = run(folder, "corrupted")
-    told = words(app)
-    assert "1,000 combinations" in told
-    assert "Nothing worse than chance and random errors explain was found for: selection rate difference by sex" in told
-    assert "Noticed by: the contract's between of age (proposed); the watch after 2 batches of 100." in told
-    assert "12 of 200 rows" in told
-    assert "not the worst there is" in told
+    report = words(app)
+    assert "1,000 combinations" in report
+    assert (
+        "Nothing worse than chance and random errors explain was found for: selection rate difference by sex" in report
+    )
+    assert "Noticed by: the contract's between of age (proposed); the watch after 2 batches of 100." in report
+    assert "12 of 200 rows" in report
+    assert "not the worst there is" in report
     assert "between = [13, 94]" in app.code[0].value
     label = app.expander[0].label
     assert "if 'age' were recorded in tens, for 50.0 % of the people with sex is *Female*" in label.replace("\\", "")

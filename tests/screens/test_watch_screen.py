@@ -52,15 +52,15 @@ def texts(app: AppTest) -> str:
 
 def test_where_it_stands_the_timeline_and_the_sentences(document: dict[str, Any]) -> None:
     app = shown(document)
-    told = texts(app)
+    report = texts(app)
     assert document["state"] == "DATA_INCIDENT"
-    assert watching.STANDS["DATA_INCIDENT"] in told
-    assert "14 batches" in told
-    assert taken(watch.watch_of(document)) in told, "in the words of the report's chapter"
-    assert AUTOMATIC not in told
+    assert watching.STANDS["DATA_INCIDENT"] in report
+    assert "14 batches" in report
+    assert taken(watch.watch_of(document)) in report, "in the words of the report's chapter"
+    assert AUTOMATIC not in report
     assert AUTOMATIC in texts(shown(document | {"policy": document["policy"] | {"automatic": True}}))
-    assert "difference by sex: " in told
-    assert "What the loop did, and why" in told
+    assert "difference by sex: " in report
+    assert "What the loop did, and why" in report
     tables = "\n".join(t.value.to_string() for t in app.table)
     assert "incident" in tables
     assert "hours-per-week" in tables.replace("\\", "")
@@ -72,11 +72,11 @@ def test_what_was_noticed_beside_the_feed_is_shown(document: dict[str, Any]) -> 
     one = {"words": "The outcomes in *one*.csv are left out.", "first": "2026-11-01T09:30:00.000+00:00", "times": 1}
     other = {"words": "The webhook at http://127.0.0.1:9 did not take an alert: HTTP 500.", "times": 3}
     last = "2026-11-02T10:00:00.000+00:00"
-    found = [one | {"last": last}, other | {"first": last, "last": last}]
-    app = shown(document | {"notices": found})
+    items = [one | {"last": last}, other | {"first": last, "last": last}]
+    app = shown(document | {"notices": items})
     assert "Noticed on 2026-11-02 10:00:00 (UTC): The webhook at http://127.0.0.1:9" in texts(app)
     assert "*one*.csv" in "\n".join(t.value.to_string() for t in app.table).replace("\\", "")
-    app = shown(document | {"notices": found[:1]})
+    app = shown(document | {"notices": items[:1]})
     assert "Noticed on 2026-11-02 10:00:00 (UTC): The outcomes in *one*.csv are left out." in texts(app)
 
 
@@ -112,9 +112,9 @@ def waiting(document: dict[str, Any]) -> dict[str, Any]:
 def test_before_and_after_stand_side_by_side(document: dict[str, Any]) -> None:
     norm = {"key": "k", "metric": "selection_rate", "kind": "difference", "attribute": ["sex"], "limit": 0.1}
     ours = norm | {"value": 0.2, "low": 0.15, "high": 0.25}
-    found = waiting(document)
-    beside = found["beside"] | {"ours": [ours], "theirs": [norm | {"value": None, "low": None, "high": None}]}
-    app = shown(found | {"beside": beside, "pending": beside})
+    result = waiting(document)
+    beside = result["beside"] | {"ours": [ours], "theirs": [norm | {"value": None, "low": None, "high": None}]}
+    app = shown(result | {"beside": beside, "pending": beside})
     table = app.table[1].value
     assert "0.200 (0.150 to 0.250)" in str(table.iloc[0, 1]).replace("\\", "")
     assert table.iloc[0, 2] == "not estimable"
@@ -162,16 +162,16 @@ def test_everyone_is_listed_and_who_is_not_judged_is_called_undecided(document: 
     few = {"attribute": "race", "group": "Other", "people": 40, "outcomes": 12, "wrong": 2, "status": "undecided"}
     few |= {"reason": "12 people with known outcomes, 50 are needed", "first": None, "newest": 2 / 12}
     app = shown(document | {"groups": [*document["groups"], few]})
-    told, tables = texts(app), "\n".join(t.value.to_string() for t in app.table).replace("\\", "")
-    assert "UNDECIDED for Other (race: 12 people with outcomes)" in told
+    report, tables = texts(app), "\n".join(t.value.to_string() for t in app.table).replace("\\", "")
+    assert "UNDECIDED for Other (race: 12 people with outcomes)" in report
     assert "UNDECIDED: 12 people with known outcomes, 50 are needed" in tables
-    assert "this is no good news about them" in told
+    assert "this is no good news about them" in report
     for g in document["groups"]:
         assert f"{g['group']} ({g['attribute']})" in tables
     assert "UNDECIDED" not in texts(shown(document))
     held = document["quarantine"]["held"]
     assert held > 0
-    assert f"{many(held, 'batch')} {are(held, 'was', 'were')} put aside" in told
+    assert f"{many(held, 'batch')} {are(held, 'was', 'were')} put aside" in report
 
 
 def test_open_changes_are_shown_and_a_person_can_say_that_they_are_known(document: dict[str, Any]) -> None:
@@ -189,15 +189,15 @@ def test_a_batch_alone_stands_beside_what_was_measured_so_far(document: dict[str
     norm = next(n for n in document["norms"] if n["metric"] == "selection_rate")
     points = watch.points_of(watch.watch_of(document), norm["key"])
     at, batch = next((i, b) for i, b in enumerate(document["timeline"]) if b["kind"] == "batch" and b["norms"])
-    told = next(n for n in batch["norms"] if n["key"] == norm["key"])
+    report = next(n for n in batch["norms"] if n["key"] == norm["key"])
     shares = batch["window"][norm["attribute"][0]]
-    assert points[at].window == pytest.approx(shares[told["highest"]] - shares[told["lowest"]])
+    assert points[at].window == pytest.approx(shares[report["highest"]] - shares[report["lowest"]])
     assert points[at].when.startswith("(")
     one = watch.watch_of(document).timeline[at]
     now = next(n for n in one.norms if n.key == norm["key"])
     other = msgspec.structs.replace
     assert watch.window_of(other(now, kind="ratio"), one) == pytest.approx(
-        shares[told["lowest"]] / shares[told["highest"]]
+        shares[report["lowest"]] / shares[report["highest"]]
     )
     assert watch.window_of(other(now, metric="equal_opportunity"), one) is None
     assert watch.window_of(now, other(one, window={})) is None

@@ -24,12 +24,12 @@ def explained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return run_explain(load_case(SAMPLES / "german_credit.toml"), tmp_path_factory.mktemp("run"), settings=FEW)
 
 
-def page(found: dict) -> None:  # type: ignore[type-arg]
+def page(result: dict) -> None:  # type: ignore[type-arg]
     from audit.documents import record_in
     from audit.documents.explanations import Explanations
     from screens import why
 
-    explained = record_in(Explanations, found, "explain.json")
+    explained = record_in(Explanations, result, "explain.json")
     why.alarm(explained)
     why.overall(explained)
     why.dependence(explained)
@@ -38,8 +38,8 @@ def page(found: dict) -> None:  # type: ignore[type-arg]
     why.person(explained)
 
 
-def shown(found: dict[str, Any]) -> AppTest:
-    app = AppTest.from_function(page, kwargs={"found": found}, default_timeout=60).run()
+def shown(result: dict[str, Any]) -> AppTest:
+    app = AppTest.from_function(page, kwargs={"found": result}, default_timeout=60).run()
     assert not app.exception
     return app
 
@@ -50,7 +50,7 @@ def texts(app: AppTest) -> str:
 
 def test_everything_is_on_the_screen(explained: dict[str, Any]) -> None:
     app = shown(explained)
-    told = texts(app)
+    report = texts(app)
     assert not app.error
     for words in (
         "How a column's values count",
@@ -65,11 +65,11 @@ def test_everything_is_on_the_screen(explained: dict[str, Any]) -> None:
         "LIME's stability: over 2 seeds",
         "Columns that work together",
     ):
-        assert words in told, words
+        assert words in report, words
     one = explained["people"][0]
-    assert one["recourse"]["words"] in told
-    assert one["reasons"][0] in told
-    assert all(n in told for n in explained["recourse"]["notice"])
+    assert one["recourse"]["words"] in report
+    assert one["reasons"][0] in report
+    assert all(n in report for n in explained["recourse"]["notice"])
 
 
 def test_the_column_chosen_is_shown(explained: dict[str, Any]) -> None:
@@ -81,31 +81,31 @@ def test_the_column_chosen_is_shown(explained: dict[str, Any]) -> None:
 
 
 def test_an_alarm_stands_first(explained: dict[str, Any]) -> None:
-    found = copy.deepcopy(explained)
-    found["hiding"] |= {"alarm": True, "notice": "Alarm: changing x alone moves real people"}
-    found["additivity"]["passed"] = False
-    found["rerouted"] = "TreeSHAP failed"
-    app = shown(found)
+    result = copy.deepcopy(explained)
+    result["hiding"] |= {"alarm": True, "notice": "Alarm: changing x alone moves real people"}
+    result["additivity"]["passed"] = False
+    result["rerouted"] = "TreeSHAP failed"
+    app = shown(result)
     assert "Alarm: changing x alone" in app.error[0].value.replace("\\", "")
     assert "Do not rely on them" in app.error[1].value
     assert "TreeSHAP failed" in app.warning[0].value
 
 
 def test_without_the_table_the_screen_says_what_is_needed(explained: dict[str, Any]) -> None:
-    found = copy.deepcopy(explained)
-    found["recourse"] = {"sought": False, "reason": "No recourse was sought: no [recourse] table", "groups": []}
-    for p in found["people"]:
+    result = copy.deepcopy(explained)
+    result["recourse"] = {"sought": False, "reason": "No recourse was sought: no [recourse] table", "groups": []}
+    for p in result["people"]:
         p["recourse"] = None
-    told = texts(shown(found))
-    assert "no [recourse] table" in told
-    assert "What would turn the decision" not in told
+    report = texts(shown(result))
+    assert "no [recourse] table" in report
+    assert "What would turn the decision" not in report
 
 
 def test_an_explanation_from_before_is_still_shown(explained: dict[str, Any]) -> None:
     """Files without the newer keys stay readable."""
-    found = copy.deepcopy(explained)
+    result = copy.deepcopy(explained)
     for key in ("recourse", "dependence", "interactions", "hiding"):
-        del found[key]
-    for p in found["people"]:
+        del result[key]
+    for p in result["people"]:
         del p["recourse"]
-    assert "One person's decision" in texts(shown(found))
+    assert "One person's decision" in texts(shown(result))

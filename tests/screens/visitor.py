@@ -123,9 +123,9 @@ def run(socket: ClientConnection, page: str = "", query: str = "", seconds: floa
 def drawn(socket: ClientConnection, seconds: float = 60, wanted: str = "") -> str:
     out, until = [], time.monotonic() + seconds
     while time.monotonic() < until:
-        found = ForwardMsg()
-        found.ParseFromString(socket.recv(timeout=max(0.1, until - time.monotonic())))
-        out.append(str(found))
-        if found.WhichOneof("type") == "script_finished" and (not wanted or wanted in "".join(out)):
+        result = ForwardMsg()
+        result.ParseFromString(socket.recv(timeout=max(0.1, until - time.monotonic())))
+        out.append(str(result))
+        if result.WhichOneof("type") == "script_finished" and (not wanted or wanted in "".join(out)):
             return "".join(out)
     raise TimeoutError("".join(out)[-2000:])

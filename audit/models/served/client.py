@@ -117,13 +117,13 @@ def addresses(access: Access) -> list[tuple[str, int]]:
     parts = urlsplit(access.url)
     port = parts.port or PORTS[parts.scheme]
     try:
-        found = socket.getaddrinfo(str(parts.hostname), port, type=socket.SOCK_STREAM)
+        resolved = socket.getaddrinfo(str(parts.hostname), port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise Unreached(
             f"the name {parts.hostname} is not known ({getattr(error, 'strerror', None) or error})"
         ) from error
     out = []
-    for _, _, _, _, where in found:
+    for _, _, _, _, where in resolved:
         ip = ipaddress.ip_address(str(where[0]).partition("%")[0])
         ip = getattr(ip, "ipv4_mapped", None) or ip
         strange = ip.is_link_local or ip.is_multicast or ip.is_unspecified

@@ -116,10 +116,10 @@ class Kept:
         self._append(line)
         return line
 
-    def put_probe(self, found: Probe) -> None:
+    def put_probe(self, probe: Probe) -> None:
         """Keep what was found by asking again. Raises OutputError."""
-        self._probes[found.key] = found
-        self._append(found)
+        self._probes[probe.key] = probe
+        self._append(probe)
 
     def _append(self, line: Answered | Probe) -> None:
         if self._path is None:
@@ -156,8 +156,8 @@ def now() -> str:
 
 
 def _server_json(server: Server) -> dict[str, Any]:
-    def listed(found: tuple[Tensor, ...]) -> list[Any]:
-        return [[t.name, t.datatype, list(t.shape)] for t in found]
+    def listed(tensors: tuple[Tensor, ...]) -> list[Any]:
+        return [[t.name, t.datatype, list(t.shape)] for t in tensors]
 
     return {**server.to_json(), "inputs": listed(server.inputs), "outputs": listed(server.outputs)}
 

@@ -169,12 +169,12 @@ def _reply_text(reply: Reply) -> str:
         return "a web page"
     text = reply.body[:4000].decode("utf-8", "replace")
     try:
-        found = json.loads(text)
+        document = json.loads(text)
     except ValueError:
         return text
     for key in ("error", "message", "detail"):
-        if isinstance(found, dict) and isinstance(found.get(key), str):
-            return str(found[key])
+        if isinstance(document, dict) and isinstance(document.get(key), str):
+            return str(document[key])
     return text
 
 
@@ -230,8 +230,8 @@ def shaped(values: list[Any], rows: int, what: str = "scores") -> tuple[list[Any
 def table_of(values: list[Any], rows: int) -> np.ndarray:
     """Scores (n,) or (n, K) of a JSON list."""
     flat, width = shaped(values, rows)
-    found = numbers(flat, "score")
-    return found if width == 1 else found.reshape(rows, width)
+    scores = numbers(flat, "score")
+    return scores if width == 1 else scores.reshape(rows, width)
 
 
 def names_of(values: list[Any], rows: int) -> tuple[str, ...]:

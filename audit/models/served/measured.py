@@ -87,9 +87,9 @@ def finding(entry: Mapping[str, Any]) -> str | None:
     )
 
 
-def seconds(found: Sequence[float]) -> dict[str, Any]:
+def seconds(durations: Sequence[float]) -> dict[str, Any]:
     """Median and 99th percentile in milliseconds (order statistics, no interpolation), and how many."""
-    ordered = np.sort(np.asarray(found, dtype=np.float64)) * 1000
+    ordered = np.sort(np.asarray(durations, dtype=np.float64)) * 1000
     n = len(ordered)
 
     def at(share: float) -> float | None:

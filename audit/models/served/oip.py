@@ -77,7 +77,7 @@ class Oip(Rest):
         outputs = document.get("outputs") if isinstance(document, dict) else None
         if not isinstance(outputs, list) or not all(isinstance(o, dict) and "name" in o for o in outputs):
             raise no_answer("no `outputs`")
-        found = {}
+        decoded = {}
         for output in outputs:
             name, datatype, shape = str(output["name"]), str(output.get("datatype")), output.get("shape")
             data = output.get("data")
@@ -85,8 +85,8 @@ class Oip(Rest):
                 data = [x for part in data for x in (part if isinstance(part, list) else [part])]
             if not isinstance(data, list) or not isinstance(shape, list) or not all(type(s) is int for s in shape):
                 raise no_answer(f"the output {name[:80]!r} has no shape or no data")
-            found[name] = (datatype, tuple(shape), data)
-        return chosen(found, rows, self.spec, one_line(document.get("model_version") or "", 80))
+            decoded[name] = (datatype, tuple(shape), data)
+        return chosen(decoded, rows, self.spec, one_line(document.get("model_version") or "", 80))
 
 
 def model_path(spec: EndpointSpec) -> tuple[str, str]:
@@ -107,9 +107,9 @@ def model_path(spec: EndpointSpec) -> tuple[str, str]:
     return path, rest[0]
 
 
-def _tensors(given: Any) -> tuple[Tensor, ...]:
+def _tensors(entries: Any) -> tuple[Tensor, ...]:
     out = []
-    for one in given if isinstance(given, list) else []:
+    for one in entries if isinstance(entries, list) else []:
         if isinstance(one, dict) and isinstance(one.get("name"), str):
             shape = [s for s in one.get("shape") or () if isinstance(s, int)]
             out.append(Tensor(one_line(one["name"], 200), one_line(one.get("datatype") or "", 20), tuple(shape)))
@@ -146,8 +146,10 @@ def tensors(frame: pd.DataFrame, spec: EndpointSpec, server: Server) -> list[tup
 
 
 def _other_inputs(names: list[str], server: Server) -> ModelError:
-    def listed(found: list[str]) -> str:
-        return ", ".join(repr(n) for n in found[:12]) + (f" and {len(found) - 12} more" if len(found) > 12 else "")
+    def listed(features: list[str]) -> str:
+        return ", ".join(repr(n) for n in features[:12]) + (
+            f" and {len(features) - 12} more" if len(features) > 12 else ""
+        )
 
     inputs = [t.name for t in server.inputs]
     shapes = ", ".join(f"{t.name!r} {t.datatype} {list(t.shape)}" for t in server.inputs[:12])
@@ -197,36 +199,36 @@ def _values(values: pd.Series, name: str, datatype: str) -> list[Any]:
 
 
 def chosen(
-    found: dict[str, tuple[str, tuple[int, ...], list[Any]]], rows: int, spec: EndpointSpec, version: str
+    outputs: dict[str, tuple[str, tuple[int, ...], list[Any]]], rows: int, spec: EndpointSpec, version: str
 ) -> Raw:
     """Scores and decisions among the outputs: name -> datatype, shape, flat data. Raises ModelError."""
     names = {"output": spec.output, "decision": spec.decision}
     for key, name in names.items():
-        if name is not None and name not in found:
+        if name is not None and name not in outputs:
             raise ModelError(
                 f"the endpoint has no output {name!r}, which the case names as `{key}`",
-                got=", ".join(repr(n[:80]) for n in list(found)[:12]) or "no outputs",
+                got=", ".join(repr(n[:80]) for n in list(outputs)[:12]) or "no outputs",
                 expected=repr(name),
                 todo=f"correct `{key}` of the endpoint",
             )
     if not any(names.values()):
-        if len(found) != 1:
+        if len(outputs) != 1:
             raise ModelError(
                 "the endpoint has several outputs, and the case does not say which is meant",
-                got=", ".join(f"{n[:80]!r} ({t})" for n, (t, _, _) in list(found.items())[:12]) or "none",
+                got=", ".join(f"{n[:80]!r} ({t})" for n, (t, _, _) in list(outputs.items())[:12]) or "none",
                 expected="output = the name of the scores, decision = the name of the decisions, or both",
                 todo="write them into `endpoint`",
             )
-        name, (datatype, _, _) = next(iter(found.items()))
+        name, (datatype, _, _) = next(iter(outputs.items()))
         names["decision" if datatype in CLASSES else "output"] = name
     scores = decided = None
     if names["output"] is not None:
-        datatype, shape, data = found[names["output"]]
+        datatype, shape, data = outputs[names["output"]]
         width = _width(names["output"], shape, data, rows)
         flat = numbers([int(v) if isinstance(v, bool) else v for v in data], "score")
         scores = flat if width == 1 else flat.reshape(rows, width)
     if names["decision"] is not None:
-        datatype, shape, data = found[names["decision"]]
+        datatype, shape, data = outputs[names["decision"]]
         if _width(names["decision"], shape, data, rows) != 1:
             raise no_answer(f"several decisions for each row in {names['decision']!r}: shape {list(shape)}")
         if not all(isinstance(v, (str, int, float, bool)) for v in data):

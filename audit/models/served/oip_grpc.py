@@ -65,14 +65,14 @@ class OipGrpc(Line):
         server = _texts(self._call("ServerMetadata", b"")[0])
         asked = _text(1, self._model) + _text(2, self._version)
         model = self._call("ModelMetadata", asked)[0]
-        told = _texts(model)
+        texts = _texts(model)
         versions = [bytes(v).decode("utf-8", "replace") for n, v in _parts(model) if n == 2 and not isinstance(v, int)]
         return Server(
             one_line(server.get(1, ""), 80),
             one_line(server.get(2, ""), 80),
-            one_line(told.get(1, self._model), 80),
+            one_line(texts.get(1, self._model), 80),
             one_line(",".join(versions), 80),
-            one_line(told.get(3, ""), 80),
+            one_line(texts.get(3, ""), 80),
             tuple(_tensor(v) for n, v in _parts(model) if n == 4 and not isinstance(v, int)),
             tuple(_tensor(v) for n, v in _parts(model) if n == 5 and not isinstance(v, int)),
         )
@@ -85,8 +85,8 @@ class OipGrpc(Line):
         for tensor, values in tensors(frame, self.spec, server):
             text = tensor.datatype == "BYTES"
             shape = b"".join(_varint(s) for s in tensor.shape)
-            said = _message(4, _text(1, "content_type") + _message(2, _text(3, "str"))) if text else b""
-            out += _message(5, _text(1, tensor.name) + _text(2, tensor.datatype) + _message(3, shape) + said)
+            parameters = _message(4, _text(1, "content_type") + _message(2, _text(3, "str"))) if text else b""
+            out += _message(5, _text(1, tensor.name) + _text(2, tensor.datatype) + _message(3, shape) + parameters)
             raw += _message(7, _packed(tensor, values))
         for name in (self.spec.output, self.spec.decision):
             if name is not None:
@@ -99,10 +99,10 @@ class OipGrpc(Line):
         return Reply(200, "application/grpc", body, time.monotonic() - began, attempts)
 
     def read(self, body: bytes, rows: int) -> Raw:
-        told = _texts(body)
+        texts = _texts(body)
         parts = list(_parts(body))
         raws = [bytes(v) for n, v in parts if n == 6 and not isinstance(v, int)]
-        found = {}
+        decoded = {}
         outputs = [v for n, v in parts if n == 5 and not isinstance(v, int)]
         for at, output in enumerate(outputs):
             tensor = _tensor(output)
@@ -111,8 +111,8 @@ class OipGrpc(Line):
                 data = _unpacked(tensor.datatype, raws[at]) if at < len(raws) else _typed(tensor.datatype, contents)
             except (ValueError, struct.error, IndexError, KeyError, NotProtobuf) as error:
                 raise no_answer(f"the output {tensor.name!r} of datatype {tensor.datatype!r} cannot be read") from error
-            found[tensor.name] = (tensor.datatype, tensor.shape, data)
-        return chosen(found, rows, self.spec, one_line(told.get(2, ""), 80))
+            decoded[tensor.name] = (tensor.datatype, tensor.shape, data)
+        return chosen(decoded, rows, self.spec, one_line(texts.get(2, ""), 80))
 
     # -- the call ----------------------------------------------------------------------------------------------------
 
@@ -225,11 +225,11 @@ def _texts(body: bytes | memoryview) -> dict[int, str]:
 
 
 def _tensor(body: memoryview) -> Tensor:
-    told, shape = _texts(body), []
+    texts, shape = _texts(body), []
     for number, value in _parts(body):
         if number == 3:
             shape += [value] if isinstance(value, int) else list(_varints(value))
-    return Tensor(one_line(told.get(1, ""), 200), one_line(told.get(2, ""), 20), tuple(_signed(s) for s in shape))
+    return Tensor(one_line(texts.get(1, ""), 200), one_line(texts.get(2, ""), 20), tuple(_signed(s) for s in shape))
 
 
 def _varints(data: memoryview) -> Iterator[int]:
@@ -286,8 +286,8 @@ def _unpacked(datatype: str, raw: bytes) -> list[Any]:
             texts.append(raw[at + 4 : at + 4 + size].decode("utf-8", "replace"))
             at += 4 + size
         return texts
-    found = np.frombuffer(raw, dtype=np.dtype(DTYPES[datatype]).newbyteorder("<"))
-    return [bool(v) for v in found] if datatype == "BOOL" else found.tolist()
+    values = np.frombuffer(raw, dtype=np.dtype(DTYPES[datatype]).newbyteorder("<"))
+    return [bool(v) for v in values] if datatype == "BOOL" else values.tolist()
 
 
 _CONTENTS = {"BOOL": 1, "INT8": 2, "INT16": 2, "INT32": 2, "INT64": 3, "UINT8": 4, "UINT16": 4, "UINT32": 4,
@@ -307,6 +307,6 @@ def _typed(datatype: str, contents: list[memoryview]) -> list[Any]:
             elif datatype in ("FP32", "FP64"):
                 out += np.frombuffer(value, dtype="<f4" if datatype == "FP32" else "<f8").tolist()  # type: ignore[arg-type]
             else:
-                found = [value] if isinstance(value, int) else list(_varints(value))
-                out += [bool(v) if datatype == "BOOL" else _signed(v) for v in found]
+                values = [value] if isinstance(value, int) else list(_varints(value))
+                out += [bool(v) if datatype == "BOOL" else _signed(v) for v in values]
     return out

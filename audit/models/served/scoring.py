@@ -36,21 +36,21 @@ class Mlflow(Rest):
 
     def read(self, body: bytes, rows: int) -> Raw:
         document = parsed(body)
-        found = document.get("predictions") if isinstance(document, dict) else document
-        if not isinstance(found, list):
+        predictions = document.get("predictions") if isinstance(document, dict) else document
+        if not isinstance(predictions, list):
             raise no_answer("no list of `predictions`")
         spec = self.spec
-        if found and isinstance(found[0], dict):
+        if predictions and isinstance(predictions[0], dict):
             return Raw(
-                None if spec.output is None else table_of(_column(found, spec.output), rows),
-                None if spec.decision is None else names_of(_column(found, spec.decision), rows),
+                None if spec.output is None else table_of(_column(predictions, spec.output), rows),
+                None if spec.decision is None else names_of(_column(predictions, spec.decision), rows),
             )
-        return meant(found, rows, spec)
+        return meant(predictions, rows, spec)
 
 
-def _column(found: list[Any], name: str) -> list[Any]:
+def _column(predictions: list[Any], name: str) -> list[Any]:
     """One column of predictions that are records. Raises ModelError."""
-    if not all(isinstance(r, dict) and name in r for r in found):
-        known = ", ".join(repr(str(k)[:80]) for k in found[0])
+    if not all(isinstance(r, dict) and name in r for r in predictions):
+        known = ", ".join(repr(str(k)[:80]) for k in predictions[0])
         raise no_answer(f"predictions without {name!r}; they have {known}", "correct `output` and `decision`")
-    return [r[name] for r in found]
+    return [r[name] for r in predictions]

@@ -171,7 +171,7 @@ class EndpointWorker(Worker):
         notes = [identity_note(spec, self._server, len(self._features))]
         if spec.plain_text and spec.url.startswith(("http:", "grpc:")):
             notes.append(f"People's data went to {place_of(spec.url)} unencrypted, as the case says.")
-        given = first.scores is not None
+        has_scores = first.scores is not None
         width = 1 if first.scores is None or first.scores.ndim == 1 else first.scores.shape[1]
         inside = first.scores is not None and bool(((first.scores >= 0) & (first.scores <= 1)).all())
         numeric = case.data.task == "regression"
@@ -179,17 +179,17 @@ class EndpointWorker(Worker):
         named = True
         if first.decided is not None:
             classes, named = classes_of(case, frame, first.decided), True
-        if given and width > 1:
+        if has_scores and width > 1:
             columns = spec.columns or tuple(str(k) for k in range(width))
             named = bool(spec.columns)
             if len(columns) != width or (classes and not all(same_class(columns, c) is not None for c in classes)):
                 raise which_columns(width, classes, spec.columns)
             classes = columns
-        elif given and classes and (len(classes) != 2 or len(spec.columns) != 1 or spec.columns[0] not in classes):
+        elif has_scores and classes and (len(classes) != 2 or len(spec.columns) != 1 or spec.columns[0] not in classes):
             raise which_columns(width, classes, spec.columns)
         if numeric:
             output, classes = VALUE, ()
-        elif not given:
+        elif not has_scores:
             output = DECISION
         elif width > 1 or classes:
             output = PROBABILITY if inside else RAW
@@ -312,8 +312,8 @@ class EndpointWorker(Worker):
     def _look(self, rows: pd.DataFrame, first: Raw, places: np.ndarray) -> None:
         """Ask about the same people again, in the reverse order and each alone; or take what is kept of that."""
         key = self._kept.key(self.line.question(rows, self._server))
-        found = self._kept.probe(key)
-        if found is None:
+        probe = self._kept.probe(key)
+        if probe is None:
             progress.stage(f"Asking about {many(len(rows), 'person')} again, each alone")
             again = _reversed(self._raw(rows.iloc[::-1], anew=True))
             alone, seconds, attempts = [], [], []
@@ -322,12 +322,12 @@ class EndpointWorker(Worker):
                 alone.append(raw)
                 seconds.append(round(took, 6))
                 attempts.append(tries)
-            found = Probe(
+            probe = Probe(
                 key, now(), len(rows), tuple(places.tolist()), tuple(seconds), tuple(attempts),
                 *(Unlike(*measured.apart(first, other)) for other in (again, _joined(alone))),
             )  # fmt: skip
-            self._kept.put_probe(found)
-        self._probe = found
+            self._kept.put_probe(probe)
+        self._probe = probe
 
     def served(self, groups: Any = None) -> dict[str, Any]:
         """For the record: the `served` entry of evidence.json. groups: by attribute, of the people `bind` was given."""

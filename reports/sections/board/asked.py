@@ -26,13 +26,13 @@ def asked(sources: Sources) -> str:
 
 def _before(sources: Sources) -> str:
     """The board's earlier decisions on this case, counted; the table is in the chapter Signatures."""
-    found = sources.said.register
-    if not found:
+    lines = sources.said.register
+    if not lines:
         return ""
-    approvals = sum(line.decision == "approve" for line in found)
-    counted = f"{many(approvals, 'approval')}, {many(len(found) - approvals, 'rejection')}"
-    text = f" Before, on this case: {counted}, the last on {max(str(line.when)[:10] for line in found)}."
-    others = sum(line.on != SAME for line in found)
+    approvals = sum(line.decision == "approve" for line in lines)
+    counted = f"{many(approvals, 'approval')}, {many(len(lines) - approvals, 'rejection')}"
+    text = f" Before, on this case: {counted}, the last on {max(str(line.when)[:10] for line in lines)}."
+    others = sum(line.on != SAME for line in lines)
     return text + (f" {others} of them not known to be on this model and this data." if others else "")
 
 

@@ -34,12 +34,12 @@ def widest(evidence: Evidence) -> list[Names]:
 
 def most_people(evidence: Evidence, attribute: Names) -> Pair | None:
     """The pair of groups in which most people fare worse than chance explains; None where there is none."""
-    found = [
+    pairs = [
         p
         for p in find.every(evidence.pairs, metric=SELECTION_RATE, attribute=attribute)
         if p.low is not None and p.low > 0 and short_of(evidence, p) is not None
     ]
-    return max(found, key=lambda p: (short_of(evidence, p) or (0.0,))[0], default=None)
+    return max(pairs, key=lambda p: (short_of(evidence, p) or (0.0,))[0], default=None)
 
 
 def short_of(evidence: Evidence, pair: Pair) -> tuple[float, float, float] | None:
@@ -215,8 +215,8 @@ def _unknown(evidence: Evidence) -> list[str]:
 
 
 def _bound(evidence: Evidence, attribute: str) -> str:
-    found = find.one(
+    bound = find.one(
         evidence.bounds.unknown_group if evidence.bounds else (),
         metric=SELECTION_RATE, kind="difference", attribute=(attribute,),
     )  # fmt: skip
-    return "" if found is None else f" The true gap could be anything from {words.span(found)} points."
+    return "" if bound is None else f" The true gap could be anything from {words.span(bound)} points."

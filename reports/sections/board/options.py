@@ -46,9 +46,9 @@ def options(sources: Sources, most: int) -> list[Block]:
             f"{words.capital(plain(n.metric))}, {'gap' if n.kind == 'difference' else 'ratio'} by "
             f"{named(evidence, n.attribute)}: {_limit(n)}",
             *(
-                _stand(find.one(found, metric=n.metric, attribute=n.attribute, kind=n.kind))
+                _stand(find.one(arm_norms, metric=n.metric, attribute=n.attribute, kind=n.kind))
                 + _round(arms[0][2], arm, n)
-                for _, found, arm in arms
+                for _, arm_norms, arm in arms
             ),
         )
         for n in shown
@@ -58,10 +58,10 @@ def options(sources: Sources, most: int) -> list[Block]:
     over = sum(n.status == "outside" for n in rest)
     where = f"{over or 'none'} of them {STANDS['outside']} today: see the chapters behind"
     behind = f" {many(len(rest), 'more limit')}, {where}." if rest else ""
-    told = any(CANNOT in cell for row in rows for cell in row[1:])
+    is_unclear = any(CANNOT in cell for row in rows for cell in row[1:])
     cannot = (
         f" “{words.capital(CANNOT)}” is about the limit: it lies within the range, or too few were measured."
-        if told
+        if is_unclear
         else ""
     )
     note = f"{evidence.policy.words} 95 % range in brackets.{cannot}{behind}"
@@ -104,8 +104,8 @@ def ranged(sources: Sources, most: int) -> list[Names]:
     m, evidence = sources.mitigation, sources.evidence
     shown = _shown(m.arms.original.norms if m is not None and m.arms.original else evidence.norms, most)
     gaps = {n.attribute: n.value for n in shown if n.metric == SELECTION_RATE and n.kind == "difference"}
-    found = ((a, find.gap(evidence, SELECTION_RATE, a), value) for a, value in gaps.items())
-    return [a for a, gap, value in found if gap is not None and gap.value == value]
+    measured = ((a, find.gap(evidence, SELECTION_RATE, a), value) for a, value in gaps.items())
+    return [a for a, gap, value in measured if gap is not None and gap.value == value]
 
 
 def _reads_groups(sources: Sources) -> list[Block]:
@@ -137,10 +137,10 @@ def _round(before: find.Measured, arm: find.Measured, n: NormResult) -> str:
 def _right(arms: Sequence[find.Measured]) -> tuple[str, ...]:
     cells = []
     for arm in arms:
-        found = find.rate(arm, ACCURACY, (), ())
+        rate = find.rate(arm, ACCURACY, (), ())
         cells.append(
-            f"{fixed(100 * found.value, 1)} of 100"
-            if found and found.value is not None and found.estimable
+            f"{fixed(100 * rate.value, 1)} of 100"
+            if rate and rate.value is not None and rate.estimable
             else "not known"
         )
     return ("How many decisions are right", *cells)

@@ -74,9 +74,9 @@ def _merit(evidence: Evidence) -> str:
 
 def _answer(evidence: Evidence) -> str:
     """The good answer, in the code book's words where there is one, beside the other one."""
-    data, said = evidence.data, evidence.stated
-    good = words.short(said.get(GOOD, str(data.favourable)), NAME)
-    bad = said.get(BAD, str(data.positive) if data.positive != data.favourable else "")
+    data, stated = evidence.data, evidence.stated
+    good = words.short(stated.get(GOOD, str(data.favourable)), NAME)
+    bad = stated.get(BAD, str(data.positive) if data.positive != data.favourable else "")
     return f"“{good}”, the answer that is good for the person" + (
         f", and not “{words.short(bad, NAME)}”" if bad else ""
     )
@@ -100,8 +100,8 @@ def facts(evidence: Evidence) -> str:
 def model_notices(evidence: Evidence, most: int = 2) -> list[Block]:
     """What must be known of the model before any figure is read: which rule decides, consent, scores turned round."""
     turned = turned_words(evidence.rates)
-    said = [*([turned] if turned else []), *dict.fromkeys(evidence.model.notes or ())]
-    blocks: list[Block] = [Notice(words.unquoted(words.short(n, NOTICE))) for n in said[:most]]
-    if len(said) > most:
-        blocks.append(Notice(f"{many(len(said) - most, 'more notice')} about the model: see the data chapter."))
+    notices = [*([turned] if turned else []), *dict.fromkeys(evidence.model.notes or ())]
+    blocks: list[Block] = [Notice(words.unquoted(words.short(n, NOTICE))) for n in notices[:most]]
+    if len(notices) > most:
+        blocks.append(Notice(f"{many(len(notices) - most, 'more notice')} about the model: see the data chapter."))
     return blocks

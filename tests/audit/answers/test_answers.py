@@ -96,9 +96,9 @@ def evidence(out: Path) -> dict:
 
 
 def without_walls(out: Path) -> dict:
-    found = evidence(out)
-    found["model"].pop("isolation")
-    return found
+    result = evidence(out)
+    result["model"].pop("isolation")
+    return result
 
 
 def base(out: Path) -> Path:
@@ -117,9 +117,9 @@ def test_the_second_time_nothing_is_asked(case: Path, tmp_path: Path, starts: li
         assert bool(starts) == (name == "one"), f"{name}: {len(starts)} processes"
     assert "and not asked for again" in capsys.readouterr().err
     assert without_walls(tmp_path / "one") == without_walls(tmp_path / "two")
-    said = evidence(tmp_path / "two")["model"]["isolation"]
-    assert said[:-1] == evidence(tmp_path / "one")["model"]["isolation"]
-    assert said[-1].startswith("answers kept since 20")
+    message = evidence(tmp_path / "two")["model"]["isolation"]
+    assert message[:-1] == evidence(tmp_path / "one")["model"]["isolation"]
+    assert message[-1].startswith("answers kept since 20")
     for name in documents[1:]:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
@@ -129,12 +129,12 @@ def test_a_page_that_asks_again_asks_once(case: Path, tmp_path: Path, starts: li
 
     loaded = load_case(case)
     rows = load_rows(loaded, everything=True)
-    found = []
+    items = []
     for _ in range(2):
         with keeping(tmp_path / "run"):
-            found.append(ask_again(loaded, rows, 4, {"pay": 9.0}))
+            items.append(ask_again(loaded, rows, 4, {"pay": 9.0}))
     assert len(starts) == 1
-    assert found[0] == found[1]
+    assert items[0] == items[1]
 
 
 def test_other_rows_or_another_model_are_asked(case: Path, tmp_path: Path, starts: list[int]) -> None:
@@ -260,9 +260,9 @@ def test_verification_asks_whatever_is_kept(case: Path, tmp_path: Path, starts: 
     starts.clear()
     # Even an entry that its key vouches for is not looked at.
     monkeypatch.setattr(Store, "get", lambda *_: pytest.fail("looked"))
-    made = run_again(load_case(case), files)
+    built = run_again(load_case(case), files)
     assert len(starts) == 1
-    assert made["cube.json"] == files["cube.json"]
+    assert built["cube.json"] == files["cube.json"]
 
 
 def test_the_store_is_private_and_a_sealed_case_keeps_its_own(case: Path, tmp_path: Path, monkeypatch) -> None:
@@ -299,14 +299,14 @@ def test_forgetting_a_case_forgets_its_answers_and_no_other(case: Path, tmp_path
         assert cli.main(["audit", str(case), "--out", str(out)]) == 0
 
     def entries() -> int:
-        with sqlite3.connect(base(outs[0])) as found:
-            return int(found.execute("SELECT count(*) FROM entry").fetchone()[0])
+        with sqlite3.connect(base(outs[0])) as result:
+            return int(result.execute("SELECT count(*) FROM entry").fetchone()[0])
 
     assert (before := entries()) >= 2
     assert cli.main(["forget", str(outs[0])]) == 0
     assert entries() == before, "the other case uses them"
-    with sqlite3.connect(base(outs[1])) as found:
-        body = found.execute("SELECT body FROM entry WHERE kind = 'answer'").fetchone()[0]
+    with sqlite3.connect(base(outs[1])) as result:
+        body = result.execute("SELECT body FROM entry WHERE kind = 'answer'").fetchone()[0]
     assert body[8:40] in base(outs[1]).read_bytes()
     assert cli.main(["forget", str(outs[1]), "--dry-run"]) == 0
     assert entries() == before
@@ -332,15 +332,15 @@ def test_purge_removes_what_nobody_used_for_so_long(case: Path, tmp_path: Path, 
     out = tmp_path / "out"
     decided(case, out)
     assert cli.main(["purge", "--answers", "1"]) == 0
-    with sqlite3.connect(base(out)) as found:
-        count = found.execute("SELECT count(*) FROM entry").fetchone()[0]
+    with sqlite3.connect(base(out)) as result:
+        count = result.execute("SELECT count(*) FROM entry").fetchone()[0]
         assert count
-        found.execute("UPDATE entry SET used = used - 100000 WHERE kind = 'answer'")
+        result.execute("UPDATE entry SET used = used - 100000 WHERE kind = 'answer'")
     capsys.readouterr()
     assert cli.main(["purge", "--answers", "1", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["entries"][0]["rule"] == "answers_days = 1"
-    with sqlite3.connect(base(out)) as found:
-        assert found.execute("SELECT kind FROM entry").fetchall() == [("model",)]
+    with sqlite3.connect(base(out)) as result:
+        assert result.execute("SELECT kind FROM entry").fetchall() == [("model",)]
 
 
 def test_what_is_made_ahead_is_read_and_is_what_would_be_made(
@@ -356,7 +356,7 @@ def test_what_is_made_ahead_is_read_and_is_what_would_be_made(
     assert cli.main(["audit", str(case), "--out", str(out)]) == 0
     capsys.readouterr()
     assert cli.main(["explain", str(case), "--out", str(out), "--row", "7", "--row", "3", "--kept", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
+    document = json.loads(capsys.readouterr().out)
     assert not (out / "explain.json").exists()
     assert len(starts) == 1, "nothing more was asked"
     assert cli.main(["explain", str(case), "--out", str(out), "--row", "70", "--kept"]) == 2
@@ -364,13 +364,13 @@ def test_what_is_made_ahead_is_read_and_is_what_would_be_made(
     assert "run `assay precompute" in capsys.readouterr().err
     assert cli.main(["explain", str(case), "--out", str(out), "--row", "7", "--row", "3"]) == 0
     whole = json.loads((out / "explain.json").read_bytes())
-    for kept, made in zip(found["people"], whole["people"], strict=True):
+    for kept, built in zip(document["people"], whole["people"], strict=True):
         assert {k: kept[k] for k in ("row", "decision", "favourable", "values")} == {
-            k: made[k] for k in ("row", "decision", "favourable", "values")
+            k: built[k] for k in ("row", "decision", "favourable", "values")
         }
-        assert kept["score"] == pytest.approx(made["score"], abs=1e-12)
-        assert kept["base"] == pytest.approx(made["base"], abs=1e-12)
-        by = {e["feature"]: e for e in made["shap"]}
+        assert kept["score"] == pytest.approx(built["score"], abs=1e-12)
+        assert kept["base"] == pytest.approx(built["base"], abs=1e-12)
+        by = {e["feature"]: e for e in built["shap"]}
         # The orders of the walks are drawn for all rows together: equal within the error that both state.
         for e in kept["shap"]:
             assert e["value"] == pytest.approx(by[e["feature"]]["value"], abs=0.02)
@@ -387,8 +387,8 @@ def test_the_least_recently_used_makes_room(tmp_path: Path, monkeypatch) -> None
     keys = [bytes([n]) * 32 for n in range(30)]
     for n, key in enumerate(keys):
         store.put(key, "answer", os.urandom(5000))
-        with sqlite3.connect(tmp_path / "answers" / FILE) as found:  # as if a minute passed each time
-            found.execute("UPDATE entry SET used = ? WHERE key = ?", (1000.0 + n * 100, key))
+        with sqlite3.connect(tmp_path / "answers" / FILE) as result:  # as if a minute passed each time
+            result.execute("UPDATE entry SET used = ? WHERE key = ?", (1000.0 + n * 100, key))
         store.get(keys[0])
     kept = [n for n, key in enumerate(keys) if store.get(key) is not None]
     assert kept[0] == 0, "what is asked for again and again stays"
@@ -422,20 +422,20 @@ def test_a_killed_writer_loses_nothing_and_readers_go_on(tmp_path: Path, monkeyp
             [sys.executable, "-c", WRITER, str(place), str(run)], cwd=ROOT, stdout=subprocess.PIPE, text=True,
             env={**os.environ, "ASSAY_HOME": str(tmp_path)},
         )  # fmt: skip
-        said = writer.stdout
-        assert said is not None
+        output = writer.stdout
+        assert output is not None
         last = -1
         until = time.monotonic() + 0.4
-        for line in said:
+        for line in output:
             last = int(line)
-            found = reader.get(last.to_bytes(32, "big"))
-            assert found is not None
-            assert found.body == last.to_bytes(4, "big") * 3000
+            result = reader.get(last.to_bytes(32, "big"))
+            assert result is not None
+            assert result.body == last.to_bytes(4, "big") * 3000
             if time.monotonic() > until:
                 break
         writer.send_signal(signal.SIGKILL)
         writer.wait()
-        said.close()
+        output.close()
         for n in range(last + 1):
             kept = reader.get(n.to_bytes(32, "big"))
             assert kept is not None

@@ -34,9 +34,9 @@ NAMES = ("a", "b", "c")
 def make(folder: Path, frame: pd.DataFrame, *, data: str = "", model: str = 'decision = "decided"') -> Path:
     folder.mkdir(exist_ok=True)
     frame.to_parquet(folder / "rows.parquet")
-    given = 'label = "truth"\npositive = "a"\nsensitive = ["sex"]\n' if "positive" not in data else ""
+    text = 'label = "truth"\npositive = "a"\nsensitive = ["sex"]\n' if "positive" not in data else ""
     (folder / "case.toml").write_text(
-        f'[case]\nname = "t"\npurpose = "p"\n[data]\npath = "rows.parquet"\n{given}{data}\n[model]\n{model}\n'
+        f'[case]\nname = "t"\npurpose = "p"\n[data]\npath = "rows.parquet"\n{text}{data}\n[model]\n{model}\n'
     )
     return folder / "case.toml"
 
@@ -50,8 +50,8 @@ def rows(n: int = 400, seed: int = 0, names: tuple[str, ...] = NAMES) -> pd.Data
 
 def audit(case: Path, out: Path, **more: Any) -> dict[str, Any]:
     run_audit(load_case(case), out, QUICK, **more)
-    found: dict[str, Any] = json.loads((out / "evidence.json").read_bytes())
-    return found
+    document: dict[str, Any] = json.loads((out / "evidence.json").read_bytes())
+    return document
 
 
 def files_of(out: Path) -> dict[str, bytes]:
@@ -79,18 +79,18 @@ def test_by_hand(tmp_path: Path) -> None:
         [(g, t, d) for g, table in cells.items() for (t, d), n in table.items() for _ in range(n)],
         columns=["sex", "truth", "decided"],
     )
-    found = audit(make(tmp_path, frame), tmp_path / "run")["classes"]
-    assert found["names"] == list(NAMES)
-    overall = {(r["metric"], *r["group"]): r for r in found["overall"]["rates"]}
+    result = audit(make(tmp_path, frame), tmp_path / "run")["classes"]
+    assert result["names"] == list(NAMES)
+    overall = {(r["metric"], *r["group"]): r for r in result["overall"]["rates"]}
     assert overall["accuracy", "f"]["value"] == pytest.approx(12 / 20)
     assert (overall["accuracy", "m"]["numerator"], overall["accuracy", "m"]["denominator"]) == (27, 30)
     assert overall["macro_true_positive_rate", "f"]["value"] == pytest.approx((4 / 5 + 3 / 5 + 5 / 10) / 3)
     assert overall["macro_positive_predictive_value", "m"]["value"] == pytest.approx((8 / 9 + 1 + 10 / 12) / 3)
     assert overall["macro_f1", "f"]["value"] == pytest.approx((8 / 14 + 6 / 9 + 10 / 17) / 3)
-    of_c = {(r["metric"], *r["group"]): r for r in found["classes"][2]["rates"]}
+    of_c = {(r["metric"], *r["group"]): r for r in result["classes"][2]["rates"]}
     assert of_c["selection_rate", "f"]["value"] == pytest.approx(7 / 20)
     assert of_c["false_positive_rate", "m"]["value"] == pytest.approx(2 / 20)
-    women = next(t for t in found["tables"] if t["group"] == ["f"])["people"]
+    women = next(t for t in result["tables"] if t["group"] == ["f"])["people"]
     assert women == [[4, 1, 0], [0, 3, 2], [5, 0, 5], [0, 0, 0]]
 
 
@@ -105,13 +105,13 @@ def test_the_positive_class_has_the_figures_of_the_main_lists(tmp_path: Path) ->
 
 
 def test_comparisons_are_adjusted_over_all_classes(tmp_path: Path) -> None:
-    found = audit(make(tmp_path, rows()), tmp_path / "run")["classes"]
+    result = audit(make(tmp_path, rows()), tmp_path / "run")["classes"]
     # per class eight hypotheses, overall four; one attribute
-    assert found["family"] == 3 * 8 + 4
-    every = [g for c in found["classes"] for g in c["gaps"]] + found["overall"]["gaps"]
+    assert result["family"] == 3 * 8 + 4
+    every = [g for c in result["classes"] for g in c["gaps"]] + result["overall"]["gaps"]
     tested = [g for g in every if g["p_value"] is not None]
     assert tested
-    assert all(g["family"] == found["family"] for g in tested)
+    assert all(g["family"] == result["family"] for g in tested)
     assert all(g["p_value"] <= g["p_explore"] + 1e-12 <= g["p_adjusted"] + 2e-12 for g in tested)
     assert all(g["low"] <= g["value"] <= g["high"] for g in every if g["estimable"])
 
@@ -124,8 +124,8 @@ def test_rates_are_those_of_fairlearn_and_scikit_learn(tmp_path_factory: Any, se
 
     names = tuple("abcde"[:size])
     frame = rows(300, seed, names)
-    found = class_measures(margins_of(cube(tmp_path_factory.mktemp("c"), frame))[0], QUICK)
-    assert found is not None
+    result = class_measures(margins_of(cube(tmp_path_factory.mktemp("c"), frame))[0], QUICK)
+    assert result is not None
     kinds = {
         "macro_true_positive_rate": lambda y, p: recall_score(y, p, labels=list(names), average="macro"),
         "macro_positive_predictive_value": lambda y, p: precision_score(y, p, labels=list(names), average="macro"),
@@ -135,11 +135,11 @@ def test_rates_are_those_of_fairlearn_and_scikit_learn(tmp_path_factory: Any, se
     theirs = MetricFrame(
         metrics=kinds, y_true=frame["truth"], y_pred=frame["decided"], sensitive_features=frame["sex"]
     ).by_group
-    for rate in found["overall"]["rates"]:
+    for rate in result["overall"]["rates"]:
         if rate["attribute"] and rate["estimable"]:
             assert rate["value"] == pytest.approx(theirs.loc[rate["group"][0], rate["metric"]], abs=1e-12)
             assert rate["low"] <= rate["value"] <= rate["high"]
-    for k, entry in enumerate(found["classes"]):
+    for k, entry in enumerate(result["classes"]):
         is_, got = frame["truth"] == names[k], frame["decided"] == names[k]
         one = MetricFrame(
             metrics={
@@ -181,16 +181,16 @@ def test_the_table_is_additive_and_comes_back_from_json(tmp_path: Path) -> None:
 def test_a_class_that_nobody_has_is_not_estimable_with_the_count(tmp_path: Path) -> None:
     frame = rows(200, 2)
     frame = frame[~((frame.sex == "f") & (frame.truth == "c"))]
-    found = audit(make(tmp_path, frame), tmp_path / "run")["classes"]
-    of_c = {(r["metric"], *r["group"]): r for r in found["classes"][2]["rates"]}
+    result = audit(make(tmp_path, frame), tmp_path / "run")["classes"]
+    of_c = {(r["metric"], *r["group"]): r for r in result["classes"][2]["rates"]}
     lost = of_c["true_positive_rate", "f"]
     assert lost["value"] is None
     assert lost["reason"].startswith("0 people whose outcome is 'c'")
-    overall = {(r["metric"], *r["group"]): r for r in found["overall"]["rates"]}
+    overall = {(r["metric"], *r["group"]): r for r in result["overall"]["rates"]}
     assert overall["macro_true_positive_rate", "f"]["reason"].startswith("0 people whose outcome is 'c'")
     assert overall["macro_true_positive_rate", "m"]["estimable"]
     assert overall["accuracy", "f"]["estimable"]
-    gap = next(g for g in found["overall"]["gaps"] if g["metric"] == "macro_true_positive_rate")
+    gap = next(g for g in result["overall"]["gaps"] if g["metric"] == "macro_true_positive_rate")
     assert not gap["estimable"]
     assert gap["value"] is None
 
@@ -198,11 +198,11 @@ def test_a_class_that_nobody_has_is_not_estimable_with_the_count(tmp_path: Path)
 def test_a_class_that_is_never_decided(tmp_path: Path) -> None:
     frame = rows(200, 5)
     frame["decided"] = frame["decided"].replace("c", "b")
-    found = audit(make(tmp_path, frame), tmp_path / "run")["classes"]
-    of_c = {(r["metric"], *r["group"]): r for r in found["classes"][2]["rates"]}
+    result = audit(make(tmp_path, frame), tmp_path / "run")["classes"]
+    of_c = {(r["metric"], *r["group"]): r for r in result["classes"][2]["rates"]}
     assert of_c["selection_rate", "f"]["value"] == 0
     assert of_c["positive_predictive_value", "f"]["reason"].startswith("0 people decided 'c'")
-    overall = {(r["metric"], *r["group"]): r for r in found["overall"]["rates"]}
+    overall = {(r["metric"], *r["group"]): r for r in result["overall"]["rates"]}
     assert overall["macro_positive_predictive_value", "f"]["reason"].startswith("0 people decided 'c'")
     assert overall["macro_f1", "f"]["estimable"]
 
@@ -210,9 +210,9 @@ def test_a_class_that_is_never_decided(tmp_path: Path) -> None:
 def test_selective_labels_leave_no_overall_rate(tmp_path: Path) -> None:
     frame = rows(300, 6)
     frame.loc[frame.decided == "c", "truth"] = None
-    found = audit(make(tmp_path, frame), tmp_path / "run")["classes"]
-    assert all("selective labels" in r["reason"] for r in found["overall"]["rates"])
-    assert all(g["value"] is None for g in found["overall"]["gaps"])
+    result = audit(make(tmp_path, frame), tmp_path / "run")["classes"]
+    assert all("selective labels" in r["reason"] for r in result["overall"]["rates"])
+    assert all(g["value"] is None for g in result["overall"]["gaps"])
 
 
 def test_weights_of_one_change_no_value_and_whole_weights_repeat_people(tmp_path: Path) -> None:
@@ -375,11 +375,11 @@ def test_a_score_of_one_class_says_nothing_of_the_others(tmp_path: Path) -> None
 
 def test_decisions_without_outcomes(tmp_path: Path) -> None:
     data = 'positive = "a"\nsensitive = ["sex"]'
-    found = audit(make(tmp_path, rows(200).drop(columns="truth"), data=data), tmp_path / "run")["classes"]
-    rates = {(r["metric"], *r["group"]): r for r in found["classes"][1]["rates"]}
+    result = audit(make(tmp_path, rows(200).drop(columns="truth"), data=data), tmp_path / "run")["classes"]
+    rates = {(r["metric"], *r["group"]): r for r in result["classes"][1]["rates"]}
     assert rates["selection_rate", "f"]["estimable"]
     assert "no outcome column" in rates["accuracy", "f"]["reason"]
-    assert not any(r["estimable"] for r in found["overall"]["rates"])
+    assert not any(r["estimable"] for r in result["overall"]["rates"])
 
 
 def test_the_rest_may_be_the_favourable_side(tmp_path: Path) -> None:
@@ -402,10 +402,10 @@ def test_the_rest_may_be_the_favourable_side(tmp_path: Path) -> None:
 )
 def test_bad_input_is_one_message(tmp_path: Path, change: dict[str, Any], data: str, kind: type[AssayError]) -> None:
     case = make(tmp_path, rows(120).assign(**change), data=data)
-    with pytest.raises(kind) as told:
+    with pytest.raises(kind) as report:
         audit(case, tmp_path / "run")
-    assert told.value.todo
-    assert told.value.expected
+    assert report.value.todo
+    assert report.value.expected
     assert not (tmp_path / "run").exists()
 
 

@@ -72,9 +72,9 @@ MISSING = '[[check]]\ncolumn = "income"\nmissing_at_most = 0.05\n'
 
 
 def test_a_failing_share_is_told_by_group_with_the_interval_of_an_outside_reference(case, capsys) -> None:
-    code, found = held(case, MISSING, capsys)
+    code, result = held(case, MISSING, capsys)
     assert code == 0
-    entry = found["checks"][0]
+    entry = result["checks"][0]
     shares = {s["group"][0]: s for s in entry["by_group"]}
     assert shares["Female"]["failed"] == 110
     assert shares["Male"]["failed"] == 20
@@ -85,7 +85,7 @@ def test_a_failing_share_is_told_by_group_with_the_interval_of_an_outside_refere
     assert entry["apart"][0]["highest"] == ["Female"]
     assert entry["apart"][0]["value"] == pytest.approx(0.09)
     assert entry["apart"][0]["p_adjusted"] < 0.001
-    assert "11.0 % of Female, 2.0 % of Male" in found["sentences"][0]
+    assert "11.0 % of Female, 2.0 % of Male" in result["sentences"][0]
 
 
 def test_the_gate_ends_with_3_on_an_error_and_not_on_a_warning(case, capsys) -> None:
@@ -110,10 +110,10 @@ def test_the_gate_of_an_audit_ends_with_3_on_a_broken_contract_and_build_servers
 
     warning = '[[check]]\ncolumn = "age"\nbetween = [30, 60]\nseverity = "warning"\n'
     assert audited(MISSING + warning) == 3
-    told = capsys.readouterr().err
-    assert "1 of 2 checks of the contract is broken" in told
-    assert "'income' is there; 130 of 2,000 rows missing" in told
-    assert "'age' lies" not in told
+    errors = capsys.readouterr().err
+    assert "1 of 2 checks of the contract is broken" in errors
+    assert "'income' is there; 130 of 2,000 rows missing" in errors
+    assert "'age' lies" not in errors
     assert (out / "evidence.json").exists()
     suite = ET.fromstring(junit.read_bytes())[0]
     assert (suite.get("tests"), suite.get("failures")) == ("3", "1")
@@ -136,13 +136,13 @@ def test_every_failure_is_told_at_once(case, capsys) -> None:
         "[[check]]\nrows = [1, 10]\n"
         '[[check]]\ncolumns = ["person", "sex"]\nunique_together = true\n'
     )
-    found = held(case, text, capsys)[1]
-    assert [c["passed"] for c in found["checks"]] == [False] * 6 + [True]
+    output = held(case, text, capsys)[1]
+    assert [c["passed"] for c in output["checks"]] == [False] * 6 + [True]
     frame = pd.read_csv(case.parent / "people.csv")
-    assert found["checks"][0]["failed"] == int((~frame["age"].between(30, 60)).sum())
-    assert found["checks"][3]["failed"] == int((frame["town"] == "Ce").sum())
-    assert "is missing" in found["checks"][2]["reason"]
-    assert "RE2" in found["checks"][4]["reason"]
+    assert output["checks"][0]["failed"] == int((~frame["age"].between(30, 60)).sum())
+    assert output["checks"][3]["failed"] == int((frame["town"] == "Ce").sum())
+    assert "is missing" in output["checks"][2]["reason"]
+    assert "RE2" in output["checks"][4]["reason"]
 
 
 @pytest.mark.parametrize(
@@ -186,9 +186,9 @@ def test_suites_of_both_dialects_are_read_and_results_hold_no_value_of_a_person(
     case.write_text(CASE.format(top='contract = "suite.json"'))
     results = case.parent / "results.json"
     assert cli.main(["contract", str(case), "--check", "--json", "--results", str(results)]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert [c["passed"] for c in found["checks"]] == [False, True, False, True]
-    assert found["not_understood"] == {
+    document = json.loads(capsys.readouterr().out)
+    assert [c["passed"] for c in document["checks"]] == [False, True, False, True]
+    assert document["not_understood"] == {
         "expect_column_kl_divergence_to_be_less_than": 1,
         "expect_column_values_to_be_unique with row_condition": 1,
     }
@@ -237,19 +237,19 @@ def test_every_kind_of_line_is_written_and_read_back(tmp_path: Path) -> None:
     from audit.contract.read import dump
 
     frame = people(300).assign(day=pd.date_range("2026-01-01", periods=300, freq="h"), both=True)
-    made = propose(frame, keys=("person",), time="day")
-    (tmp_path / "contract.toml").write_text(dump(made))
+    built = propose(frame, keys=("person",), time="day")
+    (tmp_path / "contract.toml").write_text(dump(built))
     again = read_contract(tmp_path / "contract.toml")
-    assert [c.kind for c in again.checks] == [c.kind for c in made.checks]
-    for a, b in zip(again.checks, made.checks, strict=True):
-        given = {k: v for k, v in b.given.items() if v is not None}
+    assert [c.kind for c in again.checks] == [c.kind for c in built.checks]
+    for a, b in zip(again.checks, built.checks, strict=True):
+        mapping = {k: v for k, v in b.given.items() if v is not None}
         assert (a.columns, a.mostly, a.severity, a.given) == (
             b.columns,
             pytest.approx(b.mostly, abs=1e-6),
             b.severity,
-            given,
+            mapping,
         )
-    assert {"between", "in_order", "unique", "among", "missing_at_most"} <= {c.kind for c in made.checks}
+    assert {"between", "in_order", "unique", "among", "missing_at_most"} <= {c.kind for c in built.checks}
     assert not check(frame, again).failed
 
 
@@ -257,9 +257,9 @@ def test_nothing_about_the_frame_is_changed_and_an_unknown_group_is_counted() ->
     frame = people(400)
     before = frame.copy(deep=True)
     codes = np.array([0, 1, 1, 2] * 100)
-    found = check(frame, propose(frame), [Group("sex", codes, ("Female", "Male", "(unknown)"))])
+    result = check(frame, propose(frame), [Group("sex", codes, ("Female", "Male", "(unknown)"))])
     pd.testing.assert_frame_equal(frame, before)
-    missing = next(o for o in found.outcomes if o.check.kind == "missing_at_most" and o.check.column == "income")
+    missing = next(o for o in result.outcomes if o.check.kind == "missing_at_most" and o.check.column == "income")
     assert {s.group: s.rows for s in missing.by_group} == {"Female": 100, "Male": 200, "(unknown)": 100}
 
 

@@ -97,6 +97,6 @@ def test_the_same_verdicts_and_counts_as_the_real_one(tmp_path: Path) -> None:
     assert len(ours) == len(theirs) == len(SUITE["expectations"])
     left = [(t["type"], t["success"], t["result"].get("unexpected_count", 0)) for t in theirs]
     for asked, mine in zip(SUITE["expectations"], ours, strict=True):
-        found = (asked["type"], mine["success"], mine["result"].get("unexpected_count", 0))
-        assert found in left, (found, [t for t in left if t[0] == asked["type"]])
-        left.remove(found)
+        result = (asked["type"], mine["success"], mine["result"].get("unexpected_count", 0))
+        assert result in left, (result, [t for t in left if t[0] == asked["type"]])
+        left.remove(result)

@@ -93,13 +93,13 @@ def test_the_database_finds_what_memory_finds(
     settings, rows = Settings(draws=50), load_rows(case, everything=True)
     mine = rows.frame[rows.audit]
     held = check(mine, case.contract, groups_of(case, mine), settings, columns=rows.columns)
-    found = [to_document(held), to_document(large.check_large(case, settings))]
-    assert found[1]["rows"] == found[0]["rows"] == (frame["part"] == "b").sum()
+    document = [to_document(held), to_document(large.check_large(case, settings))]
+    assert document[1]["rows"] == document[0]["rows"] == (frame["part"] == "b").sum()
     if most > N:
         door = run_audit(case, tmp_path / "run", settings, large=True).evidence["contract"]
-        assert door == found[1], "a file that is counted by the database is held against its contract too"
-    assert found[0]["broken"] > 12
-    for memory, base in zip(*(f["checks"] for f in found), strict=True):
+        assert door == document[1], "a file that is counted by the database is held against its contract too"
+    assert document[0]["broken"] > 12
+    for memory, base in zip(*(f["checks"] for f in document), strict=True):
         a, b = (c.pop("value") for c in (memory, base))
         assert memory == base
         np.testing.assert_allclose(*(np.array([v], dtype=float) for v in (a, b)), rtol=1e-9)

@@ -14,34 +14,34 @@ ALL = np.ones(8, dtype=bool)
 
 def test_the_same_list_agrees() -> None:
     shap = np.array([8.0, -7, 6, -5, 4, 3, 2, 1])
-    found = agree(NAMES, shap, shap / 10, ALL, 0.9)
-    assert found.top5_overlap == 1.0
-    assert found.spearman == pytest.approx(1.0)
-    assert found.same_sign == 1.0
-    assert not found.disagree
-    assert "agree" in found.notice
+    result = agree(NAMES, shap, shap / 10, ALL, 0.9)
+    assert result.top5_overlap == 1.0
+    assert result.spearman == pytest.approx(1.0)
+    assert result.same_sign == 1.0
+    assert not result.disagree
+    assert "agree" in result.notice
 
 
 def test_other_features_first_is_a_disagreement() -> None:
     shap = np.array([8.0, 7, 6, 5, 4, 0.3, 0.2, 0.1])
     lime = np.array([0.1, 0.2, 0.3, 4, 5, 6, 7, 8])
-    found = agree(NAMES, shap, lime, ALL, 0.1)
-    assert found.top5_overlap == pytest.approx(0.4)
-    assert found.spearman == pytest.approx(-1.0)
-    assert found.disagree
-    assert "SHAP alone names a, b and c" in found.notice
-    assert "0.10" in found.notice
+    result = agree(NAMES, shap, lime, ALL, 0.1)
+    assert result.top5_overlap == pytest.approx(0.4)
+    assert result.spearman == pytest.approx(-1.0)
+    assert result.disagree
+    assert "SHAP alone names a, b and c" in result.notice
+    assert "0.10" in result.notice
 
 
 def test_opposite_signs_are_a_disagreement() -> None:
     shap = np.array([8.0, 7, 6, 5, 4, 0.3, 0.2, 0.1])
     lime = shap.copy()
     lime[1] = -7
-    found = agree(NAMES, shap, lime, ALL)
-    assert found.conflicts == ("b",)
-    assert found.same_sign == pytest.approx(0.8)
-    assert found.disagree
-    assert "opposite directions on b" in found.notice
+    result = agree(NAMES, shap, lime, ALL)
+    assert result.conflicts == ("b",)
+    assert result.same_sign == pytest.approx(0.8)
+    assert result.disagree
+    assert "opposite directions on b" in result.notice
 
 
 def test_a_tiny_share_has_no_sign() -> None:
@@ -53,16 +53,16 @@ def test_a_tiny_share_has_no_sign() -> None:
 def test_features_that_lime_cannot_vary_are_not_compared() -> None:
     shap = np.array([9.0, 8, 7, 6, 5, 4, 3, 2])
     lime = np.array([0.0, 8, 7, 6, 5, 4, 3, 2])
-    found = agree(NAMES, shap, lime, np.array([False] + [True] * 7))
-    assert found.compared == 7
-    assert found.top5_overlap == 1.0
+    result = agree(NAMES, shap, lime, np.array([False] + [True] * 7))
+    assert result.compared == 7
+    assert result.top5_overlap == 1.0
 
 
 def test_nothing_to_compare_is_not_a_disagreement() -> None:
-    found = agree(NAMES, np.zeros(8), np.zeros(8), ALL)
-    assert found.top5_overlap is None
-    assert not found.disagree
-    assert "cannot be compared" in found.notice
+    result = agree(NAMES, np.zeros(8), np.zeros(8), ALL)
+    assert result.top5_overlap is None
+    assert not result.disagree
+    assert "cannot be compared" in result.notice
 
 
 def test_ranks_and_spearman() -> None:

@@ -35,18 +35,18 @@ def made(
     chosen = choose({"g": group}, np.ones(rows, dtype=bool), sample, 40, 0)
     back = frame.sample(100, random_state=3)
     change = {output: transform(output, rule)}
-    found = explain_sampled(model, frame.iloc[chosen.rows], back, change, **kw).outputs[output]
+    explanation = explain_sampled(model, frame.iloc[chosen.rows], back, change, **kw).outputs[output]
     level = change[output](model(frame))
     everyone = {g: np.flatnonzero(group == g) for g in chosen.groups["g"]}
-    means = group_means(found.values, found.base, level[chosen.rows], chosen.groups["g"], everyone, level)
-    return found, means, level, group
+    means = group_means(explanation.values, explanation.base, level[chosen.rows], chosen.groups["g"], everyone, level)
+    return explanation, means, level, group
 
 
 @pytest.mark.parametrize("threshold", [0.5, 0.8])
 @pytest.mark.parametrize("sample", [3000, 300])
 def test_the_parts_sum_to_the_difference_of_selection_rates_of_all_people(threshold: float, sample: int) -> None:
-    found, means, level, group = made(3000, sample, threshold=threshold)
-    assert isinstance(found, Attributions)
+    result, means, level, group = made(3000, sample, threshold=threshold)
+    assert isinstance(result, Attributions)
     rate = {g: level[group == g].mean() for g in "ABC"}
     parts = splits(means)
     assert [s.kind for s in parts] == ["extreme", "rest", "rest", "rest"]
@@ -65,10 +65,10 @@ def test_a_linear_model_by_hand() -> None:
     """f = 2 x: the gap of 2 (mean of A - mean of B) is all x's, whatever the background."""
     frame = pd.DataFrame({"x": [1.0, 3.0, 0.0, 0.0], "y": [5.0, 1.0, 2.0, 9.0]})
     change = {"value": transform("value", Rule(0.5))}
-    found = explain_sampled(lambda f: 2 * f.x.to_numpy(), frame, frame.iloc[[1, 3]], change).outputs["value"]
+    explanation = explain_sampled(lambda f: 2 * f.x.to_numpy(), frame, frame.iloc[[1, 3]], change).outputs["value"]
     lists = {"A": np.array([0, 1]), "B": np.array([2, 3])}
     level = 2 * frame.x.to_numpy()
-    (split,) = splits(group_means(found.values, found.base, level, lists, lists, level))
+    (split,) = splits(group_means(explanation.values, explanation.base, level, lists, lists, level))
     assert (split.high, split.low, split.total) == ("A", "B", 4.0)
     np.testing.assert_allclose(split.value, [4.0, 0.0], atol=1e-12)
 
@@ -77,10 +77,10 @@ def test_weights_give_the_weighted_gap() -> None:
     frame, group = people(500)
     weight = np.random.default_rng(1).uniform(0.5, 3, 500)
     change = {"decision": transform("decision", Rule(0.5))}
-    found = explain_sampled(model, frame, frame.iloc[:80], change).outputs["decision"]
+    explanation = explain_sampled(model, frame, frame.iloc[:80], change).outputs["decision"]
     level = change["decision"](model(frame))
     lists = {g: np.flatnonzero(group == g) for g in "ABC"}
-    means = group_means(found.values, found.base, level, lists, lists, level, weight, weight)
+    means = group_means(explanation.values, explanation.base, level, lists, lists, level, weight, weight)
     total = {g: float(weight[lists[g]].sum()) for g in "ABC"}
     for split in splits(means, total):
         assert split.value.sum() == pytest.approx(split.total, abs=1e-12)
@@ -100,23 +100,25 @@ def test_standard_errors_are_honest() -> None:
     for seed in range(60):
         chosen = choose({"g": group}, group != "C", 200, 60, seed)
         rows = frame.iloc[chosen.rows]
-        found = explain_sampled(model, rows, back, change, draws=2, seed=seed).outputs["decision"]
-        means = group_means(found.values, found.base, level[chosen.rows], chosen.groups["g"], everyone, level)
+        explanation = explain_sampled(model, rows, back, change, draws=2, seed=seed).outputs["decision"]
+        means = group_means(
+            explanation.values, explanation.base, level[chosen.rows], chosen.groups["g"], everyone, level
+        )
         split = splits(means)[0]
         values.append(split.value)
         errors.append(split.error)
-    spread, said = np.std(values, axis=0)[:2], np.mean(errors, axis=0)[:2]
-    assert (spread < 1.35 * said).all()
-    assert (spread > 0.6 * said).all()
+    spread, message = np.std(values, axis=0)[:2], np.mean(errors, axis=0)[:2]
+    assert (spread < 1.35 * message).all()
+    assert (spread > 0.6 * message).all()
 
 
 def test_a_constant_decision_has_no_gap() -> None:
     frame, group = people(200)
     change = {"decision": transform("decision", Rule(0.0))}
-    found = explain_sampled(model, frame, frame.iloc[:50], change).outputs["decision"]
+    explanation = explain_sampled(model, frame, frame.iloc[:50], change).outputs["decision"]
     lists = {g: np.flatnonzero(group == g) for g in "AB"}
     level = np.ones(200)
-    (split,) = splits(group_means(found.values, found.base, level, lists, lists, level))
+    (split,) = splits(group_means(explanation.values, explanation.base, level, lists, lists, level))
     assert split.total == 0.0
     np.testing.assert_allclose(split.value, 0.0, atol=1e-12)
     assert np.isfinite(split.error).all()
@@ -125,9 +127,9 @@ def test_a_constant_decision_has_no_gap() -> None:
 def test_one_group_has_no_gap() -> None:
     frame, _ = people(50)
     change = {"value": transform("value", Rule(0.5))}
-    found = explain_sampled(model, frame, frame, change).outputs["value"]
+    explanation = explain_sampled(model, frame, frame, change).outputs["value"]
     lists = {"A": np.arange(50)}
-    assert splits(group_means(found.values, found.base, model(frame), lists, lists, model(frame))) == ()
+    assert splits(group_means(explanation.values, explanation.base, model(frame), lists, lists, model(frame))) == ()
 
 
 def test_every_group_is_sampled_and_each_list_is_a_random_sample() -> None:
@@ -162,12 +164,12 @@ def test_proxies_of_an_attribute_that_the_model_never_saw() -> None:
             "city": rng.choice(list("abcdefgh"), 4000),
         }
     )
-    found = {a.feature: a for a in associations(frame, sex)}
-    assert found["title"].value == pytest.approx(1.0, abs=0.01)
-    assert found["title"].measure == "Cramer's V"
-    assert found["height"].measure == "correlation ratio"
+    mapping = {a.feature: a for a in associations(frame, sex)}
+    assert mapping["title"].value == pytest.approx(1.0, abs=0.01)
+    assert mapping["title"].measure == "Cramer's V"
+    assert mapping["height"].measure == "correlation ratio"
     # A difference of 13 and a deviation of 7: eta^2 = 6.5^2 / (6.5^2 + 7^2).
-    assert found["height"].value == pytest.approx(6.5 / np.hypot(6.5, 7.0), abs=0.02)
-    assert 0.5 < found["club"].value < 1.0
-    assert found["luck"].value < 0.05
-    assert found["city"].value < 0.05
+    assert mapping["height"].value == pytest.approx(6.5 / np.hypot(6.5, 7.0), abs=0.02)
+    assert 0.5 < mapping["club"].value < 1.0
+    assert mapping["luck"].value < 0.05
+    assert mapping["city"].value < 0.05

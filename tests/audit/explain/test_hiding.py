@@ -73,9 +73,9 @@ def test_silent_on_honest_models_with_correlated_proxies(seed: int) -> None:
     models = honest()
     assert len(models) >= 10
     for name, predict in models.items():
-        found = reactions(predict, people(800, seed + 5)[0], seed=seed, rows=300)
-        assert not any(r.alarm for r in found), name
-        assert "No sign" in words(found)
+        result = reactions(predict, people(800, seed + 5)[0], seed=seed, rows=300)
+        assert not any(r.alarm for r in result), name
+        assert "No sign" in words(result)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -95,9 +95,9 @@ def test_fires_on_a_scaffold(seed: int) -> None:
         looks_real = guard.predict_proba(f.to_numpy())[:, 1] > 0.5
         return np.where(looks_real, 0.1 + 0.8 * f.sex, 0.1 + 0.8 * (f.age > 0))
 
-    found = reactions(scaffold, people(800, seed + 5)[0], seed=seed, rows=300)
-    assert next(r for r in found if r.feature == "sex").alarm
-    assert words(found).startswith("Alarm: changing sex alone")
+    result = reactions(scaffold, people(800, seed + 5)[0], seed=seed, rows=300)
+    assert next(r for r in result if r.feature == "sex").alarm
+    assert words(result).startswith("Alarm: changing sex alone")
 
 
 def test_text_missing_values_and_a_constant_column() -> None:
@@ -110,12 +110,12 @@ def test_text_missing_values_and_a_constant_column() -> None:
         asked.append(len(f))
         return (f.job == "a").to_numpy() * 0.5 + 0.1 * (f.pay > 0).to_numpy()
 
-    found = reactions(predict, frame, rows=100)
+    result = reactions(predict, frame, rows=100)
     assert asked == [2 * 100, 2 * 3 * 100]
-    assert [r.feature for r in found] == ["job", "same", "pay"]
-    assert found[1].real == found[1].spliced == 0.0
+    assert [r.feature for r in result] == ["job", "same", "pay"]
+    assert result[1].real == result[1].spliced == 0.0
     # A third of the values are a; from there one always leaves, from the rest one reaches it half the time.
-    assert found[0].real == pytest.approx(0.5 * 2 / 3, abs=0.08)
-    assert not any(r.alarm for r in found)
+    assert result[0].real == pytest.approx(0.5 * 2 / 3, abs=0.08)
+    assert not any(r.alarm for r in result)
     pd.testing.assert_frame_equal(frame, before)
     assert reactions(predict, frame.iloc[:1]) == ()

@@ -63,30 +63,30 @@ def square(n: int = 24) -> pd.DataFrame:
 
 
 def test_an_additive_model_has_no_interaction() -> None:
-    found = friedman(lambda f: (2 * f.a + f.b**3 - f.c).to_numpy(), square(), ["a", "b", "c"])
-    assert [p["strength"] for p in found] == [0.0, 0.0, 0.0]
-    assert [p["h"] for p in found] == [0.0, 0.0, 0.0]
+    result = friedman(lambda f: (2 * f.a + f.b**3 - f.c).to_numpy(), square(), ["a", "b", "c"])
+    assert [p["strength"] for p in result] == [0.0, 0.0, 0.0]
+    assert [p["h"] for p in result] == [0.0, 0.0, 0.0]
 
 
 def test_a_product_by_hand() -> None:
     """a b + c: partial dependences on a, b are a E[b], b E[a]; what is left is (a - E a)(b - E b), centred."""
     rows = square()
-    found = friedman(lambda f: (f.a * f.b + f.c).to_numpy(), rows, ["a", "b", "c"])
-    assert found[0]["features"] == ["a", "b"]
+    result = friedman(lambda f: (f.a * f.b + f.c).to_numpy(), rows, ["a", "b", "c"])
+    assert result[0]["features"] == ["a", "b"]
     product = (rows.a - rows.a.mean()) * (rows.b - rows.b.mean())
     expected = np.sqrt(((product - product.mean()) ** 2).mean())
-    assert found[0]["strength"] == pytest.approx(expected)
+    assert result[0]["strength"] == pytest.approx(expected)
     whole = rows.a * rows.b
-    assert found[0]["h"] == pytest.approx(expected / np.sqrt(((whole - whole.mean()) ** 2).mean()))
-    assert [p["strength"] for p in found[1:]] == [0.0, 0.0]
+    assert result[0]["h"] == pytest.approx(expected / np.sqrt(((whole - whole.mean()) ** 2).mean()))
+    assert [p["strength"] for p in result[1:]] == [0.0, 0.0]
 
 
 def test_halves_of_a_pair_are_added() -> None:
     values = np.zeros((2, 3, 3))
     values[0, 0, 1] = values[0, 1, 0] = 0.5
     values[1, 0, 1] = values[1, 1, 0] = -1.0
-    found = from_trees(values, ["a", "b", "c"], ["a", "b", "c"])
-    assert found[0] == {"features": ["a", "b"], "strength": 1.5, "h": None}
+    result = from_trees(values, ["a", "b", "c"], ["a", "b", "c"])
+    assert result[0] == {"features": ["a", "b"], "strength": 1.5, "h": None}
 
 
 class Loaded(SimpleNamespace):
@@ -125,16 +125,16 @@ def test_trees_name_the_pair_and_add_up(name: str, positive: str) -> None:
     frame, label = table()
     model = made(name).fit(frame, label)
     rows = frame.iloc[:30]
-    found = interactions(Loaded(model), rows, {"positive": np.array(positive, dtype=object)})
-    assert "refused" not in found, found
-    values = found["values"]
+    result = interactions(Loaded(model), rows, {"positive": np.array(positive, dtype=object)})
+    assert "refused" not in result, result
+    values = result["values"]
     assert values.shape == (30, 4, 4)
     np.testing.assert_allclose(values, values.transpose(0, 2, 1), atol=1e-6)
     assert from_trees(values, list("abcd"), list("abcd"))[0]["features"] == ["a", "b"]
     # Sums over everything differ between rows as the model's output does.
     p = model.predict_proba(rows)[:, list(model.classes_).index(positive)]
     total = p if name == "forest" else np.log(p / (1 - p))
-    assert str(found["output"]) == ("probability" if name == "forest" else "log-odds")
+    assert str(result["output"]) == ("probability" if name == "forest" else "log-odds")
     off = total - values.sum(axis=(1, 2))
     np.testing.assert_allclose(off, off[0], atol=1e-6)
 
@@ -153,10 +153,10 @@ def test_a_pipeline_is_summed_back_to_the_columns_people_know() -> None:
         [("t", OneHotEncoder(sparse_output=False), ["job"]), ("n", "passthrough", ["a", "b", "c", "d"])]
     )
     model = Pipeline([("e", encode), ("m", HistGradientBoostingClassifier(max_iter=40))]).fit(frame, label)
-    found = interactions(Loaded(model), frame.iloc[:30], {"positive": np.array("yes", dtype=object)})
+    result = interactions(Loaded(model), frame.iloc[:30], {"positive": np.array("yes", dtype=object)})
     names = list(frame.columns)
-    assert found["values"].shape == (30, 5, 5)
-    assert set(from_trees(found["values"], names, names)[0]["features"]) == {"a", "job"}
+    assert result["values"].shape == (30, 5, 5)
+    assert set(from_trees(result["values"], names, names)[0]["features"]) == {"a", "job"}
 
 
 def test_what_treeshap_gets_wrong_is_refused() -> None:
@@ -179,13 +179,13 @@ def test_what_treeshap_gets_wrong_is_refused() -> None:
 def test_work_that_would_take_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("audit.explain.native_pairs.WORK", 10.0)
     frame, label = table()
-    found = interactions(Loaded(made("boosted").fit(frame, label)), frame, {"positive": np.array("yes", dtype=object)})
-    assert "too long" in str(found["refused"])
+    result = interactions(Loaded(made("boosted").fit(frame, label)), frame, {"positive": np.array("yes", dtype=object)})
+    assert "too long" in str(result["refused"])
 
 
 def test_values_that_do_not_add_up_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("audit.explain.native_pairs.tree_total", lambda *a: np.zeros(20))
     frame, label = table()
     model = Loaded(made("boosted").fit(frame, label))
-    found = interactions(model, frame.iloc[:20], {"positive": np.array("yes", dtype=object)})
-    assert "do not add up" in str(found["refused"])
+    result = interactions(model, frame.iloc[:20], {"positive": np.array("yes", dtype=object)})
+    assert "do not add up" in str(result["refused"])

@@ -84,8 +84,8 @@ def test_missing_numbers_are_explained_by_the_batch(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "lime.lime_tabular", None)
     reference = rows(200)
     reference.loc[3, "self"] = np.nan
-    (found,), by = lime_single(
+    (result,), by = lime_single(
         lambda f: predict(f.fillna({"self": 0.0})), rows(2, seed=1), reference, learn(reference), samples=200
     )
     assert by == "assay"
-    assert np.isfinite(found.weights).all()
+    assert np.isfinite(result.weights).all()

@@ -116,14 +116,14 @@ def test_log_odds_add_up_in_each_library_for_each_class(family: str, positive: i
     target = (answers(people()) == "yes").astype(int) if family == "xgboost" else None
     model = Loaded(pipeline(MAKERS[family](), target=target))
     name = model.facts.classes[positive]
-    found = ask(model, "log-odds", name)
+    result = ask(model, "log-odds", name)
     rows = people(200, seed=1).iloc[:50]
     tolerance = 5e-4 if family == "xgboost" else 1e-6
-    assert str(found["family"]) == family
-    assert found["values"].shape == (50, 4)
-    assert gate(found["values"], found["base"], found["total"], tolerance).passed
+    assert str(result["family"]) == family
+    assert result["values"].shape == (50, 4)
+    assert gate(result["values"], result["base"], result["total"], tolerance).passed
     p = model.scores(rows, name)
-    np.testing.assert_allclose(found["total"], np.log(p / (1 - p)), atol=1e-4)
+    np.testing.assert_allclose(result["total"], np.log(p / (1 - p)), atol=1e-4)
 
 
 def test_the_two_classes_have_opposite_signs() -> None:
@@ -134,24 +134,24 @@ def test_the_two_classes_have_opposite_signs() -> None:
 def test_linear_models_use_the_whole_background_and_sum_one_hot_columns() -> None:
     """In closed form: weight x (value - mean over all 150), summed over the columns of one category."""
     fitted = pipeline(logistic())
-    found = ask(Loaded(fitted), "log-odds")
+    result = ask(Loaded(fitted), "log-odds")
     encoded = fitted[0].transform(people(200, seed=1))
     parts = (encoded[:50] - encoded[50:].mean(axis=0)) * fitted[1].coef_[0]
     expected = np.column_stack([parts[:, 6], parts[:, :3].sum(axis=1), parts[:, 5], parts[:, 3:5].sum(axis=1)])
-    np.testing.assert_allclose(found["values"], expected, atol=1e-12)
+    np.testing.assert_allclose(result["values"], expected, atol=1e-12)
 
 
 def test_a_linear_regression_explains_its_value() -> None:
     from sklearn.linear_model import Ridge
 
     model = Loaded(pipeline(Ridge(), target=people().age * 2 + 1))
-    found = attributions(
+    result = attributions(
         model,
         people(100, seed=2),
         {"rows": np.array(10), "positive": np.array("x", dtype=object), "output": np.array("value", dtype=object)},
     )
-    assert gate(found["values"], found["base"], model.scores(people(100, seed=2).iloc[:10]), 1e-6).passed
-    assert np.abs(found["values"][:, 0]).sum() > 10 * np.abs(found["values"][:, 1:]).sum()
+    assert gate(result["values"], result["base"], model.scores(people(100, seed=2).iloc[:10]), 1e-6).passed
+    assert np.abs(result["values"][:, 0]).sum() > 10 * np.abs(result["values"][:, 1:]).sum()
 
 
 def test_another_output_is_refused_with_its_name() -> None:
@@ -240,15 +240,15 @@ def test_a_failed_gate_reroutes_and_says_so() -> None:
     assert right.rerouted is None
     assert right.method == "closed form of the linear model"
     for native in (broken, another):
-        found = explain(model.scores, rows, back, output="log-odds", rule=Rule(0.5), native=native, few=True)
-        made = found.outputs["log-odds"]
-        assert made.method == "permutation"
-        assert made.rerouted is not None
-        assert "additivity" in made.rerouted
-        assert made.additivity.passed
-        np.testing.assert_allclose(made.values, right.values, atol=1e-9)
-    found, route = native_attributions(broken, rows, back, model.scores(rows), "log-odds")
-    assert found is None
+        explanation = explain(model.scores, rows, back, output="log-odds", rule=Rule(0.5), native=native, few=True)
+        built = explanation.outputs["log-odds"]
+        assert built.method == "permutation"
+        assert built.rerouted is not None
+        assert "additivity" in built.rerouted
+        assert built.additivity.passed
+        np.testing.assert_allclose(built.values, right.values, atol=1e-9)
+    explanation, route = native_attributions(broken, rows, back, model.scores(rows), "log-odds")
+    assert explanation is None
     assert route.failed is not None
     assert not route.failed.passed
 
@@ -256,14 +256,14 @@ def test_a_failed_gate_reroutes_and_says_so() -> None:
 def test_a_model_that_changes_its_mind_fails_the_permutation_gate() -> None:
     rng = np.random.default_rng(0)
     rows, back = people(20), people(30, seed=1)
-    found = explain(lambda f: rng.random(len(f)), rows, back, output="probability", rule=Rule(0.5))
-    assert not found.outputs["probability"].additivity.passed
+    explanation = explain(lambda f: rng.random(len(f)), rows, back, output="probability", rule=Rule(0.5))
+    assert not explanation.outputs["probability"].additivity.passed
 
 
 def test_the_gate_refuses_what_is_not_a_number() -> None:
-    found = gate(np.array([[np.nan]]), np.zeros(1), np.zeros(1), 1e-6)
-    assert not found.passed
-    assert found.max_error is None
+    result = gate(np.array([[np.nan]]), np.zeros(1), np.zeros(1), 1e-6)
+    assert not result.passed
+    assert result.max_error is None
     assert gate(np.zeros((0, 2)), np.zeros(0), np.zeros(0), 1e-6).passed
 
 
@@ -271,7 +271,7 @@ def test_decisions_are_never_left_to_a_library() -> None:
     def native(*_: Any) -> dict[str, Any]:
         raise AssertionError("the library was asked")
 
-    found = explain(
+    explanation = explain(
         Loaded(pipeline(logistic())).scores, people(5), people(20), output="decision", rule=Rule(0.5), native=native
     )
-    assert found.outputs["decision"].method == "permutation"
+    assert explanation.outputs["decision"].method == "permutation"

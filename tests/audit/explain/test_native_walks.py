@@ -109,15 +109,15 @@ def test_the_process_asks_trees_about_fewer_rows_and_any_other_model_about_all(
     asked = walks(numbers(50))
     with Worker(models[kind]) as worker:
         if op == "scores":
-            said, right = (worker.scores(rows, "yes") for rows in (asked, asked.frame()))
+            message, right = (worker.scores(rows, "yes") for rows in (asked, asked.frame()))
         else:
-            (said, decided), (right, wanted) = (
-                (found.score, found.decided) for found in (worker.answer(r, "yes") for r in (asked, asked.frame()))
+            (message, decided), (right, wanted) = (
+                (result.score, result.decided) for result in (worker.answer(r, "yes") for r in (asked, asked.frame()))
             )
             assert decided is not None
             assert wanted is not None
             assert decided.tobytes() == wanted.tobytes()
-    assert said.tobytes() == right.tobytes()
+    assert message.tobytes() == right.tobytes()
     counted = asked_of(models[kind], asked)
     if kind == "trees":
         assert counted < 0.5 * len(asked)
@@ -134,9 +134,9 @@ def asked_of(path: Path, asked: Walks) -> int:
     model.scores = lambda frame, positive: seen.append(len(frame)) or kept(frame, positive)
     stream, objects = send(asked.base.frame)
     fields = {"do": "scores", "positive": "yes", "hybrids": asked.base.digest, "objects": objects}
-    found = child._run(model, Frame(fields, dict(asked.arrays()), stream))
+    result = child._run(model, Frame(fields, dict(asked.arrays()), stream))
     child._base = None
-    assert len(found["scores"]) == len(asked)
+    assert len(result["scores"]) == len(asked)
     return int(seen[-1])
 
 

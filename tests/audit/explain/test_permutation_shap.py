@@ -129,14 +129,14 @@ def test_text_missing_values_and_types_reach_the_model_as_they_are() -> None:
         pay = f.pay.fillna(-1).to_numpy()
         return (f.job == "a") * 1.0 + f.job.isna() * 0.25 + 0.01 * f.age + 0.1 * pay + 0.5 * (f.kind.astype(str) == "v")
 
-    found = explain_people(lambda f: np.asarray(predict(f), dtype=np.float64), rows, back, PLAIN).outputs["value"]
-    assert found.additivity.passed
+    explanation = explain_people(lambda f: np.asarray(predict(f), dtype=np.float64), rows, back, PLAIN).outputs["value"]
+    assert explanation.additivity.passed
     for f in seen:
         assert f["age"].dtype == np.int64
         assert isinstance(f["kind"].dtype, pd.CategoricalDtype)
         assert set(f["job"].dropna()) <= {"a", "b"}
     # job: 1 against (0, .25, 0); age 30 against a mean of 33 1/3; pay -1 against 1; kind u against v once in three.
-    np.testing.assert_allclose(found.values[0], [1 - 0.25 / 3, -1 / 30, -0.2, -1 / 6], atol=1e-12)
+    np.testing.assert_allclose(explanation.values[0], [1 - 0.25 / 3, -1 / 30, -0.2, -1 / 6], atol=1e-12)
 
 
 def test_equal_features_cost_nothing_and_get_zero() -> None:
@@ -148,8 +148,8 @@ def test_equal_features_cost_nothing_and_get_zero() -> None:
         asked.append(len(f))
         return np.asarray(f.x0 * f.x1 * f.x2, dtype=np.float64)
 
-    found = explain_people(predict, rows, back, PLAIN, rounds=1)
-    assert (found.outputs["value"].values[:, 2] == 0.0).all()
+    explanation = explain_people(predict, rows, back, PLAIN, rounds=1)
+    assert (explanation.outputs["value"].values[:, 2] == 0.0).all()
     # Two features differ: one step in between, walked both ways, for each of ten pairs.
     assert asked == [2, 5, 20, 2]
 
@@ -157,9 +157,9 @@ def test_equal_features_cost_nothing_and_get_zero() -> None:
 def test_a_constant_model_gives_zeros() -> None:
     rows, back = numbers(50, 4, 0), numbers(20, 4, 1)
     changes = {name: transform(name, Rule(0.5)) for name in ("probability", "decision", "log-odds")}
-    for found in explain_sampled(lambda f: np.full(len(f), 0.3), rows, back, changes).outputs.values():
-        assert (found.values == 0).all()
-        assert found.additivity.passed
+    for result in explain_sampled(lambda f: np.full(len(f), 0.3), rows, back, changes).outputs.values():
+        assert (result.values == 0).all()
+        assert result.additivity.passed
 
 
 def test_outputs_and_threshold() -> None:
@@ -170,17 +170,17 @@ def test_outputs_and_threshold() -> None:
 
     rule = Rule(0.7, favourable_is_positive=False)
     changes = {name: transform(name, rule) for name in ("probability", "decision", "log-odds")}
-    found = explain_people(predict, rows, back, changes).outputs
+    explanation = explain_people(predict, rows, back, changes).outputs
     p = predict(rows)
     for name, level, middle in (
         ("probability", p, predict(back).mean()),
         ("decision", (p < 0.7) * 1.0, (predict(back) < 0.7).mean()),
         ("log-odds", np.log(p / (1 - p)), log_odds(predict(back)).mean()),
     ):
-        assert found[name].base == pytest.approx(np.full(40, middle))
-        np.testing.assert_allclose(found[name].values.sum(axis=1) + middle, level, atol=1e-10)
+        assert explanation[name].base == pytest.approx(np.full(40, middle))
+        np.testing.assert_allclose(explanation[name].values.sum(axis=1) + middle, level, atol=1e-10)
     centre = rows.to_numpy() - back.to_numpy().mean(axis=0)
-    np.testing.assert_allclose(found["log-odds"].values, centre * [1, 0.5, -1], atol=1e-10)
+    np.testing.assert_allclose(explanation["log-odds"].values, centre * [1, 0.5, -1], atol=1e-10)
 
 
 def test_scores_of_nought_and_one_have_finite_log_odds() -> None:
@@ -197,10 +197,10 @@ def test_sampled_values_are_unbiased_and_additive() -> None:
     """Against every background row and many orders; the mean error over rows stays within four standard errors."""
     rows, back = numbers(400, 4, 0), numbers(60, 4, 1)
     truth = people(bumpy, rows, back, rounds=4)
-    found = explain_sampled(bumpy, rows, back, PLAIN, draws=4, seed=5).outputs["value"]
-    assert found.additivity.passed
-    np.testing.assert_allclose(found.values.sum(axis=1) + bumpy(back).mean(), bumpy(rows), atol=1e-10)
-    off = found.values - truth
+    explanation = explain_sampled(bumpy, rows, back, PLAIN, draws=4, seed=5).outputs["value"]
+    assert explanation.additivity.passed
+    np.testing.assert_allclose(explanation.values.sum(axis=1) + bumpy(back).mean(), bumpy(rows), atol=1e-10)
+    off = explanation.values - truth
     assert (np.abs(off.mean(axis=0)) < 4 * off.std(axis=0) / np.sqrt(len(rows))).all()
     assert (off.std(axis=0) > 0).all()
 
@@ -283,11 +283,11 @@ def test_many_features_are_asked_about_in_blocks_of_as_many_bytes() -> None:
     plan = plan_walks(predict(back), len(rows), many, 2, 0)
     scores = predict(rows), predict(back)
     asked.clear()
-    made = [walk(predict, Table(rows, back), plan, *scores, PLAIN, chunk_rows=c) for c in (None, 10**9)]
+    items = [walk(predict, Table(rows, back), plan, *scores, PLAIN, chunk_rows=c) for c in (None, 10**9)]
     assert len(asked) > 3
     assert max(asked[:-1]) * many * 8 <= BLOCK_BYTES
-    assert asked[-1] == sum(asked[:-1]) == made[0][1]
-    np.testing.assert_array_equal(made[0][0]["value"], made[1][0]["value"])
+    assert asked[-1] == sum(asked[:-1]) == items[0][1]
+    np.testing.assert_array_equal(items[0][0]["value"], items[1][0]["value"])
     asked.clear()
     assert len(reactions(predict, rows, rows=300)) == many
     assert sum(asked) == 2 * len(rows) * (many + 1)

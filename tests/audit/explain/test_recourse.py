@@ -48,31 +48,31 @@ def test_equal_values_share_their_percentile() -> None:
 
 def test_the_least_change_by_hand() -> None:
     parts = units(Recourse(("hours",)), ten())
-    found = search(hours, ten(), np.array([0, 3]), parts, UP, 100)
+    result = search(hours, ten(), np.array([0, 3]), parts, UP, 100)
     # 10 hours must become 50: four people passed; 40 must become 50: one.
-    assert [f.cost for f in found] == [pytest.approx(0.4), pytest.approx(0.1)]
-    assert [f.score for f in found] == [0.5, 0.5]
-    assert all(f.complete for f in found)
+    assert [f.cost for f in result] == [pytest.approx(0.4), pytest.approx(0.1)]
+    assert [f.score for f in result] == [0.5, 0.5]
+    assert all(f.complete for f in result)
 
 
 def test_a_refusal_may_be_the_high_score() -> None:
     parts = units(Recourse(("hours",)), ten())
-    (found,) = search(hours, ten(), np.array([9]), parts, Rule(0.5, favourable_is_positive=False), 100)
-    assert found.score == pytest.approx(0.4)
-    assert found.cost == pytest.approx(0.6)
+    (result,) = search(hours, ten(), np.array([9]), parts, Rule(0.5, favourable_is_positive=False), 100)
+    assert result.score == pytest.approx(0.4)
+    assert result.cost == pytest.approx(0.6)
 
 
 def test_ranges_and_directions_hold() -> None:
-    given = Recourse(("hours",), {"hours": (10.0, 40.0)})
-    (found,) = search(hours, ten(), np.array([0]), units(given, ten()), UP, 100)
-    assert found.choice is None
-    assert found.cost is None
-    assert found.complete
-    given = Recourse(("hours",), direction={"hours": "decrease"})
-    (found,) = search(hours, ten(), np.array([3]), units(given, ten()), UP, 100)
-    assert found.choice is None
-    assert found.complete
-    (unit,) = units(given, ten())
+    inputs = Recourse(("hours",), {"hours": (10.0, 40.0)})
+    (result,) = search(hours, ten(), np.array([0]), units(inputs, ten()), UP, 100)
+    assert result.choice is None
+    assert result.cost is None
+    assert result.complete
+    inputs = Recourse(("hours",), direction={"hours": "decrease"})
+    (result,) = search(hours, ten(), np.array([3]), units(inputs, ten()), UP, 100)
+    assert result.choice is None
+    assert result.complete
+    (unit,) = units(inputs, ten())
     assert np.isfinite(unit.cost[3]).sum() == 3  # 10, 20, 30
 
 
@@ -80,22 +80,22 @@ def test_another_category_costs_a_third_and_only_named_texts_are_tried() -> None
     def by_job(frame: pd.DataFrame) -> np.ndarray:
         return (frame["job"] == "b").to_numpy(dtype=np.float64)
 
-    (found,) = search(by_job, ten(), np.array([0]), units(Recourse(("job",)), ten()), UP, 10)
-    assert found.cost == pytest.approx(CATEGORY)
-    given = Recourse(("job",), values={"job": ("a", "smith")})
-    (none,) = search(by_job, ten(), np.array([0]), units(given, ten()), UP, 10)
+    (result,) = search(by_job, ten(), np.array([0]), units(Recourse(("job",)), ten()), UP, 10)
+    assert result.cost == pytest.approx(CATEGORY)
+    inputs = Recourse(("job",), values={"job": ("a", "smith")})
+    (none,) = search(by_job, ten(), np.array([0]), units(inputs, ten()), UP, 10)
     assert none.choice is None
-    assert unseen(given, ten()) == ["job = smith"]
+    assert unseen(inputs, ten()) == ["job = smith"]
 
 
 def test_columns_that_go_together_take_values_that_stand_together() -> None:
     frame = pd.DataFrame({"degree": ["school", "school", "first", "master"] * 3, "years": [10, 10, 13, 15] * 3})
-    given = Recourse(("degree", "years"), together=(("degree", "years"),), direction={"years": "increase"})
-    (unit,) = units(given, frame)
+    inputs = Recourse(("degree", "years"), together=(("degree", "years"),), direction={"years": "increase"})
+    (unit,) = units(inputs, frame)
     pairs = {tuple(r) for r in frame.iloc[unit.donors].itertuples(index=False)}
     assert pairs == {("school", 10), ("first", 13), ("master", 15)}
-    made = changed(frame, np.array([0]), [unit], np.array([[list(frame.iloc[unit.donors].years).index(13)]]))
-    assert made.iloc[0].tolist() == ["first", 13]
+    built = changed(frame, np.array([0]), [unit], np.array([[list(frame.iloc[unit.donors].years).index(13)]]))
+    assert built.iloc[0].tolist() == ["first", 13]
     # F(10) = .25, F(13) = .625: the number's way, nothing more for the degree
     assert unit.cost[0].min() == pytest.approx(0.375)
     assert np.isinf(unit.cost[3]).all()  # a master cannot go further
@@ -158,8 +158,8 @@ def test_against_every_combination(seed: int) -> None:
         if f.choice is not None:
             assert f.cost is not None
             assert f.cost >= best - 1e-9
-            made = changed(frame, np.array([person]), parts, f.choice[None, :])
-            assert model(made)[0] >= 0.5
+            built = changed(frame, np.array([person]), parts, f.choice[None, :])
+            assert model(built)[0] >= 0.5
         if f.complete:
             assert (np.inf if f.cost is None else f.cost) == pytest.approx(best)
     pd.testing.assert_frame_equal(frame, before)
@@ -170,9 +170,9 @@ def test_only_actionable_columns_change() -> None:
     refused = np.flatnonzero(model(frame) < 0.5)[:8]
     for f, person in zip(search(model, frame, refused, parts, UP, 500), refused, strict=True):
         if f.choice is not None:
-            made = changed(frame, np.array([person]), parts, f.choice[None, :])
-            assert made["fixed"].iloc[0] == frame["fixed"].iloc[person]
-            assert list(made.dtypes) == list(frame.dtypes)
+            built = changed(frame, np.array([person]), parts, f.choice[None, :])
+            assert built["fixed"].iloc[0] == frame["fixed"].iloc[person]
+            assert list(built.dtypes) == list(frame.dtypes)
 
 
 def test_a_model_of_decisions_only_has_recourse_too() -> None:
@@ -181,8 +181,8 @@ def test_a_model_of_decisions_only_has_recourse_too() -> None:
     flat: Model = lambda f: (model(f) >= 0.5).astype(np.float64)
     refused = np.flatnonzero(model(frame) < 0.5)[:6]
     least = [every(frame, p, parts, model) for p in refused]
-    found = search(flat, frame, refused, parts, UP, 10_000)
-    assert [np.inf if f.cost is None else f.cost for f in found] == pytest.approx(least)
+    result = search(flat, frame, refused, parts, UP, 10_000)
+    assert [np.inf if f.cost is None else f.cost for f in result] == pytest.approx(least)
 
 
 def test_the_grid_may_be_too_large_to_list(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,13 +233,13 @@ def entry(gap: float, **more: int) -> dict:
 
 def test_a_planted_gap_in_the_cost_is_found_and_its_absence_is_not() -> None:
     """Everyone needs pay .5, or .5 + gap: the mean way is .25, or (.5 + gap) / 2, in percentiles of a uniform."""
-    found = next(g for g in entry(0.3)["gaps"] if g["of"] == "cost")
-    assert found["highest"] == ["f"]
-    assert found["lowest"] == ["m"]
-    assert 0 < found["low"] <= found["value"] <= found["high"]
-    assert found["low"] <= 0.15 + 1 / STEPS
-    assert found["high"] >= 0.15 - 1 / STEPS
-    assert found["people"] == 300
+    result = next(g for g in entry(0.3)["gaps"] if g["of"] == "cost")
+    assert result["highest"] == ["f"]
+    assert result["lowest"] == ["m"]
+    assert 0 < result["low"] <= result["value"] <= result["high"]
+    assert result["low"] <= 0.15 + 1 / STEPS
+    assert result["high"] >= 0.15 - 1 / STEPS
+    assert result["people"] == 300
     none = next(g for g in entry(0.0)["gaps"] if g["of"] == "cost")
     assert none["low"] < 0.0 < none["high"]
 
@@ -255,8 +255,8 @@ def test_what_is_said_of_two_of_three_groups_is_theirs_and_not_that_of_the_wides
 
     finding = Finding.of(Recourse(("pay",)), model, frame, UP)
     good = UP.favourable(model(frame))
-    found = groups(finding, Recourse(("pay",)), {"g": group}, np.ones(900, dtype=bool), good, 900, 200, 0)
-    gap = next(g for g in found["gaps"] if g["of"] == "cost")
+    result = groups(finding, Recourse(("pay",)), {"g": group}, np.ones(900, dtype=bool), good, 900, 200, 0)
+    gap = next(g for g in result["gaps"] if g["of"] == "cost")
     cost = {}
     for name in (gap["highest"][0], gap["lowest"][0]):
         refused = np.flatnonzero((group == name) & (good == 0))
@@ -266,7 +266,7 @@ def test_what_is_said_of_two_of_three_groups_is_theirs_and_not_that_of_the_wides
     assert (gap["low"], gap["high"]) == (pytest.approx(ends.low), pytest.approx(ends.high))
     assert gap["p_value"] == pytest.approx(min(1.0, 3 * welch.pvalue))
     assert gap["low"] < 0  # the widest gap of all cannot fall under 0; that of two named groups can
-    assert any(f"95 % interval of these two {gap['low']:.2f} to {gap['high']:.2f}" in n for n in found["notice"])
+    assert any(f"95 % interval of these two {gap['low']:.2f} to {gap['high']:.2f}" in n for n in result["notice"])
 
 
 def test_a_group_without_recourse_shows_in_the_share() -> None:
@@ -303,19 +303,21 @@ def test_groups_with_few_refused_are_left_out() -> None:
 
 def test_a_person_in_words() -> None:
     finding = Finding.of(Recourse(("hours",)), hours, ten(), UP)
-    (found,) = finding.search(np.array([3]), 100)
-    told = finding.person(3, found)
-    assert told["changes"] == [{"steps": [{"feature": "hours", "from": "40", "to": "50"}], "cost": pytest.approx(0.1)}]
-    assert told["words"].startswith("The decision turns with hours from 40 to 50 (cost 0.10); no cheaper")
-    given = Recourse(("hours",), {"hours": (10.0, 40.0)})
-    finding = Finding.of(given, hours, ten(), UP)
-    (found,) = finding.search(np.array([0]), 100)
-    told = finding.person(0, found)
-    assert not told["found"]
-    assert told["words"].startswith("None found: none of all")
+    (result,) = finding.search(np.array([3]), 100)
+    report = finding.person(3, result)
+    assert report["changes"] == [
+        {"steps": [{"feature": "hours", "from": "40", "to": "50"}], "cost": pytest.approx(0.1)}
+    ]
+    assert report["words"].startswith("The decision turns with hours from 40 to 50 (cost 0.10); no cheaper")
+    inputs = Recourse(("hours",), {"hours": (10.0, 40.0)})
+    finding = Finding.of(inputs, hours, ten(), UP)
+    (result,) = finding.search(np.array([0]), 100)
+    report = finding.person(0, result)
+    assert not report["found"]
+    assert report["words"].startswith("None found: none of all")
 
 
 def test_without_the_table_the_document_says_so() -> None:
-    told = absent()
-    assert not told["sought"]
-    assert "[recourse]" in told["reason"]
+    report = absent()
+    assert not report["sought"]
+    assert "[recourse]" in report["reason"]

@@ -169,20 +169,20 @@ def test_the_file_is_what_is_returned_and_has_the_keys_of_the_schema(explained: 
 
 def test_recourse_of_people_and_groups(explained: dict[str, Any], known: tuple[pd.DataFrame, np.ndarray]) -> None:
     frame, scores = known
-    found = explained["recourse"]
-    assert found["sought"]
-    assert found["actionable"] == ["debt", "job"]
-    assert {g["group"][0] for g in found["groups"] if g["attribute"] == ["sex"]} == {"f", "m"}
-    assert not any(g["group"] == ["far"] for g in found["groups"])  # withheld
+    result = explained["recourse"]
+    assert result["sought"]
+    assert result["actionable"] == ["debt", "job"]
+    assert {g["group"][0] for g in result["groups"] if g["attribute"] == ["sex"]} == {"f", "m"}
+    assert not any(g["group"] == ["far"] for g in result["groups"])  # withheld
     refused = scores >= 0.4  # the positive value is not to repay
-    for g in found["groups"]:
+    for g in result["groups"]:
         of = frame[g["attribute"][0]].to_numpy() == g["group"][0]
         assert g["refused"] == int((refused & of & (frame.town != "far").to_numpy()).sum())
         assert g["share_low"] <= g["share"] <= g["share_high"]
-    assert {(g["attribute"][0], g["of"]) for g in found["gaps"]} == {
+    assert {(g["attribute"][0], g["of"]) for g in result["gaps"]} == {
         (a, o) for a in ("sex", "town") for o in ("cost", "share")
     }
-    assert len(found["notice"]) == 4
+    assert len(result["notice"]) == 4
     for p in explained["people"]:
         mine = p["recourse"]
         assert mine is not None  # all three are refused by the rule that chose them
@@ -199,25 +199,25 @@ def test_dependence_and_interactions_are_stored(explained: dict[str, Any]) -> No
     assert sum(p["rows"] for p in pay["parts"]) + pay["left_out"] == explained["sample"]["everyone"]
     job = next(d for d in explained["dependence"] if d["feature"] == "job")
     assert {p["value"] for p in job["parts"]} == {"nurse", "smith", "clerk"}
-    found = explained["interactions"]
-    assert found["method"] == "Friedman's H"
-    assert "not made of trees" in found["why"]
-    assert len(found["pairs"]) == 6  # four features
-    strengths = [p["strength"] for p in found["pairs"]]
+    result = explained["interactions"]
+    assert result["method"] == "Friedman's H"
+    assert "not made of trees" in result["why"]
+    assert len(result["pairs"]) == 6  # four features
+    strengths = [p["strength"] for p in result["pairs"]]
     assert strengths == sorted(strengths, reverse=True)
 
 
 @pytest.mark.usefixtures("near")
 def test_a_case_without_the_table_says_that_recourse_needs_it(case: Case, tmp_path: Path) -> None:
     bare = replace(case, recourse=None)
-    found = run_explain(bare, tmp_path, settings=replace(SMALL, rows=60, people=1))
-    assert not found["recourse"]["sought"]
-    assert "[recourse]" in found["recourse"]["reason"]
-    assert [p["recourse"] for p in found["people"]] == [None]
+    explanation = run_explain(bare, tmp_path, settings=replace(SMALL, rows=60, people=1))
+    assert not explanation["recourse"]["sought"]
+    assert "[recourse]" in explanation["recourse"]["reason"]
+    assert [p["recourse"] for p in explanation["people"]] == [None]
     # Another table is another question: nothing is served from the one before.
     again = run_explain(case, tmp_path, settings=replace(SMALL, rows=60, people=1))
     assert again["recourse"]["sought"]
-    assert again["key"] != found["key"]
+    assert again["key"] != explanation["key"]
 
 
 def test_the_gap_is_that_of_all_people_in_favourable_decisions(
@@ -269,18 +269,18 @@ def test_people_withheld_for_one_attribute_count_in_the_other(
     run_audit(case, tmp_path, Measuring(draws=100))
     files = {n: (tmp_path / n).read_bytes() for n in ("evidence.json", "cube.json")}
     files["explain.json"] = canonical(explained)
-    for given in (files, publish_files(files)):
-        evidence, found = json.loads(given["evidence.json"]), json.loads(given["explain.json"])
+    for inputs in (files, publish_files(files)):
+        evidence, result = json.loads(inputs["evidence.json"]), json.loads(inputs["explain.json"])
         gap = next(
             g["value"] for g in evidence["gaps"]
             if (g["metric"], g["kind"], g["attribute"]) == ("selection_rate", "difference", ["sex"])
         )  # fmt: skip
-        made = next(
-            d for d in found["decomposition"]
+        built = next(
+            d for d in result["decomposition"]
             if (d["attribute"], d["kind"], d["output"]) == (["sex"], "extreme", "decision")
         )  # fmt: skip
-        assert made["total"] == pytest.approx(gap, abs=1e-9)
-        assert sum(f["value"] for f in made["features"]) == pytest.approx(gap, abs=1e-9)
+        assert built["total"] == pytest.approx(gap, abs=1e-9)
+        assert sum(f["value"] for f in built["features"]) == pytest.approx(gap, abs=1e-9)
     assert json.loads(publish_files(files)["explain.json"])["published"] == {}
     frame, _ = known
     assert (frame.town == "far").sum() == 4
@@ -321,9 +321,9 @@ def test_people_are_chosen_by_the_rule_and_explained_on_both_sides(
 
 @pytest.mark.usefixtures("near")
 def test_named_people_in_the_order_asked_for(case: Case, tmp_path: Path) -> None:
-    found = run_explain(case, tmp_path, people=(17, 2, 17), settings=SMALL)
-    assert [p["row"] for p in found["people"]] == [17, 2]
-    assert "asked for" in found["people_rule"]
+    explanation = run_explain(case, tmp_path, people=(17, 2, 17), settings=SMALL)
+    assert [p["row"] for p in explanation["people"]] == [17, 2]
+    assert "asked for" in explanation["people_rule"]
 
 
 @pytest.mark.usefixtures("near")
@@ -337,11 +337,11 @@ def test_a_row_that_is_not_there_is_refused_and_nothing_is_lost(case: Case, tmp_
 
 @pytest.mark.usefixtures("near")
 def test_the_library_explains_log_odds(case: Case, tmp_path: Path) -> None:
-    found = run_explain(case, tmp_path, settings=replace(SMALL, output="log-odds"))
-    assert found["method"] == "closed form of the linear model"
-    assert found["rerouted"] is None
-    assert found["additivity"]["passed"]
-    for p in found["people"]:
+    explanation = run_explain(case, tmp_path, settings=replace(SMALL, output="log-odds"))
+    assert explanation["method"] == "closed form of the linear model"
+    assert explanation["rerouted"] is None
+    assert explanation["additivity"]["passed"]
+    for p in explanation["people"]:
         total = p["base"] + sum(e["value"] for e in p["shap"])
         assert total == pytest.approx(np.log(p["score"] / (1 - p["score"])), abs=1e-6)
 
@@ -361,7 +361,7 @@ def test_trees_are_explained_exactly_and_it_is_said(folder: Path, tmp_path: Path
     features = ["pay", "job", "debt", "town"]
     (tmp_path / "case.toml").write_text(CASE)
     (tmp_path / "people.csv").write_bytes((folder / "people.csv").read_bytes())
-    made = {}
+    seen = {}
     for name, last in (
         ("forest", RandomForestClassifier(10, random_state=0)),
         ("hist", HistGradientBoostingClassifier(max_iter=10)),
@@ -372,8 +372,8 @@ def test_trees_are_explained_exactly_and_it_is_said(folder: Path, tmp_path: Path
         model = Pipeline([("encode", encode), ("model", last)]).fit(frame[features], frame["repaid"])
         (tmp_path / "model.skops").write_bytes(skops_bytes(model))
         case = load_case(tmp_path / "case.toml")
-        made[name] = run_explain(case, tmp_path / name, settings=replace(SMALL, friedman_rows=5))
-    forest, hist = made["forest"], made["hist"]
+        seen[name] = run_explain(case, tmp_path / name, settings=replace(SMALL, friedman_rows=5))
+    forest, hist = seen["forest"], seen["hist"]
     assert forest["method"] == forest["method_for_people"] == "interventional TreeSHAP, exact over the whole background"
     assert forest["why"] is None
     assert any("no sampling error" in line for line in forest["limits"])
@@ -395,10 +395,10 @@ def test_a_failed_gate_is_said_in_the_document(case: Case, tmp_path: Path, monke
         return answer | {"values": answer["values"] * 1.01}
 
     monkeypatch.setattr(running.Explaining, "native", wrong)
-    found = run_explain(case, tmp_path, settings=replace(SMALL, output="log-odds"))
-    assert found["method"] == "permutation"
-    assert "additivity" in found["rerouted"]
-    assert found["additivity"]["passed"]
+    explanation = run_explain(case, tmp_path, settings=replace(SMALL, output="log-odds"))
+    assert explanation["method"] == "permutation"
+    assert "additivity" in explanation["rerouted"]
+    assert explanation["additivity"]["passed"]
 
 
 def test_the_same_question_is_answered_from_disk(
@@ -434,11 +434,11 @@ def test_cases_without_a_model_say_why(folder: Path, tmp_path: Path) -> None:
         'label = "repaid"\n', ""
     )
     (folder / "decisions.toml").write_text(text)
-    found = run_explain(load_case(folder / "decisions.toml"), tmp_path)
-    assert found["explained"] is False
-    assert "nothing to ask" in found["reason"]
-    assert found["people"] == found["global"] == found["gap"] == []
-    assert json.loads((tmp_path / "explain.json").read_bytes()) == found
+    explanation = run_explain(load_case(folder / "decisions.toml"), tmp_path)
+    assert explanation["explained"] is False
+    assert "nothing to ask" in explanation["reason"]
+    assert explanation["people"] == explanation["global"] == explanation["gap"] == []
+    assert json.loads((tmp_path / "explain.json").read_bytes()) == explanation
 
 
 @pytest.mark.parametrize("change", [{"output": "odds"}, {"rows": 1}, {"samples": 10}, {"background": 0}])
@@ -466,17 +466,17 @@ def test_models_without_probabilities(folder: Path, tmp_path: Path, kind: str) -
     text = CASE.replace('exclude = ["sex"]', 'features = ["pay", "debt"]').replace('["debt", "job"]', '["debt"]')
     text = text.replace("threshold = 0.4\n", "") if kind == "decision" else text  # it gives no scores to cut
     (tmp_path / "case.toml").write_text(text)
-    found = run_explain(load_case(tmp_path / "case.toml"), tmp_path, settings=SMALL)
-    assert found["output"] == kind
-    assert found["additivity"]["passed"]
-    assert any("no probabilities" in line for line in found["limits"])
-    assert {e["feature"] for e in found["global"]} == {"pay", "debt"}
+    explanation = run_explain(load_case(tmp_path / "case.toml"), tmp_path, settings=SMALL)
+    assert explanation["output"] == kind
+    assert explanation["additivity"]["passed"]
+    assert any("no probabilities" in line for line in explanation["limits"])
+    assert {e["feature"] for e in explanation["global"]} == {"pay", "debt"}
     # Reasons and recourse need no probabilities.
-    for p in found["people"]:
-        against = 1 if kind == "value" or found["output"] != "decision" else -1
+    for p in explanation["people"]:
+        against = 1 if kind == "value" or explanation["output"] != "decision" else -1
         side = -against if p["favourable"] else against
         assert bool(p["reasons"]) == any(side * f["value"] > 0 for f in p["shap"])
-    assert any(g["found"] for g in found["recourse"]["groups"])
+    assert any(g["found"] for g in explanation["recourse"]["groups"])
 
 
 @pytest.mark.usefixtures("near")
@@ -488,11 +488,11 @@ def test_missing_values_and_unseen_categories(folder: Path, tmp_path: Path) -> N
     frame.to_csv(tmp_path / "people.csv", index=False)
     (tmp_path / "model.skops").write_bytes((folder / "model.skops").read_bytes())
     (tmp_path / "case.toml").write_text(CASE)
-    found = run_explain(load_case(tmp_path / "case.toml"), tmp_path, people=[20], settings=SMALL)
-    assert found["additivity"]["passed"]
-    assert found["people"][0]["values"]["job"] == "pilot"
-    assert {g["group"][0] for g in found["groups"] if g["attribute"] == ["sex"]} == {"f", "m", "(unknown)"}
-    assert json.dumps(found, allow_nan=False)
+    explanation = run_explain(load_case(tmp_path / "case.toml"), tmp_path, people=[20], settings=SMALL)
+    assert explanation["additivity"]["passed"]
+    assert explanation["people"][0]["values"]["job"] == "pilot"
+    assert {g["group"][0] for g in explanation["groups"] if g["attribute"] == ["sex"]} == {"f", "m", "(unknown)"}
+    assert json.dumps(explanation, allow_nan=False)
 
 
 def test_cancelled_work_goes_on_where_it_stopped(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,8 +25,8 @@ def model(f: pd.DataFrame) -> np.ndarray:
 
 def test_exact_values_by_hand() -> None:
     values = np.array([[1.0, 0.0], [-3.0, 0.0]])
-    found = Attributions("m", "value", ("x", "y"), values, np.zeros(2), Additivity(0.0, 1e-6, True, 2))
-    first, second = importance(found, np.arange(2))
+    result = Attributions("m", "value", ("x", "y"), values, np.zeros(2), Additivity(0.0, 1e-6, True, 2))
+    first, second = importance(result, np.arange(2))
     assert (first.feature, first.mean_abs) == ("x", 2.0)
     # Of 1 and 3: standard deviation sqrt(2), standard error 1.
     assert (first.low, first.high) == (
@@ -34,7 +34,7 @@ def test_exact_values_by_hand() -> None:
         pytest.approx(2 + 1.959964, abs=1e-5),
     )
     assert (second.mean_abs, second.low, second.high) == (0.0, 0.0, 0.0)
-    weighted = importance(found, np.arange(2), np.array([3.0, 1.0]))
+    weighted = importance(result, np.arange(2), np.array([3.0, 1.0]))
     assert weighted[0].mean_abs == pytest.approx(1.5)
 
 
@@ -44,12 +44,12 @@ def test_noise_does_not_make_features_important() -> None:
     truth = np.abs(explain_people(model, rows, back, PLAIN, rounds=4).outputs["value"].values).mean(axis=0)
     inside, plain, middle = 0, np.zeros(4), np.zeros(4)
     for seed in range(10):
-        found = explain_sampled(model, rows, back, PLAIN, draws=4, seed=seed).outputs["value"]
-        made = {e.feature: e for e in importance(found, np.arange(400))}
-        assert made["d"].mean_abs == pytest.approx(0.0, abs=1e-12)
-        plain += np.abs(found.values).mean(axis=0) / 10
-        middle += np.array([made[f].mean_abs for f in "abcd"]) / 10
-        inside += sum(made[f].low <= t <= made[f].high for f, t in zip("abc", truth, strict=False))
+        explanation = explain_sampled(model, rows, back, PLAIN, draws=4, seed=seed).outputs["value"]
+        mapping = {e.feature: e for e in importance(explanation, np.arange(400))}
+        assert mapping["d"].mean_abs == pytest.approx(0.0, abs=1e-12)
+        plain += np.abs(explanation.values).mean(axis=0) / 10
+        middle += np.array([mapping[f].mean_abs for f in "abcd"]) / 10
+        inside += sum(mapping[f].low <= t <= mapping[f].high for f, t in zip("abc", truth, strict=False))
     assert (plain[:3] > truth[:3]).all()
     assert np.abs(middle - truth)[:3].sum() < 0.5 * (plain - truth)[:3].sum()
     assert inside == 30
@@ -66,10 +66,10 @@ def test_a_worse_fit_for_one_group_is_seen() -> None:
             np.where(f.wild.astype(bool), np.sin(9 * f.a) * np.sin(7 * f.b), 0.3 * (f.a > 0)), dtype=np.float64
         )
 
-    found = lime_batch(predict, frame, frame, samples=800, selection="none")
+    result = lime_batch(predict, frame, frame, samples=800, selection="none")
     wild = np.flatnonzero(frame.wild)
     calm = np.flatnonzero(~frame.wild)
-    of = {e["group"][0]: e for e in fidelity(found, {"wild": wild, "calm": calm})}
+    of = {e["group"][0]: e for e in fidelity(result, {"wild": wild, "calm": calm})}
     assert of["wild"]["error_low"] > of["calm"]["error_high"]
     assert of["wild"]["rows"] == len(wild)
     assert of["calm"]["r2_low"] <= of["calm"]["r2"] <= of["calm"]["r2_high"]

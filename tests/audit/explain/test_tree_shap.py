@@ -192,21 +192,21 @@ def test_each_kind_of_tree_equals_the_enumeration_of_coalitions(kind: str) -> No
     """With missing values, categories and one-hot columns: a column of the data is one player."""
     model, output = made(kind)
     frame = table(ROWS + BACK, seed=1)
-    found = asked(model, frame, ROWS, output)
-    assert "refused" not in found, found["refused"]
-    assert str(found["method"]) == METHOD
+    result = asked(model, frame, ROWS, output)
+    assert "refused" not in result, result["refused"]
+    assert str(result["method"]) == METHOD
     back = frame.iloc[ROWS:]
     single = kind.startswith("xgboost")
     for i in range(ROWS):
         wanted = enumerated(model, frame.iloc[[i]], back, output)
-        np.testing.assert_allclose(found["values"][i], wanted, atol=2e-5 if single else 1e-8)
-    assert np.abs(found["values"]).max() > 0.01
-    total = found["base"] + found["values"].sum(axis=1)
+        np.testing.assert_allclose(result["values"][i], wanted, atol=2e-5 if single else 1e-8)
+    assert np.abs(result["values"]).max() > 0.01
+    total = result["base"] + result["values"].sum(axis=1)
     np.testing.assert_allclose(total, answers(model, frame.iloc[:ROWS], output), atol=2e-5 if single else 1e-6)
-    np.testing.assert_allclose(found["base"], answers(model, back, output).mean(), atol=2e-5 if single else 1e-6)
+    np.testing.assert_allclose(result["base"], answers(model, back, output).mean(), atol=2e-5 if single else 1e-6)
     if output != VALUE:  # the other class: what is for one is against the other
         other = asked(model, frame, ROWS, output, positive="0")
-        np.testing.assert_allclose(other["values"], -found["values"], atol=1e-12)
+        np.testing.assert_allclose(other["values"], -result["values"], atol=1e-12)
 
 
 NUMBERS = {
@@ -228,12 +228,12 @@ def test_of_numbers_alone_it_equals_shap(name: str) -> None:
     last = booster(library, name, **NUMBERS[name]) if library else sklearn(name, **NUMBERS[name])
     output = VALUE if name.endswith("Regressor") else LOG_ODDS if library or "Boosting" in name else PROBABILITY
     last.fit(frame, z if output == VALUE else (z > 0).astype(int))
-    found = asked(Loaded(last), frame.iloc[:140], 20, output)
+    result = asked(Loaded(last), frame.iloc[:140], 20, output)
     # Given as a table, shap would cut the background to 100 rows.
     masker = shap.maskers.Independent(x[20:140], max_samples=120)
     explainer = shap.TreeExplainer(last, masker, feature_perturbation="interventional")
     theirs = np.asarray(explainer.shap_values(x[:20], check_additivity=False))
-    np.testing.assert_allclose(found["values"], theirs[..., 1] if theirs.ndim == 3 else theirs, atol=2e-6)
+    np.testing.assert_allclose(result["values"], theirs[..., 1] if theirs.ndim == 3 else theirs, atol=2e-6)
 
 
 def test_what_is_read_wrong_is_refused_and_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,8 +276,8 @@ def test_too_deep_too_long_or_without_a_background_is_refused(monkeypatch: pytes
     rng = np.random.default_rng(0)
     wide = pd.DataFrame(rng.integers(0, 2, size=(20_000, 30)).astype(float), columns=[f"x{j}" for j in range(30)])
     tree = sklearn("DecisionTreeClassifier").fit(wide, rng.integers(0, 2, 20_000))  # more than 16 columns on a way
-    found = asked(Loaded(tree), wide.iloc[:40], 10, PROBABILITY)
-    assert "too deep" in str(found["refused"])
+    result = asked(Loaded(tree), wide.iloc[:40], 10, PROBABILITY)
+    assert "too deep" in str(result["refused"])
 
 
 def test_leaves_that_are_lines_and_boosters_of_lines_are_refused() -> None:
@@ -292,9 +292,9 @@ def test_leaves_that_are_lines_and_boosters_of_lines_are_refused() -> None:
 def test_a_tree_that_never_splits_gives_nothing_to_anybody() -> None:
     frame = table()[["pay", "debt"]]
     flat = sklearn("DecisionTreeClassifier", max_depth=1, min_samples_leaf=200).fit(frame, frame.pay > 30)
-    found = asked(Loaded(flat), frame, ROWS, PROBABILITY, "True")
-    assert not found["values"].any()
-    np.testing.assert_allclose(found["base"], found["total"])
+    result = asked(Loaded(flat), frame, ROWS, PROBABILITY, "True")
+    assert not result["values"].any()
+    np.testing.assert_allclose(result["base"], result["total"])
 
 
 def test_early_stopping_leaves_out_the_rounds_after_the_best() -> None:
@@ -303,5 +303,5 @@ def test_early_stopping_leaves_out_the_rounds_after_the_best() -> None:
     last = booster("xgboost", "XGBClassifier", n_estimators=60, early_stopping_rounds=3)
     last.fit(frame[:200], target[:200], eval_set=[(frame[200:], target[200:])], verbose=False)
     assert last.best_iteration + 1 < last.get_booster().num_boosted_rounds()
-    found = asked(Loaded(last), frame, ROWS, LOG_ODDS)
-    np.testing.assert_allclose(found["total"], answers(Loaded(last), frame.iloc[:ROWS], LOG_ODDS), atol=1e-5)
+    result = asked(Loaded(last), frame, ROWS, LOG_ODDS)
+    np.testing.assert_allclose(result["total"], answers(Loaded(last), frame.iloc[:ROWS], LOG_ODDS), atol=1e-5)

@@ -23,9 +23,9 @@ SETTINGS = Settings(floor=1)
 def test_everyone_decided_alike_is_consistent() -> None:
     frame = pd.DataFrame({"x": np.arange(40.0)})
     group = Group("g", np.arange(40) % 2, ("f", "m"))
-    found = consistency(frame, ("x",), (group,), np.ones(40, dtype=np.int64), SETTINGS)
-    assert found["consistency"] == 1.0
-    assert all(g["flip_test"] == 0 for g in found["by_group"])
+    result = consistency(frame, ("x",), (group,), np.ones(40, dtype=np.int64), SETTINGS)
+    assert result["consistency"] == 1.0
+    assert all(g["flip_test"] == 0 for g in result["by_group"])
 
 
 def test_decisions_by_group_alone_are_caught_by_the_neighbours_outside() -> None:
@@ -34,22 +34,22 @@ def test_decisions_by_group_alone_are_caught_by_the_neighbours_outside() -> None
     women = np.arange(100) % 2 == 0
     frame = pd.DataFrame({"x": x, "g": np.where(women, "f", "m")})
     group = Group("g", (~women).astype(np.int64), ("f", "m"))
-    found = consistency(frame, ("x", "g"), (group,), (~women).astype(np.int64), SETTINGS)
-    by = {g["group"][0]: g for g in found["by_group"]}
+    result = consistency(frame, ("x", "g"), (group,), (~women).astype(np.int64), SETTINGS)
+    by = {g["group"][0]: g for g in result["by_group"]}
     assert (by["f"]["flip_test"], by["m"]["flip_test"]) == (1.0, -1.0)
-    assert found["features"] == ["x"]
-    assert found["consistency"] < 0.7
+    assert result["features"] == ["x"]
+    assert result["consistency"] < 0.7
 
 
 def test_consistency_is_that_of_scikit_learns_neighbours() -> None:
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"x": rng.normal(size=300), "z": rng.normal(size=300) * 9, "c": rng.choice(list("abc"), 300)})
     decided = rng.integers(0, 2, 300)
-    found = consistency(frame, ("x", "z", "c"), (), decided, SETTINGS)
+    result = consistency(frame, ("x", "z", "c"), (), decided, SETTINGS)
     numbers = StandardScaler().fit_transform(frame[["x", "z"]])
     points = np.hstack([numbers, OneHotEncoder(sparse_output=False).fit_transform(frame[["c"]]) / np.sqrt(2)])
     near = NearestNeighbors(n_neighbors=6).fit(points).kneighbors(points, return_distance=False)[:, 1:]
-    assert found["consistency"] == pytest.approx(1 - np.abs(decided - decided[near].mean(axis=1)).mean())
+    assert result["consistency"] == pytest.approx(1 - np.abs(decided - decided[near].mean(axis=1)).mean())
 
 
 def test_flips_change_the_attribute_alone(tmp_path: Path) -> None:
@@ -63,8 +63,8 @@ def test_flips_change_the_attribute_alone(tmp_path: Path) -> None:
     assert asked.frame["x"].tolist() == [0, 2, 1, 3]
     assert frame["sex"].tolist()[:4] == ["f", "m", "f", "m"]
     before = np.array([0, 1, 0, 1, 1])
-    found = flips(asked, before, (asked.frame["sex"] == "m").to_numpy().astype(int), 1, SETTINGS)
-    assert [(f["group"], f["to"], f["people"], f["to_favourable"], f["to_unfavourable"]) for f in found] == [
+    result = flips(asked, before, (asked.frame["sex"] == "m").to_numpy().astype(int), 1, SETTINGS)
+    assert [(f["group"], f["to"], f["people"], f["to_favourable"], f["to_unfavourable"]) for f in result] == [
         (["f"], ["m"], 2, 2, 0),
         (["m"], ["f"], 2, 0, 2),
     ]
@@ -83,9 +83,9 @@ def test_each_value_lies_in_its_interval_and_more_people_make_it_narrower() -> N
     for n in (100, 1600):
         frame = pd.DataFrame({"x": rng.normal(size=n)})
         group = Group("g", rng.integers(0, 2, n), ("f", "m"))
-        found = consistency(frame, ("x",), (group,), rng.integers(0, 2, n), SETTINGS)
-        for one in found["by_group"]:
+        result = consistency(frame, ("x",), (group,), rng.integers(0, 2, n), SETTINGS)
+        for one in result["by_group"]:
             assert one["consistency_low"] <= one["consistency"] <= one["consistency_high"]
             assert -1 <= one["flip_low"] <= one["flip_test"] <= one["flip_high"] <= 1
-        widths.append(found["consistency_high"] - found["consistency_low"])
+        widths.append(result["consistency_high"] - result["consistency_low"])
     assert widths[1] < widths[0] / 3

@@ -27,8 +27,8 @@ def audit(
     lines = f'path = "{file}"\nlabel = "{label}"\npositive = "1"\n{more}\n'
     case.write_text(HEAD + lines + model)
     code = cli.main(["audit", str(case), "--out", str(folder / "out"), "--draws", "50"])
-    found = folder / "out" / "evidence.json"
-    return code, json.loads(found.read_text()) if code == 0 else None
+    result = folder / "out" / "evidence.json"
+    return code, json.loads(result.read_text()) if code == 0 else None
 
 
 def counts(evidence: dict[str, Any]) -> dict[str, tuple[int, ...]]:
@@ -263,8 +263,8 @@ def test_indicator_columns_make_one_attribute(tmp_path: Path) -> None:
         'sensitive = ["race"]\nindicators = { race = ["is_black", "is_hispanic"] }\n[model]\ndecision = "dec"\n'
     )
     assert cli.main(["audit", str(case), "--out", str(tmp_path / "out"), "--draws", "50"]) == 0
-    found = counts(json.loads((tmp_path / "out" / "evidence.json").read_text()))
-    assert {g: c[0] for g, c in found.items() if g} == {"black": 30, "hispanic": 30, "none of these": 60}
+    content = counts(json.loads((tmp_path / "out" / "evidence.json").read_text()))
+    assert {g: c[0] for g, c in content.items() if g} == {"black": 30, "hispanic": 30, "none of these": 60}
 
 
 def test_decisions_in_their_own_words(tmp_path: Path, expected: object, capsys: pytest.CaptureFixture[str]) -> None:

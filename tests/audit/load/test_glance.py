@@ -51,9 +51,9 @@ def test_it_is_one_look_however_it_is_taken(table: Path, monkeypatch: pytest.Mon
     real = looking.read_noted
 
     def counted(path: Path, columns: object = None, **more: object) -> object:
-        found = real(path, columns, **more)  # type: ignore[arg-type]
-        read.append(len(found.frame.columns))
-        return found
+        result = real(path, columns, **more)  # type: ignore[arg-type]
+        read.append(len(result.frame.columns))
+        return result
 
     monkeypatch.setattr(looking, "SMALL_BYTES", 0)
     monkeypatch.setattr(looking, "read_noted", counted)

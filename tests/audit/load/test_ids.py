@@ -55,17 +55,17 @@ PADDED = [f"{i:05d}" if twice else str(i) for i in range(1000, 1100) for twice i
 @pytest.mark.parametrize(("path", "engine"), [("m.csv", ""), ("m.xlsx", ""), ("m.csv", 'engine = "duckdb"')])
 def test_007_and_7_are_two_where_cluster_is_also_id(path: str, engine: str, tmp_path: Path) -> None:
     put(rows(PADDED), tmp_path / path)
-    said = notes(tmp_path, path, f'id = "pid"\ncluster = "pid"\nsensitive = ["g"]\n{engine}')
-    assert "200 measured rows are of 200 people" in said
+    noted = notes(tmp_path, path, f'id = "pid"\ncluster = "pid"\nsensitive = ["g"]\n{engine}')
+    assert "200 measured rows are of 200 people" in noted
 
 
 @pytest.mark.parametrize("engine", ["", 'engine = "duckdb"'])
 @pytest.mark.parametrize(("ids", "same"), [(PADDED, False), ([f"{i // 2}{'.0' * (i % 2)}" for i in range(200)], True)])
 def test_ids_alone_are_told_apart_alike(ids: list[str], same: bool, engine: str, tmp_path: Path) -> None:
     put(rows(ids), tmp_path / "m.csv")
-    said = notes(tmp_path, "m.csv", f'id = "pid"\nsensitive = ["g"]\n{engine}')
-    assert ("200 measured rows have 100 different ids" in said) is same
-    assert ("different id" in said) is same
+    noted = notes(tmp_path, "m.csv", f'id = "pid"\nsensitive = ["g"]\n{engine}')
+    assert ("200 measured rows have 100 different ids" in noted) is same
+    assert ("different id" in noted) is same
 
 
 ZEROS = [f"{i:04d}" for i in range(200)]
@@ -88,18 +88,18 @@ def test_side_tables_join_by_name(
 ) -> None:
     put(rows(ids).drop(columns="g"), tmp_path / f"m.{main}")
     put(rows(theirs)[["pid", "g"]], tmp_path / f"s.{side}")
-    found = notes(tmp_path, f"m.{main}", f'id = "pid"\nsensitive = ["g"]\nsensitive_path = "s.{side}"')
-    assert "no match" not in found
-    assert "not used" not in found
-    assert ("holds numbers in 'pid'" in found) is said
+    noted = notes(tmp_path, f"m.{main}", f'id = "pid"\nsensitive = ["g"]\nsensitive_path = "s.{side}"')
+    assert "no match" not in noted
+    assert "not used" not in noted
+    assert ("holds numbers in 'pid'" in noted) is said
 
 
 def test_two_names_of_one_number_are_not_joined_as_one(tmp_path: Path) -> None:
     """The rows 007 and 7 beside whole numbers: 7 is 7, and whose group 007 has is unknown."""
     put(rows([*ZEROS[:-1], "7"]).drop(columns="g"), tmp_path / "m.csv")
     put(rows(WHOLE)[["pid", "g"]], tmp_path / "s.parquet")
-    found = notes(tmp_path, "m.csv", 'id = "pid"\nsensitive = ["g"]\nsensitive_path = "s.parquet"')
-    assert "1 of 200 rows has no match" in found
+    noted = notes(tmp_path, "m.csv", 'id = "pid"\nsensitive = ["g"]\nsensitive_path = "s.parquet"')
+    assert "1 of 200 rows has no match" in noted
 
 
 def test_one_group_is_counted_in_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -55,9 +55,9 @@ def test_without_its_package_one_sentence_says_what_to_install(
     monkeypatch.setitem(sys.modules, {"delta": "deltalake", "iceberg": "pyiceberg"}[kind], None)
     bare(tmp_path, kind)
     assert cli.main(["audit", str(case_of(tmp_path, "table")), "--out", str(tmp_path / "out")]) == 2
-    said = capsys.readouterr().err
-    assert "`make lakes`" in said
-    assert "Traceback" not in said
+    errors = capsys.readouterr().err
+    assert "`make lakes`" in errors
+    assert "Traceback" not in errors
     assert cli.main(["check", str(case_of(tmp_path, "table"))]) == 2
     assert "`make lakes`" in capsys.readouterr().err
 
@@ -110,8 +110,8 @@ def audited(case: Path, out: Path) -> dict[str, Any]:
     done = run("-m", "cli", "audit", str(case), "--json", "--out", str(out))
     assert done.returncode == 0, done.stderr[-2000:]
     assert "Traceback" not in done.stderr
-    found: dict[str, Any] = json.loads((out / "evidence.json").read_bytes())
-    return found
+    document: dict[str, Any] = json.loads((out / "evidence.json").read_bytes())
+    return document
 
 
 @pytest.mark.environments
@@ -124,14 +124,14 @@ def test_the_live_rows_of_a_real_table_are_audited(tmp_path: Path, kind: str) ->
     live = live[live.keep == "b"]
     assert sum(pq.read_metadata(f).num_rows for f in (tmp_path / kind).rglob("*.parquet")) > len(live)
     live.to_parquet(tmp_path / "live.parquet")
-    found = audited(case_of(tmp_path, kind), tmp_path / "lake")
+    result = audited(case_of(tmp_path, kind), tmp_path / "lake")
     plain = audited(case_of(tmp_path, "live.parquet"), tmp_path / "plain")
     assert (tmp_path / "lake" / "cube.json").read_bytes() == (tmp_path / "plain" / "cube.json").read_bytes()
-    assert sorted(found["data"]["columns"]) == sorted(plain["data"]["columns"])
-    assert found["data"]["source"]["format"] == kind
-    assert found["data"]["source"]["version"] not in ("", "none")
+    assert sorted(result["data"]["columns"]) == sorted(plain["data"]["columns"])
+    assert result["data"]["source"]["format"] == kind
+    assert result["data"]["source"]["version"] not in ("", "none")
     again = audited(case_of(tmp_path, kind), tmp_path / "lake2")
-    assert again["data"] == found["data"]
+    assert again["data"] == result["data"]
     # A table that was moved names its old place, and one that names another place is not followed there.
     shutil.move(tmp_path / kind, tmp_path / "moved")
     done = run("-m", "cli", "audit", str(case_of(tmp_path, "moved")), "--out", str(tmp_path / "m"))

@@ -73,8 +73,8 @@ def made(folder: Path, file: str, out: str, model: str = 'decision = "decision"'
         f"[model]\n{model}\n"
     )
     run_audit(load_case(folder / "case.toml"), folder / out, FAST)
-    found: dict[str, object] = json.loads((folder / out / "evidence.json").read_text())
-    return {k: v for k, v in found.items() if k != "data"}
+    document: dict[str, object] = json.loads((folder / out / "evidence.json").read_text())
+    return {k: v for k, v in document.items() if k != "data"}
 
 
 @pytest.mark.parametrize("file", KINDS)
@@ -154,7 +154,7 @@ def test_lists_in_parquet_are_left_out(engine: str, files: int, tmp_path: Path) 
         '[case]\nname = "a"\npurpose = "b"\n[data]\npath = "rows/*.parquet"\nlabel = "label"\npositive = "yes"\n'
         f'sensitive = ["the.sex"]\n{engine}[model]\ndecision = "decision"\n'
     )
-    found = []
+    items = []
     for nested in (False, True):
         data = whole
         for name, (value, kind) in NESTED.items() if nested else ():
@@ -165,5 +165,5 @@ def test_lists_in_parquet_are_left_out(engine: str, files: int, tmp_path: Path) 
             pq.write_table(part, tmp_path / "rows" / f"{i}.parquet", use_dictionary=i == 0)
         run_audit(load_case(case), tmp_path / f"out{nested}", FAST)
         evidence = json.loads((tmp_path / f"out{nested}" / "evidence.json").read_text())
-        found.append({k: v for k, v in evidence.items() if k not in ("data", "notes")})
-    assert found[0] == found[1]
+        items.append({k: v for k, v in evidence.items() if k not in ("data", "notes")})
+    assert items[0] == items[1]

@@ -120,11 +120,11 @@ def test_side_table(tmp_path: Path) -> None:
     assert "race" not in rows.features
     assert "race" not in rows.columns
     assert rows.sensitive_sha256 == hashlib.sha256((tmp_path / "people.csv").read_bytes()).hexdigest()
-    said = " ".join(rows.notes)
-    assert "1 id stands there with different values" in said
-    assert "1 row has no id and was not used" in said
-    assert "2 of 6 rows have no match" in said
-    assert "1 id is not in the data" in said
+    notes = " ".join(rows.notes)
+    assert "1 id stands there with different values" in notes
+    assert "1 row has no id and was not used" in notes
+    assert "2 of 6 rows have no match" in notes
+    assert "1 id is not in the data" in notes
 
 
 def test_groups_that_differ_in_capitals_are_noticed(tmp_path: Path) -> None:

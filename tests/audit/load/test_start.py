@@ -95,10 +95,10 @@ def test_init_proposes_and_leaves_questions(table: Path, capsys: pytest.CaptureF
     case = table.parent / "case.toml"
     assert cli.main(["init", str(table.parent / "outcomes.csv"), "--out", str(case)]) == 0
     text = case.read_text()
-    found = tomllib.loads(text)
-    assert found["data"]["label"] == "default"
-    assert found["data"]["favourable"] == "0"
-    assert found["case"]["purpose"] == "?"
+    result = tomllib.loads(text)
+    assert result["data"]["label"] == "default"
+    assert result["data"]["favourable"] == "0"
+    assert result["case"]["purpose"] == "?"
     assert "values such as" in text
     capsys.readouterr()
     assert cli.main(["check", str(case)]) == 2
@@ -167,21 +167,21 @@ def test_rows_that_may_be_of_one_person_are_told_and_taken_where_named(
     frame["person_id"] = [f"P{i // 2}" for i in range(len(frame))]
     frame.to_csv(table, index=False)
     assert audit(table, "--decision", "approved", "--sensitive", "sex") == 0
-    told = capsys.readouterr()
-    assert "each row is counted as one person" in told.err
-    assert "add --cluster person_id" in told.err
-    assert "300 people measured" in told.out
+    output = capsys.readouterr()
+    assert "each row is counted as one person" in output.err
+    assert "add --cluster person_id" in output.err
+    assert "300 people measured" in output.out
     assert audit(table, "--decision", "approved", "--sensitive", "sex", "--cluster", "person_id") == 0
-    told = capsys.readouterr()
-    assert "counted as one person" not in told.err
-    assert "300 rows of 150 people measured" in told.out
+    output = capsys.readouterr()
+    assert "counted as one person" not in output.err
+    assert "300 rows of 150 people measured" in output.out
 
 
 def test_without_outcomes_one_line_says_so(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert audit(table, "--decision", "approved", "--sensitive", "sex", "age") == 0
-    told = capsys.readouterr().out
-    assert told.count("The data hold no outcomes") == 1
-    assert "cannot be estimated" not in told.replace("4 norms are about outcomes and cannot be estimated.", "")
+    output = capsys.readouterr().out
+    assert output.count("The data hold no outcomes") == 1
+    assert "cannot be estimated" not in output.replace("4 norms are about outcomes and cannot be estimated.", "")
 
 
 @pytest.mark.parametrize("how", [("--classes", "0=no", "1=yes"), ("--link", "logit", "--classes", "0=no", "1=yes")])
@@ -209,10 +209,10 @@ def test_what_a_model_needs_is_said_without_a_case_file(table: Path, how: tuple[
         "yes",
     )
     assert audit(table, *model, *how) == 0
-    found = json.loads((table.parent / "out" / "evidence.json").read_bytes())
+    document = json.loads((table.parent / "out" / "evidence.json").read_bytes())
     answers = fitted.predict(rows)
     wanted = answers == 1 if how[0] == "--classes" else answers >= 0
-    counts = [c for c in found["counts"] if c["attribute"] == ["sex"]]
+    counts = [c for c in document["counts"] if c["attribute"] == ["sex"]]
     assert sum(c["tp"] + c["fp"] for c in counts) == wanted.sum()
     link = "logit" if how[0] == "--link" else None
     result = assay.audit(frame, label="decided", sensitive="sex", favourable="yes", positive="yes", draws=50,

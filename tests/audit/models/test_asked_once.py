@@ -61,10 +61,10 @@ def test_the_numbers_are_the_same_and_each_step_works_once(
     assert sorted(worked) == ["ColumnTransformer"] * 2 + ["StandardScaler"] * 2
     del worked[:]
     for some in (rows, rows.iloc[::-1], rows):
-        found = answer(model, some, {"positive": np.asarray("yes")})
+        result = answer(model, some, {"positive": np.asarray("yes")})
         right = (alone[0], alone[1]) if some is rows else (alone[0][::-1], alone[1][::-1])  # type: ignore[index]
-        assert found["scores"].tobytes() == right[0].tobytes()
-        assert (found["decided"] == right[1]).all()
+        assert result["scores"].tobytes() == right[0].tobytes()
+        assert (result["decided"] == right[1]).all()
     assert sorted(worked) == ["ColumnTransformer"] * 3 + ["StandardScaler"] * 3
     # Nothing stays on the estimators: a copy, a fit and a file are as they were.
     from audit.models.skops_model import _SHARED, _steps

@@ -37,10 +37,10 @@ def test_a_file_that_runs_no_code_and_decides_alike(out: str, tmp_path: Path) ->
     assert convert(tmp_path, out, saved(tmp_path, model)) == 0
     assert describe(tmp_path / out).format == out.removeprefix("m.")
     with Worker(tmp_path / out) as worker:
-        found = worker.answer(pd.read_csv(tmp_path / "people.csv")[NUMBERS], "approved").decided
+        result = worker.answer(pd.read_csv(tmp_path / "people.csv")[NUMBERS], "approved").decided
         assert worker.info.classes == ("approved", "denied")
-    assert found is not None
-    assert [worker.info.classes[i] for i in found] == model.predict(frame[NUMBERS]).tolist()
+    assert result is not None
+    assert [worker.info.classes[i] for i in result] == model.predict(frame[NUMBERS]).tolist()
     record = json.loads((tmp_path / f"{out}.json").read_bytes())
     assert record["classes"] == ["approved", "denied"]
     assert record["checked"]["rows"] == 100
@@ -94,16 +94,16 @@ def kinds(folder: Path) -> dict[str, Path]:
             StandardScaler(), MLPClassifier((8,), max_iter=30, tol=1.0, n_iter_no_change=2, random_state=0)
         ),
     }
-    found = {}
+    seen = {}
     for name, model in models.items():
-        found[name] = folder / f"{name}.skops"
-        skops.io.dump(model.fit(x, y), found[name])
+        seen[name] = folder / f"{name}.skops"
+        skops.io.dump(model.fit(x, y), seen[name])
     bits = (y == y.iloc[0]).astype(int)
-    found["lightgbm"], found["xgboost"] = folder / "l.txt", folder / "x.json"
-    lightgbm.LGBMClassifier(n_estimators=10, verbose=-1, n_jobs=1).fit(x, bits).booster_.save_model(found["lightgbm"])
-    xgboost.XGBClassifier(n_estimators=10, n_jobs=1).fit(x, bits).save_model(found["xgboost"])
+    seen["lightgbm"], seen["xgboost"] = folder / "l.txt", folder / "x.json"
+    lightgbm.LGBMClassifier(n_estimators=10, verbose=-1, n_jobs=1).fit(x, bits).booster_.save_model(seen["lightgbm"])
+    xgboost.XGBClassifier(n_estimators=10, n_jobs=1).fit(x, bits).save_model(seen["xgboost"])
     frame.to_csv(folder / "people.csv", index=False)
-    return found
+    return seen
 
 
 def test_every_format_that_is_read_is_written_as_onnx_and_answers_alike(tmp_path: Path, capsys) -> None:
@@ -128,8 +128,8 @@ def test_every_format_that_is_read_is_written_as_onnx_and_answers_alike(tmp_path
         scores = []
         for file in (path, out):
             with Worker(file) as worker:
-                found = worker.answer(rows, worker.info.classes[1])
-                scores.append((found.score, found.decided))
+                result = worker.answer(rows, worker.info.classes[1])
+                scores.append((result.score, result.decided))
         assert np.abs(scores[0][0] - scores[1][0]).max() <= 1e-5, name
         np.testing.assert_array_equal(scores[0][1], scores[1][1], err_msg=name)
     assert (

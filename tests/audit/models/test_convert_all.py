@@ -96,8 +96,8 @@ def convert(folder: Path, model: Path) -> int:
 
 def loaded(path: Path) -> Loaded:
     kinds = {".skops": lambda c: SkopsModel(c, ()), ".txt": LightgbmModel, ".json": XgboostModel, ".onnx": OnnxModel}
-    found: Loaded = kinds[path.suffix](path.read_bytes())
-    return found
+    content: Loaded = kinds[path.suffix](path.read_bytes())
+    return content
 
 
 def said(model: Loaded, rows: pd.DataFrame) -> np.ndarray:
@@ -111,10 +111,10 @@ def test_it_answers_alike(name: str, tmp_path: Path) -> None:
     rows = pd.DataFrame(rng.normal(size=(2000, 3)), columns=COLUMNS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # as in the child: a converter's warnings are its own affair
-        made = to_onnx(model, rows, {"positive": np.array(model.facts.classes[-1] if model.facts.classes else "")})
-    assert str(made["reason"]) == ""
+        built = to_onnx(model, rows, {"positive": np.array(model.facts.classes[-1] if model.facts.classes else "")})
+    assert str(built["reason"]) == ""
     other = pd.DataFrame(rng.normal(size=(2000, 3)), columns=COLUMNS)
-    old, new = said(model, other), said(OnnxModel(made["onnx"].tobytes()), other)
+    old, new = said(model, other), said(OnnxModel(built["onnx"].tobytes()), other)
     assert old.shape == new.shape
     unit = 1.0 if model.facts.classes else max(1.0, np.abs(old).max())
     # In double precision throughout, or in single where the converter or the library has no other.
@@ -139,8 +139,8 @@ def test_the_command_converts_them(name: str, classes: int, tmp_path: Path, caps
     ],
 )
 def test_what_does_not_convert_says_why(model: Any, label: str, why: str, tmp_path: Path) -> None:
-    given = loaded(boosted(model, label, "m.txt")(tmp_path))
-    positive = np.array(given.facts.classes[-1] if given.facts.classes else "")
-    made = to_onnx(given, table()[COLUMNS], {"positive": positive})
-    assert why in str(made["reason"])
-    assert not made["onnx"].size
+    inputs = loaded(boosted(model, label, "m.txt")(tmp_path))
+    positive = np.array(inputs.facts.classes[-1] if inputs.facts.classes else "")
+    built = to_onnx(inputs, table()[COLUMNS], {"positive": positive})
+    assert why in str(built["reason"])
+    assert not built["onnx"].size

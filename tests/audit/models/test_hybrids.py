@@ -82,12 +82,12 @@ def one_way(w: Walks, ahead: bool) -> Iterator[Hybrids]:
 @pytest.mark.parametrize("columns", [None, ["float", "float again"], ["whole"], ["text"], ["kind", "float", "whole"]])
 def test_what_is_built_is_what_would_have_crossed(columns: list[str] | None, kind: str) -> None:
     frame = base() if columns is None else base()[columns]
-    made = of(kind, frame)
-    assert len(made) == len(made.frame())
-    right = by_hand(made)
-    pd.testing.assert_frame_equal(made.frame(), right)
+    created = of(kind, frame)
+    assert len(created) == len(created.frame())
+    right = by_hand(created)
+    pd.testing.assert_frame_equal(created.frame(), right)
     crossed = receive(*send(right))
-    built = of_arrays(blocks_of(receive(*send(frame))), made.arrays())
+    built = of_arrays(blocks_of(receive(*send(frame))), created.arrays())
     pd.testing.assert_frame_equal(built, crossed)
     # A sum over a row may end in another last bit where the numbers lie otherwise in memory.
     if columns != ["text"]:
@@ -127,8 +127,8 @@ def test_the_process_answers_to_the_bit_what_it_answers_to_whole_rows(
 
 def test_rows_of_a_base_that_the_process_does_not_have_are_refused(worker: Worker) -> None:
     """And never built from another one."""
-    made = hybrids(base()[["float again", "small", "whole"]])
-    assert len(worker.scores(made, "True")) == MADE
+    built = hybrids(base()[["float again", "small", "whole"]])
+    assert len(worker.scores(built, "True")) == MADE
     assert worker._held is not None
     worker._held.base = Base(base()[["float again", "small", "whole"]].iloc[::-1]).digest
     other = hybrids(base()[["float again", "small", "whole"]].iloc[::-1])

@@ -87,15 +87,15 @@ def ran(code: str, *arguments: str) -> str:
 
 
 def test_scikit_learn_works_with_a_scipy_stats_that_loads_when_it_is_asked() -> None:
-    found = json.loads(ran(LATE))
-    assert found["unused"] == []
-    assert found["before"] == ["_Late", False]
-    assert found["stand-in"] == "_StandIn"
-    assert found["rankdata"] == stats.rankdata([3, 1, 3, 2]).tolist()
-    assert found["gmean"] == stats.gmean([1.0, 2.0, 4.0])
-    assert found["spearmanr"] == stats.spearmanr([1, 2, 3, 4], [1, 3, 2, 4])[0]
-    assert found["chi2"] == [stats.chi2(3).isf(0.5), stats.chi2.ppf(0.9, 2)]
-    assert found["after"] == ["module", True, True]
+    document = json.loads(ran(LATE))
+    assert document["unused"] == []
+    assert document["before"] == ["_Late", False]
+    assert document["stand-in"] == "_StandIn"
+    assert document["rankdata"] == stats.rankdata([3, 1, 3, 2]).tolist()
+    assert document["gmean"] == stats.gmean([1.0, 2.0, 4.0])
+    assert document["spearmanr"] == stats.spearmanr([1, 2, 3, 4], [1, 3, 2, 4])[0]
+    assert document["chi2"] == [stats.chi2(3).isf(0.5), stats.chi2.ppf(0.9, 2)]
+    assert document["after"] == ["module", True, True]
 
 
 def test_whatever_else_is_asked_of_it_loads_it_whole() -> None:

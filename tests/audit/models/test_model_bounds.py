@@ -47,9 +47,9 @@ def target(rows: pd.DataFrame) -> np.ndarray:
 
 
 def state(thing: Any, at: int, change: Callable[[Any], Any]) -> None:
-    told = list(thing.__getstate__())
-    told[at] = change(told[at])
-    thing.__setstate__(tuple(told))
+    items = list(thing.__getstate__())
+    items[at] = change(items[at])
+    thing.__setstate__(tuple(items))
 
 
 def first(value: Any) -> Callable[[Any], Any]:
@@ -308,15 +308,15 @@ def outcome(people: pd.DataFrame) -> np.ndarray:
 def text(people: pd.DataFrame) -> str:
     settings = {"n_estimators": 2, "num_leaves": 6, "min_child_samples": 5, "cat_smooth": 1, "min_data_per_group": 5}
     model = lightgbm.LGBMClassifier(**settings, verbose=-1, n_jobs=1).fit(people, outcome(people))
-    found = str(model.booster_.model_to_string())
-    assert "cat_boundaries=" in found
-    return re.sub(r"^tree_sizes=.*\n", "", found, flags=re.MULTILINE)
+    result = str(model.booster_.model_to_string())
+    assert "cat_boundaries=" in result
+    return re.sub(r"^tree_sizes=.*\n", "", result, flags=re.MULTILINE)
 
 
 def replaced(text: str, name: str, value: Callable[[list[str]], list[str]]) -> str:
-    found = re.search(rf"^{name}=(.*)$", text, re.MULTILINE)
-    assert found is not None
-    return text[: found.start(1)] + " ".join(value(found[1].split(" "))) + text[found.end(1) :]
+    match = re.search(rf"^{name}=(.*)$", text, re.MULTILINE)
+    assert match is not None
+    return text[: match.start(1)] + " ".join(value(match[1].split(" "))) + text[match.end(1) :]
 
 
 LIGHTGBM: dict[str, tuple[str, Callable[[list[str]], list[str]]]] = {

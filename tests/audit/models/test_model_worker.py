@@ -339,9 +339,9 @@ def test_columns_by_position_and_an_estimator_without_weights() -> None:
     assert (near.facts.features, near.facts.columns, near.facts.classes) == (None, 2, ("0.0", "1.0"))
     assert np.array_equal(near.scores(frame, "1"), model.predict_proba(frame.to_numpy())[:, 1])
     labels = np.where(truth, "1", "0").astype(object)
-    told = refit(near, frame, {"labels": labels, "sample_weight": np.ones(120)})
-    assert int(told["weights_used"]) == 0
-    assert str(told["weights"]) == "KNeighborsClassifier takes no weights: trained without them"
+    report = refit(near, frame, {"labels": labels, "sample_weight": np.ones(120)})
+    assert int(report["weights_used"]) == 0
+    assert str(report["weights"]) == "KNeighborsClassifier takes no weights: trained without them"
 
 
 class TakesWeightsAndIgnoresThem(LogisticRegression):
@@ -372,7 +372,7 @@ def test_tree_attributions_run_inside(people: pd.DataFrame, tmp_path: Path) -> N
     model = RandomForestClassifier(5, max_depth=3, random_state=0).fit(rows, (rows["age"] > 50).astype(int))
     skops.io.dump(model, tmp_path / "m.skops")
     with Worker(tmp_path / "m.skops") as opened:
-        told = opened.call("native_attributions", rows, rows=20, positive="1", output="probability")
-        assert told["values"].shape == (20, 2)
-        total = told["values"].sum(axis=1) + told["base"]
+        report = opened.call("native_attributions", rows, rows=20, positive="1", output="probability")
+        assert report["values"].shape == (20, 2)
+        total = report["values"].sum(axis=1) + report["base"]
         assert np.allclose(total, opened.scores(rows.head(20), "1"), atol=1e-6)

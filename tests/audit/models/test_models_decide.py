@@ -63,13 +63,13 @@ def test_what_is_counted_is_what_the_model_decides(
     for _ in range(5):
         case = write_case(tmp_path, kind, file, lines)
         code = cli.main(["audit", str(case), "--out", str(tmp_path / "out")])
-        told = capsys.readouterr().err
+        errors = capsys.readouterr().err
         if code == 0:
             break
-        assert code == 2, told
-        assert refusals, told
-        assert refusals.pop(0) in told
-        advice = re.findall(r"`(\w+ = [^`]+)`", told.partition("What to do:")[2])
+        assert code == 2, errors
+        assert refusals, errors
+        assert refusals.pop(0) in errors
+        advice = re.findall(r"`(\w+ = [^`]+)`", errors.partition("What to do:")[2])
         # The advice says what a person must know; a choice is made by who knows it.
         added = [line for line in kind.choose if line in advice or line.partition(" =")[0] == "threshold"]
         added = [line for line in added if line not in lines][:1] or [a for a in advice if "NUMBER" not in a]
@@ -83,9 +83,9 @@ def test_what_is_counted_is_what_the_model_decides(
     assert kind.note in notes
     assert set(evidence["model"]["notes"]) <= set(evidence["notes"])
     if "differ for" in notes and kind.label != "three":
-        told = evidence["model"]["compared"]
-        assert told["selected"] == int(decided.sum())
-        assert told["differ"] > 0
+        errors = evidence["model"]["compared"]
+        assert errors["selected"] == int(decided.sum())
+        assert errors["differ"] > 0
         assert evidence["findings"][0] in evidence["model"]["notes"]
 
 

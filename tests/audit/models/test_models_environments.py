@@ -157,9 +157,9 @@ def test_counted_is_what_the_environment_decided(made: Any, capsys: pytest.Captu
     truth = people()["bits"].to_numpy() == 1
     want = [(truth & decided).sum(), (~truth & decided).sum(), (truth & ~decided).sum(), (~truth & ~decided).sum()]
     assert counted(evidence) == [int(n) for n in want]
-    said = evidence["model"]["notes"][0]
-    assert "own environment (python 3." in said
-    assert line.group(1).split('"')[1] in said
+    notes = evidence["model"]["notes"][0]
+    assert "own environment (python 3." in notes
+    assert line.group(1).split('"')[1] in notes
     assert {"no-network: namespace+seccomp", "no-processes: seccomp"} <= set(evidence["model"]["isolation"])
 
 

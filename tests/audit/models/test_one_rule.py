@@ -82,8 +82,8 @@ def test_the_loop_serves_what_the_model_decides(made: tuple[Path, pd.DataFrame, 
     store = Store(out)
     running = store.served(json.loads((out / "running.json").read_bytes())["model"])
     with Servers(load_case(case), store) as servers:
-        found = servers.decide(running, frame, NUMBERS)
-    assert np.array_equal(found.positive == 1, decided)
+        result = servers.decide(running, frame, NUMBERS)
+    assert np.array_equal(result.positive == 1, decided)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_the_loop_serves_what_the_model_decides(made: tuple[Path, pd.DataFrame, 
     ],
 )
 def test_the_number_that_cuts_as_the_model_decides(score: list[float], positive: list[int], cut: float | None) -> None:
-    found = cut_of(np.array(score), np.array(positive))
-    assert found == (None if cut is None else pytest.approx(cut))
-    if found is not None:
-        assert ((np.array(score) >= found) == np.array(positive)).all()
+    result = cut_of(np.array(score), np.array(positive))
+    assert result == (None if cut is None else pytest.approx(cut))
+    if result is not None:
+        assert ((np.array(score) >= result) == np.array(positive)).all()

@@ -27,17 +27,17 @@ MODELS = "audit.models.child:serve"
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """The process ids of the models' processes that were started."""
-    found: list[int] = []
+    items: list[int] = []
     begin = process.Child.__init__
 
-    def counted(self: process.Child, *given: Any, **named: Any) -> None:
-        begin(self, *given, **named)
+    def counted(self: process.Child, *inputs: Any, **named: Any) -> None:
+        begin(self, *inputs, **named)
         if named.get("serve", MODELS) == MODELS:
-            found.append(self.pid)
+            items.append(self.pid)
 
     monkeypatch.setattr(process.Child, "__init__", counted)
-    yield found
-    assert not any(map(alive, found))
+    yield items
+    assert not any(map(alive, items))
 
 
 def alive(pid: int) -> bool:

@@ -54,11 +54,11 @@ def test_nothing_runs_without_consent(tmp_path: Path, capsys: pytest.CaptureFixt
     python.chmod(0o755)
     lines = 'path = "m.pkl"\npython = "python"\nload = "pickle"\n'
     assert audit(case(tmp_path, lines)) == 2
-    told = capsys.readouterr().err
+    errors = capsys.readouterr().err
     digest = sha256((tmp_path / "m.pkl").read_bytes()).hexdigest()
-    assert f'`consent = "sha256:{digest}"`' in told
-    assert str(python) in told
-    assert "without network" in told
+    assert f'`consent = "sha256:{digest}"`' in errors
+    assert str(python) in errors
+    assert "without network" in errors
     wrong = lines + f'consent = "sha256:{"0" * 64}"\n'
     assert audit(case(tmp_path, wrong)) == 2
     assert "is not what was consented to" in capsys.readouterr().err

@@ -32,10 +32,10 @@ def test_it_writes_in_its_own_folder_and_nowhere_else(
             with pytest.raises(AssayError, match="No usable temporary directory"):
                 enclosed.call({"elsewhere": elsewhere}, content=content)
             return
-        told, arrays = enclosed.call({"elsewhere": elsewhere}, content=content)
+        report, arrays = enclosed.call({"elsewhere": elsewhere}, content=content)
         claims = dict(word.partition(": ")[::2] for word in enclosed.isolation)
     assert np.array_equal(arrays["back"], content)
-    assert (told["outside"], told["links"]) == ([], 0)
+    assert (report["outside"], report["links"]) == ([], 0)
     assert list(tmp_path.iterdir()) == []
     assert "files" in claims
     assert not scratch.exists()
@@ -43,9 +43,9 @@ def test_it_writes_in_its_own_folder_and_nowhere_else(
 
 def test_its_folder_is_bounded() -> None:
     with Enclosed("enclosed:fill", PRINTING, code=(str(CODE),)) as enclosed:
-        told, _ = enclosed.call({})
+        report, _ = enclosed.call({})
         if any(word.startswith("names: ") for word in enclosed.isolation):
-            assert 0 < told["mib"] <= SCRATCH_BYTES // 2**20
+            assert 0 < report["mib"] <= SCRATCH_BYTES // 2**20
 
 
 ENDS = {
@@ -77,8 +77,8 @@ def test_pages_are_set_inside_as_outside(level: str, monkeypatch: pytest.MonkeyP
     import enclosed as outside
 
     with Enclosed("enclosed:print_page", PRINTING, code=(str(CODE),)) as enclosed:
-        told, _ = enclosed.call({"page": page})
+        report, _ = enclosed.call({"page": page})
     sys.modules.pop("enclosed", None)
     here, _ = outside.print_page({"page": page}, {})
-    assert (told["text"], told["fonts"]) == (here["text"], here["fonts"])
-    assert told["drawing"] != here["drawing"]
+    assert (report["text"], report["fonts"]) == (here["text"], here["fonts"])
+    assert report["drawing"] != here["drawing"]

@@ -45,13 +45,13 @@ LEVELS = {
 
 def snapshot(*folders: Path) -> dict[str, Any]:
     """Everything that a deed could change of the files: times, modes, owners, links, attributes, contents."""
-    found: dict[str, Any] = {}
+    seen: dict[str, Any] = {}
     for path in sorted(p for folder in folders for p in (folder, *folder.rglob("*"))):
         stat = path.lstat()
         facts = [stat.st_mode, stat.st_uid, stat.st_gid, stat.st_nlink, stat.st_mtime_ns, stat.st_ctime_ns]
         content = path.read_bytes() if path.is_file() else b""
-        found[str(path)] = (*facts, content)
-    return found
+        seen[str(path)] = (*facts, content)
+    return seen
 
 
 @pytest.fixture(scope="module")
@@ -220,9 +220,9 @@ def test_a_killed_parent_takes_its_workers_along() -> None:
 
 def alive(pids: list[int]) -> list[int]:
     """Those that are more than a zombie that nobody has waited for."""
-    found = []
+    items = []
     for pid in pids:
         with contextlib.suppress(OSError):
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-            found += [pid] if state not in "ZX" else []
-    return found
+            items += [pid] if state not in "ZX" else []
+    return items

@@ -171,9 +171,9 @@ def test_a_folder_to_write_in_opens_a_few_calls_and_no_more(machine: str) -> Non
         plain, wider = verdict(machine, call), verdict(machine, call, scratch=True)
         assert (plain != wider) == (call in more), call
     for pair, arguments in (((257, 56), (0, 1, 0x242)), ((2, None), (1, 0x242))):
-        found = number(machine, pair)
-        if found is not None:
-            assert verdict(machine, found, *arguments, scratch=True) == ALLOW
+        result = number(machine, pair)
+        if result is not None:
+            assert verdict(machine, result, *arguments, scratch=True) == ALLOW
 
 
 def test_other_tables_of_numbers_end_the_process(machine: str) -> None:

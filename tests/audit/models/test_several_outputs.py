@@ -47,8 +47,8 @@ def sigmoids(folder: Path, frame: pd.DataFrame) -> str:
         [numpy_helper.from_array(np.full((3, 2), 0.1, np.float32), "w"),
          numpy_helper.from_array(np.array([-3, -5], np.float32), "b")],
     )  # fmt: skip
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-    (folder / "m.onnx").write_bytes(made.SerializeToString())
+    built = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    (folder / "m.onnx").write_bytes(built.SerializeToString())
     return "m.onnx"
 
 
@@ -76,9 +76,9 @@ def test_which_output_decides_is_asked(name: str, tmp_path: Path, capsys: pytest
     frame = people()
     frame.to_csv(tmp_path / "people.csv", index=False)
     assert audited(tmp_path, f'path = "{MAKERS[name](tmp_path, frame)}"') == 2
-    told = capsys.readouterr().err
-    assert "decides several things at once" in told
-    assert '`decision = "COLUMN"`' in told
+    errors = capsys.readouterr().err
+    assert "decides several things at once" in errors
+    assert '`decision = "COLUMN"`' in errors
 
 
 @pytest.mark.filterwarnings("ignore")

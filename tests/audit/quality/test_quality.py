@@ -55,13 +55,13 @@ def test_missing_values_are_counted_by_group_and_the_gap_tested(tmp_path: Path) 
     women = np.flatnonzero(frame["g"] == "f")
     frame.loc[women[:60], "job"] = None
     frame.loc[women[60:70], "job"] = "?"
-    found = examined(tmp_path, frame)["missing"]
-    entry = next(c for c in found["columns"] if c["column"] == "job")
+    result = examined(tmp_path, frame)["missing"]
+    entry = next(c for c in result["columns"] if c["column"] == "job")
     assert (entry["missing"], entry["written"]) == (60, 10)
-    rows = {tuple(r["group"]): r for r in found["by_group"] if r["column"] == "job"}
+    rows = {tuple(r["group"]): r for r in result["by_group"] if r["column"] == "job"}
     assert rows["f",]["missing"] == 70
     assert rows["m",]["missing"] == 0
-    gap = found["gaps"][0]
+    gap = result["gaps"][0]
     assert (gap["highest"], gap["lowest"]) == (["f"], ["m"])
     assert gap["value"] == pytest.approx(70 / len(women))
     assert gap["p_adjusted"] < 1e-6
@@ -90,11 +90,11 @@ def test_repeated_contradictory_and_learned_rows_are_counted(tmp_path: Path) -> 
             "part": ["t", "t", "t", "t", "t", "l"],
         }
     )
-    found = examined(tmp_path, frame, split="part", audit="t", train="l")["duplicates"]
-    assert (found["rows"], found["repeated"], found["alike"]) == (5, 1, 2)
-    assert found["contradicted"] == 3
-    assert found["learned_from"] == 2
-    by = {tuple(r["group"]): r for r in found["by_group"]}
+    result = examined(tmp_path, frame, split="part", audit="t", train="l")["duplicates"]
+    assert (result["rows"], result["repeated"], result["alike"]) == (5, 1, 2)
+    assert result["contradicted"] == 3
+    assert result["learned_from"] == 2
+    by = {tuple(r["group"]): r for r in result["by_group"]}
     assert by["f",]["contradicted"] == 3
     assert by["m",] == {
         "attribute": ["g"], "group": ["m"], "rows": 2, "repeated": 0, "learned_from": 0, "contradicted": 0,
@@ -102,15 +102,15 @@ def test_repeated_contradictory_and_learned_rows_are_counted(tmp_path: Path) -> 
 
 
 def test_a_copy_of_the_attribute_is_a_proxy_and_noise_is_none(tmp_path: Path) -> None:
-    found = examined(tmp_path, people(3000), features=("echo", "noise"))["proxies"]
-    by = {f["feature"]: f for f in found["features"]}
+    result = examined(tmp_path, people(3000), features=("echo", "noise"))["proxies"]
+    by = {f["feature"]: f for f in result["features"]}
     assert by["echo"]["cramers_v"] > 0.8
     assert by["echo"]["auc"] > 0.9
     assert by["echo"]["p_explore"] < 1e-10
     assert by["noise"]["cramers_v"] < 0.08
     assert abs(by["noise"]["auc"] - 0.5) < 0.05
     assert by["noise"]["p_value"] > 0.001
-    together = found["together"][0]
+    together = result["together"][0]
     assert together["auc"] > 0.9
     assert all(g["low"] <= g["auc"] <= g["high"] for g in together["by_group"])
 
@@ -124,8 +124,8 @@ def test_features_that_say_nothing_predict_nothing(tmp_path: Path) -> None:
 
 
 def test_the_attribute_is_not_its_own_proxy(tmp_path: Path) -> None:
-    found = examined(tmp_path, people(300), features=("g", "noise"))["proxies"]
-    assert [f["feature"] for f in found["features"]] == ["noise"]
+    result = examined(tmp_path, people(300), features=("g", "noise"))["proxies"]
+    assert [f["feature"] for f in result["features"]] == ["noise"]
 
 
 def test_association_by_hand() -> None:
@@ -150,8 +150,8 @@ def test_trap_13_a_constant_label_is_an_incident_of_the_data(tmp_path: Path) -> 
     frame = people(600)
     frame["when"] = np.repeat([2021, 2022, 2023], 200)
     frame.loc[frame["when"] == 2022, "y"] = 1
-    found = examined(tmp_path, frame, time="when")["periods"]
-    assert [(p["period"], p["constant"]) for p in found["periods"]] == [
+    result = examined(tmp_path, frame, time="when")["periods"]
+    assert [(p["period"], p["constant"]) for p in result["periods"]] == [
         ("2021", False), ("2022", True), ("2023", False),
     ]  # fmt: skip
 
@@ -204,8 +204,8 @@ def test_a_reference_population_is_set_beside_the_data(tmp_path: Path) -> None:
     frame = people(1000)
     frame["g"] = ["f"] * 300 + ["m"] * 650 + [None] * 50
     case = replace(case_of(tmp_path, frame), population=POPULATION)
-    found = run_audit(case, tmp_path / "out", SETTINGS).evidence["population"]
-    table = found["tables"][0]
+    result = run_audit(case, tmp_path / "out", SETTINGS).evidence["population"]
+    table = result["tables"][0]
     assert (table["people"], table["unknown"]) == (950, 50)
     rows = {g["group"][0]: g for g in table["groups"]}
     assert rows["f"]["share"] == pytest.approx(300 / 950)
@@ -254,17 +254,17 @@ def test_what_leaves_is_counted_as_if_rare_people_were_not_there(tmp_path: Path)
     frame.loc[:3, "g"] = "tiny"
     frame["job"] = "a"
     frame.loc[:100, "job"] = None
-    made = {}
+    seen = {}
     for name, rows in (("all", frame), ("others", frame[frame["g"] != "tiny"].reset_index(drop=True))):
         (tmp_path / name).mkdir()
         out = tmp_path / name / "out"
         run_audit(case_of(tmp_path / name, rows), out, SETTINGS)
-        found = publish_files({n: (out / n).read_bytes() for n in ("evidence.json", "cube.json")})
-        made[name] = json.loads(found["evidence.json"])
-    assert made["all"]["quality"]["missing"]["columns"] != []
+        content = publish_files({n: (out / n).read_bytes() for n in ("evidence.json", "cube.json")})
+        seen[name] = json.loads(content["evidence.json"])
+    assert seen["all"]["quality"]["missing"]["columns"] != []
     for key in ("quality", "slices"):
-        assert made["all"][key] == made["others"][key]
-    assert made["all"]["individual"]["neighbours"] == made["others"]["individual"]["neighbours"]
+        assert seen["all"][key] == seen["others"][key]
+    assert seen["all"]["individual"]["neighbours"] == seen["others"]["individual"]["neighbours"]
 
 
 def test_the_same_case_gives_the_same_bytes_and_nothing_is_changed(tmp_path: Path) -> None:

@@ -30,14 +30,14 @@ def wide(features: int, levels: int, groups: int, rows: int):
 def test_scores_of_many_columns_are_those_of_a_ridge_regression() -> None:
     mine, codes, groups, fold = wide(60, 20, 3, 1_500)
     assert sum(len(c.names) for c in mine) > proxies.DENSE
-    found = proxies.out_of_fold(mine, codes, groups, fold)
+    result = proxies.out_of_fold(mine, codes, groups, fold)
     x = np.concatenate([np.eye(20)[c.codes] for c in mine], axis=1)
     for f in range(proxies.FOLDS):
         # The constant is not held back in either.
         model = Ridge(alpha=proxies.RIDGE, solver="cholesky", tol=1e-12).fit(
             x[fold != f], np.eye(groups)[codes[fold != f]]
         )
-        assert found[fold == f] == pytest.approx(model.predict(x[fold == f]), abs=2e-6)
+        assert result[fold == f] == pytest.approx(model.predict(x[fold == f]), abs=2e-6)
 
 
 def test_both_ways_of_solving_agree(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,8 +51,8 @@ def people(n: int = 300, seed: int = 0, groups: str = "fm") -> pd.DataFrame:
 
 def audit(case: Path, out: Path, **more: Any) -> dict[str, Any]:
     run_audit(load_case(case), out, QUICK, **more)
-    found: dict[str, Any] = json.loads((out / "evidence.json").read_bytes())
-    return found
+    document: dict[str, Any] = json.loads((out / "evidence.json").read_bytes())
+    return document
 
 
 def rates_of(entry: dict[str, Any]) -> dict[tuple[str, ...], dict[str, Any]]:
@@ -60,8 +60,8 @@ def rates_of(entry: dict[str, Any]) -> dict[tuple[str, ...], dict[str, Any]]:
 
 
 def gap_of(entry: dict[str, Any], metric: str, kind: str = "difference") -> dict[str, Any]:
-    found: dict[str, Any] = next(g for g in entry["gaps"] if g["metric"] == metric and g["kind"] == kind)
-    return found
+    result: dict[str, Any] = next(g for g in entry["gaps"] if g["metric"] == metric and g["kind"] == kind)
+    return result
 
 
 def test_by_hand(tmp_path: Path) -> None:
@@ -70,8 +70,8 @@ def test_by_hand(tmp_path: Path) -> None:
     )
     data = PLAIN + 'favourable = "low"\n'
     evidence = audit(make(tmp_path, frame, data), tmp_path / "run")
-    found = evidence["regression"]
-    rates = rates_of(found)
+    result = evidence["regression"]
+    rates = rates_of(result)
     # residuals f: 2, -1, -3; m: 4, 2, 6
     assert rates["mean_residual", "f"]["value"] == pytest.approx(-2 / 3)
     assert rates["mean_absolute_error", "f"]["value"] == pytest.approx(2)
@@ -80,11 +80,11 @@ def test_by_hand(tmp_path: Path) -> None:
     # Student with 2 degrees of freedom: 4 +- 4.302653 * 2 / sqrt(3)
     assert rates["mean_residual", "m"]["high"] == pytest.approx(4 + 4.302653 * 2 / np.sqrt(3), abs=1e-5)
     assert rates["mean_prediction", "m"]["value"] == pytest.approx(24)
-    gap = gap_of(found, "mean_residual")
+    gap = gap_of(result, "mean_residual")
     assert gap["value"] == pytest.approx(14 / 3)
     assert (gap["highest"], gap["lowest"], gap["worse_off"]) == (["m"], ["f"], ["m"])
-    assert gap_of(found, "mean_absolute_error", "ratio")["value"] == pytest.approx(0.5)
-    assert found["residual"] == "prediction - outcome"
+    assert gap_of(result, "mean_absolute_error", "ratio")["value"] == pytest.approx(0.5)
+    assert result["residual"] == "prediction - outcome"
     assert evidence["rates"] == []
     assert evidence["gaps"] == []
     assert all("no decisions" in n["reason"] for n in evidence["norms"])
@@ -115,8 +115,8 @@ def test_values_are_those_of_fairlearn_scikit_learn_and_scipy(
     frame[["y", "p"]] *= scale
     case = load_case(make(tmp_path_factory.mktemp("r"), frame))
     cube = cube_of_numbers(case, frame, frame["p"].to_numpy())
-    found = regression_measures(margins_of(cube)[0], QUICK)
-    assert found is not None
+    result = regression_measures(margins_of(cube)[0], QUICK)
+    assert result is not None
     theirs = MetricFrame(
         metrics={
             "mean_absolute_error": mean_absolute_error,
@@ -128,19 +128,19 @@ def test_values_are_those_of_fairlearn_scikit_learn_and_scipy(
         y_pred=frame["p"],
         sensitive_features=frame["sex"],
     )
-    for rate in found["rates"]:
+    for rate in result["rates"]:
         if rate["attribute"] and rate["metric"] in theirs.by_group.columns:
             assert rate["value"] == pytest.approx(theirs.by_group.loc[rate["group"][0], rate["metric"]], rel=1e-9)
             assert rate["low"] <= rate["value"] <= rate["high"]
     for metric, value in theirs.difference().items():
-        assert gap_of(found, metric)["value"] == pytest.approx(value, rel=1e-9)
+        assert gap_of(result, metric)["value"] == pytest.approx(value, rel=1e-9)
     parts = [frame.loc[frame.sex == g, "p"].to_numpy() for g in sorted(frame.sex.unique())]
     pairs = [(a, b) for i, a in enumerate(parts) for b in parts[:i]]
     ks = max(ks_2samp(a, b, method="asymp").statistic for a, b in pairs)
     area = max(wasserstein_distance(a, b) for a, b in pairs)
-    gap = gap_of(found, "kolmogorov_smirnov")
+    gap = gap_of(result, "kolmogorov_smirnov")
     assert gap["value"] == pytest.approx(ks, abs=1e-12)
-    gap = gap_of(found, "wasserstein_distance")
+    gap = gap_of(result, "wasserstein_distance")
     assert gap["value"] == pytest.approx(area, rel=1e-3)
     if groups == 2:
         assert gap["bins"][0] * (1 - 1e-9) <= area <= gap["bins"][1] * (1 + 1e-9)
@@ -192,15 +192,15 @@ def test_large_numbers_do_not_cancel(tmp_path: Path) -> None:
 def test_unknown_outcomes_and_none_at_all(tmp_path: Path) -> None:
     frame = people(200, 3)
     frame.loc[frame.sex == "f", "y"] = np.nan
-    found = audit(make(tmp_path / "a", frame), tmp_path / "1")["regression"]
-    rates = rates_of(found)
+    result = audit(make(tmp_path / "a", frame), tmp_path / "1")["regression"]
+    rates = rates_of(result)
     women = int((frame.sex == "f").sum())
     lost = rates["mean_residual", "f"]
     assert lost["value"] is None
     assert lost["reason"] == f"0 people whose outcome is known (of {women} in the group)"
     assert rates["mean_prediction", "f"]["denominator"] == women
-    assert not gap_of(found, "mean_residual")["estimable"]
-    assert gap_of(found, "kolmogorov_smirnov")["estimable"]
+    assert not gap_of(result, "mean_residual")["estimable"]
+    assert gap_of(result, "kolmogorov_smirnov")["estimable"]
     data = PLAIN.replace('label = "y"\n', "")
     evidence = audit(make(tmp_path / "b", frame.drop(columns="y"), data), tmp_path / "2")
     assert not rates_of(evidence["regression"])["mean_absolute_error",]["estimable"]
@@ -225,9 +225,9 @@ def test_a_perfect_model_and_a_constant_one(tmp_path: Path) -> None:
     perfect = rates_of(audit(make(tmp_path / "a", frame.assign(p=frame.y)), tmp_path / "1")["regression"])
     assert perfect["root_mean_squared_error", "f"]["value"] == 0
     assert perfect["root_mean_squared_error", "f"]["low"] is None
-    found = audit(make(tmp_path / "b", frame.assign(p=5.0)), tmp_path / "2")["regression"]
-    assert gap_of(found, "kolmogorov_smirnov")["value"] == 0
-    assert gap_of(found, "wasserstein_distance")["value"] == 0
+    result = audit(make(tmp_path / "b", frame.assign(p=5.0)), tmp_path / "2")["regression"]
+    assert gap_of(result, "kolmogorov_smirnov")["value"] == 0
+    assert gap_of(result, "wasserstein_distance")["value"] == 0
 
 
 def test_a_small_group_is_withheld_and_the_rest_follows_from_what_is_published(tmp_path: Path) -> None:
@@ -294,11 +294,11 @@ def test_bad_input_is_one_message(
 ) -> None:
     about = PLAIN.replace("regression", "regresion") if data == "TASK" else PLAIN + data
     frame = people(100).assign(**change)
-    with pytest.raises(kind) as told:
+    with pytest.raises(kind) as report:
         audit(make(tmp_path, frame, about, model), tmp_path / "run")
-    assert told.value.got
-    assert told.value.expected
-    assert told.value.todo
+    assert report.value.got
+    assert report.value.expected
+    assert report.value.todo
     assert not (tmp_path / "run").exists()
 
 
@@ -330,8 +330,8 @@ def test_one_outlier_changes_no_distance(tmp_path: Path) -> None:
     frame["p"] = frame["y"] + np.where(frame["sex"] == "f", -6, 6) + rng.normal(0, 5, 3000)
     frame.loc[0, "p"] = 1e7
     parts = [frame.loc[frame.sex == g, "p"] for g in "fm"]
-    found = audit(make(tmp_path, frame), tmp_path / "run")["regression"]
-    ks, area = gap_of(found, "kolmogorov_smirnov"), gap_of(found, "wasserstein_distance")
+    result = audit(make(tmp_path, frame), tmp_path / "run")["regression"]
+    ks, area = gap_of(result, "kolmogorov_smirnov"), gap_of(result, "wasserstein_distance")
     assert ks["value"] == pytest.approx(ks_2samp(*parts).statistic, abs=1e-12)
     right = wasserstein_distance(*parts)
     assert area["bins"][0] <= right <= area["bins"][1]
@@ -352,16 +352,16 @@ def test_intervals_and_tests_hold_what_they_say(tmp_path: Path) -> None:
         p = rng.normal(size=240)
         frame = pd.DataFrame({"sex": ["f", "m"] * 120, "y": p - rng.normal(size=240), "p": p})
         margins = margins_of(cube_of_numbers(case, frame, p))[0]
-        found = regression_measures(margins, replace(QUICK, seed=run))
-        assert found is not None
-        rates = rates_of(found)
+        result = regression_measures(margins, replace(QUICK, seed=run))
+        assert result is not None
+        rates = rates_of(result)
         for metric in covered:
             rate = rates[metric, "f"]
             covered[metric] += rate["low"] <= true[metric] <= rate["high"]
         for metric in rejected:
-            rejected[metric] += gap_of(found, metric)["p_value"] < 0.05
+            rejected[metric] += gap_of(result, metric)["p_value"] < 0.05
         for metric in above:
-            above[metric] += gap_of(found, metric)["low"] > 0
+            above[metric] += gap_of(result, metric)["low"] > 0
     assert all(0.915 <= v / runs <= 0.985 for v in covered.values()), covered
     assert 0.01 <= rejected["mean_residual"] / runs <= 0.09
     assert rejected["kolmogorov_smirnov"] / runs <= 0.08

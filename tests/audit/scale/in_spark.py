@@ -27,26 +27,29 @@ def plain(cube: Cube) -> dict[str, Any]:
 
 
 def main(folder: Path) -> None:
-    found: dict[str, Any] = {}
+    seen: dict[str, Any] = {}
     with session_of(SparkSpec(master="local[2]")) as session:
         session.conf.set("spark.sql.shuffle.partitions", "4")
         for case in sorted(folder.glob("*/case.toml")):
             try:
-                counted, said, _ = count_in_spark(load_case(case))
-                found[case.parent.name] = plain(cube_of(counted.coded)) | {"sha256": counted.sha256, "said": dict(said)}
+                counted, message, _ = count_in_spark(load_case(case))
+                seen[case.parent.name] = plain(cube_of(counted.coded)) | {
+                    "sha256": counted.sha256,
+                    "said": dict(message),
+                }
             except Exception as error:
-                found[case.parent.name] = {"error": f"{type(error).__name__}: {error}"}
+                seen[case.parent.name] = {"error": f"{type(error).__name__}: {error}"}
         frame = session.read.parquet(str(folder / "frame.parquet"))
         roles: dict[str, Any] = {"sensitive": ["sex"], "label": "y", "positive": "yes", "favourable": "yes"}
         roles["draws"] = 50
         result = assay.audit(frame, decision="d", out=folder / "notebook", **roles)
         again = assay.audit(frame.toPandas(), decision="d", **roles)
-        found["notebook"] = {"equal": result.rates().equals(again.rates()), "gaps": result.gaps().equals(again.gaps())}
+        seen["notebook"] = {"equal": result.rates().equals(again.rates()), "gaps": result.gaps().equals(again.gaps())}
         floored = assay.audit(frame, decision="d", floor=30, **roles)
-        found["floor"] = sorted(set(floored.rates().query("attribute == 'sex'")["group"]))
-        found["asked"] = asked(session.read.parquet(str(folder / "skops" / "people.parquet")), folder)
-        found["plan"] = kinds_plan(frame)
-    (folder / "found.json").write_text(json.dumps(found))
+        seen["floor"] = sorted(set(floored.rates().query("attribute == 'sex'")["group"]))
+        seen["asked"] = asked(session.read.parquet(str(folder / "skops" / "people.parquet")), folder)
+        seen["plan"] = kinds_plan(frame)
+    (folder / "found.json").write_text(json.dumps(seen))
 
 
 def asked(frame: Any, folder: Path) -> dict[str, Any]:

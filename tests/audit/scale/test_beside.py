@@ -53,8 +53,8 @@ def audited(folder: Path, kind: str, engine: str, frame: pd.DataFrame | None = N
         'split = "part"\naudit = "measure"\ntrain = "learn"\n[model]\ndecision = "d"\n'
     )
     assert cli.main(["audit", str(case), "--out", str(folder / engine), "--draws", "50"]) == 0
-    found: dict[str, Any] = json.loads((folder / engine / "evidence.json").read_bytes())
-    return found
+    document: dict[str, Any] = json.loads((folder / engine / "evidence.json").read_bytes())
+    return document
 
 
 @pytest.mark.parametrize("kind", ["parquet", "csv"])
@@ -119,17 +119,17 @@ def test_repeated_rows_lie_within_what_the_sketch_says(
     assert abs(entry["repeated"] - exact) <= entry["within"] < len(mine) / 4
     capsys.readouterr()
     assert cli.main(["show", str(run), "--chapter", "data"]) == 0
-    said = " ".join(capsys.readouterr().out.split())
-    assert f"(an estimate by a sketch, within {entry['within']:,} rows, 95 %)" in said
+    output = " ".join(capsys.readouterr().out.split())
+    assert f"(an estimate by a sketch, within {entry['within']:,} rows, 95 %)" in output
     assert missing_is_exact(evidence, mine)
 
 
 def missing_is_exact(evidence: dict[str, Any], mine: pd.DataFrame) -> bool:
-    found = {c["column"]: c for c in evidence["quality"]["missing"]["columns"]}
+    mapping = {c["column"]: c for c in evidence["quality"]["missing"]["columns"]}
     return bool(
-        found["income"]["missing"] == mine.income.isna().sum()
-        and found["Town"]["missing"] == mine.Town.isna().sum()
-        and found["town"]["written"] == mine.town.isin(["?", " "]).sum()
+        mapping["income"]["missing"] == mine.income.isna().sum()
+        and mapping["Town"]["missing"] == mine.Town.isna().sum()
+        and mapping["town"]["written"] == mine.town.isin(["?", " "]).sum()
     )
 
 
@@ -158,7 +158,7 @@ def test_a_column_may_have_the_name_of_a_sum_and_zeros_in_front(tmp_path: Path, 
     for name, values in zip(names, (["01", "1", "02"], ["p", "q"], ["x", "z"]), strict=True):
         frame[name] = rng.choice(values, len(frame))
     frame.to_csv(tmp_path / "people.csv", index=False)
-    found = {}
+    seen = {}
     for engine in ("duckdb", "memory"):
         case = tmp_path / f"{engine}.toml"
         case.write_text(
@@ -166,8 +166,8 @@ def test_a_column_may_have_the_name_of_a_sum_and_zeros_in_front(tmp_path: Path, 
             f'positive = "yes"\nfavourable = "yes"\nsensitive = {list(names)}\n[model]\ndecision = "d"\n'
         )
         assert cli.main(["audit", str(case), "--out", str(tmp_path / engine), "--draws", "50"]) == 0
-        found[engine] = json.loads((tmp_path / engine / "evidence.json").read_bytes())
-    large, memory = found["duckdb"], found["memory"]
+        seen[engine] = json.loads((tmp_path / engine / "evidence.json").read_bytes())
+    large, memory = seen["duckdb"], seen["memory"]
     assert large["quality"]["missing"]["by_group"] == memory["quality"]["missing"]["by_group"]
     by_group = [[(r["group"], r["repeated"]) for r in e["quality"]["duplicates"]["by_group"]] for e in (large, memory)]
     assert by_group[0] == by_group[1]
@@ -192,9 +192,9 @@ def test_no_row_is_drawn_where_none_may_leave(
         return place(source, frame, hashed, drawn, how, sample, floor)
 
     monkeypatch.setattr(beside, "Place", closed)
-    found = audited(tmp_path, "parquet", "duckdb")
-    assert why in json.dumps(found)
-    assert not {"slices", "individual"} & set(found)
+    result = audited(tmp_path, "parquet", "duckdb")
+    assert why in json.dumps(result)
+    assert not {"slices", "individual"} & set(result)
 
 
 def test_not_a_number_is_missing_in_every_engine(tmp_path: Path) -> None:
@@ -206,11 +206,11 @@ def test_not_a_number_is_missing_in_every_engine(tmp_path: Path) -> None:
         at = table.column_names.index(name)
         table = table.set_column(at, name, pa.array(frame[name].to_numpy(), from_pandas=False))
         assert table.column(name).null_count == 0
-    found = {}
+    seen = {}
     for engine in ("duckdb", "memory"):
         audited(tmp_path, "parquet", engine)
         pq.write_table(table, tmp_path / "people.parquet")
         assert cli.main(["audit", str(tmp_path / f"{engine}.toml"), "--out", str(tmp_path / "n"), "--draws", "50"]) == 0
-        found[engine] = json.loads((tmp_path / "n" / "evidence.json").read_bytes())["quality"]["missing"]
-    assert found["duckdb"] == found["memory"]
-    assert "hours" in json.dumps(found["memory"])
+        seen[engine] = json.loads((tmp_path / "n" / "evidence.json").read_bytes())["quality"]["missing"]
+    assert seen["duckdb"] == seen["memory"]
+    assert "hours" in json.dumps(seen["memory"])

@@ -97,8 +97,8 @@ def asked(folder: Path, content: bytes, engine: str, capsys: pytest.CaptureFixtu
     )
     capsys.readouterr()
     code = cli.main(["audit", str(folder / "case.toml"), "--out", str(folder / "run"), "--draws", "20"])
-    said = capsys.readouterr().err
-    message = said[said.find("assay audit:") :] if code else ""
+    errors = capsys.readouterr().err
+    message = errors[errors.find("assay audit:") :] if code else ""
     return code, json.loads((folder / "run" / "cube.json").read_bytes())["margins"] if code == 0 else None, message
 
 
@@ -161,10 +161,10 @@ def test_a_contract_is_held_against_it_too(
     assert cli.main(["contract", str(case), "--out", str(tmp_path / "contract.toml")]) == 0
     case.write_text(f'contract = "contract.toml"\n{case.read_text()}')
     (tmp_path / "rows.csv").write_bytes(far(row).decode().encode("latin-1"))
-    said = []
+    items = []
     for _ in range(2):
         capsys.readouterr()
-        said.append((cli.main(["contract", str(case), "--check"]), capsys.readouterr().out))
+        items.append((cli.main(["contract", str(case), "--check"]), capsys.readouterr().out))
         monkeypatch.setattr(sys.modules["audit.scale.source"], "LARGE_BYTES", 1)
-    assert said[0] == said[1]
-    assert said[0][1]
+    assert items[0] == items[1]
+    assert items[0][1]

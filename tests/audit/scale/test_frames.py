@@ -140,9 +140,9 @@ def test_what_a_column_can_hold_is_counted_alike(tmp_path: Path, engine: str, tr
 def test_weights_scores_and_a_split_are_counted_alike(tmp_path: Path, engine: str, own: str) -> None:
     table = table_of(TRAPS["truth"])
     case = placed(tmp_path, table, own, 'weight = "w"\nsplit = "split"\naudit = "2"\n')
-    found = count_held(load_case(case), held(table, engine))
-    same(cube_of(found.coded), in_memory(case))
-    assert (found.rows, found.people) == (ROWS, sum(table["split"].to_numpy() == 2))
+    result = count_held(load_case(case), held(table, engine))
+    same(cube_of(result.coded), in_memory(case))
+    assert (result.rows, result.people) == (ROWS, sum(table["split"].to_numpy() == 2))
 
 
 @pytest.mark.parametrize("engine", ["arrow", "duckdb"])
@@ -187,10 +187,10 @@ def test_small_combinations_stay_where_they_are(tmp_path: Path) -> None:
         '[model]\ndecision = "d"\n'
     )
     for engine in ENGINES:
-        found = count_held(load_case(tmp_path / "case.toml"), held(table, engine, floor=10))
-        assert found.coded.levels == (("f", "m"),)
-        assert (found.rows, found.people) == (60, 60)
-        assert any("fewer than 10 rows" in n and "4" not in n for n in found.notes)
+        result = count_held(load_case(tmp_path / "case.toml"), held(table, engine, floor=10))
+        assert result.coded.levels == (("f", "m"),)
+        assert (result.rows, result.people) == (60, 60)
+        assert any("fewer than 10 rows" in n and "4" not in n for n in result.notes)
     with pytest.raises(AssayError, match="no combination with 100 rows"):
         count_held(load_case(tmp_path / "case.toml"), held(table, "duckdb", floor=100))
 
@@ -275,9 +275,9 @@ def test_what_cannot_be_is_one_sentence(
     (tmp_path / "m.skops").write_bytes(b"PK")
     (tmp_path / "case.toml").write_text(case_text(path, own, more))
     assert cli.main(["audit", str(tmp_path / "case.toml"), "--out", str(tmp_path / "out")]) == 2
-    said = capsys.readouterr().err
-    assert words in said
-    assert "Traceback" not in said
+    errors = capsys.readouterr().err
+    assert words in errors
+    assert "Traceback" not in errors
     assert not (tmp_path / "out" / "evidence.json").exists()
 
 

@@ -72,18 +72,18 @@ class Seen:
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
     """What was done: files of this size are large, samples are small, and pieces and steps are shorter than them."""
-    found = Seen()
+    result = Seen()
     holds: Callable[[lines.Early, int], bool] = lines.Early.holds
     copied = opened._copied
 
     def noted(self: lines.Early, rows: int) -> bool:
-        found.held.append(holds(self, rows))
-        return found.held[-1]
+        result.held.append(holds(self, rows))
+        return result.held[-1]
 
     def copy(*args: object) -> source.Source:
-        made: source.Source = copied(*args)  # type: ignore[arg-type]
-        found.together.append(made.together)
-        return made
+        built: source.Source = copied(*args)  # type: ignore[arg-type]
+        result.together.append(built.together)
+        return built
 
     monkeypatch.setattr(lines.Early, "holds", noted)
     monkeypatch.setattr(opened, "_copied", copy)
@@ -94,7 +94,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
     monkeypatch.setattr(source, "AT_ONCE", 7)
     monkeypatch.setattr(source, "BUFFER", 9000)
     monkeypatch.setattr(beside, "SAMPLE", 700)
-    return found
+    return result
 
 
 def case_in(folder: Path, files: dict[str, bytes], more: str = "") -> Path:
@@ -123,11 +123,11 @@ def test_what_is_drawn_by_lines_and_counted_together_is_what_the_text_says(
 ) -> None:
     files, by_lines, together = FILES[what]
     case = case_in(tmp_path, files)
-    found = audited(case, "found")
+    result = audited(case, "found")
     assert (seen.held, seen.together) == ([by_lines], [together])
     without_room(monkeypatch)
     monkeypatch.setattr(opened, "in_lines", lambda _: False)
-    assert audited(case, "text") == found
+    assert audited(case, "text") == result
     assert len(seen.held) == 1, "the text itself was asked"
 
 
@@ -144,23 +144,23 @@ def test_rows_are_kept_in_their_order_where_lines_cannot_be_drawn(
 ) -> None:
     """As the beginning shows, or since not all rows are measured."""
     case = case_in(tmp_path, files, more)
-    found = audited(case, "found")
+    result = audited(case, "found")
     assert (seen.held, seen.together) == ([], [False])
     without_room(monkeypatch)
-    assert audited(case, "text") == found
+    assert audited(case, "text") == result
 
 
 def test_a_disk_that_is_full_when_rows_are_drawn_costs_time_alone(
     seen: Seen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case = case_in(tmp_path, {"a.csv": text(FEW)})
-    found = audited(case, "found")
+    result = audited(case, "found")
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(lines, "_write", full)
-    assert audited(case, "full") == found
+    assert audited(case, "full") == result
     assert seen.held == [True, False]
 
 
@@ -172,10 +172,10 @@ def test_weights_and_ids_of_rows_that_are_kept_as_one(
     (tmp_path / "a.csv").write_text(
         "\n".join(["w," + NAMES, *(f"{1.1 if r.startswith('f') else 3},{r}" for r in FEW)]), encoding="utf-8"
     )
-    found = audited(case, "found")
+    result = audited(case, "found")
     assert seen.together == [True]
     without_room(monkeypatch)
-    assert audited(case, "text") == found
+    assert audited(case, "text") == result
 
 
 @pytest.mark.parametrize("most", [700, ROWS])
@@ -183,11 +183,11 @@ def test_weights_and_ids_of_rows_that_are_kept_as_one(
 def test_the_same_rows_are_drawn_in_the_same_order(seen: Seen, end: bool, most: int, tmp_path: Path) -> None:
     """Of lines as of the text; the last row too."""
     (tmp_path / "a.csv").write_bytes(text(MANY, last=end))
-    found = source.Source((tmp_path / "a.csv",), "csv", tuple(NAMES.split(",")), ((0, 1, 2, 3),), ",")
+    result = source.Source((tmp_path / "a.csv",), "csv", tuple(NAMES.split(",")), ((0, 1, 2, 3),), ",")
     names = ["p", "y"]
-    by_lines = lines.drawn(found, names, most, ROWS, 5, tmp_path)
+    by_lines = lines.drawn(result, names, most, ROWS, 5, tmp_path)
     with duckdb.connect(config={**source.SAFE, "threads": 1}) as database:
-        of_text = lines.drawn_of_text(database, found, [found.column(n) for n in names], most, ROWS, 5)
+        of_text = lines.drawn_of_text(database, result, [result.column(n) for n in names], most, ROWS, 5)
     assert by_lines is not None
     assert by_lines.to_pylist() == of_text.rename_columns(names).to_pylist()
     assert len(set(by_lines.column("p").to_pylist())) == most
@@ -209,6 +209,6 @@ def test_lines_are_counted_where_line_feeds_alone_end_them(
 ) -> None:
     """However the text is cut into steps."""
     (tmp_path / "a.csv").write_bytes(content)
-    found = source.Source((tmp_path / "a.csv",), "csv", ("a", "b"), ((0, 1),), ",")
+    result = source.Source((tmp_path / "a.csv",), "csv", ("a", "b"), ((0, 1),), ",")
     monkeypatch.setattr(source, "STEP", step)
-    assert source.look_through(found) == count
+    assert source.look_through(result) == count

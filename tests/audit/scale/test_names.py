@@ -102,8 +102,8 @@ CASES = [(*t, *e) for e in ENGINES for t in (TWINS if e[1] else [*TWINS[:2], ("a
 def test_the_decision_is_read_from_the_column_named(
     mine: str, twin: str, kind: str, large: bool, tmp_path: Path
 ) -> None:
-    found = rates(tmp_path, frame_of(mine, twin), kind, large, mine, "group of")
-    assert found == pytest.approx(RATES)
+    result = rates(tmp_path, frame_of(mine, twin), kind, large, mine, "group of")
+    assert result == pytest.approx(RATES)
 
 
 @pytest.mark.parametrize(("kind", "large"), ENGINES)
@@ -120,8 +120,8 @@ def test_the_audit_is_of_the_column_named(kind: str, large: bool, tmp_path: Path
     path = written(tmp_path, frame_of("Decision", "decision"), kind, "Decision", "group of")
     run_audit(load_case(path), tmp_path / "run", Settings(draws=100), large=large)
     evidence: dict[str, Any] = json.loads((tmp_path / "run" / "evidence.json").read_bytes())
-    found = {r["group"][0]: r["value"] for r in evidence["rates"] if r["metric"] == "selection_rate" and r["group"]}
-    assert found == pytest.approx(RATES)
+    mapping = {r["group"][0]: r["value"] for r in evidence["rates"] if r["metric"] == "selection_rate" and r["group"]}
+    assert mapping == pytest.approx(RATES)
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -137,10 +137,10 @@ def test_any_two_names_are_told_apart_or_the_table_is_refused(
         return
     for kind, large in ENGINES:
         try:
-            found = rates(tmp_path_factory.mktemp("n"), frame_of(mine, twin), kind, large, mine, "group of")
+            result = rates(tmp_path_factory.mktemp("n"), frame_of(mine, twin), kind, large, mine, "group of")
         except AssayError:
             continue
-        assert found == pytest.approx(RATES)
+        assert result == pytest.approx(RATES)
 
 
 def test_a_folder_called_like_a_column_adds_none(tmp_path: Path) -> None:

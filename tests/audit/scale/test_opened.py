@@ -51,15 +51,15 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The files as each question to them as CSV named them."""
-    found: list[str] = []
+    items: list[str] = []
     own: Callable[[Source, Path, int], str] = Source._file
 
     def noted(self: Source, file: Path, width: int) -> str:
-        found.append(file.name)
+        items.append(file.name)
         return own(self, file, width)
 
     monkeypatch.setattr(Source, "_file", noted)
-    return found
+    return items
 
 
 def audited(case: Path, out: Path) -> bytes:
@@ -88,18 +88,18 @@ def test_a_csv_is_read_once_and_found_the_same_as_when_it_is_read_each_time(
 def test_the_copy_has_no_name_so_that_it_goes_with_a_process_that_is_killed(
     case: Path, asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own, found = opened.InBase.groups, []
+    own, result = opened.InBase.groups, []
 
     def looked(self: opened.InBase, what: str, most: int) -> object:
-        found.append([p for p in tmp_path.rglob("*") if p.is_file()])
+        result.append([p for p in tmp_path.rglob("*") if p.is_file()])
         return own(self, what, most)
 
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(opened.InBase, "groups", looked)
     audited(case, tmp_path / "run")
     assert len(asked) == 2, "it was copied"
-    assert found
-    assert not any(found), "no file with people's rows is left where others find it"
+    assert result
+    assert not any(result), "no file with people's rows is left where others find it"
 
 
 def test_a_broken_csv_is_refused_as_it_was_and_no_copy_stays(
@@ -113,8 +113,8 @@ def test_a_broken_csv_is_refused_as_it_was_and_no_copy_stays(
     held.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(held))
     assert cli.main(["audit", str(tmp_path / "case.toml"), "--out", str(tmp_path / "run")]) == 2
-    said = capsys.readouterr().err
-    assert "rows of 'part-1.csv' (1 of them) have another number of values" in said
+    errors = capsys.readouterr().err
+    assert "rows of 'part-1.csv' (1 of them) have another number of values" in errors
     assert not list(held.iterdir())
     audited(case, tmp_path / "good")
     assert not list(held.iterdir())
@@ -154,9 +154,9 @@ def test_a_table_too_wide_for_the_memory_says_so_and_what_it_advises_helps(
     case = wide / "case.toml"
     case.write_text(WIDE.format(more=""))
     assert cli.main(["audit", str(case), "--out", str(wide / "out")]) == 2
-    said = capsys.readouterr().err
-    assert "'wide.parquet' needs more memory than counting may take (30MB). Got: 303 columns." in said
-    assert "name those that the case is about in `[data] features`" in said
+    errors = capsys.readouterr().err
+    assert "'wide.parquet' needs more memory than counting may take (30MB). Got: 303 columns." in errors
+    assert "name those that the case is about in `[data] features`" in errors
     case.write_text(WIDE.format(more='features = ["x0", "x1"]'))
     assert cli.main(["audit", str(case), "--out", str(wide / "out"), "--draws", "20"]) == 0
     capsys.readouterr()

@@ -80,13 +80,13 @@ def test_the_database_tells_of_people_what_the_rows_tell(
 ) -> None:
     frame, seen, alone = rows(how), [], people_module._alone
 
-    def watched(*given: Any) -> Any:
-        seen.append(alone(*given))
+    def watched(*inputs: Any) -> Any:
+        seen.append(alone(*inputs))
         return seen[-1]
 
     monkeypatch.setattr(people_module, "_alone", watched)
     a, b = (evidence(tmp_path, frame, kind, large, monkeypatch) for large in (False, True))
-    assert [found is not None for found in seen] == ([] if one_scan is None else [one_scan])
+    assert [result is not None for result in seen] == ([] if one_scan is None else [one_scan])
     for key in ("rates", "gaps", "pairs", "counts", "norms"):
         assert json.dumps(a[key]) == json.dumps(b[key]), key
     everyone = next(c for c in b["counts"] if not c["attribute"])
@@ -106,6 +106,6 @@ def test_rows_of_nobody_are_refused_with_their_number(
     frame.loc[[3, 4, 5], "who"] = None
     for large in (False, True):
         assert evidence(tmp_path, frame, "parquet", large, monkeypatch) == 2
-        said = capsys.readouterr().err
-        assert "3 of 900" in said
-        assert "'who'" in said
+        errors = capsys.readouterr().err
+        assert "3 of 900" in errors
+        assert "'who'" in errors

@@ -116,11 +116,11 @@ def test_the_cube_is_that_of_the_rows(tmp_path: Path, kind: str, model: str, rol
     rows = load_rows(case)
     frame = rows.frame[rows.audit]
     expected = cube_of(code_rows(case, frame, decide(case, frame, ())[0]))
-    found = count(case)
-    same(cube_of(found.coded), expected)
-    assert (found.rows, found.people, found.sha256) == (len(rows.frame), len(frame), rows.sha256)
-    assert found.columns == rows.columns
-    assert found.notes == rows.notes
+    result = count(case)
+    same(cube_of(result.coded), expected)
+    assert (result.rows, result.people, result.sha256) == (len(rows.frame), len(frame), rows.sha256)
+    assert result.columns == rows.columns
+    assert result.notes == rows.notes
 
 
 def test_scores_beyond_0_and_1_are_binned_alike(tmp_path: Path) -> None:
@@ -152,9 +152,9 @@ def test_several_files_are_one_data_set(tmp_path: Path) -> None:
     for i, part in enumerate((frame[:1000], frame[1000:].iloc[:, ::-1])):
         part.to_parquet(tmp_path / f"part-{i}.parquet")
     parts = replace(whole, data=replace(whole.data, path=tmp_path / "part-*.parquet"))
-    found = count(parts)
-    same(cube_of(found.coded), cube_of(count(whole).coded))
-    assert found.sha256 == load_rows(parts).sha256
+    result = count(parts)
+    same(cube_of(result.coded), cube_of(count(whole).coded))
+    assert result.sha256 == load_rows(parts).sha256
 
 
 def test_large_files_with_decisions_in_a_column_are_counted_by_the_database(
@@ -248,11 +248,11 @@ def test_beyond_so_many_rows_an_area_is_exact_or_within_a_thousandth(
     case = case_of(tmp_path, "parquet", MODELS["many"], frame)
     monkeypatch.setattr(sys.modules["audit.scale.typed"], "AREA_ROWS", 1000)
     evidence = run_audit(case, tmp_path / "a", Settings(draws=50, order=2), large=True).evidence
-    found = [r for r in evidence["rates"] if r["metric"] == "roc_auc" and r["value"] is not None]
-    binned = [r for r in found if "for-bins" in r["interval"]]
+    items = [r for r in evidence["rates"] if r["metric"] == "roc_auc" and r["value"] is not None]
+    binned = [r for r in items if "for-bins" in r["interval"]]
     assert binned
-    assert len(binned) < len(found)
-    for r in found:
+    assert len(binned) < len(items)
+    for r in items:
         mine = frame
         for name, value in zip(r["attribute"], r["group"], strict=True):
             mine = mine[mine[name].astype(str) == value] if name != "age" else mine[:0]

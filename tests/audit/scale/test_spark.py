@@ -151,23 +151,23 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, A
 
 @pytest.mark.parametrize("name", [*TRAPS, *SCORES, *MODELS, "parts"])
 def test_the_cube_is_that_of_the_rows(counted: tuple[Path, dict[str, Any]], name: str) -> None:
-    folder, found = counted
-    assert "error" not in found[name], found[name]
+    folder, result = counted
+    assert "error" not in result[name], result[name]
     text = (folder / name / "case.toml").read_text().replace(SPARK, "")
     memory = folder / name / "memory.toml"
     memory.write_text(text.replace('path = "people"', 'path = "people/*.parquet"'))
     expected = in_memory(memory)
-    assert found[name]["levels"] == [list(v) for v in expected.levels]
-    np.testing.assert_array_equal(found[name]["n"], expected.n)
-    np.testing.assert_allclose(found[name]["w"], expected.w, rtol=1e-12)
-    np.testing.assert_allclose(found[name]["w2"], expected.w2, rtol=1e-12)
+    assert result[name]["levels"] == [list(v) for v in expected.levels]
+    np.testing.assert_array_equal(result[name]["n"], expected.n)
+    np.testing.assert_allclose(result[name]["w"], expected.w, rtol=1e-12)
+    np.testing.assert_allclose(result[name]["w2"], expected.w2, rtol=1e-12)
     if name == "few" or name in MODELS:
         assert expected.scores is not None
-        np.testing.assert_array_equal(found[name]["scores"][0], expected.scores.at)
-        np.testing.assert_array_equal(found[name]["scores"][1], expected.scores.n)
+        np.testing.assert_array_equal(result[name]["scores"][0], expected.scores.at)
+        np.testing.assert_array_equal(result[name]["scores"][1], expected.scores.n)
     path = folder / name / ("people/*.parquet" if name == "parts" else "people.parquet")
-    assert found[name]["sha256"] == sha256_of(path)
-    assert found[name]["said"]["sha256_of"] == "the files"
+    assert result[name]["sha256"] == sha256_of(path)
+    assert result[name]["said"]["sha256_of"] == "the files"
 
 
 def test_a_delta_table_is_not_read_as_plain_files(counted: tuple[Path, dict[str, Any]]) -> None:
@@ -175,8 +175,8 @@ def test_a_delta_table_is_not_read_as_plain_files(counted: tuple[Path, dict[str,
 
 
 def test_a_frame_of_a_notebook_gives_the_figures_of_its_rows(counted: tuple[Path, dict[str, Any]]) -> None:
-    folder, found = counted
-    assert found["notebook"] == {"equal": True, "gaps": True}
+    folder, result = counted
+    assert result["notebook"] == {"equal": True, "gaps": True}
     assert not (folder / "notebook" / "data.parquet").exists()
     evidence = json.loads((folder / "notebook" / "evidence.json").read_bytes())
     assert evidence["data"]["engine"] == "spark"
@@ -186,8 +186,8 @@ def test_a_frame_of_a_notebook_gives_the_figures_of_its_rows(counted: tuple[Path
 
 
 def test_a_model_file_is_asked_about_a_frame_of_a_notebook(counted: tuple[Path, dict[str, Any]]) -> None:
-    folder, found = counted
-    assert found["asked"] == {"equal": True, "gaps": True}
+    folder, result = counted
+    assert result["asked"] == {"equal": True, "gaps": True}
     evidence = json.loads((folder / "asked" / "evidence.json").read_bytes())
     assert (evidence["data"]["engine"], evidence["model"]["format"]) == ("spark", "skops")
     assert "held for all 240 rows" in " ".join(evidence["notes"])

@@ -35,11 +35,11 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TaskSpec, np.
     fitted = lightgbm.LGBMClassifier(n_estimators=5, verbose=-1, n_jobs=1).fit(frame, frame.x > 0)
     fitted.booster_.save_model(folder / "m.txt")
     with Worker(folder / "m.txt") as worker:
-        told = TaskSpec(
+        report = TaskSpec(
             VERSION, "m.txt", worker.info.sha256, (), says(worker), "1", None, False, (("c1", "age"), ("c2", "x")), (),
             ("c0",),
         )  # fmt: skip
-    return folder, told, fitted.predict_proba(frame)[:, 1]
+    return folder, report, fitted.predict_proba(frame)[:, 1]
 
 
 @pytest.fixture(autouse=True)
@@ -57,16 +57,16 @@ def batch(mine: np.ndarray) -> pa.RecordBatch:
     )
 
 
-def asked(told: TaskSpec, *batches: pa.RecordBatch) -> list[pa.RecordBatch]:
-    return list(by_task(msgspec.json.encode(told).decode())(iter(batches)))
+def asked(report: TaskSpec, *batches: pa.RecordBatch) -> list[pa.RecordBatch]:
+    return list(by_task(msgspec.json.encode(report).decode())(iter(batches)))
 
 
 def test_measured_rows_are_asked_about_and_no_other(model: tuple[Path, TaskSpec, np.ndarray]) -> None:
-    _, told, expected = model
+    _, report, expected = model
     mine = np.arange(300) % 3 > 0
     empty = batch(mine)[:0]
-    (found,) = asked(told, empty, batch(mine))
-    frame = found.to_pandas()
+    (result,) = asked(report, empty, batch(mine))
+    frame = result.to_pandas()
     assert list(frame.columns) == ["c0", "own", "score", "walls"]
     np.testing.assert_allclose(frame.score[mine], expected[mine], rtol=1e-12)
     np.testing.assert_array_equal(frame.own[mine], expected[mine] > 0.5)
@@ -95,20 +95,20 @@ def test_a_task_without_rows_starts_nothing(model: tuple[Path, TaskSpec, np.ndar
 def test_what_is_not_as_it_was_is_not_asked(
     model: tuple[Path, TaskSpec, np.ndarray], changed: dict[str, Any], words: str
 ) -> None:
-    told = msgspec.structs.replace(model[1], **changed)
-    with pytest.raises(RuntimeError) as found:
-        asked(told, batch(np.ones(300, dtype=bool)))
+    report = msgspec.structs.replace(model[1], **changed)
+    with pytest.raises(RuntimeError) as result:
+        asked(report, batch(np.ones(300, dtype=bool)))
     # As Spark hands it on: within a text of its own.
-    error = told_by_task(RuntimeError(f"An exception was thrown from the Python worker:\n{found.value}\n at java.x"))
+    error = told_by_task(RuntimeError(f"An exception was thrown from the Python worker:\n{result.value}\n at java.x"))
     assert isinstance(error, ModelError)
     assert words in error.message
 
 
 def test_a_worker_that_lacks_a_package_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "audit.scale.task", None)
-    with pytest.raises(RuntimeError) as found:
+    with pytest.raises(RuntimeError) as result:
         list(by_task("{}")(iter(())))
-    error = told_by_task(found.value)
+    error = told_by_task(result.value)
     assert isinstance(error, ModelError)
     assert "a package is missing where Spark's workers run" in error.message
     assert "audit.scale.task" in error.message
@@ -119,6 +119,6 @@ def test_a_worker_that_lacks_a_package_says_which(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_model_that_fails_in_a_task_is_told_in_its_words(model: tuple[Path, TaskSpec, np.ndarray]) -> None:
-    told = msgspec.structs.replace(model[1], columns=(("c1", "age"),))
+    report = msgspec.structs.replace(model[1], columns=(("c1", "age"),))
     with pytest.raises(RuntimeError, match="the data lack columns that the model needs"):
-        list(scored(msgspec.json.encode(told).decode(), iter([batch(np.ones(300, dtype=bool))])))
+        list(scored(msgspec.json.encode(report).decode(), iter([batch(np.ones(300, dtype=bool))])))

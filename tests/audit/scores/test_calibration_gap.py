@@ -26,8 +26,10 @@ def test_both_ends_are_those_of_all_pairs(against: str | None) -> None:
     margins, _ = margins_of(cube_of(rows))
     gaps = [g for g in measure(margins, settings).gaps if g.metric == "calibration_error"]
     margin = next(m for m in margins if m.attribute)
-    found = {g[0]: bounds(margin, k, settings.alpha / 6) for k, g in enumerate(margin.groups)}
-    pairs = [(found[a], found[b], a, b) for a, b in permutations(found, 2) if against is None or against in (a, b)]
+    mapping = {g[0]: bounds(margin, k, settings.alpha / 6) for k, g in enumerate(margin.groups)}
+    pairs = [
+        (mapping[a], mapping[b], a, b) for a, b in permutations(mapping, 2) if against is None or against in (a, b)
+    ]
     (error, least, most), other, high, low = max(pairs, key=lambda p: p[0][0] - p[1][0])
     for gap in gaps:
         assert (gap.highest, gap.lowest, gap.pairs) == ((high,), (low,), len(pairs) // 2)

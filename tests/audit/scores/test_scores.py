@@ -184,9 +184,9 @@ def test_verify_makes_every_figure_of_binned_scores_again_and_no_area_can_be_inv
     check_figures(files)
     cube = json.loads(files["cube.json"])
     cube["margins"][1]["scores"]["area"][0] += 0.001
-    with pytest.raises(DataError, match="damaged") as told:
+    with pytest.raises(DataError, match="damaged") as report:
         margins_from_json(cube)
-    assert "where the counts allow" in str(told.value.got)
+    assert "where the counts allow" in str(report.value.got)
     evidence = json.loads(files["evidence.json"])
     rate_of(evidence, "roc_auc", "F")["value"] += 0.0001
     with pytest.raises(Broken, match="roc_auc"):
@@ -205,11 +205,11 @@ def test_where_people_are_taken_out_no_score_of_anybody_is_left_and_the_bins_eff
     evidence = json.loads(files["evidence.json"])
     kept = frame[5:]
     for group, part in kept.groupby("sex"):
-        found = rate_of(evidence, "roc_auc", str(group))
+        result = rate_of(evidence, "roc_auc", str(group))
         right = roc_auc_score(part.y, part.limit)
-        off = float(found["interval"].split("-and-")[1].split("-")[0])
+        off = float(result["interval"].split("-and-")[1].split("-")[0])
         assert 0 < off < 1e-3
-        assert abs(found["value"] - right) <= off
+        assert abs(result["value"] - right) <= off
     median, low, high = scored(files["cube.json"])[1]
     assert low <= np.median(kept.limit) <= high
     assert median == pytest.approx(np.median(kept.limit), rel=0.02)
@@ -250,13 +250,13 @@ def test_points_say_what_share_had_the_outcome_in_each_group(tmp_path: Path) -> 
     frame = pd.DataFrame({"sex": rng.choice(["f", "m"], 900), "points": rng.integers(1, 11, 900)})
     frame["y"] = (rng.random(900) < frame.points / 12 + (frame.sex == "m") * 0.1).astype(int)
     evidence = audited(case_of(tmp_path, frame, "points", 5), tmp_path / "run")
-    found = {tuple(r["group"]): r["points"] for r in evidence["predictive_parity"]}
+    mapping = {tuple(r["group"]): r["points"] for r in evidence["predictive_parity"]}
     for (group, value), part in frame.groupby(["sex", "points"]):
-        point = next(p for p in found[(group,)] if p["from"] == p["to"] == value)
+        point = next(p for p in mapping[(group,)] if p["from"] == p["to"] == value)
         low, high = proportion_confint(part.y.sum(), len(part), method="wilson")
         assert [point["people"], point["outcome"]] == [len(part), part.y.sum()]
         assert [point["share"], point["low"], point["high"]] == pytest.approx([part.y.mean(), low, high], abs=1e-6)
-    assert sum(p["people"] for p in found[()]) == 900
+    assert sum(p["people"] for p in mapping[()]) == 900
     assert rate_of(evidence, "calibration_error")["reason"].startswith("scores are not probabilities")
     files = publish_files(files_of(tmp_path / "run"))
     check_figures(files)
@@ -300,9 +300,9 @@ def test_scores_that_are_no_numbers_are_refused_with_their_count(tmp_path: Path,
     frame = pd.DataFrame({"sex": ["f", "m"] * 20, "y": [0, 1] * 20, "p": np.linspace(0, 1, 40).astype(object)})
     frame.loc[3, "p"] = {"nan": None, "inf": np.inf, "text": "high"}[bad]
     assert main(["audit", str(case_of(tmp_path, frame, "p")), "--out", str(tmp_path / "run")]) == 2
-    said = capsys.readouterr().err
-    assert "'p'" in said
-    assert "1 of 40" in said or "high" in said
+    errors = capsys.readouterr().err
+    assert "'p'" in errors
+    assert "1 of 40" in errors or "high" in errors
 
 
 def test_one_score_for_everyone_has_an_area_of_a_half_and_limits_of_its_mean(tmp_path: Path) -> None:

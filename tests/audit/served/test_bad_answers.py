@@ -50,14 +50,14 @@ def audit(path: Path) -> int:
 def refused(path: Path, capsys: pytest.CaptureFixture[str]) -> str:
     """The message of a refusal: one paragraph, in four parts, and no evidence."""
     code = audit(path)
-    told = capsys.readouterr().err
-    assert code == 2, told
-    assert "Traceback" not in told
-    said = [line for line in told.splitlines() if line.startswith("assay audit: ") and "Got: " in line]
-    assert len(said) == 1, told
-    assert "What to do: " in said[0]
+    errors = capsys.readouterr().err
+    assert code == 2, errors
+    assert "Traceback" not in errors
+    items = [line for line in errors.splitlines() if line.startswith("assay audit: ") and "Got: " in line]
+    assert len(items) == 1, errors
+    assert "What to do: " in items[0]
     assert not (path.parent / "out" / "evidence.json").exists()
-    return said[0]
+    return items[0]
 
 
 def outputs(change: Callable[[Any], None]) -> Callable[[Handler, str, int, Any], bool]:
@@ -165,23 +165,23 @@ def test_a_bad_answer_is_one_message(
     served: Served, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     served.spoil, words = BAD[name]
-    told = refused(case(tmp_path, oip(served, FAST), frame=table().head(30)), capsys)
-    assert words in told
+    output = refused(case(tmp_path, oip(served, FAST), frame=table().head(30)), capsys)
+    assert words in output
 
 
 def test_nothing_is_asked_before_somebody_agreed(
     served: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = oip(served, FAST).replace(f', send_to = "{served.place}"', "")
-    told = refused(case(tmp_path, model, frame=table().head(30)), capsys)
-    assert f'add `send_to = "{served.place}"` to `endpoint`' in told
-    assert all(repr(f) in told for f in FEATURES)
+    output = refused(case(tmp_path, model, frame=table().head(30)), capsys)
+    assert f'add `send_to = "{served.place}"` to `endpoint`' in output
+    assert all(repr(f) in output for f in FEATURES)
     other = model.replace('protocol = "oip"', 'protocol = "oip", send_to = "127.0.0.1:9"')
     assert "agreed was to '127.0.0.1:9'" in refused(case(tmp_path, other, frame=table().head(30)), capsys)
     # Which columns go is as much of it: a table that has grown would send more than was agreed to.
     text = CASE.replace('features = ["age", "pay", "debt", "job"]\n', "")
-    told = refused(case(tmp_path, oip(served, FAST), text=text, frame=table().head(30)), capsys)
-    assert "`features = [" in told
+    output = refused(case(tmp_path, oip(served, FAST), text=text, frame=table().head(30)), capsys)
+    assert "`features = [" in output
     assert not served.seen, "the server has heard nothing"
 
 
@@ -202,16 +202,16 @@ def test_nothing_is_asked_before_somebody_agreed(
     ],
 )
 def test_an_address_that_is_never_asked(url: str, words: str, tmp_path: Path) -> None:
-    with pytest.raises(CaseError) as told:
+    with pytest.raises(CaseError) as report:
         check_address(url, PROTOCOLS["oip"].schemes, False, "here")
-    assert words in told.value.message
-    assert "secret" not in told.value.message
+    assert words in report.value.message
+    assert "secret" not in report.value.message
 
 
 def test_a_name_is_looked_at_when_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     def resolves(ip: str) -> None:
-        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, 443))]
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        items = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, 443))]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: items)
 
     for ip in ("169.254.169.254", "0.0.0.0", "224.0.0.1"):
         resolves(ip)
@@ -235,9 +235,9 @@ def test_the_token_is_sent_and_never_shown(
     served.spoil = lambda handler, *_: bool(
         handler.send(500, "text/plain", "no: " + handler.headers["Authorization"]) or 1
     )
-    told = refused(path, capsys)
-    assert "(token)" in told
-    assert "s3cr3t" not in told
+    output = refused(path, capsys)
+    assert "(token)" in output
+    assert "s3cr3t" not in output
     served.spoil = lambda *_: False
     assert audit(path) == 0
     assert {h["Authorization"] for _, h, _ in served.seen} == {"Bearer s3cr3t-t0ken"}
@@ -248,8 +248,8 @@ def test_the_token_is_sent_and_never_shown(
 
 def test_a_token_in_the_case_is_refused_and_not_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = 'endpoint = { url = "http://127.0.0.1:1/v2/models/m", protocol = "oip", token_env = "abc.def-ghi" }'
-    told = refused(case(tmp_path, model), capsys)
-    assert "abc.def" not in told
+    output = refused(case(tmp_path, model), capsys)
+    assert "abc.def" not in output
 
 
 def test_a_server_that_was_busy_is_asked_again(served: Served, tmp_path: Path) -> None:
@@ -258,9 +258,9 @@ def test_a_server_that_was_busy_is_asked_again(served: Served, tmp_path: Path) -
         handler.send(503, "text/plain", "", Retry_After="0") or 1)  # fmt: skip
     more = FAST.replace("retries = 0", "retries = 1").replace("0.4", "20")
     assert audit(case(tmp_path, oip(served, more), frame=table().head(12))) == 0
-    found = json.loads((tmp_path / "out" / "evidence.json").read_bytes())["model"]["served"]
-    assert found["asked_again"] == 1
-    waited = [g for g in found["latency"]["by_group"] if g["estimable"]]
+    document = json.loads((tmp_path / "out" / "evidence.json").read_bytes())["model"]["served"]
+    assert document["asked_again"] == 1
+    waited = [g for g in document["latency"]["by_group"] if g["estimable"]]
     assert all(g["asked_again"] == g["rows"] for g in waited)
 
 
@@ -283,20 +283,20 @@ def test_a_version_that_changes_refuses_the_audit(
         return False
 
     served.spoil = spoil
-    told = refused(case(tmp_path, oip(served, FAST.replace("0.4", "20")), frame=table().head(30)), capsys)
-    assert "changed while it was asked" in told
-    assert "version 7" in told
-    assert "version 8" in told
+    output = refused(case(tmp_path, oip(served, FAST.replace("0.4", "20")), frame=table().head(30)), capsys)
+    assert "changed while it was asked" in output
+    assert "version 7" in output
+    assert "version 8" in output
 
 
 def test_other_answers_alone_than_in_a_batch_are_a_finding(served: Served, tmp_path: Path) -> None:
     usual = served.score
     served.score = lambda rows: usual(rows) if len(rows) > 1 else [0.9]
     assert audit(case(tmp_path, oip(served, FAST.replace("0.4", "20")), frame=table().head(30))) == 0
-    found = json.loads((tmp_path / "out" / "evidence.json").read_bytes())
-    assert found["model"]["served"]["alike"]["alone"]["differ"] == 30
-    assert found["model"]["served"]["alike"]["again"]["differ"] == 0
-    assert "does not answer alike: asked alone and in a batch, 30 of 30 people" in found["findings"][0]
+    document = json.loads((tmp_path / "out" / "evidence.json").read_bytes())
+    assert document["model"]["served"]["alike"]["alone"]["differ"] == 30
+    assert document["model"]["served"]["alike"]["again"]["differ"] == 0
+    assert "does not answer alike: asked alone and in a batch, 30 of 30 people" in document["findings"][0]
 
 
 def test_kept_answers_that_are_no_longer_given_are_asked_for_anew(
@@ -336,8 +336,8 @@ def test_each_protocol_counts_the_same_decisions(served: Served, name: str, tmp_
     assert audit(case(tmp_path, model, frame=frame)) == 0
     from tests.audit.served.served import rule
 
-    found = json.loads((tmp_path / "out" / "evidence.json").read_bytes())
-    everyone = next(c for c in found["counts"] if not c["attribute"])
+    document = json.loads((tmp_path / "out" / "evidence.json").read_bytes())
+    everyone = next(c for c in document["counts"] if not c["attribute"])
     assert everyone["tp"] + everyone["fp"] == int(rule(frame).sum())
 
 
@@ -369,11 +369,11 @@ def test_features_that_the_server_does_not_take(
     served: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     served.inputs = [{"name": n, "datatype": "FP64", "shape": [-1, 1]} for n in ("age", "pay", "rent")]
-    told = refused(case(tmp_path, oip(served, FAST), frame=table().head(30)), capsys)
-    assert "not there yet: 'rent'" in told
+    output = refused(case(tmp_path, oip(served, FAST), frame=table().head(30)), capsys)
+    assert "not there yet: 'rent'" in output
     served.inputs = [{"name": n, "datatype": "FP64", "shape": [-1, 1]} for n in FEATURES]
-    told = refused(case(tmp_path, oip(served, FAST), frame=table().head(30)), capsys)
-    assert "'job' holds" in told
+    output = refused(case(tmp_path, oip(served, FAST), frame=table().head(30)), capsys)
+    assert "'job' holds" in output
     assert not served.asked
 
 
@@ -432,8 +432,8 @@ def test_grpc_without_grpcio_says_what_to_install(
         'endpoint = { url = "grpc://127.0.0.1:9/v2/models/loans", protocol = "oip-grpc", send_to = "127.0.0.1:9", '
         "retries = 0 }"
     )
-    told = refused(case(tmp_path, model, frame=table().head(30)), capsys)
-    assert "pip install grpcio" in told
+    output = refused(case(tmp_path, model, frame=table().head(30)), capsys)
+    assert "pip install grpcio" in output
 
 
 def test_a_worker_asks_nothing_before_it_is_bound(served: Served) -> None:

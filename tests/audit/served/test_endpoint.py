@@ -27,12 +27,12 @@ def audit(path: Path, out: str = "out", *more: str) -> int:
 
 
 def evidence(folder: Path, out: str = "out") -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / out / "evidence.json").read_bytes())
-    return found
+    document: dict[str, Any] = json.loads((folder / out / "evidence.json").read_bytes())
+    return document
 
 
-def rates(found: dict[str, Any]) -> dict[str, float]:
-    return {r["group"][0]: r["value"] for r in found["rates"] if r["metric"] == "selection_rate" and r["group"]}
+def rates(result: dict[str, Any]) -> dict[str, float]:
+    return {r["group"][0]: r["value"] for r in result["rates"] if r["metric"] == "selection_rate" and r["group"]}
 
 
 def wanted() -> dict[str, float]:
@@ -50,9 +50,9 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, Pat
 
 
 def test_the_decisions_are_the_servers(done: tuple[Served, Path]) -> None:
-    found = evidence(done[1])
-    assert rates(found) == pytest.approx(wanted())
-    model = found["model"]
+    result = evidence(done[1])
+    assert rates(result) == pytest.approx(wanted())
+    model = result["model"]
     assert (model["kind"], model["sha256"], model["format"], model["rule"]) == ("endpoint", None, "oip", "predict")
     assert model["compared"]["differ"] == 0
     assert model["served"]["identity"] == "not established"
@@ -68,18 +68,18 @@ def test_nothing_but_the_features_is_sent(done: tuple[Served, Path]) -> None:
 
 
 def test_page_one_says_that_nobody_knows_which_model_answers(done: tuple[Served, Path]) -> None:
-    found = Documents({"evidence.json": (done[1] / "out" / "evidence.json").read_bytes()}).evidence
-    words = " ".join(str(block) for block in model_notices(found))
+    content = Documents({"evidence.json": (done[1] / "out" / "evidence.json").read_bytes()}).evidence
+    words = " ".join(str(block) for block in model_notices(content))
     assert "identity is not established" in words
     assert "version 7" in words
 
 
 def test_latency_by_group_is_of_those_asked_alone(done: tuple[Served, Path]) -> None:
-    found = evidence(done[1])["model"]["served"]
-    alone = found["latency"]["by_group"]
-    assert sum(g["rows"] for g in alone) == found["alike"]["rows"] == 200
+    result = evidence(done[1])["model"]["served"]
+    alone = result["latency"]["by_group"]
+    assert sum(g["rows"] for g in alone) == result["alike"]["rows"] == 200
     assert all(0 < g["low"] <= g["p50_ms"] <= g["high"] for g in alone)
-    assert found["latency"]["alone"]["requests"] == 200
+    assert result["latency"]["alone"]["requests"] == 200
 
 
 def test_the_same_bytes_again_with_the_server_and_without(done: tuple[Served, Path]) -> None:
@@ -146,8 +146,8 @@ def test_thresholds_by_group_over_the_scores_of_an_endpoint(done: tuple[Served, 
     path = case(tmp_path, oip(served), frame=frame)
     words = ["mitigate", str(path), "--out", str(tmp_path / "out"), "--method", "group_thresholds"]
     assert cli.main(words) == 0
-    found = json.loads((tmp_path / "out" / "mitigation.json").read_bytes())
-    assert any("stays where it is served" in n for n in found["notes"])
+    document = json.loads((tmp_path / "out" / "mitigation.json").read_bytes())
+    assert any("stays where it is served" in n for n in document["notes"])
     # The file decides by the scores alone, in a column: as the comparison says it does.
     frame["endpoint_score"] = score(frame[FEATURES].to_dict("records"))
     model = f'path = "{tmp_path}/out/mitigated.json"'
@@ -177,8 +177,8 @@ def test_an_audit_of_an_endpoint_is_made_again_from_the_kept_answers(done: tuple
 def test_latency_of_a_withheld_group_does_not_leave(served_small: tuple[Path, Any]) -> None:
     folder, _ = served_small
     files = {n: (folder / "out" / n).read_bytes() for n in ("evidence.json", "cube.json")}
-    told = json.loads(files["evidence.json"])["model"]["served"]["latency"]["by_group"]
-    assert {g["group"][0] for g in told} == {"F", "M", "X"}
+    document = json.loads(files["evidence.json"])["model"]["served"]["latency"]["by_group"]
+    assert {g["group"][0] for g in document} == {"F", "M", "X"}
     sent = json.loads(publish_files(files)["evidence.json"])["model"]["served"]["latency"]["by_group"]
     assert sent == [], "of three groups, two and the total would give the third away"
 

@@ -30,19 +30,19 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def python(environment: str) -> str:
-    found = PLACE / environment / "bin" / "python"
-    assert found.exists(), "run scripts/environments.sh"
-    return str(found)
+    result = PLACE / environment / "bin" / "python"
+    assert result.exists(), "run scripts/environments.sh"
+    return str(result)
 
 
 def ports(count: int) -> list[int]:
     taken = [socket.socket() for _ in range(count)]
     for one in taken:
         one.bind(("127.0.0.1", 0))
-    found = [one.getsockname()[1] for one in taken]
+    items = [one.getsockname()[1] for one in taken]
     for one in taken:
         one.close()
-    return found
+    return items
 
 
 @contextmanager
@@ -87,8 +87,8 @@ def assay(folder: Path, *words: str, **environment: str) -> str:
 def audited(folder: Path, name: str, model: str, **environment: str) -> dict[str, Any]:
     (folder / f"{name}.toml").write_text(CASE + model + "\n")
     assay(folder, "audit", f"{name}.toml", "--out", name, "--draws", "200", **environment)
-    found: dict[str, Any] = json.loads((folder / name / "evidence.json").read_bytes())
-    return found
+    document: dict[str, Any] = json.loads((folder / name / "evidence.json").read_bytes())
+    return document
 
 
 def counted(evidence: dict[str, Any]) -> dict[str, int]:
@@ -130,7 +130,7 @@ def test_mlserver_by_rest_and_by_grpc(tmp_path: Path) -> None:
     command = [str(PLACE / "mlserver" / "bin" / "mlserver"), "start", "."]
     ask = 'output = "predict_proba", decision = "predict", columns = ["0", "1"]'
     with running(command, tmp_path, f"http://127.0.0.1:{rest}/v2/models/loans/ready"):
-        found = audited(
+        result = audited(
             tmp_path, "rest",
             f'endpoint = {{ url = "http://127.0.0.1:{rest}/v2/models/loans", protocol = "oip", '
             f'send_to = "127.0.0.1:{rest}", {ask} }}',
@@ -140,10 +140,10 @@ def test_mlserver_by_rest_and_by_grpc(tmp_path: Path) -> None:
             f'endpoint = {{ url = "grpc://127.0.0.1:{grpc}/v2/models/loans", protocol = "oip-grpc", '
             f'send_to = "127.0.0.1:{grpc}", {ask} }}',
         )  # fmt: skip
-    assert counted(found) == counted(other) == wanted(tmp_path)
-    assert found["model"]["served"]["server"]["name"] == other["model"]["served"]["server"]["name"] == "mlserver"
-    assert found["model"]["served"]["asked_again"] == 0
-    assert found["model"]["compared"]["differ"] == 0
+    assert counted(result) == counted(other) == wanted(tmp_path)
+    assert result["model"]["served"]["server"]["name"] == other["model"]["served"]["server"]["name"] == "mlserver"
+    assert result["model"]["served"]["asked_again"] == 0
+    assert result["model"]["compared"]["differ"] == 0
     before = (tmp_path / "rest" / "evidence.json").read_bytes()
     assay(tmp_path, "audit", "rest.toml", "--out", "rest", "--draws", "200", "--offline")
     assert (tmp_path / "rest" / "evidence.json").read_bytes() == before, "the server is gone, the answers are kept"
@@ -190,7 +190,7 @@ def test_triton_by_rest_and_by_grpc(tmp_path: Path) -> None:
     ready = f"http://127.0.0.1:{rest}/v2/models/loans/ready"
     ask = 'output = "p", decision = "label", columns = ["0", "1"], batch = 100'
     with running(command, tmp_path, ready, LD_LIBRARY_PATH=library):
-        found = audited(
+        result = audited(
             tmp_path, "rest",
             f'endpoint = {{ url = "http://127.0.0.1:{rest}/v2/models/loans", protocol = "oip", '
             f'send_to = "127.0.0.1:{rest}", {ask} }}',
@@ -209,10 +209,10 @@ def test_triton_by_rest_and_by_grpc(tmp_path: Path) -> None:
             [sys.executable, "-m", "cli", "audit", "many.toml", "--out", "many"], cwd=tmp_path, capture_output=True,
             text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
-    assert counted(found) == counted(other) == wanted(tmp_path)
-    assert found["rates"] == other["rates"]
-    assert found["model"]["served"]["server"]["name"] == "triton"
-    assert found["model"]["served"]["server"]["model_version"] == "1"
+    assert counted(result) == counted(other) == wanted(tmp_path)
+    assert result["rates"] == other["rates"]
+    assert result["model"]["served"]["server"]["name"] == "triton"
+    assert result["model"]["served"]["server"]["model_version"] == "1"
     assert done.returncode == 2
     assert "HTTP 400" in done.stderr
     assert "`batch`" in done.stderr
@@ -246,20 +246,20 @@ def test_the_registry_and_the_scoring_server_of_mlflow(tmp_path: Path) -> None:
     home = {"MLFLOW_TRACKING_URI": uri, "XDG_CACHE_HOME": str(tmp_path / "cache")}
     with running(command, tmp_path, f"{uri}/health", MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"):
         subprocess.run([python("mlflow"), "-c", LOG, uri], cwd=tmp_path, check=True, timeout=900)
-        found = audited(tmp_path, "champion", 'path = "mlflow:loans@champion"', **home)
-        assert counted(found) == wanted(tmp_path)
-        assert found["model"]["registry"]["version"] == "1"
-        assert found["model"]["registry"]["file"] == "model.skops"
-        told = json.loads(assay(tmp_path, "publish", "champion", "--to", "mlflow", "--json", **home))
-        run = read(f"{uri}/api/2.0/mlflow/runs/get?run_id={told['run_id']}")["run"]
+        result = audited(tmp_path, "champion", 'path = "mlflow:loans@champion"', **home)
+        assert counted(result) == wanted(tmp_path)
+        assert result["model"]["registry"]["version"] == "1"
+        assert result["model"]["registry"]["file"] == "model.skops"
+        document = json.loads(assay(tmp_path, "publish", "champion", "--to", "mlflow", "--json", **home))
+        run = read(f"{uri}/api/2.0/mlflow/runs/get?run_id={document['run_id']}")["run"]
         tags = {t["key"]: t["value"] for t in run["data"]["tags"]}
         assert run["info"]["status"] == "FINISHED"
-        assert tags["assay.evidence.sha256"] == told["tags"]["assay.evidence.sha256"]
-        gap = next(g for g in found["gaps"] if (g["metric"], g["kind"]) == ("selection_rate", "difference"))
+        assert tags["assay.evidence.sha256"] == document["tags"]["assay.evidence.sha256"]
+        gap = next(g for g in result["gaps"] if (g["metric"], g["kind"]) == ("selection_rate", "difference"))
         values = {m["key"]: m["value"] for m in run["data"]["metrics"]}
         assert values["assay/selection_rate/difference/sex"] == pytest.approx(gap["value"])
         version = read(f"{uri}/api/2.0/mlflow/model-versions/get?name=loans&version=1")["model_version"]
-        assert {t["key"]: t["value"] for t in version["tags"]}["assay.verdict"] == told["tags"]["assay.verdict"]
+        assert {t["key"]: t["value"] for t in version["tags"]}["assay.verdict"] == document["tags"]["assay.verdict"]
         (tmp_path / "pickled.toml").write_text(CASE + 'path = "mlflow:pickled/1"\n')
         done = subprocess.run(
             [sys.executable, "-m", "cli", "audit", "pickled.toml", "--out", "pickled"], cwd=tmp_path,

@@ -65,9 +65,9 @@ class Store:
         if path.startswith("/api/2.0/mlflow-artifacts/artifacts/"):
             return self.artifacts.get(path.removeprefix("/api/2.0/mlflow-artifacts/artifacts/"))
         if path == "/api/2.0/mlflow-artifacts/artifacts":
-            found = [k for k in self.artifacts if k.startswith(query["path"] + "/")]
+            items = [k for k in self.artifacts if k.startswith(query["path"] + "/")]
             return {"files": [{"path": k.rpartition("/")[2], "is_dir": False, "file_size": len(self.artifacts[k])}
-                              for k in found]}  # fmt: skip
+                              for k in items]}  # fmt: skip
         name = path.removeprefix("/api/2.0/mlflow/")
         entry = {"name": "loans", "version": self.version, "run_id": "r1", "source": "models:/m-1", "status": "READY"}
         answers: dict[str, Any] = {
@@ -98,10 +98,10 @@ def server() -> Iterator[Store]:
         def log_message(self, *_: Any) -> None:
             return
 
-        def answer(self, found: Any) -> None:
+        def answer(self, result: Any) -> None:
             store.headers.append(dict(self.headers))
-            content = found if isinstance(found, bytes) else json.dumps(found or {"message": "not found"}).encode()
-            self.send_response(404 if found is None else 200)
+            content = result if isinstance(result, bytes) else json.dumps(result or {"message": "not found"}).encode()
+            self.send_response(404 if result is None else 200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
@@ -167,34 +167,34 @@ def test_a_skops_model_of_the_registry_is_audited_and_the_audit_goes_back(
 ) -> None:
     store.model(skops)
     assert audit(model(tmp_path, "mlflow:loans@champion")) == 0
-    found = evidence(tmp_path)
+    result = evidence(tmp_path)
     frame = people()
     decided = LogisticRegression(max_iter=5000).fit(frame[NUMBERS], frame.bits).predict(frame[NUMBERS])
-    everyone = next(c for c in found["counts"] if not c["attribute"])
+    everyone = next(c for c in result["counts"] if not c["attribute"])
     assert everyone["tp"] + everyone["fp"] == int(decided.sum())
-    assert found["model"]["registry"] == {
+    assert result["model"]["registry"] == {
         "uri": store.url, "name": "loans", "version": "3", "alias": "champion", "run_id": "r1",
         "source": "models:/m-1", "file": "model.skops",
     }  # fmt: skip
     import hashlib
 
-    assert found["model"]["sha256"] == hashlib.sha256(skops).hexdigest()
+    assert result["model"]["sha256"] == hashlib.sha256(skops).hexdigest()
     capsys.readouterr()
     assert cli.main(["publish", str(tmp_path / "out"), "--to", "mlflow", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    document = json.loads(capsys.readouterr().out)
     posted = [name for name, _ in store.posted]
     assert posted[0] == "runs/create"
     assert posted[-1] == "runs/update"
     assert store.posted[-1][1]["status"] == "FINISHED"
-    assert {b["key"]: b["value"] for n, b in store.posted if n == "model-versions/set-tag"} == told["tags"]
+    assert {b["key"]: b["value"] for n, b in store.posted if n == "model-versions/set-tag"} == document["tags"]
     out = store.artifacts["12/new/artifacts/assay/evidence.json"]
-    assert told["tags"]["assay.evidence.sha256"] == hashlib.sha256(out).hexdigest()
+    assert document["tags"]["assay.evidence.sha256"] == hashlib.sha256(out).hexdigest()
     logged = {m["key"]: m["value"] for m in dict(store.posted)["runs/log-batch"]["metrics"]}
-    gap = next(g for g in found["gaps"] if (g["metric"], g["kind"]) == ("selection_rate", "difference"))
+    gap = next(g for g in result["gaps"] if (g["metric"], g["kind"]) == ("selection_rate", "difference"))
     assert logged["assay/selection_rate/difference/sex"] == gap["value"]
     assert logged["assay/selection_rate/difference/sex.high"] == gap["high"]
-    want = "broken" if any(n["breached"] for n in found["norms"]) else "undecided"
-    assert told["tags"]["assay.verdict"] == want
+    want = "broken" if any(n["breached"] for n in result["norms"]) else "undecided"
+    assert document["tags"]["assay.verdict"] == want
     assert posted.count("runs/create") == 1
     # A server that refuses half-way: the run is marked as failed, and the command ends with 2.
     store.refuse = "model-versions/set-tag"
@@ -229,15 +229,15 @@ WRONG = {
 def test_what_is_not_opened(
     store: Store, skops: bytes, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given, words = WRONG[name]
-    store.model(skops, **given)
+    inputs, words = WRONG[name]
+    store.model(skops, **inputs)
     assert audit(model(tmp_path, "mlflow:loans@champion")) == 2
-    told = capsys.readouterr().err
-    assert words in told
-    assert "Traceback" not in told
+    errors = capsys.readouterr().err
+    assert words in errors
+    assert "Traceback" not in errors
     if name == "a pickle":
-        assert 'protocol = "mlflow"' in told
-        assert "serialization_format" in told
+        assert 'protocol = "mlflow"' in errors
+        assert "serialization_format" in errors
 
 
 def test_a_crafted_mlmodel_runs_nothing(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -267,9 +267,9 @@ def test_names_and_addresses(
 ) -> None:
     store.model(skops)
     assert audit(model(tmp_path, path, more)) == 2
-    told = capsys.readouterr().err
-    assert words in told
-    assert "hunter2" not in told
+    errors = capsys.readouterr().err
+    assert words in errors
+    assert "hunter2" not in errors
 
 
 def test_artifacts_that_only_the_servers_disk_has(store: Store, skops: bytes, tmp_path: Path) -> None:

@@ -34,10 +34,10 @@ def test_trap_15_ten_searches_in_noise_name_nothing_in_at_least_nine() -> None:
     named = 0
     for seed in range(10):
         frame, groups, wrong = people(4000, seed)
-        found = search(frame, FEATURES, groups, wrong, Settings(seed=seed))
-        assert found["considered"] > 500
-        assert found["tested"] == 20
-        named += bool(found["found"])
+        result = search(frame, FEATURES, groups, wrong, Settings(seed=seed))
+        assert result["considered"] > 500
+        assert result["tested"] == 20
+        named += bool(result["found"])
     assert named <= 1
 
 
@@ -58,8 +58,8 @@ def test_the_best_slice_of_noise_would_pass_on_its_own_people() -> None:
 
 def test_a_planted_slice_is_found_and_named_first() -> None:
     frame, groups, wrong = people(6000, 2, planted=0.35)
-    found = search(frame, FEATURES, groups, wrong, Settings())
-    first = found["found"][0]
+    result = search(frame, FEATURES, groups, wrong, Settings())
+    first = result["found"][0]
     assert {(w["column"], w["value"]) for w in first["where"]} == {("sex", "f"), ("c2", "b")}
     assert first["sensitive"] == ["sex"]
     assert first["low"] < 0.35 < first["high"]
@@ -70,10 +70,10 @@ def test_a_planted_slice_is_found_and_named_first() -> None:
 def test_small_slices_are_not_named_and_the_same_seed_gives_the_same() -> None:
     frame, groups, wrong = people(3000, 2, planted=0.4)
     frame["id"] = [f"p{i}" for i in range(3000)]
-    found = search(frame, (*FEATURES, "id"), groups, wrong, Settings())
-    assert all(f["people"] >= LEAST / 2 for f in found["found"])
-    assert all(w["column"] != "id" for f in found["found"] for w in f["where"])
-    assert json.dumps(found) == json.dumps(search(frame, (*FEATURES, "id"), groups, wrong, Settings()))
+    result = search(frame, (*FEATURES, "id"), groups, wrong, Settings())
+    assert all(f["people"] >= LEAST / 2 for f in result["found"])
+    assert all(w["column"] != "id" for f in result["found"] for w in f["where"])
+    assert json.dumps(result) == json.dumps(search(frame, (*FEATURES, "id"), groups, wrong, Settings()))
 
 
 def test_nothing_known_is_said() -> None:
@@ -95,7 +95,7 @@ def test_of_more_conditions_than_are_looked_at_the_first_count_and_the_rest_are_
     monkeypatch.setattr(
         import_module("audit.slices.search"), "MOST_CONDITIONS", 4
     )  # two groups and two of the levels of c2
-    found = search(frame, ["c2", *rest], groups, wrong, Settings())
-    assert found["conditions_left_out"] == 2 + 4 * 6
-    assert found["found"][0]["where"] == every["found"][0]["where"]
-    assert found["found"][0]["people"] == every["found"][0]["people"]
+    result = search(frame, ["c2", *rest], groups, wrong, Settings())
+    assert result["conditions_left_out"] == 2 + 4 * 6
+    assert result["found"][0]["where"] == every["found"][0]["where"]
+    assert result["found"][0]["people"] == every["found"][0]["people"]

@@ -32,9 +32,9 @@ def test_the_published_example_of_benjamini_and_hochberg() -> None:
 
 def test_what_is_not_known_is_not_counted() -> None:
     for adjust in (holm, benjamini_hochberg):
-        found = adjust([0.02, np.nan, 0.03])
-        assert np.isnan(found[1])
-        assert found[[0, 2]].tolist() == adjust([0.02, 0.03]).tolist()
+        result = adjust([0.02, np.nan, 0.03])
+        assert np.isnan(result[1])
+        assert result[[0, 2]].tolist() == adjust([0.02, 0.03]).tolist()
     assert holm([0.02, np.nan, 0.03])[0] == pytest.approx(0.04)
 
 

@@ -24,17 +24,17 @@ def test_a_perfect_area_of_seven_people_is_not_certain() -> None:
 def test_a_group_with_a_perfect_area_stays_in_the_gap() -> None:
     """Trap 2, for scores: with an error of 0 the best-served group would leave the comparison in silence."""
     perfect, middling = area_interval([0, 0, 20], [30, 0, 0]), area_interval([10, 10, 20], [20, 15, 10])
-    found = mean_gap([perfect[0], middling[0]], [perfect[3], middling[3]])
-    assert (found.estimable, found.left_out, found.highest) == (True, (), 0)
-    assert found.value == pytest.approx(1 - middling[0])
+    result = mean_gap([perfect[0], middling[0]], [perfect[3], middling[3]])
+    assert (result.estimable, result.left_out, result.highest) == (True, (), 0)
+    assert result.value == pytest.approx(1 - middling[0])
 
 
 def test_many_people_have_delongs_limits() -> None:
     rng = np.random.default_rng(4)
     positive, negative = rng.multinomial(4000, [0.1, 0.2, 0.3, 0.4]), rng.multinomial(6000, [0.4, 0.3, 0.2, 0.1])
     area, error = area_under_curve(positive, negative)
-    found = area_interval(positive, negative)
-    assert found == pytest.approx((area, area - 1.959964 * error, area + 1.959964 * error, error), abs=3e-4)
+    result = area_interval(positive, negative)
+    assert result == pytest.approx((area, area - 1.959964 * error, area + 1.959964 * error, error), abs=3e-4)
 
 
 def test_no_side_or_one_person_has_no_limits() -> None:

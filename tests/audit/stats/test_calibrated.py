@@ -24,8 +24,8 @@ def test_limits_hold_the_truth(n: int, off: float) -> None:
     rng, runs, held = np.random.default_rng(n), 60, 0
     for run in range(runs):
         score = rng.beta(0.5, 4, n) * 0.9
-        *found, truth = bins(rng, score, score + off)
-        low, high = error_limits(*found, seed=run)
+        *result, truth = bins(rng, score, score + off)
+        low, high = error_limits(*result, seed=run)
         held += low - 1e-12 <= truth <= high + 1e-12
     assert held / runs >= 0.9
 

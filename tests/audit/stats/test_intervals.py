@@ -24,8 +24,8 @@ from audit.stats import mean_interval, newcombe, ratio_interval, wilson
     ],
 )
 def test_wilson_gives_the_published_limits(x: int, n: int, low: float, high: float) -> None:
-    found = wilson(x, n)
-    assert [float(v) for v in found] == pytest.approx([low, high], abs=5.1e-5)
+    result = wilson(x, n)
+    assert [float(v) for v in result] == pytest.approx([low, high], abs=5.1e-5)
 
 
 @pytest.mark.parametrize(
@@ -45,8 +45,8 @@ def test_wilson_gives_the_published_limits(x: int, n: int, low: float, high: flo
 def test_newcombe_gives_the_published_limits(
     x1: int, n1: int, x2: int, n2: int, low: float, high: float
 ) -> None:  # fmt: skip
-    found = newcombe(x1, n1, x2, n2)
-    assert [float(v) for v in found] == pytest.approx([low, high], abs=5.1e-5)
+    result = newcombe(x1, n1, x2, n2)
+    assert [float(v) for v in result] == pytest.approx([low, high], abs=5.1e-5)
 
 
 def test_the_ratio_has_the_limits_worked_out_by_hand() -> None:
@@ -54,8 +54,8 @@ def test_the_ratio_has_the_limits_worked_out_by_hand() -> None:
     l1, u1, l2, u2 = 0.133367, 0.288829, 0.309401, 0.497994
     low = (0.08 - np.sqrt(0.08**2 - l1 * u2 * (0.4 - l1) * (0.8 - u2))) / (u2 * (0.8 - u2))
     high = (0.08 + np.sqrt(0.08**2 - u1 * l2 * (0.4 - u1) * (0.8 - l2))) / (l2 * (0.8 - l2))
-    found = ratio_interval(20, 100, 40, 100)
-    assert [float(v) for v in found] == pytest.approx([low, high], abs=1e-4)
+    result = ratio_interval(20, 100, 40, 100)
+    assert [float(v) for v in result] == pytest.approx([low, high], abs=1e-4)
 
 
 def test_a_ratio_turned_upside_down_has_its_limits_turned_upside_down() -> None:

@@ -13,8 +13,8 @@ def counted() -> tuple[list[object], object]:
     calls: list[object] = []
 
     @kept
-    def once(*given: object, **named: object) -> int:
-        calls.append((given, named))
+    def once(*inputs: object, **named: object) -> int:
+        calls.append((inputs, named))
         return len(calls)
 
     return calls, once
@@ -30,11 +30,11 @@ OTHERS = (
 
 def test_each_other_input_is_asked_for_once() -> None:
     calls, once = counted()
-    first = [once(*given) for given in ((A, 0), *OTHERS)]  # type: ignore[operator]
+    first = [once(*inputs) for inputs in ((A, 0), *OTHERS)]  # type: ignore[operator]
     # 1 + 1e-16 is 1: the same numbers are the same input, wherever they lie in memory.
     assert first[6] == first[0] == once(A.copy(order="F"), 0)  # type: ignore[operator]
     assert len(set(first)) == len(calls) == len(first) - 1
-    assert [once(*given) for given in ((A, 0), *OTHERS)] == first  # type: ignore[operator]
+    assert [once(*inputs) for inputs in ((A, 0), *OTHERS)] == first  # type: ignore[operator]
     assert once(A, seed=1) != once(A, draws=1)  # type: ignore[operator]
     assert once(A, seed=1, draws=2) == once(A, draws=2, seed=1)  # type: ignore[operator]
 
@@ -77,13 +77,13 @@ def test_a_file_of_tests_begins_with_nothing_kept(monkeypatch: pytest.MonkeyPatc
     from audit.stats import calibrated
 
     n, score = np.full(4, 50.0), np.array([0.2, 0.4, 0.6, 0.8])
-    given = (n / n.sum(), score, score + 0.05, n)
-    real = calibrated.error_limits(*given)
+    inputs = (n / n.sum(), score, score + 0.05, n)
+    real = calibrated.error_limits(*inputs)
     monkeypatch.setattr(calibrated, "DRAWS", 40)
     module.forget()
-    coarse = calibrated.error_limits(*given)
+    coarse = calibrated.error_limits(*inputs)
     monkeypatch.undo()
     assert coarse != real
-    assert calibrated.error_limits(*given) == coarse, "kept until it is forgotten"
+    assert calibrated.error_limits(*inputs) == coarse, "kept until it is forgotten"
     module.forget()
-    assert calibrated.error_limits(*given) == real
+    assert calibrated.error_limits(*inputs) == real

@@ -43,8 +43,8 @@ def test_large_groups_by_chance_are_like_people_drawn_one_by_one(weighted: bool)
             sides.append(_Rows.of(rows, rows * weight, rows * weight**2))
         area, variance = _Weighted(sides, 5).chunk(3000)
     else:
-        made = _Areas(UP.astype(float), DOWN.astype(float), m, k, np.random.default_rng(5), True)
-        area, variance = made.chunk(3000)
+        built = _Areas(UP.astype(float), DOWN.astype(float), m, k, np.random.default_rng(5), True)
+        area, variance = built.chunk(3000)
     score = np.tile(np.arange(4), 2)
     truth = roc_auc_score(np.repeat([1, 0], 4), score, sample_weight=np.r_[UP, DOWN] * np.tile(weight, 2))
     for g in range(3):
@@ -80,31 +80,31 @@ def test_few_rows_that_make_up_a_variance_cost_students_quantile(unit: float) ->
     of_one = 80 * np.mean(off**2) ** 2 / np.mean(off**4)
     factor = (scipy_stats.t.ppf(0.975, free) / scipy_stats.t.ppf(0.975, of_one)) ** 2
     assert factor > 1.02
-    found = fewer_free(
+    result = fewer_free(
         *(np.array([v]) for v in (50.0, 80.0, parts.sum(), (parts**2).sum(), np.mean(off**2), np.mean(off**4)))
     )
-    assert found == pytest.approx([50 / factor], rel=5e-3)
+    assert result == pytest.approx([50 / factor], rel=5e-3)
 
 
 @pytest.mark.parametrize(("alpha", "level"), [(0.05, "95 %"), (0.1, "90 %")])
 def test_a_method_tells_the_level_of_its_interval(alpha: float, level: str) -> None:
     rates = [(np.array([10.0, 30.0]), np.array([50.0, 50.0]))]
-    for found in (largest_gap(rates, alpha=alpha), mean_gap([0.2, 0.5], [0.1, 0.1], alpha=alpha)):
-        assert f"; {level} simultaneous " in found.method
+    for result in (largest_gap(rates, alpha=alpha), mean_gap([0.2, 0.5], [0.1, 0.1], alpha=alpha)):
+        assert f"; {level} simultaneous " in result.method
 
 
 @pytest.mark.parametrize("groups", [40, 41])
 def test_one_more_group_than_draws_serve_takes_bonferronis_value_at_once(groups: int) -> None:
     n = np.full(groups, 400.0)
     x = np.round(np.linspace(80, 200, groups))
-    found = largest_gap([(x, n)], draws=400)
+    result = largest_gap([(x, n)], draws=400)
     level = 0.05 / (groups * (groups - 1) / 2)
     low, _ = confint_proportions_2indep(int(x[-1]), 400, int(x[0]), 400, method="newcomb", alpha=level)
-    assert found.low is not None
+    assert result.low is not None
     if groups > 40:
-        assert found.low == pytest.approx(low, abs=1e-9)
+        assert result.low == pytest.approx(low, abs=1e-9)
     else:
-        assert found.low > low + 1e-3
+        assert result.low > low + 1e-3
 
 
 @pytest.mark.parametrize("last", ["with", "without", "both"])
@@ -116,8 +116,8 @@ def test_the_area_of_each_draw_is_scikit_learns(last: str) -> None:
         p[:, 3] = 6
     if last != "with":
         n[:, 2] = 6
-    made = _Areas(np.ones(7), np.ones(7), np.array([9]), np.array([7]), rng, True)
-    area, _ = made._whole(p, n)
+    built = _Areas(np.ones(7), np.ones(7), np.array([9]), np.array([7]), rng, True)
+    area, _ = built._whole(p, n)
     side = np.repeat([1, 0], [9, 7])
     assert area == pytest.approx([roc_auc_score(side, np.r_[a, b]) for a, b in zip(p, n, strict=True)])
 
@@ -143,7 +143,7 @@ def test_a_difference_of_areas_beyond_the_draws_is_about_delongs() -> None:
 def test_all_pairs_of_averages_have_tukeys_limits(groups: int) -> None:
     """Errors that are known and alike: the studentised range, by SciPy."""
     means = np.linspace(0.0, 1.0, groups)
-    found = mean_gap(means, np.full(groups, 0.05), draws=8000, seed=2)
+    result = mean_gap(means, np.full(groups, 0.05), draws=8000, seed=2)
     reach = scipy_stats.studentized_range.ppf(0.95, groups, np.inf) * 0.05
-    assert found.pair_low == pytest.approx(1 - reach, abs=0.03 * reach)
-    assert found.pair_high == pytest.approx(1 + reach, abs=0.03 * reach)
+    assert result.pair_low == pytest.approx(1 - reach, abs=0.03 * reach)
+    assert result.pair_high == pytest.approx(1 + reach, abs=0.03 * reach)

@@ -15,17 +15,17 @@ def pair(x1: int, n1: int, x2: int, n2: int, **more: object) -> GapResult:
     return largest_gap([([x1, x2], [n1, n2])], **more)  # type: ignore[arg-type]
 
 
-def numbers(found: GapResult) -> tuple[float, float, float, float]:
-    assert found.estimable
-    values = found.value, found.low, found.high, found.p_value
+def numbers(result: GapResult) -> tuple[float, float, float, float]:
+    assert result.estimable
+    values = result.value, result.low, result.high, result.p_value
     assert None not in values
     return tuple(float(v) for v in values if v is not None)  # type: ignore[return-value]
 
 
 def test_two_groups_have_newcombes_interval_and_name_the_higher_first() -> None:
-    found = pair(48, 80, 56, 70)
-    assert (found.highest, found.lowest, found.stratum) == (1, 0, 0)
-    value, low, high, _ = numbers(found)
+    result = pair(48, 80, 56, 70)
+    assert (result.highest, result.lowest, result.stratum) == (1, 0, 0)
+    value, low, high, _ = numbers(result)
     assert value == pytest.approx(0.2)
     assert (low, high) == pytest.approx([float(v) for v in newcombe(56, 70, 48, 80)])
 
@@ -124,11 +124,11 @@ def test_empty_groups_are_left_out_and_named() -> None:
 
 def test_one_group_alone_is_not_estimable_and_says_the_counts() -> None:
     """Trap 2: a group without positives has no true positive rate; it is neither 0 nor silently gone."""
-    found = largest_gap([([5, 0, 0], [9, 0, 0])])
-    assert not found.estimable
-    assert (found.value, found.low, found.high, found.p_value) == (None, None, None, None)
-    assert found.left_out == (1, 2)
-    assert "counts 9, 0, 0" in (found.reason or "")
+    result = largest_gap([([5, 0, 0], [9, 0, 0])])
+    assert not result.estimable
+    assert (result.value, result.low, result.high, result.p_value) == (None, None, None, None)
+    assert result.left_out == (1, 2)
+    assert "counts 9, 0, 0" in (result.reason or "")
 
 
 def test_many_empty_groups_are_not_all_spelt_out() -> None:
@@ -162,16 +162,16 @@ def test_everybody_accepted_everywhere_is_a_ratio_of_1() -> None:
 def test_a_reference_compares_only_with_that_group() -> None:
     x, n = [50, 20, 80], [100, 100, 100]
     assert numbers(largest_gap([(x, n)]))[0] == pytest.approx(0.6)
-    found = largest_gap([(x, n)], reference=0)
-    assert numbers(found)[0] == pytest.approx(0.3)
-    assert 0 in (found.highest, found.lowest)
-    assert "against the reference" in found.method
+    result = largest_gap([(x, n)], reference=0)
+    assert numbers(result)[0] == pytest.approx(0.3)
+    assert 0 in (result.highest, result.lowest)
+    assert "against the reference" in result.method
     assert numbers(largest_gap([(x, n)], reference=1))[0] == pytest.approx(0.6)
 
 
 def test_an_empty_reference_is_not_estimable() -> None:
-    found = largest_gap([([5, 6, 0], [10, 10, 0])], reference=2)
-    assert not found.estimable
+    result = largest_gap([([5, 6, 0], [10, 10, 0])], reference=2)
+    assert not result.estimable
 
 
 def test_two_strata_give_the_wider_gap_and_pay_for_both() -> None:
@@ -188,9 +188,9 @@ def test_two_strata_give_the_wider_gap_and_pay_for_both() -> None:
 
 
 def test_a_stratum_nobody_is_in_makes_the_whole_not_estimable() -> None:
-    found = largest_gap([([8, 6], [10, 10]), ([1, 0], [10, 0])])
-    assert not found.estimable
-    assert found.left_out == (1,)
+    result = largest_gap([([8, 6], [10, 10]), ([1, 0], [10, 0])])
+    assert not result.estimable
+    assert result.left_out == (1,)
 
 
 def test_more_groups_than_the_draws_serve_take_bonferronis_value() -> None:
@@ -201,10 +201,10 @@ def test_more_groups_than_the_draws_serve_take_bonferronis_value() -> None:
     assert 0 == low < value < high <= 1
     assert p > 0.01
     x[7] = 0.9 * n[7]
-    found = largest_gap([(x, n)], draws=400)
-    assert found.highest == 7
-    assert numbers(found)[1] > 0.4
-    assert numbers(found)[3] < 1e-6
+    result = largest_gap([(x, n)], draws=400)
+    assert result.highest == 7
+    assert numbers(result)[1] > 0.4
+    assert numbers(result)[3] < 1e-6
 
 
 def test_effective_sizes_need_not_be_whole() -> None:
@@ -245,14 +245,14 @@ counts = st.integers(0, 300).flatmap(lambda n: st.tuples(st.integers(0, n), st.j
 @given(st.lists(counts, min_size=1, max_size=8), st.sampled_from(["difference", "ratio"]))
 def test_the_gap_is_in_its_interval_and_the_interval_in_0_to_1(groups: list[tuple[int, int]], kind: str) -> None:
     x, n = np.array(groups).T
-    found = largest_gap([(x, n)], kind=kind, draws=100)
-    assert found.left_out == tuple(int(g) for g in np.flatnonzero(n == 0))
+    result = largest_gap([(x, n)], kind=kind, draws=100)
+    assert result.left_out == tuple(int(g) for g in np.flatnonzero(n == 0))
     seen = n > 0
     if seen.sum() < 2 or (kind == "ratio" and x.sum() == 0):
-        assert not found.estimable
-        assert found.reason
+        assert not result.estimable
+        assert result.reason
         return
-    value, low, high, p = numbers(found)
+    value, low, high, p = numbers(result)
     shares = x[seen] / n[seen]
     assert value == pytest.approx(np.ptp(shares) if kind == "difference" else shares.min() / shares.max())
     assert 0 <= low <= value <= high <= 1

@@ -47,9 +47,9 @@ def test_quantiles_of_the_widest_are_those_of_all_pairs(groups: int, lean: float
     for short in (None, away):
         every = (np.abs(off[i] - off[j]) - (0 if short is None else short[:, None])) / np.sqrt(both)
         for level in (0.5, 0.95, 0.955, 0.995):
-            found = widest(off, variance, pairs, level, short, joint)
+            result = widest(off, variance, pairs, level, short, joint)
             for asked in (level, (1 + level) / 2):
-                assert np.quantile(found, asked) == np.quantile(every.max(axis=0), asked)
+                assert np.quantile(result, asked) == np.quantile(every.max(axis=0), asked)
 
 
 @pytest.mark.parametrize("kind", ["even", "uneven", "rare", "none in some", "alike"])
@@ -85,7 +85,7 @@ def test_which_groups_are_named_does_not_change_where_pairs_are_chosen(monkeypat
         n = rng.choice([20, 30], extremes.FROM + 20).astype(float)  # so that many groups are level
         x = rng.binomial(n.astype(int), 0.3).astype(float)
         strata = [(x, n), (n - x, n)]
-        found = [largest_gap(strata, kind=k, draws=50) for k in ("difference", "ratio")]
+        items = [largest_gap(strata, kind=k, draws=50) for k in ("difference", "ratio")]
         with monkeypatch.context() as m:
             m.setattr(extremes, "FROM", 10_000)
-            assert found == [largest_gap(strata, kind=k, draws=50) for k in ("difference", "ratio")]
+            assert items == [largest_gap(strata, kind=k, draws=50) for k in ("difference", "ratio")]

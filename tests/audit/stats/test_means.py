@@ -57,39 +57,39 @@ def test_a_perfect_score_has_area_1_and_the_inputs_stay() -> None:
 
 
 def test_two_averages_have_the_textbook_interval_and_test() -> None:
-    found = mean_gap([1.0, 1.5], [0.1, 0.15])
+    result = mean_gap([1.0, 1.5], [0.1, 0.15])
     error = np.hypot(0.1, 0.15)
-    assert (found.value, found.highest, found.lowest) == (pytest.approx(0.5), 1, 0)
-    assert (found.low, found.high) == pytest.approx((0.5 - 1.959964 * error, 0.5 + 1.959964 * error), abs=1e-5)
-    assert found.p_value == pytest.approx(2 * norm.sf(0.5 / error))
+    assert (result.value, result.highest, result.lowest) == (pytest.approx(0.5), 1, 0)
+    assert (result.low, result.high) == pytest.approx((0.5 - 1.959964 * error, 0.5 + 1.959964 * error), abs=1e-5)
+    assert result.p_value == pytest.approx(2 * norm.sf(0.5 / error))
 
 
 def test_many_averages_test_agrees_with_the_analysis_of_variance() -> None:
     rng = np.random.default_rng(2)
     rows = [rng.normal(m, 1, 800) for m in (0, 0.05, 0.1, 0.02)]
-    found = mean_gap([r.mean() for r in rows], [r.std(ddof=1) / np.sqrt(800) for r in rows])
-    assert found.p_value == pytest.approx(float(f_oneway(*rows).pvalue), abs=0.01)
+    result = mean_gap([r.mean() for r in rows], [r.std(ddof=1) / np.sqrt(800) for r in rows])
+    assert result.p_value == pytest.approx(float(f_oneway(*rows).pvalue), abs=0.01)
 
 
 def test_a_ratio_of_averages_lies_between_0_and_1_and_needs_them_above_0() -> None:
-    found = mean_gap([2.0, 4.0, 3.0], [0.1, 0.1, 0.1], kind="ratio")
-    assert found.value == pytest.approx(0.5)
-    assert 0 < (found.low or 0) < 0.5 < (found.high or 0) <= 1
+    result = mean_gap([2.0, 4.0, 3.0], [0.1, 0.1, 0.1], kind="ratio")
+    assert result.value == pytest.approx(0.5)
+    assert 0 < (result.low or 0) < 0.5 < (result.high or 0) <= 1
     assert not mean_gap([2.0, -4.0], [0.1, 0.1], kind="ratio").estimable
 
 
 def test_averages_without_an_error_take_no_part_and_are_named() -> None:
-    found = mean_gap([1.0, np.nan, 2.0, 3.0, 9.0], [0.1, 0.1, 0.1, np.nan, 0.0])
-    assert found.left_out == (1, 3, 4)
-    assert (found.highest, found.lowest) == (2, 0)
+    result = mean_gap([1.0, np.nan, 2.0, 3.0, 9.0], [0.1, 0.1, 0.1, np.nan, 0.0])
+    assert result.left_out == (1, 3, 4)
+    assert (result.highest, result.lowest) == (2, 0)
     alone = mean_gap([1.0, np.nan], [0.1, 0.1])
     assert not alone.estimable
     assert alone.value is None
 
 
 def test_a_reference_compares_only_with_that_average() -> None:
-    found = mean_gap([0.0, 1.0, -2.0], [0.1, 0.1, 0.1], reference=0)
-    assert (found.value, found.highest, found.lowest) == (pytest.approx(2.0), 0, 2)
+    result = mean_gap([0.0, 1.0, -2.0], [0.1, 0.1, 0.1], reference=0)
+    assert (result.value, result.highest, result.lowest) == (pytest.approx(2.0), 0, 2)
 
 
 numbers = st.floats(-10, 10)
@@ -99,8 +99,8 @@ numbers = st.floats(-10, 10)
 @given(st.lists(st.tuples(numbers, st.floats(0.01, 5)), min_size=2, max_size=8))
 def test_the_gap_of_averages_is_in_its_interval(groups: list[tuple[float, float]]) -> None:
     means, errors = np.array(groups).T
-    found = mean_gap(means, errors, draws=100)
-    assert found.value == pytest.approx(np.ptp(means))
-    assert found.low is not None
-    assert found.high is not None
-    assert 0 <= found.low <= (found.value or 0) <= found.high
+    result = mean_gap(means, errors, draws=100)
+    assert result.value == pytest.approx(np.ptp(means))
+    assert result.low is not None
+    assert result.high is not None
+    assert 0 <= result.low <= (result.value or 0) <= result.high

@@ -35,9 +35,9 @@ def test_the_test_of_two_averages_is_that_of_every_permutation(seed: int) -> Non
     a, b = rng.exponential(1, 5), rng.exponential(1.0 + 2 * (seed % 2), 6)
     exact = permutation_test((a, b), studentised, vectorized=False, n_resamples=np.inf, alternative="greater").pvalue
     at, n = table(np.concatenate([a, b]), np.repeat([0, 1], [5, 6]))
-    found = means_p(at, n, seed=seed, draws=20_000)
-    assert found == pytest.approx(exact, rel=0.45)  # 50 draws beyond it: one in seven, three times
-    assert means_p(at, n[::-1], seed=seed, draws=20_000) == found
+    result = means_p(at, n, seed=seed, draws=20_000)
+    assert result == pytest.approx(exact, rel=0.45)  # 50 draws beyond it: one in seven, three times
+    assert means_p(at, n[::-1], seed=seed, draws=20_000) == result
 
 
 def test_the_test_of_two_areas_is_that_of_every_permutation_within_outcomes() -> None:
@@ -77,14 +77,14 @@ def test_areas_are_those_of_scipy() -> None:
 def test_without_a_difference_p_values_are_even_and_small_ones_seldom(sizes: tuple[int, ...]) -> None:
     """Skewed scores, 200 runs, where normal tests reject in .09 to .17; three standard errors of .05 are .046."""
     rng, runs, groups = np.random.default_rng(7), 200, np.repeat(np.arange(len(sizes)), sizes)
-    found = []
+    items = []
     for run in range(runs):
         at, n = table(np.round(rng.beta(0.5, 4, len(groups)), 3), groups)
-        found.append(means_p(at, n, seed=run, draws=400))
-    assert np.mean(np.array(found) <= 0.05) <= 0.095
-    assert np.mean(np.array(found) <= 0.0017) <= 0.01
+        items.append(means_p(at, n, seed=run, draws=400))
+    assert np.mean(np.array(items) <= 0.05) <= 0.095
+    assert np.mean(np.array(items) <= 0.0017) <= 0.01
     if max(sizes) < 100:
-        assert kstest(found, "uniform").pvalue > 0.001
+        assert kstest(items, "uniform").pvalue > 0.001
 
 
 def test_without_a_difference_the_test_of_areas_keeps_its_level() -> None:
@@ -144,9 +144,11 @@ def test_averages_of_which_only_errors_are_known_have_welchs_test() -> None:
     rng = np.random.default_rng(6)
     rows = [rng.normal(0, s, n) for s, n in ((1, 8), (2, 15), (5, 40))]
     means, errors = [r.mean() for r in rows], [r.std(ddof=1) / np.sqrt(len(r)) for r in rows]
-    found = mean_gap(means, errors, sizes=[len(r) for r in rows])
-    assert found.p_value == pytest.approx(anova_oneway(rows, use_var="unequal", welch_correction=True).pvalue, rel=1e-9)
-    assert (found.high or 0) > (mean_gap(means, errors).high or 0)
+    result = mean_gap(means, errors, sizes=[len(r) for r in rows])
+    assert result.p_value == pytest.approx(
+        anova_oneway(rows, use_var="unequal", welch_correction=True).pvalue, rel=1e-9
+    )
+    assert (result.high or 0) > (mean_gap(means, errors).high or 0)
 
 
 def test_limits_of_an_average_follow_skewness_where_normal_ones_fall_short() -> None:
@@ -154,30 +156,30 @@ def test_limits_of_an_average_follow_skewness_where_normal_ones_fall_short() -> 
     for _ in range(runs):
         x = rng.beta(0.5, 4, 12)
         off = x - x.mean()
-        found = Averages(
+        result = Averages(
             *(np.array([v]) for v in (x.mean(), x.var(), (off**3).mean() / x.var() ** 1.5, 12.0)), 0.0, 1.0
         )
-        low, high = found.limits(0.05)
+        low, high = result.limits(0.05)
         held += low[0] <= 1 / 9 <= high[0]
-        plain += abs(x.mean() - 1 / 9) <= 1.96 * found.errors[0]
+        plain += abs(x.mean() - 1 / 9) <= 1.96 * result.errors[0]
     assert held / runs >= 0.925
     assert plain / runs < 0.9
 
 
 def test_scores_all_alike_are_not_certain() -> None:
     """Ten people with .3: at most 1 - (.025)^(1/10) of those they stand for have another score."""
-    found = Averages(np.array([0.3]), np.zeros(1), np.zeros(1), np.array([10.0]), 0.0, 1.0)
+    result = Averages(np.array([0.3]), np.zeros(1), np.zeros(1), np.array([10.0]), 0.0, 1.0)
     unseen = 1 - 0.025**0.1
-    low, high = found.limits(0.05)
+    low, high = result.limits(0.05)
     assert (low[0], high[0]) == pytest.approx((0.3 - 0.3 * unseen, 0.3 + 0.7 * unseen))
 
 
 def test_a_pairs_interval_is_put_together_from_the_groups_own() -> None:
     """MOVER by hand, two groups."""
     low, high = np.array([0.1, 0.5]), np.array([0.4, 0.75])
-    found = limits_gap(
+    result = limits_gap(
         np.array([0.2, 0.6]), np.array([0.1, 0.1]), lambda _: (low, high), p_value=lambda *_: 0.5, what="x",
         how="test",
     )  # fmt: skip
-    assert (found.value, found.highest, found.p_value) == (pytest.approx(0.4), 1, 0.5)
-    assert (found.low, found.high) == pytest.approx((0.4 - np.hypot(0.1, 0.2), 0.4 + np.hypot(0.15, 0.1)))
+    assert (result.value, result.highest, result.p_value) == (pytest.approx(0.4), 1, 0.5)
+    assert (result.low, result.high) == pytest.approx((0.4 - np.hypot(0.1, 0.2), 0.4 + np.hypot(0.15, 0.1)))

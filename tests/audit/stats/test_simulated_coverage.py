@@ -55,15 +55,15 @@ def test_the_largest_gap_is_covered_without_needless_width(groups: int, base: fl
     for run in range(runs):
         n = rng.permutation(SIZES[groups])
         x = rng.binomial(n, truth)
-        found = largest_gap([(x, n)], seed=run, draws=500)
+        result = largest_gap([(x, n)], seed=run, draws=500)
         ratio = largest_gap([(x, n)], seed=run, draws=500, kind="ratio")
-        assert found.low is not None
-        assert found.high is not None
+        assert result.low is not None
+        assert result.high is not None
         assert ratio.low is not None
         assert ratio.high is not None
-        inside += found.low <= real + 1e-12 and real <= found.high
+        inside += result.low <= real + 1e-12 and real <= result.high
         of_ratio += ratio.low <= quotient and quotient <= ratio.high + 1e-12
-        width += found.high - found.low
+        width += result.high - result.low
         low, high = newcombe(x[top], n[top], x[bottom], n[bottom])
         known += float(high - low)
     assert inside / runs >= 0.94 - error(0.94, runs)
@@ -73,13 +73,13 @@ def test_the_largest_gap_is_covered_without_needless_width(groups: int, base: fl
 
 @pytest.mark.parametrize(("groups", "base", "runs"), [(2, 0.3, 1000), (3, 0.1, 800), (10, 0.3, 400)])
 def test_without_a_gap_the_test_rejects_in_4_to_6_percent(groups: int, base: float, runs: int) -> None:
-    rng, found = np.random.default_rng(11), 0
+    rng, result = np.random.default_rng(11), 0
     for run in range(runs):
         n = rng.permutation(SIZES[groups])
         p = largest_gap([(rng.binomial(n, base), n)], seed=run, draws=400).p_value
         assert p is not None
-        found += p <= 0.05
-    assert 0.04 - error(0.04, runs) <= found / runs <= 0.06 + error(0.06, runs)
+        result += p <= 0.05
+    assert 0.04 - error(0.04, runs) <= result / runs <= 0.06 + error(0.06, runs)
 
 
 def test_trap_1_the_percentile_bootstrap_never_holds_no_gap_and_ours_does() -> None:
@@ -98,7 +98,7 @@ def test_trap_1_the_percentile_bootstrap_never_holds_no_gap_and_ours_does() -> N
 @pytest.mark.parametrize(("groups", "gap"), [(2, 0), (3, 0.2), (10, 0), (10, "spread")])
 def test_the_gap_of_averages_keeps_its_promises(groups: int, gap: float | str) -> None:
     runs, rng, truth = 400, np.random.default_rng(5), rates(groups, 0.5, gap)
-    inside = found = 0
+    inside = result = 0
     for run in range(runs):
         n = rng.permutation(SIZES[groups])
         errors = np.sqrt(rng.chisquare(n - 1) / (n - 1) / n)
@@ -107,7 +107,7 @@ def test_the_gap_of_averages_keeps_its_promises(groups: int, gap: float | str) -
         assert seen.high is not None
         assert seen.p_value is not None
         inside += seen.low <= np.ptp(truth) + 1e-12 and np.ptp(truth) <= seen.high
-        found += seen.p_value <= 0.05
+        result += seen.p_value <= 0.05
     assert inside / runs >= 0.94 - error(0.94, runs)
     if not gap:
-        assert 0.04 - error(0.04, runs) <= found / runs <= 0.06 + error(0.06, runs)
+        assert 0.04 - error(0.04, runs) <= result / runs <= 0.06 + error(0.06, runs)

@@ -55,20 +55,20 @@ def case(tmp_path: Path) -> Path:
 )
 def test_a_search_that_cannot_be_made_is_one_sentence_and_2(case, capsys, options: list[str], words: str) -> None:
     assert cli.main(["stress", str(case), "--out", str(case.parent / "run"), *options]) == 2
-    told = capsys.readouterr().err
-    assert words in " ".join(told.split())
+    errors = capsys.readouterr().err
+    assert words in " ".join(errors.split())
     assert not (case.parent / "run").exists()
 
 
 def test_a_model_that_cannot_be_cloned_and_groups_within_the_budget_are_told(case, monkeypatch) -> None:
     out, seen = case.parent / "run", stages_told(monkeypatch)
     assert cli.main(["stress", str(case), "--out", str(out), "--fits", "1", "--budget", "0.1"]) == 0
-    found = json.loads((out / "stress.json").read_text())
-    serving, training = (" ".join(found[q]["notes"]) for q in ("serving", "training"))
+    document = json.loads((out / "stress.json").read_text())
+    serving, training = (" ".join(document[q]["notes"]) for q in ("serving", "training"))
     assert "brings decisions and no model to ask, so that no column was corrupted" in serving
     assert "at least all there are of race Few: every one of them may be hit" in serving
     assert "brings decisions and no model to fit again" in training
-    assert all(e["column"] != "same" and e["worse"] in (True, False) for e in found["training"]["entries"])
+    assert all(e["column"] != "same" and e["worse"] in (True, False) for e in document["training"]["entries"])
     in_order(seen)
 
 
@@ -77,8 +77,8 @@ def test_a_figure_that_a_variant_leaves_without_people_is_none_and_not_nan(case,
     out, seen = case.parent / "run", stages_told(monkeypatch)
     asked = ["--learner", "logistic", "--kind", "thresholds", "--kind", "people"]
     assert cli.main(["whatif", str(case), "--out", str(out), *asked]) == 0
-    found = json.loads((out / "whatif.json").read_text())
-    figures = [f for v in found["variants"] for f in v["figures"]]
+    document = json.loads((out / "whatif.json").read_text())
+    figures = [f for v in document["variants"] for f in v["figures"]]
     gone = [f for f in figures if f["value"] is None]
     assert gone
     assert all(f["p_value"] is None and f["p_adjusted"] is None for f in gone)
@@ -90,6 +90,6 @@ def test_a_contract_that_refuses_every_row_says_so(case, capsys) -> None:
     case.write_text(CASE.format(top='contract = "contract.toml"'))
     (case.parent / "contract.toml").write_text('[[check]]\ncolumn = "a"\nbetween = [100, 200]\n')
     assert cli.main(["contract", str(case), "--check", "--gate"]) == 3
-    said = capsys.readouterr()
-    assert "that is every row: look at the check before the data" in said.out
-    assert "Traceback" not in said.err
+    output = capsys.readouterr()
+    assert "that is every row: look at the check before the data" in output.out
+    assert "Traceback" not in output.err

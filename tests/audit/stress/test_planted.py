@@ -29,8 +29,8 @@ def bench() -> ModuleType:
 
 def test_a_planted_weakness_is_found_in_19_of_20_draws(bench: ModuleType) -> None:
     kinds = bench.WEAKNESSES
-    found = [bench.is_found(kinds[s % len(kinds)], (s // len(kinds) + s) % 2 == 0, s, 4000) for s in range(DRAWS)]
-    assert sum(found) >= 19
+    items = [bench.is_found(kinds[s % len(kinds)], (s // len(kinds) + s) % 2 == 0, s, 4000) for s in range(DRAWS)]
+    assert sum(items) >= 19
 
 
 def test_null_data_name_nothing_in_19_of_20_draws(bench: ModuleType) -> None:

@@ -95,8 +95,8 @@ def test_the_group_is_the_true_one_when_the_sensitive_column_itself_is_corrupted
 
     case = case_of()
     coded = code_rows(case, frame, Decisions(by_sex(frame), None, "t"))
-    given = replace(fed(frame, by_sex), coded=coded, features=("sex", "a"), ask=by_sex)
-    done = serving(case, given, StressSpec(columns=("sex",), kinds=("missing",), budget=0.5), Settings())
+    inputs = replace(fed(frame, by_sex), coded=coded, features=("sex", "a"), ask=by_sex)
+    done = serving(case, inputs, StressSpec(columns=("sex",), kinds=("missing",), budget=0.5), Settings())
     for entry in done.entries:
         assert set(entry.confirmed.groups) <= {"Female", "Male", "everyone"}
         before, after = (np.array(c[0])[:, 1] for c in (entry.confirmed.counts_before, entry.confirmed.counts_after))

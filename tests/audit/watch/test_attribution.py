@@ -105,7 +105,7 @@ def test_standard_errors_are_the_spread_of_repeated_windows():
     rng = np.random.default_rng(3)
     share, later = np.array([0.5, 0.3, 0.2]), np.array([0.3, 0.3, 0.4])
     rate, after = np.array([0.2, 0.5, 0.7]), np.array([0.25, 0.3, 0.7])
-    found, errors = [], []
+    result, errors = [], []
     for _ in range(300):
         windows = []
         for s, r in ((share, rate), (later, after)):
@@ -114,9 +114,9 @@ def test_standard_errors_are_the_spread_of_repeated_windows():
         change = attribute_change(*windows, "selection_rate")
         mine = [s for s in change.segments if s.group == "F"]
         total = next(m for m in change.groups if m.group == "F")
-        found.append([v for s in mine for v in (s.mix, s.rate)] + [total.change])
+        result.append([v for s in mine for v in (s.mix, s.rate)] + [total.change])
         errors.append([v for s in mine for v in (s.mix_error, s.rate_error)] + [total.error])
-    np.testing.assert_allclose(np.mean(errors, axis=0), np.std(found, axis=0), rtol=0.25)
+    np.testing.assert_allclose(np.mean(errors, axis=0), np.std(result, axis=0), rtol=0.25)
 
 
 def test_small_groups_and_the_unknown_are_not_paired():

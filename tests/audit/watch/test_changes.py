@@ -19,8 +19,8 @@ def test_the_p_value_is_fishers_and_never_smaller(rises: bool) -> None:
     rng = np.random.default_rng(0)
     before = np.stack([n := rng.integers(5, 400, 60), rng.binomial(n, 0.3)], axis=1)
     after = np.stack([n := rng.integers(5, 400, 60), rng.binomial(n, rng.choice([0.1, 0.3, 0.5], 60))], axis=1)
-    found = fisher(before, after, rises=rises)
-    for (n1, x1), (n2, x2), p in zip(before, after, found, strict=True):
+    result = fisher(before, after, rises=rises)
+    for (n1, x1), (n2, x2), p in zip(before, after, result, strict=True):
         table = [[x2, n2 - x2], [x1, n1 - x1]]
         up, down = (fisher_exact(table, alternative=a).pvalue for a in ("greater", "less"))
         exact = up if rises else min(1.0, 2 * min(up, down))
@@ -61,15 +61,15 @@ def test_one_reference_may_be_looked_at_always(reference: int, rate: float, rise
 
 def test_a_small_reference_and_a_rise_of_a_fifth_are_enough() -> None:
     """75 people before, 1,500 after, .15 against .35: nine in ten are found (bench/loop_power.py)."""
-    rng, runs, found = np.random.default_rng(7), 200, 0
+    rng, runs, result = np.random.default_rng(7), 200, 0
     for _ in range(runs):
         history = History.begin({KEY: (75, int(rng.binomial(75, 0.15)))})
         for batch in range(12):
             history = history.add(batch, {KEY: (125, int(rng.binomial(125, 0.35)))})
             if changes(history, [KEY], alpha=0.0125, people=50, rises=True):
-                found += 1
+                result += 1
                 break
-    assert found / runs > 0.85
+    assert result / runs > 0.85
 
 
 def test_old_batches_are_put_together_and_nobody_is_lost() -> None:
@@ -97,20 +97,20 @@ def test_a_late_row_lands_in_the_batch_where_it_belongs() -> None:
 
 def test_quiet_feeds_are_quiet_and_changes_are_found_within_two_batches() -> None:
     """Small, seeded; bench/loop_power.py has the whole of it. Two groups of 5 % and 95 %, 500 people a batch."""
-    early = found = 0
+    early = result = 0
     for seed in range(12):
         rng = np.random.default_rng(seed)
         moves = open_moves(3, alpha=0.025, people=50)
-        told: list[tuple[int, str]] = []
+        items: list[tuple[int, str]] = []
         for batch in range(30):
             few = 0 if batch >= 25 else int(rng.binomial(500, 0.05))
             counts = {(ALL, "sex"): (500, 0), (SHARE, "sex", "M"): (0, 500 - few)}
             counts |= {(SHARE, "sex", "F"): (0, few)} if few else {}
-            moves, said = seen(moves, batch, counts)
-            told += [(batch, str(f["what"])) for _, f in said]
-        early += any(b < 25 for b, _ in told)
-        found += any(25 <= b <= 26 and what == "gone" for b, what in told)
-    assert (early, found) == (0, 12)
+            moves, message = seen(moves, batch, counts)
+            items += [(batch, str(f["what"])) for _, f in message]
+        early += any(b < 25 for b, _ in items)
+        result += any(25 <= b <= 26 and what == "gone" for b, what in items)
+    assert (early, result) == (0, 12)
 
 
 def test_a_change_that_is_over_is_closed() -> None:
@@ -120,8 +120,8 @@ def test_a_change_that_is_over_is_closed() -> None:
         few = 0 if 10 <= batch < 14 else 100
         counts = {(ALL, "sex"): (500, 0), (SHARE, "sex", "M"): (0, 500 - few)}
         counts |= {(SHARE, "sex", "F"): (0, few)} if few else {}
-        moves, said = seen(moves, batch, counts)
-        kinds += [(batch, kind, f["group"], f["what"]) for kind, f in said]
+        moves, message = seen(moves, batch, counts)
+        kinds += [(batch, kind, f["group"], f["what"]) for kind, f in message]
     assert [(k, what) for _, k, g, what in kinds if g == "F"] == [("moved", "gone"), ("back", "gone")]
     assert kinds[0][0] in (10, 11)
     assert not moves.open
@@ -129,13 +129,13 @@ def test_a_change_that_is_over_is_closed() -> None:
 
 def test_changes_below_what_matters_are_not_told() -> None:
     moves = open_moves(3, alpha=0.025, people=50)
-    told, there = [], []
+    report, there = [], []
     for batch in range(20):
         few = 10_000 if batch < 10 else 10_400
         counts = {(ALL, "sex"): (100_000, 0), (SHARE, "sex", "F"): (0, few), (SHARE, "sex", "M"): (0, 100_000 - few)}
-        moves, said = seen(moves, batch, counts)
-        told += said
+        moves, message = seen(moves, batch, counts)
+        report += message
         key = (SHARE, "sex", "F")
         there += changes(moves.history, [key], alpha=0.025, people=50, whole={key: (ALL, "sex")})
-    assert told == []
+    assert report == []
     assert there, "10.0 and 10.4 % of a million each are not the same"

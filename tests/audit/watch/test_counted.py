@@ -59,18 +59,18 @@ def test_mean_of_the_wealth_is_one():
 def test_least_over_all_pairs_at_a_difference_is_that_of_a_fine_grid(a, b, d):
     grid = np.linspace(max(0.0, -d), min(1.0, 1.0 - d), 4001)
     brute = min(log_wealth(*a, min(p + d, 1.0)) + log_wealth(*b, p) for p in grid)
-    found = log_e_difference(*a, *b, d)
-    assert found <= brute + 1e-9
-    assert found == pytest.approx(brute, abs=0.02)
+    result = log_e_difference(*a, *b, d)
+    assert result <= brute + 1e-9
+    assert result == pytest.approx(brute, abs=0.02)
 
 
 @settings(max_examples=60, deadline=None)
 @given(RATE, RATE, st.floats(0.05, 1.0))
 def test_least_over_all_pairs_at_a_ratio_is_that_of_a_fine_grid(a, b, r):
     brute = min(log_wealth(*a, r * p) + log_wealth(*b, p) for p in np.linspace(0, 1, 4001))
-    found = log_e_ratio(*a, *b, r)
-    assert found <= brute + 1e-9
-    assert found == pytest.approx(brute, abs=0.02)
+    result = log_e_ratio(*a, *b, r)
+    assert result <= brute + 1e-9
+    assert result == pytest.approx(brute, abs=0.02)
 
 
 @settings(max_examples=60, deadline=None)
@@ -96,13 +96,13 @@ def test_least_over_all_laws_of_pairs_is_that_of_a_fine_grid(a, b, c, d):
     counts = np.array([a, b, c])
     prior = sum(math.lgamma(k + 0.5) - math.lgamma(0.5) for k in counts) + math.lgamma(1.5) - math.lgamma(n + 1.5)
     brute = (prior - counts @ np.log(laws)).min()
-    found = log_e_paired(a, b, n, d)
-    assert found <= brute + 1e-9
-    assert found == pytest.approx(brute, abs=0.05)
+    result = log_e_paired(a, b, n, d)
+    assert result <= brute + 1e-9
+    assert result == pytest.approx(brute, abs=0.05)
     if n:
         low, high = paired_sequence(a, b, n, 0.05)
         assert low <= (a - b) / n <= high
-        assert (low <= d <= high) or found >= math.log(20) - 1e-6
+        assert (low <= d <= high) or result >= math.log(20) - 1e-6
 
 
 def test_nobody_leaves_everything_possible():
@@ -195,24 +195,24 @@ def test_equalized_odds_takes_the_wider_of_both_rates():
     chance = np.where(label == 1, 0.6, np.where(group == 0, 0.4, 0.1))
     decision = (rng.random(4000) < chance).astype(np.int64)
     coded = CodedRows(("g",), (("a", "b"),), group[:, None], label, decision, None, None, MEANING)
-    found = judge_counts(norm(metric="equalized_odds"), cube_of(coded).margin(("g",)))
-    assert found.status == "outside"
-    assert found.value == pytest.approx(0.3, abs=0.06)
+    result = judge_counts(norm(metric="equalized_odds"), cube_of(coded).margin(("g",)))
+    assert result.status == "outside"
+    assert result.value == pytest.approx(0.3, abs=0.06)
 
 
 def test_a_metric_that_is_no_rate_is_said():
-    found = judge_counts(norm(metric="roc_auc"), margin([600, 300], [1000, 1000]))
-    assert found.status == "not_estimable"
-    assert "assay audit" in found.reason
+    result = judge_counts(norm(metric="roc_auc"), margin([600, 300], [1000, 1000]))
+    assert result.status == "not_estimable"
+    assert "assay audit" in result.reason
 
 
 @pytest.mark.parametrize("kind", ["difference", "ratio"])
 def test_the_pair_that_is_named_has_what_is_known_of_these_two_alone(kind: str) -> None:
     """Two large groups are clearly apart; the widest gap is named between one of them and thirty people."""
-    found = judge_counts(norm(kind, 0.1 if kind == "difference" else 0.8), margin([3000, 2400, 11], [5000, 5000, 30]))
-    assert (found.highest, found.lowest) == ("a", "c")
-    assert found.pair_low is not None
-    assert found.pair_high is not None
+    result = judge_counts(norm(kind, 0.1 if kind == "difference" else 0.8), margin([3000, 2400, 11], [5000, 5000, 30]))
+    assert (result.highest, result.lowest) == ("a", "c")
+    assert result.pair_low is not None
+    assert result.pair_high is not None
     # Bonferroni over three pairs: by a grid, where the e-value of these two refuses a gap.
     e, grid = (
         (lambda d: log_e_difference(3000, 5000, 11, 30, d), np.linspace(-0.5, 0.59, 1091))
@@ -220,12 +220,12 @@ def test_the_pair_that_is_named_has_what_is_known_of_these_two_alone(kind: str) 
         else (lambda r: log_e_ratio(11, 30, 3000, 5000, r), np.linspace(0.001, 1.0, 1000))
     )
     kept = [v for v in grid if e(float(v)) < math.log(3 / 0.05)]
-    assert found.pair_low == pytest.approx(min(kept), abs=0.002)
-    assert found.pair_high == pytest.approx(max(kept), abs=0.002)
-    assert found.pair_p == pytest.approx(min(1.0, 3 * math.exp(-log_e_difference(3000, 5000, 11, 30, 0.0))))
-    assert found.pair_p > 0.05
+    assert result.pair_low == pytest.approx(min(kept), abs=0.002)
+    assert result.pair_high == pytest.approx(max(kept), abs=0.002)
+    assert result.pair_p == pytest.approx(min(1.0, 3 * math.exp(-log_e_difference(3000, 5000, 11, 30, 0.0))))
+    assert result.pair_p > 0.05
     if kind == "difference":
-        assert found.pair_low < 0 < found.low
+        assert result.pair_low < 0 < result.low
 
 
 def test_the_screen_prints_the_pairs_own_figures_beside_their_names() -> None:
@@ -236,10 +236,12 @@ def test_the_screen_prints_the_pairs_own_figures_beside_their_names() -> None:
     from audit.documents.watch import NormNow
     from reports.sections.watching import takeaway
 
-    found = judge_counts(norm(), margin([3000, 2400, 11], [5000, 5000, 30]))
-    now = msgspec.convert({"key": "", **asdict(found)}, NormNow)
-    said = takeaway("Selection rate", now)
-    assert f"the widest gap of all groups is between {found.low:.3f} and {found.high:.3f}" in said
-    assert f"Highest in a, lowest in c: of these two between {found.pair_low:.3f} and {found.pair_high:.3f}" in said
+    result = judge_counts(norm(), margin([3000, 2400, 11], [5000, 5000, 30]))
+    now = msgspec.convert({"key": "", **asdict(result)}, NormNow)
+    message = takeaway("Selection rate", now)
+    assert f"the widest gap of all groups is between {result.low:.3f} and {result.high:.3f}" in message
+    assert (
+        f"Highest in a, lowest in c: of these two between {result.pair_low:.3f} and {result.pair_high:.3f}" in message
+    )
     old = msgspec.structs.replace(now, pair_low=None, pair_high=None, pair_p=None)
     assert "nothing is said here of these two alone" in takeaway("Selection rate", old)

@@ -53,8 +53,8 @@ def sexes(seed: int, n: int = 2000) -> dict[str, np.ndarray]:
     return {"sex": SEX[np.random.default_rng(seed).integers(0, 2, n)]}
 
 
-def of(found, feature: str, group: str = EVERYONE):
-    return next(d for d in found if (d.feature, d.group) == (feature, group))
+def of(result, feature: str, group: str = EVERYONE):
+    return next(d for d in result if (d.feature, d.group) == (feature, group))
 
 
 FEATURES = ["age", "pay", "job", "member"]
@@ -83,14 +83,14 @@ def test_a_column_that_empties_has_moved_by_what_is_missing(kind: str, share: fl
     after.loc[: round(share * len(after)) - 1, "x"] = None
     after["x"] = after["x"].astype(float) if kind == "number" else after["x"]
     reference = kept(reference_of(before, ["x"], {}))
-    found = of(drifted(reference, after, {}, alpha=0.05), "x")
-    assert found.shifted
+    result = of(drifted(reference, after, {}, alpha=0.05), "x")
+    assert result.shifted
     # Two bins, known and missing, with half a person each; more bins of known values only add to it.
     p, q = np.array([4000.5, 0.5]) / 4001, np.array([4000 * (1 - share) + 0.5, 4000 * share + 0.5]) / 4001
     least = ((p - q) * np.log(p / q)).sum()
-    assert found.psi == pytest.approx(least, rel=0.1 if share < 1 else 1.0)
-    assert found.psi > 2.0
-    assert found.js > 0.15
+    assert result.psi == pytest.approx(least, rel=0.1 if share < 1 else 1.0)
+    assert result.psi > 2.0
+    assert result.js > 0.15
 
 
 def test_as_much_missing_as_before_is_no_drift() -> None:
@@ -100,9 +100,9 @@ def test_as_much_missing_as_before_is_no_drift() -> None:
         x = np.random.default_rng(seed).normal(size=4000)
         x[rng.random(4000) < 0.3] = np.nan
         sides.append(pd.DataFrame({"x": x}))
-    found = of(drifted(reference_of(sides[0], ["x"], {}), sides[1], {}, alpha=0.01), "x")
-    assert not found.shifted
-    assert found.psi < 0.03
+    result = of(drifted(reference_of(sides[0], ["x"], {}), sides[1], {}, alpha=0.01), "x")
+    assert not result.shifted
+    assert result.psi < 0.03
 
 
 # -- against scipy --------------------------------------------------------------------------------------------
@@ -110,19 +110,19 @@ def test_as_much_missing_as_before_is_no_drift() -> None:
 
 def test_kolmogorov_smirnov_is_scipys_where_every_value_has_its_own_bin():
     later = frame(1, shift=0.3)
-    found = of(drifted(REFERENCE, later, sexes(1), alpha=0.05), "age")
+    result = of(drifted(REFERENCE, later, sexes(1), alpha=0.05), "age")
     d = stats.ks_2samp(frame(0)["age"], later["age"], method="asymp").statistic
-    assert found.p == pytest.approx(stats.kstwobign.sf(d * math.sqrt(2000 * 2000 / 4000)), rel=1e-9)
+    assert result.p == pytest.approx(stats.kstwobign.sf(d * math.sqrt(2000 * 2000 / 4000)), rel=1e-9)
 
 
 def test_on_many_values_the_statistic_is_a_little_less_never_more():
     for seed in range(1, 8):
         later = frame(seed, shift=0.05)
-        found = of(drifted(REFERENCE, later, sexes(seed), alpha=0.05), "pay")
+        result = of(drifted(REFERENCE, later, sexes(seed), alpha=0.05), "pay")
         d = stats.ks_2samp(frame(0)["pay"], later["pay"], method="asymp").statistic
         p = stats.kstwobign.sf(d * math.sqrt(1000))
-        assert found.p >= p - 1e-12
-        assert stats.kstwobign.isf(found.p) >= stats.kstwobign.isf(p) - math.sqrt(1000) / 256 - 1e-9
+        assert result.p >= p - 1e-12
+        assert stats.kstwobign.isf(result.p) >= stats.kstwobign.isf(p) - math.sqrt(1000) / 256 - 1e-9
 
 
 def test_the_kolmogorov_law_errs_by_no_more_than_two_percent_from_fifty_people():
@@ -166,8 +166,8 @@ def test_p_values_of_rare_values_are_small_no_more_often_than_they_say(n, m):
     for _ in range(draws):
         parts = []
         for size in (n, m):
-            found = rng.multinomial(size, shares)
-            parts.append(Part(n=size, counts={k: int(c) for k, c in zip(names, found, strict=True) if c}))
+            result = rng.multinomial(size, shares)
+            parts.append(Part(n=size, counts={k: int(c) for k, c in zip(names, result, strict=True) if c}))
         before = {"x": Feature(numeric=False, parts={EVERYONE: parts[0]})}
         p.append(compared(before, {"x": {EVERYONE: parts[1]}}, alpha=0.05)[0].p)
     for level in (0.1, 0.01, 0.001):
@@ -177,11 +177,11 @@ def test_p_values_of_rare_values_are_small_no_more_often_than_they_say(n, m):
 
 def test_wasserstein_is_scipys_in_standard_deviations_of_the_reference():
     later = frame(1, shift=0.3)
-    found = of(drifted(REFERENCE, later, sexes(1), alpha=0.05), "age")
+    result = of(drifted(REFERENCE, later, sexes(1), alpha=0.05), "age")
     kept = later["age"].to_numpy().clip(18, 79)
     inside = stats.wasserstein_distance(frame(0)["age"], kept) / frame(0)["age"].std(ddof=0)
     moved = (later["age"].mean() - frame(0)["age"].mean()) / frame(0)["age"].std(ddof=0)
-    assert found.distance == pytest.approx(max(inside, moved), rel=1e-9)
+    assert result.distance == pytest.approx(max(inside, moved), rel=1e-9)
     pay = of(drifted(REFERENCE, later, sexes(1), alpha=0.05), "pay").distance
     exact = stats.wasserstein_distance(frame(0)["pay"], later["pay"]) / frame(0)["pay"].std(ddof=0)
     assert pay == pytest.approx(exact, rel=0.05)
@@ -190,9 +190,9 @@ def test_wasserstein_is_scipys_in_standard_deviations_of_the_reference():
 def test_values_beyond_everything_seen_are_not_lost():
     later = frame(1)
     later["age"] += 1000
-    found = of(drifted(REFERENCE, later, sexes(1), alpha=0.05), "age")
-    assert found.p == 1e-300  # as little as is ever stored; never 0
-    assert found.distance == pytest.approx(1000 / frame(0)["age"].std(ddof=0), rel=0.01)
+    result = of(drifted(REFERENCE, later, sexes(1), alpha=0.05), "age")
+    assert result.p == 1e-300  # as little as is ever stored; never 0
+    assert result.distance == pytest.approx(1000 / frame(0)["age"].std(ddof=0), rel=0.01)
 
 
 def test_sizes_by_hand():
@@ -216,10 +216,10 @@ def test_over_batches_what_is_spent_adds_up_to_alpha():
 
 
 def test_within_a_batch_p_values_are_adjusted_together():
-    found = drifted(REFERENCE, frame(3), sexes(3), alpha=0.05)
-    assert len(found) == len(FEATURES) * 3
-    np.testing.assert_allclose([d.q for d in found], benjamini_hochberg(np.array([d.p for d in found])))
-    assert [d.shifted for d in found] == [d.q <= 0.05 for d in found]
+    result = drifted(REFERENCE, frame(3), sexes(3), alpha=0.05)
+    assert len(result) == len(FEATURES) * 3
+    np.testing.assert_allclose([d.q for d in result], benjamini_hochberg(np.array([d.p for d in result])))
+    assert [d.shifted for d in result] == [d.q <= 0.05 for d in result]
 
 
 def test_a_long_quiet_feed_is_not_suspect_by_its_length():
@@ -281,11 +281,11 @@ def test_with_a_small_reference_real_drift_is_found():
 def test_one_group_that_has_changed_is_the_one_that_is_said():
     later, sex = frame(4), sexes(4)
     later.loc[sex["sex"] == "F", "pay"] *= 1.6
-    found = drifted(REFERENCE, later, sex, alpha=0.01)
-    assert of(found, "pay", "sex=F").shifted
-    assert not of(found, "pay", "sex=M").shifted
-    assert not any(d.shifted for d in found if d.feature != "pay")
-    assert of(found, "pay", "sex=F").psi > 0.1 > of(found, "pay", "sex=M").psi
+    result = drifted(REFERENCE, later, sex, alpha=0.01)
+    assert of(result, "pay", "sex=F").shifted
+    assert not of(result, "pay", "sex=M").shifted
+    assert not any(d.shifted for d in result if d.feature != "pay")
+    assert of(result, "pay", "sex=F").psi > 0.1 > of(result, "pay", "sex=M").psi
 
 
 def test_a_changed_mix_of_groups_shifts_nothing_within_groups():
@@ -294,33 +294,33 @@ def test_a_changed_mix_of_groups_shifts_nothing_within_groups():
     before = pd.DataFrame({"x": rng.normal((sex["sex"] == "F") * 2.0)})
     reference = reference_of(before, ["x"], sex)
     later = {"sex": SEX[(rng.random(4000) < 0.1).astype(int)]}
-    found = drifted(reference, pd.DataFrame({"x": rng.normal((later["sex"] == "F") * 2.0)}), later, alpha=0.01)
-    assert {d.group for d in found if d.shifted} == {EVERYONE}
+    result = drifted(reference, pd.DataFrame({"x": rng.normal((later["sex"] == "F") * 2.0)}), later, alpha=0.01)
+    assert {d.group for d in result if d.shifted} == {EVERYONE}
 
 
 def test_a_new_category_is_named():
     later = frame(6)
     later.loc[:79, "job"] = "robot"
-    found = of(drifted(REFERENCE, later, sexes(6), alpha=0.01), "job")
-    assert found.new == ("robot",)
-    assert found.shifted
+    result = of(drifted(REFERENCE, later, sexes(6), alpha=0.01), "job")
+    assert result.new == ("robot",)
+    assert result.shifted
 
 
 def test_a_category_that_one_group_never_had_is_not_new():
     base, sex = frame(7), sexes(7)
     base.loc[sex["sex"] == "F", "job"] = "a"
-    found = drifted(reference_of(base, ["job"], sex), frame(7), sex, alpha=0.01)
-    assert of(found, "job", "sex=F").new == ()
-    assert of(found, "job", "sex=F").shifted
+    result = drifted(reference_of(base, ["job"], sex), frame(7), sex, alpha=0.01)
+    assert of(result, "job", "sex=F").new == ()
+    assert of(result, "job", "sex=F").shifted
 
 
 def test_values_that_went_missing_are_drift():
     later = frame(8)
     later["pay"] = later["pay"].where(np.random.default_rng(8).random(2000) > 0.1)
     later["job"] = later["job"].astype(object).where(np.arange(2000) > 200)
-    found = drifted(REFERENCE, later, sexes(8), alpha=0.01)
-    assert of(found, "pay").shifted
-    assert of(found, "job").shifted
+    result = drifted(REFERENCE, later, sexes(8), alpha=0.01)
+    assert of(result, "pay").shifted
+    assert of(result, "job").shifted
     all_gone = frame(8).assign(pay=np.nan)
     assert of(drifted(REFERENCE, all_gone, sexes(8), alpha=0.01), "pay").test == "Fisher"
 
@@ -329,16 +329,16 @@ def test_one_name_for_one_value_however_a_file_was_typed():
     base = pd.DataFrame({"code": pd.Series(["1", "2"] * 200, dtype=object)})
     reference = reference_of(base, ["code"], {})
     typed = pd.DataFrame({"code": [1.0, 2.0] * 200})
-    found = of(drifted(reference, typed, {}, alpha=0.05), "code")
-    assert (found.p, found.new) == (1.0, ())
+    result = of(drifted(reference, typed, {}, alpha=0.05), "code")
+    assert (result.p, result.new) == (1.0, ())
 
 
 def test_a_constant_and_small_groups():
     base = pd.DataFrame({"x": np.ones(500)})
     reference = reference_of(base, ["x"], {"sex": np.array(["F"] * 460 + ["M"] * 40)})
-    found = drifted(reference, base, {"sex": np.array(["F"] * 460 + ["M"] * 40)}, alpha=0.05)
-    assert [d.group for d in found] == [EVERYONE, "sex=F"]
-    assert (found[0].p, found[0].distance) == (1.0, None)
+    result = drifted(reference, base, {"sex": np.array(["F"] * 460 + ["M"] * 40)}, alpha=0.05)
+    assert [d.group for d in result] == [EVERYONE, "sex=F"]
+    assert (result[0].p, result[0].distance) == (1.0, None)
     assert drifted(reference, base.iloc[:0], {"sex": np.array([], dtype=str)}, alpha=0.05) == ()
     assert drifted(reference, pd.DataFrame({"z": [1]}), {}, alpha=0.05) == ()
 
@@ -373,9 +373,9 @@ def test_summaries_of_parts_add_up_to_that_of_the_whole_and_the_tests_follow_fro
             for key, value in structs.asdict(part).items():
                 close = key in ("total", "squares")
                 assert getattr(mine, key) == (pytest.approx(value, rel=1e-12) if close else value)
-    found, again = (compared(REFERENCE, s, alpha=0.05) for s in (whole, total))
-    assert found == drifted(REFERENCE, later, {"sex": sex}, alpha=0.05)
-    assert [d.p for d in again] == [d.p for d in found]
+    result, again = (compared(REFERENCE, s, alpha=0.05) for s in (whole, total))
+    assert result == drifted(REFERENCE, later, {"sex": sex}, alpha=0.05)
+    assert [d.p for d in again] == [d.p for d in result]
 
 
 def test_coded_rows_and_names_give_the_same_summary():

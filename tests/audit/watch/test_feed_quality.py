@@ -63,8 +63,8 @@ BENIGN: dict[str, dict[str, float]] = {
 def test_twenty_batches_of_people_who_change_raise_nothing(what: str) -> None:
     sizes = [60, 400, 3000]
     for seed in range(20):
-        found = feed_problem(KNOWN, batch(seed, sizes[seed % 3], **BENIGN[what]), SENSITIVE)
-        assert found is None, (seed, found)
+        result = feed_problem(KNOWN, batch(seed, sizes[seed % 3], **BENIGN[what]), SENSITIVE)
+        assert result is None, (seed, result)
 
 
 def test_few_columns_have_many_copies_by_nature_and_more_in_a_larger_batch() -> None:
@@ -115,11 +115,11 @@ BROKEN: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] = {
 
 @pytest.mark.parametrize("what", BROKEN)
 def test_a_broken_feed_is_named(what: str) -> None:
-    change, said = BROKEN[what]
+    change, message = BROKEN[what]
     for seed in range(5):
-        found = feed_problem(KNOWN, change(batch(seed)), SENSITIVE)
-        assert found is not None
-        assert said in found
+        result = feed_problem(KNOWN, change(batch(seed)), SENSITIVE)
+        assert result is not None
+        assert message in result
 
 
 def test_a_missing_column_is_seen_in_any_batch_and_the_rest_only_where_there_are_enough_people() -> None:
@@ -185,28 +185,28 @@ def test_rare_outcomes_may_be_absent() -> None:
 
 def test_a_constant_outcome_in_the_newest_period_is_follow_up_that_is_not_finished() -> None:
     for positive in (0.0, 1.0):
-        found = outcome_problem(decided(1, base=positive, lift=0.0), 0.3)
-        assert found == "all outcomes are the same, as when follow-up is not finished."
+        result = outcome_problem(decided(1, base=positive, lift=0.0), 0.3)
+        assert result == "all outcomes are the same, as when follow-up is not finished."
 
 
 def test_outcomes_known_for_the_accepted_only_would_mislead() -> None:
     for seed in range(5):
-        found = outcome_problem(decided(seed, known=(0.4, 1.0)), 0.3)
-        assert found is not None
-        assert "of those decided one way" in found
+        result = outcome_problem(decided(seed, known=(0.4, 1.0)), 0.3)
+        assert result is not None
+        assert "of those decided one way" in result
 
 
 def test_nearly_all_outcomes_missing() -> None:
-    found = outcome_problem(decided(1, 400, known=(0.0, 0.0)), 0.3)
-    assert found == "only 0 of 400 outcomes are known although all are due."
+    result = outcome_problem(decided(1, 400, known=(0.0, 0.0)), 0.3)
+    assert result == "only 0 of 400 outcomes are known although all are due."
 
 
 def test_a_jump_in_one_batch_is_looked_at_by_a_person() -> None:
     """A poisoned feed: two thirds positive where it was three in ten."""
     for seed in range(5):
-        found = outcome_problem(decided(seed, base=0.67), 0.3)
-        assert found is not None
-        assert "looked at by a person" in found
+        result = outcome_problem(decided(seed, base=0.67), 0.3)
+        assert result is not None
+        assert "looked at by a person" in result
 
 
 def test_nobody_has_no_problem() -> None:

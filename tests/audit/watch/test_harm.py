@@ -25,9 +25,9 @@ def rows(seed: int, n: int, wrong: tuple[float, ...], share: tuple[float, ...] =
     return CodedRows(("sex",), (names,), group[:, None], label, np.where(miss, 1 - label, label), None, None, MEANING)
 
 
-def fed(*batches: CodedRows, harm: Harm | None = None, start: int = 0, **given) -> Harm:
+def fed(*batches: CodedRows, harm: Harm | None = None, start: int = 0, **inputs) -> Harm:
     """After each batch one look; the first three are the reference."""
-    settings = {"tolerance": 0.03, "alpha": 0.0125, "people": 50} | given
+    settings = {"tolerance": 0.03, "alpha": 0.0125, "people": 50} | inputs
     harm = open_harm(3, **settings) if harm is None else harm
     for number, coded in enumerate(batches, start):
         harm = look(feed_harm(harm, number, coded))
@@ -56,9 +56,9 @@ def test_bounds_are_wilsons_upper_limits_all_groups_at_once_and_the_tolerance():
 def test_more_wrong_decisions_for_one_group_name_that_group_and_since_when():
     harm = fed(*quiet(0, 10), *quiet(1, 10, wrong=(0.5, 0.1)))
     assert harm.alarm == (("sex", "F"),)
-    (found,) = harm.found
-    assert found["since"] == 9
-    assert found["after"][1] / found["after"][0] > 0.4 > found["before"][1] / found["before"][0]
+    (result,) = harm.found
+    assert result["since"] == 9
+    assert result["after"][1] / result["after"][0] > 0.4 > result["before"][1] / result["before"][0]
 
 
 def test_a_changed_mix_alone_names_nobody():
@@ -77,9 +77,9 @@ def test_a_group_that_comes_later_is_held_against_those_who_were_there():
     harm = fed(*quiet(0, 5), *later)
     assert harm.alarm == (("sex", "X"),)
     one = fed(*quiet(0, 5), later[0])
-    found = {g.group: g for g in standing(one)}
-    assert found["X"].status == "undecided"
-    assert f"{found['X'].outcomes} people with known outcomes, 50 are needed" in (found["X"].reason or "")
+    mapping = {g.group: g for g in standing(one)}
+    assert mapping["X"].status == "undecided"
+    assert f"{mapping['X'].outcomes} people with known outcomes, 50 are needed" in (mapping["X"].reason or "")
     alike = [rows(50 + k, 400, (0.3, 0.1, 0.3), (0.45, 0.45, 0.1), names) for k in range(20)]
     assert fed(*quiet(0, 5), *alike).alarm == ()
 

@@ -45,8 +45,8 @@ def calibrated(seed: int, n: int = 6000):
     return open_calibration(score).add(rows, score), bounds(harm)
 
 
-def of(found, group):
-    return next(g for g in found["groups"] if g["group"] == group)
+def of(result, group):
+    return next(g for g in result["groups"] if g["group"] == group)
 
 
 def test_by_hand():
@@ -90,7 +90,7 @@ def test_intervals_cover_what_came_true_under_covariate_shift():
         rows, score = drawn(rng, 2000)
         c = open_calibration(score).add(rows, score)
         later, its_score = drawn(rng, 600, centre=0.5)
-        found = of(estimate(c, hidden(later), its_score, {}), "F")
+        result = of(estimate(c, hidden(later), its_score, {}), "F")
         f = later.codes[:, 0] == 0
         label, decision = later.label[f], later.decision[f]
         true = {
@@ -99,17 +99,17 @@ def test_intervals_cover_what_came_true_under_covariate_shift():
             "false_positive_rate": decision[label == 0].mean(),
         }
         for name, value in true.items():
-            held[name].append(found[name]["low"] <= value <= found[name]["high"])
+            held[name].append(result[name]["low"] <= value <= result[name]["high"])
     assert all(np.mean(v) >= 0.9 for v in held.values())
 
 
 def test_scores_that_gather_where_nothing_is_known_are_suspect_for_that_group_alone():
     c, bounds = calibrated(1)
     rows, score = drawn(np.random.default_rng(2), 3000, moved=-1.0)
-    found = estimate(c, hidden(rows), score, bounds)
-    assert found["suspect"]
-    assert found["above"] == [["sex", "F"]]
-    assert of(found, "F")["risk"]["low"] > bounds[("sex", "F")]
+    result = estimate(c, hidden(rows), score, bounds)
+    assert result["suspect"]
+    assert result["above"] == [["sex", "F"]]
+    assert of(result, "F")["risk"]["low"] > bounds[("sex", "F")]
 
 
 def test_the_same_people_are_not_suspect():
@@ -123,11 +123,11 @@ def test_a_changed_meaning_of_the_score_is_not_seen_and_that_is_said():
     """Why it may only escalate: half of F's outcomes are turned round, and scores say nothing of it."""
     c, bounds = calibrated(1)
     rows, score = drawn(np.random.default_rng(4), 3000, flip=0.5)
-    found = estimate(c, hidden(rows), score, bounds)
+    result = estimate(c, hidden(rows), score, bounds)
     wrong = (rows.label != rows.decision)[rows.codes[:, 0] == 0].mean()
     assert wrong > bounds[("sex", "F")] + 0.1
-    assert not found["suspect"]
-    assert found["assumption"] == ASSUMPTION
+    assert not result["suspect"]
+    assert result["assumption"] == ASSUMPTION
 
 
 def test_outcomes_of_the_batch_itself_are_never_used():
@@ -163,8 +163,8 @@ def test_it_adds_up_and_survives_json():
         )
         parts = Calibration.from_json(json.loads(json.dumps(parts.add(piece, score[a:b]).to_json())))
     assert json.dumps(parts.to_json()) == json.dumps(whole.to_json())
-    found = estimate(whole, hidden(rows), score, {})
-    assert json.loads(json.dumps(found)) == found
+    result = estimate(whole, hidden(rows), score, {})
+    assert json.loads(json.dumps(result)) == result
 
 
 def test_too_few_matured_people_give_no_estimate_rather_than_a_good_one():
@@ -180,16 +180,16 @@ def test_a_group_without_matured_people_is_left_out():
     rows, score = drawn(np.random.default_rng(9), 2000)
     known = np.where(rows.codes[:, 0] == 0, UNLABELLED, rows.label)
     men = CodedRows(rows.attributes, rows.levels, rows.codes, known, rows.decision, None, None, MEANING)
-    found = estimate(open_calibration(score).add(men, score), hidden(rows), score, {})
-    assert [g["group"] for g in found["groups"]] == ["everyone", "M"]
+    result = estimate(open_calibration(score).add(men, score), hidden(rows), score, {})
+    assert [g["group"] for g in result["groups"]] == ["everyone", "M"]
 
 
 def test_people_in_bins_that_nobody_matured_in_are_counted():
     rows, score = drawn(np.random.default_rng(9), 2000)
     low = np.where(score > 0.9, UNLABELLED, rows.label)
     seen = CodedRows(rows.attributes, rows.levels, rows.codes, low, rows.decision, None, None, MEANING)
-    found = estimate(open_calibration(score).add(seen, score), hidden(rows), score, {})
-    assert of(found, "everyone")["outside"] == pytest.approx((score > 0.9).mean(), abs=0.06)
+    result = estimate(open_calibration(score).add(seen, score), hidden(rows), score, {})
+    assert of(result, "everyone")["outside"] == pytest.approx((score > 0.9).mean(), abs=0.06)
 
 
 def test_bad_scores_are_said():

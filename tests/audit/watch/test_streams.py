@@ -28,8 +28,8 @@ def alone(n: Any, x: Any, s: int, settings: dict[str, Any]) -> Any:
 def told(n: Any, x: Any, s: int, of: Any) -> int | None:
     moves = open_moves(3, alpha=0.05, people=50)
     for b in range(BATCHES):
-        moves, said = seen(moves, b, of(n, x, b, s))
-        if said:
+        moves, message = seen(moves, b, of(n, x, b, s))
+        if message:
             return b
     return None
 
@@ -40,9 +40,9 @@ def test_side_by_side_is_one_by_one(share: list[float], rise: float, alpha: floa
     hits = [[0.15 + (rise if b >= 5 else 0), *[0.15] * (len(share) - 1)] for b in range(BATCHES)]
     n, x = counts((5, len(share)), 40, [share] * BATCHES, hits, 350)
     settings = HARM | {"alpha": alpha}
-    found = named(n, x, settings)
-    assert found == [alone(n, x, s, settings) for s in range(40)]
-    assert 3 < sum(v is not None for v in found) < 40
+    result = named(n, x, settings)
+    assert result == [alone(n, x, s, settings) for s in range(40)]
+    assert 3 < sum(v is not None for v in result) < 40
     assert min(n[:3, :, 0].sum(axis=0)) < 50 or len(share) > 2
 
 
@@ -50,7 +50,7 @@ def test_changes_of_shares_side_by_side_are_one_by_one() -> None:
     share = [[0.3, 0.7] if b < 6 else [0.37, 0.63] for b in range(BATCHES)]
     n, x = counts((6,), 40, share, [[0.3, 0.3 if b < 6 else 0.24] for b in range(BATCHES)], 400)
     for of in (composed, decided):
-        found = moved(n, x, of)
-        assert found == [told(n, x, s, of) for s in range(40)]
-        assert sum(v is not None for v in found) > 3
+        result = moved(n, x, of)
+        assert result == [told(n, x, s, of) for s in range(40)]
+        assert sum(v is not None for v in result) > 3
     assert np.all(n.sum(axis=2) == 400)

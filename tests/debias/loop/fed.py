@@ -83,9 +83,9 @@ def people(days: int, size: int = 150, seed: int = 0, gap: float = 0.15, women: 
 
 def write_policy(folder: Path, **how: Any) -> Path:
     """policy.toml; limit, promote, version, methods, automatic."""
-    given = {"version": "1", "limit": 0.2, "promote": 0.16, "methods": '["threshold"]', "automatic": "false"} | how
-    path = folder / given.pop("file", "policy.toml")
-    path.write_text(POLICY.format(**given))
+    mapping = {"version": "1", "limit": 0.2, "promote": 0.16, "methods": '["threshold"]', "automatic": "false"} | how
+    path = folder / mapping.pop("file", "policy.toml")
+    path.write_text(POLICY.format(**mapping))
     return path
 
 

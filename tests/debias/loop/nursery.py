@@ -53,8 +53,8 @@ def raised(work: Callable[[], object], kills: int, longest: float, seed: int) ->
         if killed < kills:
             until = time.monotonic() + draw.uniform(0.0, longest)
             while status is None and time.monotonic() < until:
-                ended, found = os.waitpid(child, os.WNOHANG)
-                status = found if ended else None
+                ended, result = os.waitpid(child, os.WNOHANG)
+                status = result if ended else None
                 time.sleep(0.001)
             if status is None:
                 os.kill(child, signal.SIGKILL)

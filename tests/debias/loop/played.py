@@ -57,11 +57,11 @@ class Loop:
         self.events: list[Event] = []
         self.waiting: list[tuple[int, dict[str, CodedRows]]] = []
 
-    def give(self, given: Input) -> list[Event]:
+    def give(self, inputs: Input) -> list[Event]:
         """One input; its events."""
-        self.state, said = step(self.state, given, self.policy, ("sex",))
-        self.events += said
-        return list(said)
+        self.state, message = step(self.state, inputs, self.policy, ("sex",))
+        self.events += message
+        return list(message)
 
     def batch(self, models: Mapping[str, Model], seed: int | None = None, **how: float) -> list[Event]:
         """One batch of people, by the model that runs and the one beside it; older ones come of age."""
@@ -83,13 +83,13 @@ class Loop:
 
     def until(self, mode: str, models: Mapping[str, Model], most: int = 40, **how: float) -> list[Event]:
         """Batches until the loop is in `mode`."""
-        said: list[Event] = []
+        items: list[Event] = []
         for _ in range(most):
             if self.state.mode == mode:
-                return said
-            said += self.batch(models, **how)
+                return items
+            items += self.batch(models, **how)
         assert self.state.mode == mode, (self.state.mode, self.words()[-3:])
-        return said
+        return items
 
     def build(self, model: str = "new") -> list[Event]:
         """The challenger that the loop asked for."""

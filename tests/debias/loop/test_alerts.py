@@ -95,9 +95,9 @@ def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[Address]:
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-    made = Address()
-    yield made
-    made.close()
+    built = Address()
+    yield built
+    built.close()
 
 
 class Clock:
@@ -281,8 +281,8 @@ def test_a_post_is_signed_by_the_secret_that_the_case_names(
     monkeypatch.setenv("HOOK_SECRET", "a secret of some length")
     Alerts.of(signed, tmp_path, clock=clock).send("frozen", "A person must look.", {})
     (headers,), (body,) = address.headers, address.bodies
-    said = f"{headers['X-Assay-Time']}\n{headers['X-Assay-Id']}\n".encode() + body
-    wanted = hmac.new(b"a secret of some length", said, hashlib.sha256).hexdigest()
+    text = f"{headers['X-Assay-Time']}\n{headers['X-Assay-Id']}\n".encode() + body
+    wanted = hmac.new(b"a secret of some length", text, hashlib.sha256).hexdigest()
     assert headers["X-Assay-Signature"] == f"sha256={wanted}"
 
 
@@ -466,8 +466,8 @@ def test_a_run_posts_what_an_earlier_one_could_not_signed_with_its_time_and_the_
     for headers, body in zip(address.headers, address.bodies, strict=True):
         assert abs(time.time() - int(headers["X-Assay-Time"])) < 60, "who takes them can refuse what is old"
         assert headers["X-Assay-Id"] == hashlib.sha256(body).hexdigest()[:32]
-        said = f"{headers['X-Assay-Time']}\n{headers['X-Assay-Id']}\n".encode() + body
-        assert headers["X-Assay-Signature"] == f"sha256={hmac.new(secret.encode(), said, hashlib.sha256).hexdigest()}"
+        text = f"{headers['X-Assay-Time']}\n{headers['X-Assay-Id']}\n".encode() + body
+        assert headers["X-Assay-Signature"] == f"sha256={hmac.new(secret.encode(), text, hashlib.sha256).hexdigest()}"
     assert cli.main(run) == 0
     assert len(address.got) == len(waited), "nothing twice"
 
@@ -479,5 +479,5 @@ def test_every_key_that_is_posted_is_documented(tmp_path: Path, clock: Clock, ad
     schema = json.loads((docs / "schemas" / "alert.json").read_text())
     wanted = next(d for d in schema["$defs"].values() if "undelivered" in d["properties"])
     assert sorted(address.got[0]) == sorted(wanted["properties"]) == sorted(wanted["required"])
-    said = (docs / "watch.md").read_text().partition("**The webhook** posts")[2].partition("Headers:")[0]
-    assert re.findall(r"^\| `(\w+)` \|", said, re.M) == list(address.got[0])
+    text = (docs / "watch.md").read_text().partition("**The webhook** posts")[2].partition("Headers:")[0]
+    assert re.findall(r"^\| `(\w+)` \|", text, re.M) == list(address.got[0])

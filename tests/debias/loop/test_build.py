@@ -37,8 +37,8 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     wrong = (learn["sex"] == "F") & (np.random.default_rng(0).random(len(learn)) < 0.7)
     model = LogisticRegression().fit(learn[["income", "record"]], learn["repaid"].where(~wrong, "no"))
     (folder / "model.skops").write_bytes(skops_bytes(model))
-    made = write_case(folder, rows(), model='path = "model.skops"\nthreshold = 0.5')
-    return replace(made, data=replace(made.data, features=("income", "record")))
+    built = write_case(folder, rows(), model='path = "model.skops"\nthreshold = 0.5')
+    return replace(built, data=replace(built.data, features=("income", "record")))
 
 
 def lesson(case: Case, frame: pd.DataFrame, broken: tuple[str, ...] = (KEY,)) -> Lesson:
@@ -120,12 +120,12 @@ def test_a_library_that_gives_up_does_not_stop_the_loop(
 def test_where_decisions_stand_by_hand(case: Case) -> None:
     frame = pd.DataFrame({"sex": ["F"] * 40 + ["M"] * 40, "repaid": (["yes"] * 20 + ["no"] * 20) * 2})
     positive = np.array([1] * 10 + [0] * 30 + [1] * 30 + [0] * 10)
-    found = stand(lesson(case, frame, (KEY, "harm/sex=F")), coded_rows(case, frame, positive, labels_of(case, frame)))
+    result = stand(lesson(case, frame, (KEY, "harm/sex=F")), coded_rows(case, frame, positive, labels_of(case, frame)))
     # 10 of 40 and 30 of 40: a gap of 0.5, 0.34 over the level for promotion. Wrong: 10 women, 10 men.
-    assert found.excess == pytest.approx(0.5 - 0.16)
-    assert found.error == pytest.approx(20 / 80)
-    assert found.harmed == (pytest.approx(10 / 40),)
-    assert not found.better(found)
+    assert result.excess == pytest.approx(0.5 - 0.16)
+    assert result.error == pytest.approx(20 / 80)
+    assert result.harmed == (pytest.approx(10 / 40),)
+    assert not result.better(result)
     from audit.cube import cube_of
 
     coded = coded_rows(case, frame, positive, labels_of(case, frame))
@@ -137,9 +137,9 @@ def test_where_decisions_stand_by_hand(case: Case) -> None:
 
 def test_decisions_until_outcomes_are_due_take_a_bit_each() -> None:
     rng = np.random.default_rng(0)
-    given = {"a" * 64: rng.integers(0, 2, 1001), "b" * 64: rng.integers(0, 2, 1001)}
-    packed = pack_decisions(given)
+    mapping = {"a" * 64: rng.integers(0, 2, 1001), "b" * 64: rng.integers(0, 2, 1001)}
+    packed = pack_decisions(mapping)
     assert len(packed) < 2 * (1001 / 8 * 4 / 3 + 80) + 30
-    n, found = unpack_decisions(packed)
+    n, result = unpack_decisions(packed)
     assert n == 1001
-    assert {k: v.tolist() for k, v in found.items()} == {k: v.tolist() for k, v in given.items()}
+    assert {k: v.tolist() for k, v in result.items()} == {k: v.tolist() for k, v in mapping.items()}

@@ -31,11 +31,11 @@ def until(what: Callable[[], Any], seconds: float = 90.0) -> Any:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
-            found = what()
+            result = what()
         except (OSError, ValueError, KeyError):
-            found = None
-        if found:
-            return found
+            result = None
+        if result:
+            return result
         time.sleep(0.05)
     raise AssertionError("it did not happen in time")
 
@@ -85,14 +85,14 @@ class Circle:
         """A day of people is decided; the loop has taken what was served."""
         body = json.dumps(self.days[self.sent]).encode()
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", data=body, timeout=30) as answer:
-            found: dict[str, Any] = json.loads(answer.read())
+            document: dict[str, Any] = json.loads(answer.read())
         self.sent += 1
         until(lambda: self.document()["batches"] >= self.sent)
-        return found
+        return document
 
     def document(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.out / "watch.json").read_bytes())
-        return found
+        document: dict[str, Any] = json.loads((self.out / "watch.json").read_bytes())
+        return document
 
     def close(self) -> None:
         for process in (self.watch, self.service):
@@ -110,11 +110,11 @@ class Circle:
 def circle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Circle]:
     folder = tmp_path_factory.mktemp("circle")
     write_case(folder, people(2), more=SERVED, delay=0)
-    made = Circle(folder)
+    built = Circle(folder)
     try:
-        yield made
+        yield built
     finally:
-        made.close()
+        built.close()
 
 
 def test_the_circle(circle: Circle) -> None:
@@ -129,12 +129,12 @@ def test_the_circle(circle: Circle) -> None:
     page = get(circle.health, "/metrics")[1]
     assert 'assay_state{state="APPROVAL"} 1\n' in page
     assert "assay_approvals_open 1\n" in page
-    said = subprocess.run(
+    message = subprocess.run(
         [sys.executable, str(ROOT / "cli.py"), "watch", str(circle.folder / "case.toml"), "--out", str(circle.out),
          "--approve", waiting, "--reason", "Looked at.", "--by", "Ada"],
         env=circle.env, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
-    assert said.returncode == 0, said.stderr
+    assert message.returncode == 0, message.stderr
     until(lambda: json.loads((circle.out / "running.json").read_bytes())["model"] == waiting)
     answers = circle.serve()["answers"]
     assert {a["model"] for a in answers} == {waiting}, "picked up without a restart"

@@ -37,8 +37,8 @@ def test_the_last_outcome_of_an_id_counts_however_they_came(seed: int) -> None:
         assert twice == sum(len(v) > 1 for v in each.values())
         assert differ == sum(i in before and before[i] != wanted[i] for i in each)
     every = [f"p{i}" for i in range(320)]
-    found = late.of(hashes_of(every))
-    assert [None if v is None or v != v else v for v in found] == [wanted.get(i) for i in every]
+    result = late.of(hashes_of(every))
+    assert [None if v is None or v != v else v for v in result] == [wanted.get(i) for i in every]
     assert late.known(hashes_of(every)).tolist() == [i in wanted for i in every]
 
 
@@ -53,9 +53,9 @@ def test_what_is_written_is_what_the_document_says(tmp_path: Path) -> None:
 def test_of_the_history_each_entry_is_written_out_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from debias.loop import snapshot
 
-    made = []
+    items = []
     real = snapshot.canonical
-    monkeypatch.setattr(snapshot, "canonical", lambda d, **how: made.append(d) or real(d, **how))
+    monkeypatch.setattr(snapshot, "canonical", lambda d, **how: items.append(d) or real(d, **how))
     case = write_case(tmp_path, people(2))
     board = Board()
     state = None
@@ -65,10 +65,10 @@ def test_of_the_history_each_entry_is_written_out_once(tmp_path: Path, monkeypat
     for _ in range(50):
         for entry in entries:
             board.add(entry)
-    made.clear()
+    items.clear()
     for _ in range(3):
         board.text(case, case.policy, state, case.data.sensitive, {})
-    assert len(made) == 50 * len(entries) + 3
+    assert len(items) == 50 * len(entries) + 3
 
 
 def test_a_folder_is_listed_only_where_nothing_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

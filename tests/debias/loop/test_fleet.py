@@ -32,8 +32,8 @@ def fleet_of(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(folder: Path, capsys: pytest.CaptureFixture[str], *more: str) -> dict[str, Any]:
     assert cli.main(["watch", str(folder / "fleet.toml"), "--fleet", "--json", *more]) == 0
-    found: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return found
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return document
 
 
 def test_each_is_as_it_would_be_alone_and_one_page_is_about_all(
@@ -59,9 +59,9 @@ def test_each_is_as_it_would_be_alone_and_one_page_is_about_all(
     assert bodies(fleet_of / "loans" / "out")[0]["kind"] == "started"
     capsys.readouterr()
     assert cli.main(["watch", str(fleet_of / "fleet.toml"), "--fleet", "--state"]) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert said[0].startswith(f"loans: APPROVAL, {document['batches']} batches, the last 2")
-    assert "WAITS for a person" in said[0]
+    output = capsys.readouterr().out.splitlines()
+    assert output[0].startswith(f"loans: APPROVAL, {document['batches']} batches, the last 2")
+    assert "WAITS for a person" in output[0]
     # One document that is torn, or no loop's, is a problem of its own line.
     torn = fleet_of / "cards" / "out" / "watch.json"
     kept = torn.read_bytes()

@@ -54,15 +54,15 @@ def verdict(theirs: Tally, pairs: Cube | None = EVEN, broken: tuple[str, ...] = 
     return judge_gate(POLICY, beside(theirs, pairs), broken, tried, ("sex",))
 
 
-def check(found: Any, name: str) -> Any:
-    return next(c for c in found.checks if c.name == name)
+def check(result: Any, name: str) -> Any:
+    return next(c for c in result.checks if c.name == name)
 
 
 def test_everything_holds() -> None:
-    found = verdict(decided(1500, 1500, 1500, 1500))
-    assert found.passed
-    assert not found.failed
-    assert [c.name for c in found.checks] == [KEY, "loss", "loss/sex=F", "loss/sex=M"]
+    result = verdict(decided(1500, 1500, 1500, 1500))
+    assert result.passed
+    assert not result.failed
+    assert [c.name for c in result.checks] == [KEY, "loss", "loss/sex=F", "loss/sex=M"]
 
 
 @pytest.mark.parametrize(
@@ -97,21 +97,21 @@ def test_a_broken_norm_that_cannot_be_judged_yet_stops_a_promotion_and_another_d
 
 def test_the_loss_is_the_difference_of_those_decided_rightly_by_one_model_only() -> None:
     # 300 of 6,000 decided rightly by the running model only, 60 by the challenger only: 4 points more wrong.
-    found = verdict(decided(1500, 1500, 1500, 1500), paired(F=(2700, 150, 30, 120), M=(2700, 150, 30, 120)))
-    loss = check(found, "loss")
+    result = verdict(decided(1500, 1500, 1500, 1500), paired(F=(2700, 150, 30, 120), M=(2700, 150, 30, 120)))
+    loss = check(result, "loss")
     assert loss.facts["value"] == pytest.approx(0.04)
     assert loss.facts["people"] == 6000
-    assert (loss.facts["low"], loss.facts["high"]) == paired_sequence(300, 60, 6000, found.alpha)
+    assert (loss.facts["low"], loss.facts["high"]) == paired_sequence(300, 60, 6000, result.alpha)
     assert 0.02 < loss.facts["low"] < 0.04 < loss.facts["high"]
     assert loss.holds is None, "0.04 and an upper bound over the 0.05 allowed"
 
 
 def test_a_loss_that_is_surely_too_large_fails() -> None:
-    found = verdict(decided(1500, 1500, 1500, 1500), paired(F=(2000, 700, 30, 270), M=(2900, 20, 20, 60)))
-    assert check(found, "loss").holds is False
-    assert check(found, "loss/sex=F").holds is False
-    assert check(found, "loss/sex=M").holds is True
-    assert found.failed
+    result = verdict(decided(1500, 1500, 1500, 1500), paired(F=(2000, 700, 30, 270), M=(2900, 20, 20, 60)))
+    assert check(result, "loss").holds is False
+    assert check(result, "loss/sex=F").holds is False
+    assert check(result, "loss/sex=M").holds is True
+    assert result.failed
 
 
 def test_a_small_group_need_not_show_that_it_is_not_harmed_and_can_show_that_it_is() -> None:
@@ -128,9 +128,9 @@ def test_a_group_of_enough_people_must_show_it() -> None:
 
 
 def test_without_outcomes_nothing_is_promoted() -> None:
-    found = verdict(decided(1500, 1500, 1500, 1500), None)
-    assert not found.passed
-    assert not found.failed
+    result = verdict(decided(1500, 1500, 1500, 1500), None)
+    assert not result.passed
+    assert not result.failed
 
 
 def test_people_without_a_value_are_no_group_of_their_own() -> None:
@@ -197,8 +197,8 @@ def test_pairs_bound_the_difference_at_every_look() -> None:
     rng = np.random.default_rng(1)
     missed, runs = 0, 80
     for _ in range(runs):
-        found = rng.choice(3, (10, 60), p=[0.12, 0.07, 0.81])
-        a, b = (found == 0).sum(axis=1).cumsum(), (found == 1).sum(axis=1).cumsum()
+        result = rng.choice(3, (10, 60), p=[0.12, 0.07, 0.81])
+        a, b = (result == 0).sum(axis=1).cumsum(), (result == 1).sum(axis=1).cumsum()
         bounds = [paired_sequence(int(a[k]), int(b[k]), 60 * (k + 1), 0.05) for k in range(10)]
         missed += any(not low <= 0.05 <= high for low, high in bounds)
     assert missed / runs <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / runs)

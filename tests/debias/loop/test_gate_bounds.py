@@ -25,8 +25,8 @@ from tests.debias.loop.test_gate import EVEN, KEY, beside, check, cube, decided,
 ALPHA = 0.05
 
 
-def interval(found: Any) -> tuple[float, float]:
-    return found.facts["low"], found.facts["high"]
+def interval(result: Any) -> tuple[float, float]:
+    return result.facts["low"], result.facts["high"]
 
 
 def loss(pairs: Cube, rules: Any = RULES, name: str = "loss") -> Any:
@@ -68,8 +68,8 @@ def test_a_loss_at_its_bound_is_allowed_and_one_beyond_it_is_not(name: str, fiel
 @pytest.mark.parametrize("people, holds", [(199, True), (200, None), (201, None)])
 def test_from_enough_people_on_a_group_has_to_show_it(people: int, holds: bool | None) -> None:
     pairs = paired(F=(2900, 20, 20, 60), M=(people - 40, 25, 5, 10))
-    found = loss(pairs, name="loss/sex=M")
-    assert (found.facts["people"], found.holds) == (people, holds)
+    result = loss(pairs, name="loss/sex=M")
+    assert (result.facts["people"], result.holds) == (people, holds)
 
 
 def test_a_group_of_nobody_has_nothing_to_show_and_everyone_has() -> None:
@@ -80,9 +80,9 @@ def test_a_group_of_nobody_has_nothing_to_show_and_everyone_has() -> None:
 
 
 def planned(expected: int, pairs: Cube, **rules: float) -> Any:
-    given = replace(RULES, **{"group_loss": 0.05, **rules})
-    found = loss_checks(pairs, given, ALPHA, {("sex", "F"): 5000, ("sex", "M"): expected})
-    return next(c for c in found if c.name == "loss/sex=M")
+    inputs = replace(RULES, **{"group_loss": 0.05, **rules})
+    result = loss_checks(pairs, inputs, ALPHA, {("sex", "F"): 5000, ("sex", "M"): expected})
+    return next(c for c in result if c.name == "loss/sex=M")
 
 
 def test_who_has_to_show_it_is_said_by_the_plan_and_not_by_who_came() -> None:
@@ -131,9 +131,9 @@ def test_a_plan_is_the_pace_of_the_batches_before() -> None:
 
 def test_a_later_group_takes_nothing_of_what_the_others_may_spend() -> None:
     pairs = paired(F=(900, 30, 20, 50), X=(900, 25, 20, 55))
-    found = loss_checks(pairs, RULES, ALPHA, {("sex", "F"): 5000, ("sex", "M"): 10})
-    each = {c.name: interval(c) for c in found if c.facts["people"]}
-    gone = next(c for c in found if c.name == "loss/sex=M")
+    result = loss_checks(pairs, RULES, ALPHA, {("sex", "F"): 5000, ("sex", "M"): 10})
+    each = {c.name: interval(c) for c in result if c.facts["people"]}
+    gone = next(c for c in result if c.name == "loss/sex=M")
     assert (gone.holds, gone.facts["people"]) == (True, 0)
     assert gone.words == "M: UNDECIDED whether wronged more often: no outcomes are due yet."
     assert each["loss/sex=F"] == paired_sequence(30, 20, 1000, ALPHA / 2)
@@ -143,10 +143,10 @@ def test_a_later_group_takes_nothing_of_what_the_others_may_spend() -> None:
 def test_a_verdict_names_who_is_undecided() -> None:
     pairs = paired(F=(2900, 20, 20, 60), M=(2900, 20, 20, 60), X=(80, 8, 2, 10))
     model = replace(beside(decided(1500, 1500, 1500, 1500), pairs), planned={("sex", g): 3000 for g in "FM"})
-    found = judge_gate(POLICY, model, (KEY,), 1, ("sex",))
-    assert found.passed
-    assert [(c["name"], c["people"]) for c in found.to_json()["undecided"]] == [("loss/sex=X", 100)]
-    high = check(found, "loss/sex=X").facts["high"]
+    result = judge_gate(POLICY, model, (KEY,), 1, ("sex",))
+    assert result.passed
+    assert [(c["name"], c["people"]) for c in result.to_json()["undecided"]] == [("loss/sex=X", 100)]
+    high = check(result, "loss/sex=X").facts["high"]
     for bound, names in ((high, []), (math.nextafter(high, -1), ["loss/sex=X"])):
         at = replace(POLICY, loop=replace(RULES, group_loss=bound))
         assert [c.name for c in judge_gate(at, model, (KEY,), 1, ("sex",)).undecided] == names
@@ -180,11 +180,11 @@ def test_a_harmed_group_has_to_be_better_off_surely_and_not_in_the_mean_alone(
     only_running: int, only_challenger: int, holds: bool | None
 ) -> None:
     """20 against 30 of 3,000: wrong less often so far, and the interval is on both sides of zero."""
-    (found,) = harm(paired(F=(2500, only_running, only_challenger, 500 - only_running - only_challenger)), "F")
-    assert found.holds is holds
+    (result,) = harm(paired(F=(2500, only_running, only_challenger, 500 - only_running - only_challenger)), "F")
+    assert result.holds is holds
     if holds is None:
-        assert found.facts["low"] < 0 < found.facts["high"]
-    assert math.copysign(1, found.facts["value"]) == math.copysign(1, only_running - only_challenger)
+        assert result.facts["low"] < 0 < result.facts["high"]
+    assert math.copysign(1, result.facts["value"]) == math.copysign(1, only_running - only_challenger)
 
 
 @pytest.mark.parametrize(
@@ -194,19 +194,19 @@ def test_an_interval_that_ends_at_nought_says_nothing_yet(
     bounds: tuple[float, float], holds: bool | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("debias.loop.gate.paired_sequence", lambda *_: bounds)
-    (found,) = harm(EVEN, "F")
-    assert found.holds is holds
+    (result,) = harm(EVEN, "F")
+    assert result.holds is holds
 
 
 def test_a_harmed_group_of_whom_nothing_is_known_waits() -> None:
     for pairs, group in ((None, "F"), (EVEN, "X"), (paired(F=(0, 0, 0, 0)), "F")):
-        (found,) = harm(pairs, group)
-        assert (found.holds, found.facts) == (None, {"people": 0})
+        (result,) = harm(pairs, group)
+        assert (result.holds, result.facts) == (None, {"people": 0})
 
 
 def test_one_person_of_a_harmed_group_is_an_outcome() -> None:
-    (found,) = harm(paired(F=(0, 1, 0, 0)), "F")
-    assert found.facts["people"] == 1
+    (result,) = harm(paired(F=(0, 1, 0, 0)), "F")
+    assert result.facts["people"] == 1
 
 
 # --- norms ---
@@ -225,9 +225,9 @@ def test_a_gap_is_surely_too_wide_only_beyond_the_level_for_promotion(side: int)
     theirs = decided(900, 2100, 1500, 1500)
     low = check(judged(POLICY, theirs, (KEY,)), KEY).facts["low"]
     level = low if side == 0 else math.nextafter(low, side)
-    found = check(judged(with_norm(replace(GAP, promote=level)), theirs, (KEY,)), KEY)
-    assert found.holds is (False if side < 0 else None)
-    assert found.facts["promote"] == level
+    result = check(judged(with_norm(replace(GAP, promote=level)), theirs, (KEY,)), KEY)
+    assert result.holds is (False if side < 0 else None)
+    assert result.facts["promote"] == level
 
 
 @pytest.mark.parametrize("side", [-1, 0, 1])
@@ -236,8 +236,8 @@ def test_a_ratio_is_surely_too_low_only_under_the_level_for_promotion(side: int)
     theirs = decided(900, 2100, 1500, 1500)
     high = check(judged(with_norm(norm), theirs, (key,)), key).facts["high"]
     level = high if side == 0 else math.nextafter(high, side)
-    found = check(judged(with_norm(replace(norm, promote=level)), theirs, (key,)), key)
-    assert found.holds is (False if side > 0 else None)
+    result = check(judged(with_norm(replace(norm, promote=level)), theirs, (key,)), key)
+    assert result.holds is (False if side > 0 else None)
 
 
 def test_a_norm_on_every_column_has_its_own_level_for_each() -> None:
@@ -254,8 +254,8 @@ def test_a_norm_on_every_column_has_its_own_level_for_each() -> None:
     policy = replace(POLICY, norms=(every, one))
     names = ["selection_rate/difference/sex", "selection_rate/difference/age", "selection_rate/ratio/age"]
     assert norm_attributes(every, ("sex", "age")) == (("sex",), ("age",))
-    found = judge_gate(policy, beside(Tally(both)), names, 1, ("sex", "age"))
-    assert [(c.name, c.facts["promote"]) for c in found.checks[:3]] == list(zip(names, (0.11, 0.11, 0.9), strict=True))
+    result = judge_gate(policy, beside(Tally(both)), names, 1, ("sex", "age"))
+    assert [(c.name, c.facts["promote"]) for c in result.checks[:3]] == list(zip(names, (0.11, 0.11, 0.9), strict=True))
 
 
 def test_people_under_the_policys_number_are_no_group_to_compare() -> None:
@@ -278,26 +278,26 @@ def test_a_verdict_passes_only_where_all_holds_and_fails_where_one_surely_does_n
     good, early = verdict(decided(1500, 1500, 1500, 1500)), verdict(decided(1200, 1800, 1500, 1500))
     bad = verdict(decided(700, 2300, 1500, 1500))
     assert [(v.passed, v.failed) for v in (good, early, bad)] == [(True, False), (False, False), (False, True)]
-    told = json.loads(json.dumps(bad.to_json()))
-    assert (told["passed"], told["failed"], told["alpha"]) == (False, True, bad.alpha)
-    assert told["checks"][0]["holds"] is False
-    assert "surely not inside" in told["checks"][0]["words"]
+    document = json.loads(json.dumps(bad.to_json()))
+    assert (document["passed"], document["failed"], document["alpha"]) == (False, True, bad.alpha)
+    assert document["checks"][0]["holds"] is False
+    assert "surely not inside" in document["checks"][0]["words"]
 
 
 def test_a_norm_is_told_to_three_decimals() -> None:
-    found = check(judged(POLICY, decided(900, 2100, 1500, 1500), (KEY,)), KEY)
-    low, high = interval(found)
+    result = check(judged(POLICY, decided(900, 2100, 1500, 1500), (KEY,)), KEY)
+    low, high = interval(result)
     at = f"selection rate difference by sex 0.200 [{low:.3f}, {high:.3f}]"
-    assert found.words == f"{at}: surely not inside the level for promotion."
+    assert result.words == f"{at}: surely not inside the level for promotion."
     other = check(judged(POLICY, decided(900, 2100, 1500, 1500), ()), KEY)
     assert other.words.startswith(at)
 
 
 def test_the_words_tell_points_of_a_hundred() -> None:
     pairs = paired(F=(2500, 10, 400, 90))
-    (found,) = harm(pairs, "F")
+    (result,) = harm(pairs, "F")
     low, high = paired_sequence(10, 400, 3000, ALPHA)
-    assert found.words == (
+    assert result.words == (
         f"F, harmed before: wrong less often by 13.0 points (a change of {low * 100:+.1f} to {high * 100:+.1f}), must "
         "be under 0."
     )

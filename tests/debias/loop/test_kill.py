@@ -29,8 +29,8 @@ def nursed(case: Path, folder: Path) -> list[tuple[int, int]]:
         capture_output=True, text=True, env=env, check=False, timeout=250,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    found = [line.split() for line in done.stdout.splitlines()]
-    return [(int(killed), int(code)) for killed, code in found]
+    output = [line.split() for line in done.stdout.splitlines()]
+    return [(int(killed), int(code)) for killed, code in output]
 
 
 @pytest.fixture(scope="module")

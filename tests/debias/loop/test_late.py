@@ -73,11 +73,11 @@ def test_late_outcomes_are_counted_when_they_come_and_give_the_figures_of_those_
 ) -> None:
     late = feed(tmp_path / "x", {1: 4, 3: 6, -3: 7}, cut=cut)
     assert figures(late) == figures(intime)
-    said = [b for b in bodies(tmp_path / "x" / "out") if b["kind"] == "late"]
-    found = [(b["facts"]["batch"], b["facts"]["outcomes"]) for b in said]
+    items = [b for b in bodies(tmp_path / "x" / "out") if b["kind"] == "late"]
+    entries = [(b["facts"]["batch"], b["facts"]["outcomes"]) for b in items]
     # In one run from batch 4 on the first of them is in time.
-    assert found == [("1.parquet", 50), ("3.parquet", 50), ("2.parquet", 120)][0 if cut else 1 :]
-    assert said[-1]["words"] == "120 outcomes of batch 2.parquet came late and are counted."
+    assert entries == [("1.parquet", 50), ("3.parquet", 50), ("2.parquet", 120)][0 if cut else 1 :]
+    assert items[-1]["words"] == "120 outcomes of batch 2.parquet came late and are counted."
     unused = [b["words"] for b in bodies(tmp_path / "x" / "out") if b["kind"] == "outcomes"]
     assert len(unused) == 1
     assert unused[0].startswith("The outcomes of batch 2.parquet are not used: only 0 of 120")

@@ -59,26 +59,26 @@ def test_each_batch_and_each_change_of_model_is_an_event_once(tmp_path: Path) ->
     file = tmp_path / "events.jsonl"
     file.write_bytes(file.read_bytes()[:-50])
     assert run(tmp_path) == 0
-    found = events(tmp_path)
-    assert found[:4] == first
-    for event in found:
+    result = events(tmp_path)
+    assert result[:4] == first
+    for event in result:
         # What the spec (2-0-2) requires of a run event; its own classes read it in the test below.
         assert {"eventType", "eventTime", "run", "job", "inputs", "outputs", "producer", "schemaURL"} == set(event)
         assert dt.datetime.fromisoformat(event["eventTime"]).tzinfo is not None
         assert uuid.UUID(event["run"]["runId"])
         assert {"_producer", "_schemaURL"} <= set(event["run"]["facets"]["assay_trail"])
         assert all(d["namespace"] and d["name"] for d in [*event["inputs"], *event["outputs"]])
-    told = [b for b in bodies(tmp_path / "out") if b["kind"] in ("batch", "shadow", "promoted")]
-    assert [e["run"]["facets"]["assay_trail"]["seq"] for e in found] == [b["seq"] for b in told]
-    assert len({e["run"]["runId"] for e in found}) == len(found)
-    assert {e["job"]["name"] for e in found} == {"watch Loans", "model Loans"}
-    model = next(e for e in found if e["job"]["name"] == "model Loans")
+    items = [b for b in bodies(tmp_path / "out") if b["kind"] in ("batch", "shadow", "promoted")]
+    assert [e["run"]["facets"]["assay_trail"]["seq"] for e in result] == [b["seq"] for b in items]
+    assert len({e["run"]["runId"] for e in result}) == len(result)
+    assert {e["job"]["name"] for e in result} == {"watch Loans", "model Loans"}
+    model = next(e for e in result if e["job"]["name"] == "model Loans")
     assert model["outputs"][0]["name"].startswith("model ")
     assert model["inputs"] != model["outputs"]
-    before = len(found)
+    before = len(result)
     assert run(tmp_path) == 0
     assert len(events(tmp_path)) == before, "nothing is told twice"
-    batch = found[-1]["inputs"][0]["inputFacets"]["dataQualityAssertions"]["assertions"]
+    batch = result[-1]["inputs"][0]["inputFacets"]["dataQualityAssertions"]["assertions"]
     assert batch[0]["assertion"] == "selection_rate difference by sex within 0.2"
 
 

@@ -42,9 +42,9 @@ def test_an_event_added_is_told_of_drawn_and_kept(tmp_path: Path, monkeypatch: p
     assert events.words("eclipse", facts) == "It was dark in batch 7."
     alerts.tell([entry])
     assert json.loads((tmp_path / FILE).read_text())["kind"] == "eclipse"
-    told = event_of(entry, "Loans")
-    assert told is not None
-    assert told["eventType"] == "FAIL"
+    report = event_of(entry, "Loans")
+    assert report is not None
+    assert report["eventType"] == "FAIL"
     assert "eclipse" in events.kinds(lambda e: e.decides)
     assert events.kinds(lambda e: e.decides and e.kind != "eclipse") == OPEN, "a report embeds those whole"
 

@@ -38,10 +38,10 @@ def test_the_same_people_in_other_files_count_once(tmp_path: Path) -> None:
     document = go(tmp_path)
     assert document["rows"] == 450
     assert sum(g["people"] for g in document["groups"] if g["attribute"] == "sex") == 450
-    found = {b["facts"]["batch"]: b for b in bodies(tmp_path / "out") if "again" in b["facts"]}
-    assert found["b0.parquet"]["kind"] == "duplicate"
-    assert "all its 100 rows are of people who were counted before" in found["b0.parquet"]["words"]
-    assert "50 people (50 rows of people who were counted before are left out)" in found["b1.parquet"]["words"]
+    mapping = {b["facts"]["batch"]: b for b in bodies(tmp_path / "out") if "again" in b["facts"]}
+    assert mapping["b0.parquet"]["kind"] == "duplicate"
+    assert "all its 100 rows are of people who were counted before" in mapping["b0.parquet"]["words"]
+    assert "50 people (50 rows of people who were counted before are left out)" in mapping["b1.parquet"]["words"]
 
 
 def test_they_are_known_after_a_restart_and_when_outcomes_come_due(tmp_path: Path) -> None:

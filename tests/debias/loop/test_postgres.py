@@ -38,10 +38,10 @@ def programs() -> Path:
     def version(path: Path) -> tuple[int, ...]:
         return tuple(int(p) for p in path.parent.parent.name.split(".") if p.isdigit())
 
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=version)
+    items = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=version)
     on_path = shutil.which("initdb")
-    if found:
-        return found[-1].parent
+    if items:
+        return items[-1].parent
     if on_path is not None:
         return Path(on_path).resolve().parent
     pytest.fail("these tests need PostgreSQL's initdb: run `make setup-test`, or `sudo apt-get install postgresql`")
@@ -65,12 +65,12 @@ class Server:
         secret.write_text(self.password + "\n")
         if self.who:
             os.chown(secret, self.who["user"], self.who["group"])
-        made = subprocess.run(
+        built = subprocess.run(
             [self.bin / "initdb", "--pgdata", folder / "data", "--username=assay", f"--pwfile={secret}", "--no-sync",
              "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"],
             cwd=folder, capture_output=True, text=True, timeout=120, **self.who,
         )  # fmt: skip
-        assert made.returncode == 0, made.stderr
+        assert built.returncode == 0, built.stderr
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -268,14 +268,14 @@ def test_who_lost_the_lock_writes_nothing_behind_the_back_of_who_has_it_now(serv
                 fill(page, 1, 1)
             assert f"process {say('pid')} on" in caught.value.got
         # The server notices that the other one ended.
-        said = ""
+        text = ""
         until = time.monotonic() + 30
-        while "another end" not in said and time.monotonic() < until:
+        while "another end" not in text and time.monotonic() < until:
             with pytest.raises(OutputError) as refused, ours.write() as page:
                 fill(page, 1, 1)
-            said = refused.value.problem
+            text = refused.value.problem
             time.sleep(0.05)
-        assert said == "the trail has another end than this watcher wrote"
+        assert text == "the trail has another end than this watcher wrote"
         assert ours.check()["entries"] == 2
 
 

@@ -25,8 +25,8 @@ def test_each_batch_of_a_run_is_told_and_the_next_run_begins_where_the_last_one_
     def stepped(self: progress.Progress, done: int, total: int) -> None:
         self._last = 0.0
         step(self, done, total)
-        told = json.loads(file.read_text())
-        seen.append((told["stage"], told["done"], told["total"]))
+        document = json.loads(file.read_text())
+        seen.append((document["stage"], document["done"], document["total"]))
 
     monkeypatch.setattr(progress.Progress, "step", stepped)
     write_case(tmp_path, people(6), delay=0)

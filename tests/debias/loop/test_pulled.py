@@ -102,10 +102,10 @@ def test_a_source_that_cannot_be_read_is_said_in_one_message(
     case = tmp_path / "case.toml"
     case.write_text(case.read_text() + f"source = {source}\nsettle = 0.01\n")
     assert run(tmp_path) == 2
-    said = capsys.readouterr()
-    assert words in said.err
-    assert "secret-word" not in said.err + said.out
-    assert "Traceback" not in said.err
+    output = capsys.readouterr()
+    assert words in output.err
+    assert "secret-word" not in output.err + output.out
+    assert "Traceback" not in output.err
 
 
 def test_an_address_of_files_here_is_the_folder_and_needs_no_package(

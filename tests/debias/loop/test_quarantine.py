@@ -37,12 +37,12 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_is_put_aside_with_its_reason_by_group_and_the_feed_goes_on(watched: Path) -> None:
-    found = bodies(watched / "out")
-    aside = [b for b in found if b["kind"] == "incident"]
+    result = bodies(watched / "out")
+    aside = [b for b in result if b["kind"] == "incident"]
     assert [b["facts"]["batch"] for b in aside] == ["day3.parquet"]
     assert "does not keep 1 check of the contract" in aside[0]["words"]
     assert "of F, 0.0 % of M" in aside[0]["words"]
-    used = [b["facts"]["batch"] for b in found if b["kind"] == "batch"]
+    used = [b["facts"]["batch"] for b in result if b["kind"] == "batch"]
     assert used == ["day0.parquet", "day1.parquet", "day2.parquet", "day4.parquet", "day5.parquet"]
     with Trail.open(f"sqlite:///{watched / 'out' / 'watch.db'}", write=False) as trail:
         assert trail.seen(aside[0]["facts"]["sha256"]) is None, "nothing of it was counted"
@@ -59,9 +59,9 @@ def test_a_person_lets_it_in_when_it_comes_again_and_the_trail_says_who(watched:
     shutil.copy(folder / "in" / "day3.parquet", folder / "in" / "day6-again.parquet")
     assert cli.main(["watch", case, "--out", out]) == 0, "without a release it stays aside"
     assert bodies(folder / "out")[-1]["kind"] == "incident"
-    given = ["--reason", "the form was down for a day", "--by", "Ada", "--json"]
+    items = ["--reason", "the form was down for a day", "--by", "Ada", "--json"]
     capsys.readouterr()
-    assert cli.main(["watch", case, "--out", out, "--release", "day3.parquet", *given]) == 0
+    assert cli.main(["watch", case, "--out", out, "--release", "day3.parquet", *items]) == 0
     assert json.loads(capsys.readouterr().out)["by"] == "Ada"
     shutil.copy(folder / "in" / "day3.parquet", folder / "in" / "day7-again.parquet")
     assert cli.main(["watch", case, "--out", out]) == 0

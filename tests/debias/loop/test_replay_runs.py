@@ -27,8 +27,8 @@ def kinds(one: dict[str, Any]) -> list[tuple[str, int]]:
 
 def test_a_broken_feed_is_three_incidents_and_nothing_else(shown: tuple[Path, dict[str, Any], str]) -> None:
     feed = shown[1]["feed"]
-    found = [("incident", PLANTED + i) for i in range(3)]
-    assert kinds(feed) == [*found, ("restored", PLANTED + 3)]
+    items = [("incident", PLANTED + i) for i in range(3)]
+    assert kinds(feed) == [*items, ("restored", PLANTED + 3)]
     assert feed["challengers"] == 0
 
 

@@ -85,9 +85,9 @@ def test_history_that_comes_after_the_news_is_counted_and_said(
     for k, day in enumerate([2, 11], 3):
         days[day].assign(id=days[day]["id"] + 100_000).to_csv(tmp_path / "in" / f"{k}.csv", index=False)
     run_watch(load_case(tmp_path / "case.toml"), tmp_path / "out")
-    said = capsys.readouterr().err
-    assert "3.csv holds rows from 2 to 2, older than others counted before." in said
-    assert "4.csv" not in said
+    errors = capsys.readouterr().err
+    assert "3.csv holds rows from 2 to 2, older than others counted before." in errors
+    assert "4.csv" not in errors
     assert json.loads((tmp_path / "out" / "watch.json").read_bytes())["batches"] == 5
 
 

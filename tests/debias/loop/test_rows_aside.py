@@ -164,8 +164,8 @@ def test_a_person_releases_rows_or_drops_them_and_the_trail_says_who(
     assert run(folder) == 0
     last = next(b for b in bodies(folder / "out") if b["facts"].get("batch") == "day99.csv")
     assert (last["kind"], last["facts"]["rows"], last["facts"]["released"]["by"]) == ("batch", 2, "Ada")
-    said = [b["words"] for b in bodies(folder / "out") if b["kind"] == "rows_released"]
-    assert said == [f"Ada releases 2 rows of batch {name}, to be sent again: They are right."]
+    items = [b["words"] for b in bodies(folder / "out") if b["kind"] == "rows_released"]
+    assert items == [f"Ada releases 2 rows of batch {name}, to be sent again: They are right."]
     assert run(folder, "--release", name, "--reason", "Again.") == 2, "they wait no longer"
 
     kept = other / "out" / "quarantine" / f"{BAD:05d}.json"
@@ -198,10 +198,10 @@ def model_case(folder: Path, spoil: Spoil, more: str = "") -> Path:
     ).fit(learn[["income", "town"]], learn["repaid"])
     folder.mkdir(exist_ok=True)
     (folder / "model.skops").write_bytes(skops_bytes(model))
-    made = fed(folder, {BAD: spoil, BAD + 1: lambda day: None}, model='path = "model.skops"')
-    case = made / "case.toml"
+    built = fed(folder, {BAD: spoil, BAD + 1: lambda day: None}, model='path = "model.skops"')
+    case = built / "case.toml"
     case.write_text(case.read_text().replace('contract = "contract.toml"\n', "").replace('id = "id"\n', more))
-    return made
+    return built
 
 
 @pytest.mark.parametrize(

@@ -60,8 +60,8 @@ def kinds(out: Path) -> list[str]:
 
 
 def shown(out: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((out / "watch.json").read_bytes())
-    return found
+    document: dict[str, Any] = json.loads((out / "watch.json").read_bytes())
+    return document
 
 
 def folder_case(folder: Path, frames: dict[str, pd.DataFrame | bytes], **how: Any) -> Case:
@@ -86,8 +86,8 @@ def days(frame: pd.DataFrame) -> dict[str, pd.DataFrame | bytes]:
 
 
 def test_a_broken_norm_leads_to_a_challenger_that_waits_for_a_person(harmed: Path) -> None:
-    said = [k for k in kinds(harmed / "out") if k not in ("reference", "healthy", "why")]
-    assert said == ["started", "confirmed", "build", "shadow", "gate"]
+    items = [k for k in kinds(harmed / "out") if k not in ("reference", "healthy", "why")]
+    assert items == ["started", "confirmed", "build", "shadow", "gate"]
     document = shown(harmed / "out")
     assert document["schema"] == "assay/watch/1"
     assert document["state"] == "APPROVAL"
@@ -112,10 +112,10 @@ def test_the_counts_in_the_trail_are_those_of_the_table(harmed: Path) -> None:
 
 def test_nothing_was_learned_from_the_rows_that_raised_the_alarm(harmed: Path) -> None:
     confirmed = next(b for b in bodies(harmed / "out") if b["kind"] == "confirmed")
-    made = next(b for b in bodies(harmed / "out") if b["kind"] == "shadow")
-    alarm, learned = confirmed["facts"]["trigger"], made["facts"]["batches"]
+    built = next(b for b in bodies(harmed / "out") if b["kind"] == "shadow")
+    alarm, learned = confirmed["facts"]["trigger"], built["facts"]["batches"]
     assert alarm[1] < learned[0] <= learned[1]
-    assert made["facts"]["rows"] == 150 * (learned[1] - learned[0] + 1)
+    assert built["facts"]["rows"] == 150 * (learned[1] - learned[0] + 1)
     # And the gate saw later people only.
     gate = next(b for b in bodies(harmed / "out") if b["kind"] == "gate")
     beside = gate["facts"]["batches"]
@@ -223,9 +223,9 @@ def test_an_edit_in_the_database_is_found_and_no_run_goes_on_from_it(
     assert case.source is not None
     before = bodies(out)
     assert cli.main(["watch", str(case.source), "--out", str(out), "--check"]) == 4
-    said = capsys.readouterr().err
-    assert f"({where}): not what the trail says" in said
-    assert "Traceback" not in said
+    errors = capsys.readouterr().err
+    assert f"({where}): not what the trail says" in errors
+    assert "Traceback" not in errors
     with pytest.raises(VerificationError, match=re.escape(where)):
         run_watch(case, out)
     with pytest.raises(VerificationError, match=re.escape(where)):
@@ -344,9 +344,9 @@ def test_a_new_category_and_a_new_group_are_counted_and_break_nothing(tmp_path: 
     frame.loc[late & (rng.random(len(frame)) < 0.2), "town"] = "island"
     frame.loc[late & (rng.random(len(frame)) < 0.2), "sex"] = "X"
     run_watch(write_case(tmp_path, frame), tmp_path / "out")
-    found = bodies(tmp_path / "out")
-    assert "X" in found[-1]["facts"]["groups"]["sex"]
-    drift = next(b["facts"]["drift"] for b in found if b["kind"] == "batch" and b["facts"]["number"] == 6)
+    result = bodies(tmp_path / "out")
+    assert "X" in result[-1]["facts"]["groups"]["sex"]
+    drift = next(b["facts"]["drift"] for b in result if b["kind"] == "batch" and b["facts"]["number"] == 6)
     assert any(d["feature"] == "town" and d["new"] == ["island"] for d in drift)
     assert {"incident", "confirmed"}.isdisjoint(kinds(tmp_path / "out"))
 
@@ -361,18 +361,18 @@ def test_outcomes_known_early_for_one_decision_only_are_not_used(tmp_path: Path)
     frame = people(8, gap=0.0)
     frame["repaid"] = frame["repaid"].where((frame["day"] < 5) | (frame["score"] >= 0.65))
     run_watch(write_case(tmp_path, frame, delay=0), tmp_path / "out")
-    said = [b["words"] for b in bodies(tmp_path / "out") if b["kind"] == "outcomes"]
-    assert len(said) == 3
-    assert "would mislead" in said[0]
+    items = [b["words"] for b in bodies(tmp_path / "out") if b["kind"] == "outcomes"]
+    assert len(items) == 3
+    assert "would mislead" in items[0]
 
 
 def test_a_newest_period_of_one_outcome_fakes_nothing(tmp_path: Path) -> None:
     frame = people(12, gap=0.0)
     frame.loc[frame["day"] >= 10, "repaid"] = "no"
     run_watch(write_case(tmp_path, frame, delay=0), tmp_path / "out")
-    said = [b["words"] for b in bodies(tmp_path / "out") if b["kind"] == "outcomes"]
-    assert len(said) == 2
-    assert "follow-up is not finished" in said[0]
+    items = [b["words"] for b in bodies(tmp_path / "out") if b["kind"] == "outcomes"]
+    assert len(items) == 2
+    assert "follow-up is not finished" in items[0]
     assert "confirmed" not in kinds(tmp_path / "out")
 
 
@@ -489,11 +489,11 @@ def test_a_batch_that_could_not_be_judged_may_come_again(tmp_path: Path) -> None
     case = folder_case(tmp_path, parts)
     seen = []
 
-    def once(*given: Any, **more: Any) -> Any:
-        seen.append(given)
+    def once(*inputs: Any, **more: Any) -> Any:
+        seen.append(inputs)
         if len(seen) == 4:
             raise MemoryError("no room")
-        return feed_problem(*given, **more)
+        return feed_problem(*inputs, **more)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ingest, "feed_problem", once)
@@ -510,12 +510,12 @@ def test_alerts_tell_each_entry_once_also_those_of_a_run_that_was_killed(tmp_pat
     case = write_case(tmp_path)
     out = tmp_path / "out"
     run_watch(case, out)
-    told = [json.loads(line) for line in (out / "alerts.jsonl").read_text().splitlines()]
-    by_kind = [t["kind"] for t in told]
+    text = [json.loads(line) for line in (out / "alerts.jsonl").read_text().splitlines()]
+    by_kind = [t["kind"] for t in text]
     assert {"confirmed", "gate"} <= set(by_kind)
     assert "batch" not in by_kind
     entries = {b["seq"]: b["kind"] for b in bodies(out)}
-    assert all(entries[t["entry"]["seq"]] == t["kind"] for t in told)
+    assert all(entries[t["entry"]["seq"]] == t["kind"] for t in text)
     run_watch(case, out)
     assert [json.loads(line)["kind"] for line in (out / "alerts.jsonl").read_text().splitlines()] == by_kind
     # A run that was killed between its entry and its alert.
@@ -563,8 +563,8 @@ def test_following_it_takes_new_files_a_changed_policy_and_a_persons_word(
     monkeypatch.setattr(watcher.Watcher, "advance", while_it_runs)
     summary = run_watch(case, out, follow=True, max_batches=20)
     assert summary["batches"] == 20
-    said = kinds(out)
-    assert said.index("policy") < said.index("confirmed")
+    message = kinds(out)
+    assert message.index("policy") < message.index("confirmed")
     assert summary["policy"]["version"] == "2"
 
 
@@ -581,19 +581,19 @@ def test_a_file_passed_over_and_a_webhook_that_failed_are_shown(
     os.utime(tmp_path / "late" / "one.csv", (1, 1))
     out = tmp_path / "out"
     assert run_watch(case, out)["state"] == "APPROVAL"
-    found = {n["words"]: n for n in shown(out)["notices"]}
-    passed_over = next(n for w, n in found.items() if w.startswith("The outcomes in one.csv are left out:"))
+    mapping = {n["words"]: n for n in shown(out)["notices"]}
+    passed_over = next(n for w, n in mapping.items() if w.startswith("The outcomes in one.csv are left out:"))
     assert passed_over["times"] == 1
-    hook = next(n for w, n in found.items() if w.startswith("The webhook at http://127.0.0.1:"))
+    hook = next(n for w, n in mapping.items() if w.startswith("The webhook at http://127.0.0.1:"))
     assert "secret" not in hook["words"]
     assert hook["first"] <= hook["last"]
-    said = capsys.readouterr().err
-    assert all(f"assay watch: {words}" in said for words in found)
+    errors = capsys.readouterr().err
+    assert all(f"assay watch: {words}" in errors for words in mapping)
     # They are no part of the trail, and a later run still shows them.
     assert not any("one.csv" in b["words"] for b in bodies(out))
     run_watch(case, out)
     later = {n["words"]: n for n in shown(out)["notices"]}
-    assert set(found) <= set(later)
+    assert set(mapping) <= set(later)
     assert later[passed_over["words"]]["first"] == passed_over["first"]
 
 
@@ -604,12 +604,12 @@ def test_what_was_noticed_is_kept_short_and_a_torn_file_is_no_trouble(tmp_path: 
         notices.add(f"Sentence {i}.")
     notices.add("Sentence 10.")
     assert notices.fresh
-    found = notices.shown()
+    result = notices.shown()
     assert not notices.fresh
-    assert (len(found), found[0]["words"], found[-1]["words"], found[-1]["times"]) == (
+    assert (len(result), result[0]["words"], result[-1]["words"], result[-1]["times"]) == (
         KEPT, "Sentence 3.", "Sentence 10.", 2,
     )  # fmt: skip
-    for text, kept in ((json.dumps({"notices": found}), found), ('{"notices": [{"words', []), ("{}", []), ("[]", [])):
+    for text, kept in ((json.dumps({"notices": result}), result), ('{"notices": [{"words', []), ("{}", []), ("[]", [])):
         file.write_text(text)
         assert Notices(file).shown() == kept
 
@@ -639,9 +639,9 @@ def test_an_alarm_says_who_and_where(tmp_path: Path) -> None:
     frame.loc[late, "score"] = 0.3
     frame["income"] = 50.0 + frame.index % 7
     run_watch(write_case(tmp_path, frame, limit=0.05, promote=0.05), tmp_path / "out")
-    found = bodies(tmp_path / "out")
-    alarm = next(b for b in found if b["kind"] == "confirmed")
-    why = next(b for b in found if b["kind"] == "why")
+    result = bodies(tmp_path / "out")
+    alarm = next(b for b in result if b["kind"] == "confirmed")
+    why = next(b for b in result if b["kind"] == "why")
     assert why["seq"] == alarm["seq"] + 1
     change = why["facts"]["changes"][0]
     assert (change["by"], change["segments"][0]["segment"]) == ("town", "north")
@@ -657,14 +657,14 @@ def test_without_outcomes_scores_may_raise_a_suspicion_and_no_more(tmp_path: Pat
     frame = pd.concat([before[~late], after[after["day"] >= 10]], ignore_index=True)
     frame["income"] = 50.0 + frame.index % 7
     run_watch(write_case(tmp_path, frame, delay=6, limit=0.9, promote=0.9), tmp_path / "out")
-    found = [b for b in bodies(tmp_path / "out") if b["kind"] == "batch"]
-    told = {b["facts"]["number"]: b["facts"]["estimate"] for b in found}
-    assert [n for n, e in told.items() if e and e["suspect"]] == list(range(10, 14))
-    assert told[10]["above"] == [["sex", "F"]]
+    items = [b for b in bodies(tmp_path / "out") if b["kind"] == "batch"]
+    mapping = {b["facts"]["number"]: b["facts"]["estimate"] for b in items}
+    assert [n for n, e in mapping.items() if e and e["suspect"]] == list(range(10, 14))
+    assert mapping[10]["above"] == [["sex", "F"]]
     # Drift has the other half of what the eleventh batch may spend.
-    assert told[10]["alpha"] == pytest.approx(spend(0.05, 11) / 2)
+    assert mapping[10]["alpha"] == pytest.approx(spend(0.05, 11) / 2)
     suspect = next(b for b in bodies(tmp_path / "out") if b["kind"] == "suspect")
     assert "the model is expected to be wrong more often than before" in suspect["words"]
     assert suspect["after"] == "SUSPECT"
     assert {"confirmed", "build"}.isdisjoint(kinds(tmp_path / "out"))
-    assert found[3]["facts"]["estimate"] is None, "nothing is known yet of what scores mean"
+    assert items[3]["facts"]["estimate"] is None, "nothing is known yet of what scores mean"

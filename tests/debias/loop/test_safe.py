@@ -37,8 +37,10 @@ def test_a_challenger_that_a_stricter_policy_leaves_open_is_not_approved(
     assert cli.main([*command]) == 0
     document = json.loads((waits / "out" / "watch.json").read_bytes())
     assert document["state"] == "SHADOW"
-    said = next(e["words"] for e in document["events"] if e["kind"] == "reopened")
-    assert "It waits for a person no longer: a condition of the gate is open. selection rate difference by sex" in said
+    message = next(e["words"] for e in document["events"] if e["kind"] == "reopened")
+    assert (
+        "It waits for a person no longer: a condition of the gate is open. selection rate difference by sex" in message
+    )
     assert cli.main([*command, "--approve", waiting, "--reason", "Now.", "--by", "Ada"]) == 2
     assert "nothing waits for a decision" in capsys.readouterr().err
     assert "promoted" not in [b["kind"] for b in bodies(waits / "out")]
@@ -68,8 +70,8 @@ def promoted_open(seed: int) -> int:
         if before.beside is None or before.mode != "APPROVAL":
             continue
         stands = judge_gate(loop.policy, before.beside, at_fault(before), before.challengers, ("sex",))
-        said = loop.give(Decision(before.beside.model, True, "Yes.", "Ada"))
-        wrong += any(e.kind == "promoted" for e in said) and not stands.passed
+        message = loop.give(Decision(before.beside.model, True, "Yes.", "Ada"))
+        wrong += any(e.kind == "promoted" for e in message) and not stands.passed
         if loop.state.mode == "PROBATION":
             break
     return wrong
@@ -86,9 +88,9 @@ def test_a_yes_to_what_is_open_is_refused_in_the_step_too() -> None:
     assert state.beside is not None
     open_again = replace(state, beside=replace(state.beside, paired=None))
     loop.state = open_again
-    said = loop.say(True)
-    assert [e.kind for e in said] == ["reopened"]
-    assert said[0].words.startswith("Ada approves, and it is not done: a condition of the gate is open. No outcomes")
+    message = loop.say(True)
+    assert [e.kind for e in message] == ["reopened"]
+    assert message[0].words.startswith("Ada approves, and it is not done: a condition of the gate is open. No outcomes")
     assert (loop.state.mode, loop.state.running) == ("SHADOW", "old")
 
 
@@ -111,7 +113,7 @@ def test_a_small_group_that_reaches_a_number_later_closes_no_gate_that_is_decide
     case, out = tmp_path / "case.toml", tmp_path / "out"
     case.write_text(case.read_text().replace('sensitive = ["sex"]', 'sensitive = ["sex", "town"]'))
     assert cli.main(["watch", str(case), "--out", str(out)]) == 0
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     document = json.loads((out / "watch.json").read_bytes())
     assert document["state"] == "APPROVAL"
     gate = document["pending"]["gate"]
@@ -119,12 +121,12 @@ def test_a_small_group_that_reaches_a_number_later_closes_no_gate_that_is_decide
     assert town["facts"]["people"] > 200 > town["facts"]["expected"]
     assert town["facts"]["high"] > town["facts"]["limit"], "it could not show it"
     assert [c["name"] for c in gate["undecided"]] == ["loss/town=east"]
-    assert f"- need not show it: east: UNDECIDED whether wronged more often: {town['facts']['people']} people" in said
+    assert f"- need not show it: east: UNDECIDED whether wronged more often: {town['facts']['people']} people" in output
     kinds = [b["kind"] for b in bodies(out)]
     assert kinds.count("gate") == 1
     assert "reopened" not in kinds
-    told = next(b for b in bodies(out) if b["kind"] == "gate")["words"]
-    assert "A person must approve. east: UNDECIDED" in told
+    report = next(b for b in bodies(out) if b["kind"] == "gate")["words"]
+    assert "A person must approve. east: UNDECIDED" in report
     begun = next(b for b in bodies(out) if b["kind"] == "shadow")["facts"]["planned"]
     assert {"attribute": "town", "group": "east", "expected": town["facts"]["expected"]} in begun
     who = ["--approve", document["pending"]["model"], "--reason", "Seen.", "--by", "Ada"]
@@ -154,8 +156,8 @@ def test_a_case_that_means_something_else_is_refused_and_nobody_is_blamed(
     (tmp_path / "case.toml").write_text(text.replace(old, new))
     capsys.readouterr()
     assert cli.main(command) == 2
-    said = capsys.readouterr().err
-    assert f"the case says something else about {named} than when this loop began" in said
+    errors = capsys.readouterr().err
+    assert f"the case says something else about {named} than when this loop began" in errors
     assert hashes(tmp_path / "out") == before
     (tmp_path / "case.toml").write_text(text)
     assert cli.main(command) == 0
@@ -176,9 +178,9 @@ def test_a_database_put_back_from_a_copy_is_told(tmp_path: Path, capsys: pytest.
     assert cli.main([*command, "--check"]) == 4
     assert "the end of the trail is missing" in capsys.readouterr().err
     assert cli.main(command) == 0
-    said = [b for b in bodies(tmp_path / "out") if b["kind"] == "went_back"]
-    assert len(said) == 1
-    assert "A copy was put back" in said[0]["words"]
+    items = [b for b in bodies(tmp_path / "out") if b["kind"] == "went_back"]
+    assert len(items) == 1
+    assert "A copy was put back" in items[0]["words"]
     assert "went_back" in (tmp_path / "out" / "alerts.jsonl").read_text()
     assert json.loads((tmp_path / "out" / "watch.json").read_bytes())["batches"] == 6
     assert cli.main(command) == 0

@@ -94,8 +94,8 @@ def watch(folder: Path, batches: int, day: Day, *, watch: str = "", seed: int = 
 
 def go(folder: Path, *more: str, ends: int = 0) -> dict[str, Any]:
     assert cli.main(["watch", str(folder / "case.toml"), "--out", str(folder / "out"), *more]) == ends
-    found: dict[str, Any] = json.loads((folder / "out" / "watch.json").read_bytes())
-    return found
+    document: dict[str, Any] = json.loads((folder / "out" / "watch.json").read_bytes())
+    return document
 
 
 def events(document: dict[str, Any], kind: str) -> list[str]:
@@ -210,15 +210,15 @@ def test_scores_that_move_are_told_of_the_group_with_their_size(tmp_path: Path) 
         return scored(people(rng, k), rng, 0.65 if k >= 8 else 0.6, 0.1 if k >= 8 else 0.0)
 
     document = watch(tmp_path, 12, day, watch=SERVED)
-    told = [w for w in events(document, "decisions") if w.startswith("Scores have changed")]
-    assert any("the share of F (sex) with a score of 0." in w and " or more went from " in w for w in told)
-    assert not any(" M (sex)" in w for w in told)
-    assert sum("F (sex)" in w for w in told) == 1, "once, not for each cut"
+    items = [w for w in events(document, "decisions") if w.startswith("Scores have changed")]
+    assert any("the share of F (sex) with a score of 0." in w and " or more went from " in w for w in items)
+    assert not any(" M (sex)" in w for w in items)
+    assert sum("F (sex)" in w for w in items) == 1, "once, not for each cut"
     assert first_of(tmp_path, "decisions") in (8, 9)
     assert first_of(tmp_path, "served") == 8
-    said = events(document, "served")[0]
-    assert "decisions turn at a score of 0.6" in said
-    assert ", at first at 0." in said
+    message = events(document, "served")[0]
+    assert "decisions turn at a score of 0.6" in message
+    assert ", at first at 0." in message
     assert document["state"] == "SUSPECT"
     assert {c["what"] for c in document["changes"]} >= {"scores", "served"}
 
@@ -241,9 +241,9 @@ def test_outcomes_that_come_for_others_only_leave_a_group_undecided_until_they_c
     document = watch(tmp_path, 9, day)
     assert document["state"] == "UNDECIDABLE"
     assert first_of(tmp_path, "no_outcomes") == 7
-    said = events(document, "no_outcomes")
-    assert len(said) == 1
-    assert said[0].startswith("Outcomes of F (sex) have stopped: in 3 due batches none came for ")
+    message = events(document, "no_outcomes")
+    assert len(message) == 1
+    assert message[0].startswith("Outcomes of F (sex) have stopped: in 3 due batches none came for ")
     assert "no_outcomes" in alerts(tmp_path)
     status = {g["group"]: g for g in document["groups"]}
     assert status["F"]["status"] == "undecided"

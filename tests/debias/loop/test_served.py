@@ -21,8 +21,8 @@ def run(folder: Path, parts: list[pd.DataFrame]) -> dict[str, Any]:
     for k, frame in enumerate(parts, start):
         frame.to_parquet(folder / "in" / f"{k:02d}.parquet")
     assert cli.main(["watch", str(folder / "case.toml"), "--out", str(folder / "out")]) == 0
-    found: dict[str, Any] = json.loads((folder / "out" / "watch.json").read_bytes())
-    return found
+    document: dict[str, Any] = json.loads((folder / "out" / "watch.json").read_bytes())
+    return document
 
 
 def logged(frame: pd.DataFrame, threshold: float, model: str | None) -> pd.DataFrame:
@@ -45,13 +45,14 @@ def test_another_model_and_a_moved_threshold_are_named_within_a_batch(
     assert document["state"] == "HEALTHY"
 
     document = run(tmp_path, [logged(days[4], 0.8, "a3f00000deadbeef")])
-    (told,) = [b for b in bodies(tmp_path / "out") if b["kind"] == "served"]
+    (report,) = [b for b in bodies(tmp_path / "out") if b["kind"] == "served"]
     assert (
-        f"the service still runs model a3f00000dead (150 of 150 rows), the pointer says {pointer[:12]}" in told["words"]
+        f"the service still runs model a3f00000dead (150 of 150 rows), the pointer says {pointer[:12]}"
+        in report["words"]
     )
-    assert f"{told['facts']['differ']} of 150 served decisions are not the running model's" in told["words"]
-    assert told["facts"]["threshold"] == pytest.approx(0.8, abs=0.03)
-    assert "the service decides from 0." in told["words"]
+    assert f"{report['facts']['differ']} of 150 served decisions are not the running model's" in report["words"]
+    assert report["facts"]["threshold"] == pytest.approx(0.8, abs=0.03)
+    assert "the service decides from 0." in report["words"]
     assert document["state"] in ("SUSPECT", "CONFIRMED"), "it is also wrong more often"
     # What was served is what is judged.
     point = document["timeline"][-1]["window"]["sex"]
@@ -81,6 +82,6 @@ def test_a_column_that_is_not_there_is_an_incident_that_names_it(tmp_path: Path)
     frame = people(3)
     write_case(tmp_path, frame, delay=0, more=SERVED)
     run(tmp_path, [part for _, part in frame.groupby("day")])
-    said = [b["words"] for b in bodies(tmp_path / "out") if b["kind"] == "incident"]
-    assert all("the column 'decided' is missing" in w for w in said)
-    assert len(said) == 3
+    items = [b["words"] for b in bodies(tmp_path / "out") if b["kind"] == "incident"]
+    assert all("the column 'decided' is missing" in w for w in items)
+    assert len(items) == 3

@@ -39,8 +39,8 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def compose() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((EXAMPLE / "compose.yaml").read_text())
-    return found
+    text: dict[str, Any] = yaml.safe_load((EXAMPLE / "compose.yaml").read_text())
+    return text
 
 
 def here(words: list[str], places: dict[str, str]) -> list[str]:
@@ -75,9 +75,9 @@ class Shipped(Circle):
         assert python == "/assay/.venv/bin/python"
         words[words.index("0.0.0.0")] = "127.0.0.1"
         words[words.index("8000")] = str(self.port)
-        given = dict(zip(service["environment"], here(list(service["environment"].values()), places), strict=True))
+        mapping = dict(zip(service["environment"], here(list(service["environment"].values()), places), strict=True))
         self.service = subprocess.Popen(
-            [sys.executable, *words], env=environment(**given | {"SIZE": "300"}), cwd=EXAMPLE, stderr=self.log
+            [sys.executable, *words], env=environment(**mapping | {"SIZE": "300"}), cwd=EXAMPLE, stderr=self.log
         )
         until(lambda: self.ask("GET", "/healthz"))
         frame = people(40, size=300)
@@ -106,12 +106,12 @@ class Shipped(Circle):
 @pytest.fixture
 def shipped(tmp_path: Path) -> Iterator[Shipped]:
     write_case(tmp_path, people(2), more=SERVED, delay=0)
-    made = Shipped(tmp_path)
+    built = Shipped(tmp_path)
     try:
-        yield made
+        yield built
     finally:
-        made.close()
-        made.log.close()
+        built.close()
+        built.log.close()
 
 
 def test_the_circle_of_the_example_that_ships(shipped: Shipped) -> None:
@@ -121,12 +121,12 @@ def test_the_circle_of_the_example_that_ships(shipped: Shipped) -> None:
         assert shipped.sent < 30, shipped.document()["state"]
         assert {a["model"] for a in shipped.serve()["answers"]} == {first}
     waiting = shipped.document()["pending"]["model"]
-    said = subprocess.run(
+    message = subprocess.run(
         [sys.executable, str(ROOT / "cli.py"), "watch", str(shipped.folder / "case.toml"), "--out", str(shipped.out),
          "--approve", waiting, "--reason", "Looked at.", "--by", "Ada"],
         env=shipped.env, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
-    assert said.returncode == 0, said.stderr
+    assert message.returncode == 0, message.stderr
     until(lambda: json.loads((shipped.out / "running.json").read_bytes())["model"] == waiting)
     assert {a["model"] for a in shipped.serve()["answers"]} == {waiting}
     kinds = [b["kind"] for b in bodies(shipped.out)]
@@ -142,14 +142,14 @@ def test_the_circle_of_the_example_that_ships(shipped: Shipped) -> None:
 
 
 def test_what_compose_and_its_container_files_name_is_there() -> None:
-    found = compose()
-    volumes = {v.split(":")[0] for s in found["services"].values() for v in s["volumes"]}
-    assert {v for v in volumes if not v.startswith("$")} <= set(found["volumes"])
-    build = found["services"]["service"]["build"]
+    result = compose()
+    volumes = {v.split(":")[0] for s in result["services"].values() for v in s["volumes"]}
+    assert {v for v in volumes if not v.startswith("$")} <= set(result["volumes"])
+    build = result["services"]["service"]["build"]
     container = (EXAMPLE / build["context"]).resolve() / build["dockerfile"]
-    assert f"\nFROM {found['services']['loop']['image']}\n" in container.read_text(), "the loop's image is built first"
+    assert f"\nFROM {result['services']['loop']['image']}\n" in container.read_text(), "the loop's image is built first"
     assert "podman build -t assay -f docs/Containerfile ." in (EXAMPLE / "compose.yaml").read_text()
-    check = found["services"]["loop"]["healthcheck"]["test"]
+    check = result["services"]["loop"]["healthcheck"]["test"]
     assert check[:2] == ["CMD", "python3"]
     compile(check[-1], "healthcheck", "exec")
 
@@ -177,8 +177,8 @@ def test_the_unit_is_verified_by_systemd_and_its_command_runs(tmp_path: Path) ->
     write_case(tmp_path, people(3), more='source = "in/*"')
     (tmp_path / "in").mkdir()
     people(1).to_csv(tmp_path / "in" / "a.csv", index=False)
-    with (tmp_path / "said").open("wb") as said:
-        running = subprocess.Popen(words, env=environment(), stderr=said)
+    with (tmp_path / "said").open("wb") as message:
+        running = subprocess.Popen(words, env=environment(), stderr=message)
         try:
             until(lambda: json.loads((tmp_path / "out" / "watch.json").read_bytes())["batches"] == 1)
         finally:
@@ -239,12 +239,12 @@ def test_a_web_server_and_one_that_is_away(tmp_path: Path) -> None:
     away = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=120, check=False)
     assert away.returncode == 2
     assert "cannot be read now" in away.stderr
-    with (tmp_path / "said").open("wb") as said:
-        following = subprocess.Popen([*command, "--follow"], env=environment(), stderr=said)
+    with (tmp_path / "said").open("wb") as message:
+        following = subprocess.Popen([*command, "--follow"], env=environment(), stderr=message)
         time.sleep(3)
         server = subprocess.Popen(
             [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "-d", str(days[0].parent)],
-            stdout=said, stderr=said,
+            stdout=message, stderr=message,
         )  # fmt: skip
         try:
             until(lambda: json.loads((tmp_path / "out" / "watch.json").read_bytes())["batches"] == 4)

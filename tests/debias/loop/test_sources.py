@@ -311,8 +311,8 @@ def test_outcomes_that_differ_the_last_one_counts_and_it_is_said_once(make: Make
     assert source.total() == 1
     assert labels_in(source) == ["yes", "yes", "no", "-"]
     assert labels_in(source) == ["yes", "yes", "no", "-"]
-    (said,) = source.notes()
-    assert said.startswith("2 ids have outcomes that differ")
+    (message,) = source.notes()
+    assert message.startswith("2 ids have outcomes that differ")
     assert source.notes() == []
 
 
@@ -326,9 +326,9 @@ def test_a_file_of_outcomes_that_is_broken_is_left_out_said_and_read_once_it_is_
     source = open_source(make(source="in", labels="late/*.csv"), (), tmp_path)
     assert source.total() == 1
     assert labels_in(source) == ["yes", "-", "-", "-"]
-    (said,) = source.notes()
-    assert "2.csv" in said
-    assert "no column 'paid'" in said
+    (message,) = source.notes()
+    assert "2.csv" in message
+    assert "no column 'paid'" in message
     labels_in(source)
     assert source.notes() == []
     put(tmp_path / "late/2.csv", outcomes([1], ["no"]))

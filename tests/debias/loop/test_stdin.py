@@ -42,10 +42,10 @@ class Pipe:
 
 @pytest.fixture
 def pipe() -> Iterator[Pipe]:
-    made = Pipe()
-    yield made
-    made.end()
-    os.close(made.out)
+    built = Pipe()
+    yield built
+    built.end()
+    os.close(built.out)
 
 
 def as_lines(frame: pd.DataFrame) -> str:
@@ -275,10 +275,10 @@ def test_a_full_disk_loses_nothing_that_came(make: Make, tmp_path: Path) -> None
         cwd=ROOT, input=as_lines(people(50)), capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.stderr == ""
-    *said, rows = done.stdout.splitlines()
+    *message, rows = done.stdout.splitlines()
     assert rows == "[20, 20, 10]"
-    assert len(said) == 3
-    assert all(s.startswith("what came in could not be kept.") or "could not be written" in s for s in said)
+    assert len(message) == 3
+    assert all(s.startswith("what came in could not be kept.") or "could not be written" in s for s in message)
 
 
 def test_standard_input_that_is_closed_gives_one_message(make: Make, tmp_path: Path) -> None:
@@ -307,7 +307,7 @@ def test_a_whole_loop_on_standard_input_in_pieces_is_the_loop_in_one(
 
     def run_pieces(name: str, pieces: list[int | None]) -> list[str]:
         pipe = Pipe()
-        monkeypatch.setattr(watcher, "open_source", lambda *given: open_source(*given, pipe.out))
+        monkeypatch.setattr(watcher, "open_source", lambda *inputs: open_source(*inputs, pipe.out))
 
         def send() -> None:
             pipe.send(text)
@@ -323,9 +323,9 @@ def test_a_whole_loop_on_standard_input_in_pieces_is_the_loop_in_one(
 
     whole = run_pieces("whole", [None])
     assert run_pieces("pieces", [1, 2, 1, None]) == whole
-    found = fed.bodies(tmp_path / "whole")
-    assert "incident" not in {b["kind"] for b in found}
-    assert [b["facts"]["rows"] for b in found if b["kind"] == "batch"] == [150] * 8
+    result = fed.bodies(tmp_path / "whole")
+    assert "incident" not in {b["kind"] for b in result}
+    assert [b["facts"]["rows"] for b in result if b["kind"] == "batch"] == [150] * 8
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -335,7 +335,7 @@ def test_following_standard_input_ends_with_it(tmp_path: Path, monkeypatch: pyte
     case = fed.write_case(tmp_path, frame, more='source = "-"')
     lines = as_lines(frame).encode().splitlines(keepends=True)
     pipe, slept, failed = Pipe(), [], []
-    monkeypatch.setattr(watcher, "open_source", lambda *given: open_source(*given, pipe.out))
+    monkeypatch.setattr(watcher, "open_source", lambda *inputs: open_source(*inputs, pipe.out))
     real = Page.add_batch
 
     def wait(_: float) -> None:

@@ -198,9 +198,9 @@ def test_where_no_method_gives_a_challenger_a_person_must_look() -> None:
 def test_an_empty_feed_is_undecidable_and_never_reads_as_fine() -> None:
     loop = Loop()
     loop.until("HEALTHY", {"old": GOOD})
-    said = loop.give(Batch("none", 0, sha256="e"))
+    message = loop.give(Batch("none", 0, sha256="e"))
     assert loop.state.mode == "UNDECIDABLE"
-    assert "this says nothing good" in said[-1].words
+    assert "this says nothing good" in message[-1].words
     loop.batch({"old": GOOD})
     assert loop.state.mode == "HEALTHY"
 
@@ -224,10 +224,10 @@ def test_drift_is_a_reason_to_look_and_passes() -> None:
     loop.until("HEALTHY", {"old": GOOD})
     drift = Drift("age", "everyone", "KS", 0.0, 0.0, 0.4, 0.1, 0.5, 400, (), True)
     rows = people(999, {"old": GOOD}, known=False)
-    said = loop.give(Batch("d", 400, sha256="d", decided=rows, drift=(drift,)))
+    message = loop.give(Batch("d", 400, sha256="d", decided=rows, drift=(drift,)))
     assert loop.state.mode == "SUSPECT"
-    assert "age (everyone, PSI 0.40)" in said[-1].words
-    assert "Nothing is retrained for that" in said[-1].words
+    assert "age (everyone, PSI 0.40)" in message[-1].words
+    assert "Nothing is retrained for that" in message[-1].words
     loop.until("HEALTHY", {"old": GOOD}, most=5)
 
 
@@ -253,8 +253,8 @@ def test_the_same_bytes_again_count_once() -> None:
     loop = Loop()
     loop.batch({"old": GOOD})
     before = loop.state
-    said = loop.give(Batch("again", 400, sha256="0", same_as="0"))
-    assert [e.kind for e in said] == ["duplicate"]
+    message = loop.give(Batch("again", 400, sha256="0", same_as="0"))
+    assert [e.kind for e in message] == ["duplicate"]
     assert loop.state.live.arrived is before.live.arrived
     assert loop.state.rows == before.rows
 
@@ -315,11 +315,11 @@ def test_a_policy_that_tightens_judges_at_once_from_stored_counts() -> None:
         loop.batch(slight)
     assert loop.state.mode == "HEALTHY"
     tight = Policy("2", (replace(GAP, limit=0.05, promote=0.03),), "a2" * 32, None, RULES)
-    said = loop.turn(tight)
-    assert [e.kind for e in said] == ["policy", "confirmed"]
+    message = loop.turn(tight)
+    assert [e.kind for e in message] == ["policy", "confirmed"]
     assert loop.state.mode == "CONFIRMED"
     assert loop.state.policy == "a2" * 32
-    assert "judged on the new norms at once" in said[0].words
+    assert "judged on the new norms at once" in message[0].words
 
 
 def test_a_policy_that_keeps_a_norm_keeps_its_evidence_and_a_new_one_starts_afresh() -> None:

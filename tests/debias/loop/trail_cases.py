@@ -112,9 +112,9 @@ class TrailCases:
     def rows(self, url: str) -> list[dict[str, str]]:
         engine, _, _ = open_engine(url, write=False)
         with engine.connect() as c:
-            found = [dict(r._mapping) for r in c.execute(sa.text("SELECT * FROM trail ORDER BY seq"))]
+            items = [dict(r._mapping) for r in c.execute(sa.text("SELECT * FROM trail ORDER BY seq"))]
         engine.dispose()
-        return found
+        return items
 
     def put(self, url: str, rows: list[dict[str, str]]) -> None:
         """These rows in place of what is there."""
@@ -139,14 +139,14 @@ class TrailCases:
     def test_entries_come_back_as_they_were_written_and_the_chain_follows(self, ten: str) -> None:
         with Trail.open(ten, write=False) as trail:
             entries = list(trail.entries())
-            found = trail.check()
+            result = trail.check()
         assert [e.seq for e in entries] == list(range(1, 11))
         assert entries[3].body["words"] == "Batch 3: Zürich, 5 %."
         assert entries[3].body["facts"] == {"n": 3, "gap": 3 / 7}
         assert entries[3].time == THEN
         assert entries[0].prev == FIRST
         assert all(b.prev == a.hash for a, b in pairwise(entries))
-        assert found == {"entries": 10, "head": entries[-1].hash, "seal": entries[-1].seal}
+        assert result == {"entries": 10, "head": entries[-1].hash, "seal": entries[-1].seal}
 
     def test_the_same_inputs_give_the_same_hashes_whatever_the_time(self, url: str) -> None:
         with Trail.open(url) as trail:

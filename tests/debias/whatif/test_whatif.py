@@ -77,14 +77,14 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place / "case.toml"
 
 
-def cold(x: pd.DataFrame, y, **given) -> Pipeline:
+def cold(x: pd.DataFrame, y, **inputs) -> Pipeline:
     numbers = [c for c in x if x[c].dtype.kind in "if"]
     texts = [c for c in x if c not in numbers]
     prepare = ColumnTransformer(
         [("n", StandardScaler(), numbers), ("t", OneHotEncoder(handle_unknown="ignore"), texts)]
     )
     model = Pipeline([("prepare", prepare), ("model", LogisticRegression(tol=1e-8, max_iter=2000))])
-    return model.fit(x, y, **({"model__sample_weight": given["weight"]} if given.get("weight") is not None else {}))
+    return model.fit(x, y, **({"model__sample_weight": inputs["weight"]} if inputs.get("weight") is not None else {}))
 
 
 @pytest.fixture(scope="module")
@@ -129,12 +129,12 @@ def test_every_boosted_variant_is_exactly_what_lightgbm_fits_from_the_beginning(
             continue
         _, label, weight, _ = frames(parts, v.recipe)
         names = [c for c in plan.names if c not in v.recipe.without]
-        made = {c: column_of(*v.recipe.columns.get(c, (parts.train[c], parts.test[c]))) for c in names}
+        mapping = {c: column_of(*v.recipe.columns.get(c, (parts.train[c], parts.test[c]))) for c in names}
         asked = {c: column_of(parts.train[c], a) for c, a in v.recipe.asked.items()}
-        x = np.column_stack([_values(made[c], 0) for c in names])
+        x = np.column_stack([_values(mapping[c], 0) for c in names])
         x = x if v.recipe.rows is None else x[v.recipe.rows]
-        there = np.column_stack([_values(asked.get(c, made[c]), 1) for c in names])
-        model = _grown(Boosting._dataset(x, label, weight, [made[c] for c in names]))
+        there = np.column_stack([_values(asked.get(c, mapping[c]), 1) for c in names])
+        model = _grown(Boosting._dataset(x, label, weight, [mapping[c] for c in names]))
         np.testing.assert_array_equal(plan(v.recipe), model.predict(there), err_msg=v.name)
 
 
@@ -234,30 +234,30 @@ def own(case: Path) -> Path:
 
 
 def test_the_cases_own_pipeline_is_cloned_and_stressed(own: Path) -> None:
-    found = json.loads((own / "whatif.json").read_text())
-    assert "audited Pipeline" in found["learner"]
-    assert {v["variant"] for v in found["variants"]} >= {"without a", "without b", "without town"}
-    assert any("refuses" in f["reason"] for f in found["failed"])
-    found = json.loads((own / "stress.json").read_text())
-    record = msgspec.to_builtins(msgspec.convert(found, Stress))
-    assert not named(found, record), "docs/schemas/stress.json names every key"
-    assert found["training"]["measured"]
-    assert found["training"]["fits"] >= 1
-    assert "audited Pipeline" in found["training"]["learner"]
-    assert all(e["rows"] <= 0.2 * e["of"] + 1 for q in ("serving", "training") for e in found[q]["entries"])
-    assert "worst that was found, not the worst there is" in found["serving"]["notes"][0]
+    result = json.loads((own / "whatif.json").read_text())
+    assert "audited Pipeline" in result["learner"]
+    assert {v["variant"] for v in result["variants"]} >= {"without a", "without b", "without town"}
+    assert any("refuses" in f["reason"] for f in result["failed"])
+    result = json.loads((own / "stress.json").read_text())
+    record = msgspec.to_builtins(msgspec.convert(result, Stress))
+    assert not named(result, record), "docs/schemas/stress.json names every key"
+    assert result["training"]["measured"]
+    assert result["training"]["fits"] >= 1
+    assert "audited Pipeline" in result["training"]["learner"]
+    assert all(e["rows"] <= 0.2 * e["of"] + 1 for q in ("serving", "training") for e in result[q]["entries"])
+    assert "worst that was found, not the worst there is" in result["serving"]["notes"][0]
 
 
 def test_verify_makes_both_again_from_model_and_data(case: Path, own: Path, tmp_path, monkeypatch, capsys) -> None:
     run, report = tmp_path / "run", tmp_path / "report.pdf"
     assert cli.main(["audit", str(case), "--out", str(run)]) == 0
-    made = {n: (place / n).read_bytes() for place, names in ((run, RUN), (own, OWN)) for n in names}
-    report.write_bytes(kit.report(publish_files(made), Pki().auditor))
+    content = {n: (place / n).read_bytes() for place, names in ((run, RUN), (own, OWN)) for n in names}
+    report.write_bytes(kit.report(publish_files(content), Pki().auditor))
     kit.judge_here(monkeypatch, kit.page)
     capsys.readouterr()
     assert cli.main(["verify", str(report), "--rerun", str(case), "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    lines = {c["check"]: c for c in found["checks"]}
+    record = json.loads(capsys.readouterr().out)
+    lines = {c["check"]: c for c in record["checks"]}
     assert lines["rerun"]["status"] == "ok", lines["rerun"]
     same = lines["rerun"]["detail"].partition("the same bytes: ")[2]
     assert all(name in same for name in OWN)
@@ -277,11 +277,11 @@ def test_a_pipeline_from_a_notebook_is_cloned(tmp_path: Path) -> None:
         "case": parts,
     }
     result = assay.audit(frame, model=model, out=tmp_path / "run", **roles)
-    found = result.whatif(kinds=["features"])
+    actual = result.whatif(kinds=["features"])
     written = json.loads((tmp_path / "run" / "whatif.json").read_text())
     assert "audited Pipeline" in written["learner"]
-    assert found["variant"].unique().tolist() == ["without town", "without a", "without b"]
-    assert found["change"].tolist() == [f["change"] for v in written["variants"] for f in v["figures"]]
+    assert actual["variant"].unique().tolist() == ["without town", "without a", "without b"]
+    assert actual["change"].tolist() == [f["change"] for v in written["variants"] for f in v["figures"]]
     worst = result.stress(train=False, budget=0.2)
     assert worst["worse"].is_monotonic_decreasing
     assert worst["worse"].any()
@@ -293,13 +293,13 @@ def test_an_unknown_kind_is_one_sentence_and_2(case: Path, tmp_path: Path, capsy
     assert "there is no such kind of variant" in capsys.readouterr().err
 
 
-def named(plain, made, place: str = "") -> list[str]:
+def named(plain, built, place: str = "") -> list[str]:
     """Keys of a document that its record does not name."""
-    if isinstance(plain, dict) and isinstance(made, dict):
-        here = [f"{place}.{k}" for k in plain if k not in made]
-        return here + [u for k, v in plain.items() if k in made for u in named(v, made[k], f"{place}.{k}")]
+    if isinstance(plain, dict) and isinstance(built, dict):
+        here = [f"{place}.{k}" for k in plain if k not in built]
+        return here + [u for k, v in plain.items() if k in built for u in named(v, built[k], f"{place}.{k}")]
     if isinstance(plain, list):
-        return [u for a, b in zip(plain, made, strict=True) for u in named(a, b, f"{place}[]")]
+        return [u for a, b in zip(plain, built, strict=True) for u in named(a, b, f"{place}[]")]
     return []
 
 
@@ -343,11 +343,11 @@ def test_outcomes_to_label_again_are_a_list_and_a_planned_sample_of_each_group(c
         return cli.main(["contract", str(case), "--labels", str(tmp_path / "again.csv"), *more])
 
     assert asked("--within", "0.05", "--json") == 0
-    found = json.loads(capsys.readouterr().out)
+    record = json.loads(capsys.readouterr().out)
     rows = pd.read_csv(tmp_path / "again.csv")
-    assert (rows["list"] == "looks wrong").sum() == found["looks_wrong"] > 0
+    assert (rows["list"] == "looks wrong").sum() == record["looks_wrong"] > 0
     frame = people()
-    for plan in found["samples"]:
+    for plan in record["samples"]:
         mine = rows.loc[rows["list"] == f"random sample of sex {plan['group'][0]}", "row"]
         assert mine.is_unique
         assert set(frame["sex"].iloc[mine - 1]) == {plan["group"][0]}

@@ -32,8 +32,8 @@ def raw(numbers, *arguments, accept=()):
     if number is None:
         return ABSENT
     ctypes.set_errno(0)
-    given = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
-    got = LIBC.syscall(ctypes.c_long(number), *given)
+    items = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
+    got = LIBC.syscall(ctypes.c_long(number), *items)
     if got >= 0 or ctypes.get_errno() in accept:
         return True
     return ABSENT if ctypes.get_errno() in (errno.ENOSYS, errno.EOPNOTSUPP) else False

@@ -47,8 +47,8 @@ def _boosted() -> None:
     @kind("LightGBM, an objective of its own", refused=("no probability and no decision", "which of the model's"),
           choose=('link = "logit"', RIGHT))  # fmt: skip
     def own_objective(folder: Path, frame: pd.DataFrame) -> Made:
-        def slope(found: Any, data: Any) -> Any:
-            p = 1 / (1 + np.exp(-found))
+        def slope(result: Any, data: Any) -> Any:
+            p = 1 / (1 + np.exp(-result))
             return p - data.get_label(), p * (1 - p)
 
         data = lightgbm.Dataset(frame[NUMBERS], frame["bits"])

@@ -57,8 +57,8 @@ def _onnx() -> None:
                 [helper.make_tensor_value_info(out, TensorProto.FLOAT, [None, width])],
                 [numpy_helper.from_array(weights, "w"), numpy_helper.from_array(bias, "b")],
             )  # fmt: skip
-            made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-            (folder / "m.onnx").write_bytes(made.SerializeToString())
+            built = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+            (folder / "m.onnx").write_bytes(built.SerializeToString())
             table = rows @ weights + bias
             return "m.onnx", table[:, 0] >= 0 if width == 1 else table[:, 1] > table[:, 0]
 
@@ -77,8 +77,8 @@ def _onnx() -> None:
                 [helper.make_tensor_value_info("y", kind, shape)],
                 [numpy_helper.from_array(np.array(v, np.float32), k) for k, v in parts.items()],
             )  # fmt: skip
-            made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-            (folder / "m.onnx").write_bytes(made.SerializeToString())
+            built = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+            (folder / "m.onnx").write_bytes(built.SerializeToString())
             return "m.onnx", frame[NUMBERS].to_numpy(np.float32) @ np.array([0.0, 0.3, -0.2], np.float32) > 9
 
         KINDS.append(Kind(name, make, label="bits", positive="1", **more))
@@ -92,11 +92,11 @@ def _onnx() -> None:
 
         rows = frame[NUMBERS].to_numpy(dtype=np.float32)
         model = DecisionTreeClassifier(max_leaf_nodes=12, random_state=0).fit(rows, frame["words"])
-        made = to_onnx(model, rows[:1], options={"zipmap": False})
-        turned = list(made.graph.output)[::-1]
-        del made.graph.output[:]
-        made.graph.output.extend(turned)
-        (folder / "m.onnx").write_bytes(made.SerializeToString())
+        built = to_onnx(model, rows[:1], options={"zipmap": False})
+        turned = list(built.graph.output)[::-1]
+        del built.graph.output[:]
+        built.graph.output.extend(turned)
+        (folder / "m.onnx").write_bytes(built.SerializeToString())
         return "m.onnx", good(frame, model.predict(rows))
 
     network("ONNX network, sigmoid", 1, "Sigmoid", label="bits", positive="1", note="holds no decision")

@@ -21,12 +21,12 @@ def skops_kind(name: str, estimator: Callable[[], Any], target: str = "words", v
 
     def make(folder: Path, frame: pd.DataFrame) -> Made:
         rows = frame[list(more.get("features", NUMBERS))]
-        given = rows.to_numpy() if bare else rows
+        inputs = rows.to_numpy() if bare else rows
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model = estimator().fit(given, frame[target])
+            model = estimator().fit(inputs, frame[target])
             skops.io.dump(model, folder / "m.skops")
-            return "m.skops", good(frame, model.predict(given), value)
+            return "m.skops", good(frame, model.predict(inputs), value)
 
     KINDS.append(Kind(name, make, **more))
 
