@@ -79,8 +79,10 @@ def audit(place: Path, frame: pd.DataFrame, **changes: Any) -> Path:
 
 def small_page(files: Any, manifest: Any) -> str:
     """In place of the whole report, which takes seconds to set: its counts are what is looked at here."""
-    message = html.escape(str((result := read_extra(manifest.extra).differences) and differencing_sentence(result)))
-    return f'<!DOCTYPE html><html lang="en"><head><title>{html.escape(manifest.title)}</title></head><body><p>{message}</p>'
+    text = html.escape(str((result := read_extra(manifest.extra).differences) and differencing_sentence(result)))
+    return (
+        f'<!DOCTYPE html><html lang="en"><head><title>{html.escape(manifest.title)}</title></head><body><p>{text}</p>'
+    )
 
 
 @pytest.fixture(scope="module", autouse=True)

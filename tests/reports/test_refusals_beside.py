@@ -124,11 +124,11 @@ def test_a_choice_of_a_candidate_that_nobody_tried(small: Reports, pki: Pki) -> 
 
 def comparison(small: Reports) -> dict[str, Any]:
     """mitigation.json in form, about nobody."""
-    document = json.loads(small.files["evidence.json"])
+    whole = json.loads(small.files["evidence.json"])
     arm: dict[str, Any] = {"rates": [], "gaps": [], "counts": []}
     return {
         "schema": "assay/mitigation/1", "method": "x", "title": "X", "stage": "pre", "notice": None, "seed": 0,
-        "needs_sensitive_at_decision": False, "case": document["case"], "data": document["data"], "base": document["model"],
+        "needs_sensitive_at_decision": False, "case": whole["case"], "data": whole["data"], "base": whole["model"],
         "model": {"file": "x", "sha256": "0" * 64}, "parameters": {}, "changes": [],
         "splits": {"train": 1, "validation": 1, "test": 1, "made_by": "seed"},
         "constraint": {"name": "x", "metric": "x", "tolerance": 0.1, "by": []}, "flips": [],
