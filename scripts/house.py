@@ -20,13 +20,14 @@ def by_room(value: Counter[str]) -> str:
 
 def figures() -> list[tuple[str, str]]:
     """What is counted, and the count."""
-    lines, keys, decimals, files = Counter[str](), Counter[str](), Counter[str](), 0
-    for path in house.MODULES.values():
+    lines, keys, decimals, files, names = Counter[str](), Counter[str](), Counter[str](), 0, 0
+    for module, path in house.MODULES.items():
         name = path.relative_to(house.ROOT).as_posix()
         room, tree = name.split("/")[0], house.tree_of(path)
         lines[room] += len(path.read_text(encoding="utf-8").splitlines())
         files += 1
         keys[room] += 0 if name in counts.EDGES else counts.by_key(tree)
+        names += sum(1 for _ in counts.named_so(tree)) if module not in counts.FACTS else 0
         decimals[room] += 0 if name in counts.NUMBERS else counts.decimals(tree)
     words: dict[str, set[str]] = {}
     for room in ROOMS:
@@ -39,6 +40,7 @@ def figures() -> list[tuple[str, str]]:
         ("lines of code by room, without tests", by_room(lines)),
         ("files", f"{files:,}"),
         ('`["key"]` subscripts outside the JSON edge', f"{sum(keys[r] for r in ROOMS)} ({by_room(keys)})"),
+        ("variables, functions and classes called said, given, found, told or made", f"{names:,}"),
         ("files at the JSON edge, each with its reason", str(len(counts.EDGES))),
         ("modules that import themselves by way of others", str(len(house.circles(house.edges())))),
         ("functions over a complexity of 10", str(len(counts.branching([*house.PACKAGES, "assay", *doors])))),
