@@ -39,7 +39,7 @@ def page(result: dict) -> None:  # type: ignore[type-arg]
 
 
 def shown(result: dict[str, Any]) -> AppTest:
-    app = AppTest.from_function(page, kwargs={"found": result}, default_timeout=60).run()
+    app = AppTest.from_function(page, kwargs={"result": result}, default_timeout=60).run()
     assert not app.exception
     return app
 
