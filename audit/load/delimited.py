@@ -295,7 +295,7 @@ def _gunzip(file: Path) -> bytes:
                 try:
                     part = unzip.decompress(chunk, _CHUNK * 16)
                 except zlib.error as error:
-                    raise _broken_gz(file, str(error)) from error
+                    raise broken_gz(file, str(error)) from error
                 parts.append(part)
                 unpacked += len(part)
                 if unpacked > limits.MAX_BYTES:
@@ -313,11 +313,12 @@ def _gunzip(file: Path) -> bytes:
                     if chunk:
                         unzip = zlib.decompressobj(wbits=31)
     if not unzip.eof:
-        raise _broken_gz(file, "it ends in the middle")
+        raise broken_gz(file, "it ends in the middle")
     return b"".join(parts)
 
 
-def _broken_gz(file: Path, got: str) -> DataError:
+def broken_gz(file: Path, got: str) -> DataError:
+    """The refusal for a packed file that cannot be unpacked."""
     return DataError(
         f"{file.name!r} cannot be unpacked",
         got=got,

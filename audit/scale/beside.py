@@ -31,7 +31,7 @@ from audit.quality.missing import WRITTEN, said_missing
 from audit.scale import typed as base
 from audit.scale.count import measured_rows
 from audit.scale.kinds import PEOPLE, arrow
-from audit.scale.lines import Early, drawn_of_text
+from audit.scale.lines import Early, drawn_of_rows
 from audit.scale.lines import drawn as drawn_lines
 from audit.scale.opened import Opened
 from audit.scale.source import Source
@@ -263,9 +263,9 @@ def of_duckdb(case: Case, counted: base.Counted, seed: int, opened: Opened) -> D
         connection.execute("SET threads = 1")  # with more the draw would depend on which comes first
         ordered = opened.ordered
         try:
-            if ordered.kind == "csv" and ordered.copy is None and case.data.split is None:
-                return drawn_of_text(connection, ordered, columns, rows, of, seed)
             among = measured_rows(case, ordered, replace(mine, table=ordered.sql)).table
+            if ordered.kind == "csv":
+                return drawn_of_rows(connection, among, columns, rows, of, seed)
             query = f"SELECT {', '.join(columns)} FROM {among} USING SAMPLE reservoir({rows} ROWS) REPEATABLE ({seed})"
             return connection.sql(query).to_arrow_table()
         finally:

@@ -7,6 +7,7 @@ was so is known once the rows were counted; else what was drawn here is not used
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
@@ -45,8 +46,13 @@ class Early:
 
 def in_lines(source: Source) -> bool:
     """Whether CSV files, as they begin, have no line that is empty or a part of a row, and are worth it."""
-    heads = [head_of(f) for f in source.files] if source.kind == "csv" else []
-    return any(len(head) >= HEAD for head in heads) and all(_whole(head) for head in heads)
+    large = False
+    for file in source.files if source.kind == "csv" else ():
+        head = head_of(file)
+        if not _whole(head):
+            return False
+        large = large or len(head) >= HEAD
+    return large
 
 
 def _whole(head: bytes) -> bool:
@@ -56,12 +62,13 @@ def _whole(head: bytes) -> bool:
 
 def alike(source: Source) -> bool:
     """Whether few lines differ, as pieces of the files have it. Not of packed ones: they show their beginning alone."""
+    if any(kind_of(f) != "csv" for f in source.files):
+        return False
     lines: list[bytes] = []
-    for file in source.files:
-        if kind_of(file) != "csv":
-            return False
+    some = source.files[:: math.ceil(len(source.files) / PLACES)]
+    for file in some:
         size = file.stat().st_size
-        pieces = max(1, min(PLACES // len(source.files), size // PIECE))
+        pieces = max(1, min(PLACES // len(some), size // PIECE))
         with file.open("rb") as stream:
             for at in np.linspace(0, max(0, size - PIECE), pieces).astype(np.int64).tolist():
                 stream.seek(at)
@@ -76,16 +83,18 @@ def drawn(source: Source, columns: Sequence[str], most: int, rows: int, seed: in
     asked = ", ".join(source.column(c) for c in columns)
     # One thread: with more the draw would depend on which comes first, and rows come in another order than they have.
     config: dict[str, Any] = {**SAFE, "threads": 1, "memory_limit": MEMORY, "temp_directory": str(folder)}
-    with duckdb.connect(config=config) as database, ExitStack() as copies:
+    with duckdb.connect(config=config) as database:
         places = _places(database, most, rows, seed)
-        files, left = [], np.sort(places)
+        parts, left = [], np.sort(places)
         try:
-            for number, file in enumerate(source.files):
-                path = nameless(folder, copies, f"{number}.csv")
-                with path.open("wb") as stream:
-                    left = _write(stream, file, left)
-                files.append(path)
-            table = database.sql(f"SELECT {asked} FROM {replace(source, files=tuple(files)).sql}").to_arrow_table()
+            for file, at in zip(source.files, source.places, strict=True):
+                with ExitStack() as copies:  # of one file at a time, however many there are
+                    path = nameless(folder, copies, "rows.csv")
+                    with path.open("wb") as stream:
+                        left = _write(stream, file, left)
+                    part = replace(source, files=(path,), places=(at,))
+                    parts.append(database.sql(f"SELECT {asked} FROM {part.sql}").to_arrow_table())
+            table = pa.concat_tables(parts)
         except (duckdb.Error, OSError):
             return None  # what is wrong with the text says what reads the whole; a full disk need not end the audit
     if table.num_rows != len(places):
@@ -93,18 +102,19 @@ def drawn(source: Source, columns: Sequence[str], most: int, rows: int, seed: in
     return table.take(pa.array(np.argsort(np.argsort(places)))).rename_columns(list(columns))
 
 
-def drawn_of_text(database: Any, source: Source, columns: Sequence[str], most: int, rows: int, seed: int) -> pa.Table:
-    """The same by reading the text on one thread; columns: as `source` calls them in SQL.
+def drawn_of_rows(database: Any, table: str, columns: Sequence[str], most: int, rows: int, seed: int) -> pa.Table:
+    """The same of a table in SQL that has `rows` rows in their order, which one thread reads.
 
-    Not a reservoir of the text itself: that depends on how many rows DuckDB takes at once, and it cuts text anywhere.
+    Not a reservoir of the table itself: that depends on how many rows DuckDB takes at once, and it cuts text anywhere,
+    and a copy of text where the text was cut.
     """
     places = _places(database, most, rows, seed)
     database.register("places", pa.table({"i": places, "number": np.arange(len(places))}))
-    numbered = f"SELECT {', '.join(columns)}, row_number() OVER () - 1 AS i FROM {source.sql}"
-    joined = database.sql(
+    numbered = f"SELECT {', '.join(columns)}, row_number() OVER () - 1 AS i FROM {table}"
+    found = database.sql(
         f"SELECT {', '.join(columns)}, number FROM ({numbered}) JOIN places USING (i)"
     ).to_arrow_table()
-    return joined.sort_by("number").drop_columns(["number"])
+    return found.sort_by("number").drop_columns(["number"])
 
 
 def _places(database: Any, most: int, rows: int, seed: int) -> npt.NDArray[np.int64]:

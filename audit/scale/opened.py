@@ -42,7 +42,7 @@ from audit.scale.typed import roles_of
 
 MEMORY, WIDE, A_COLUMN, COPYING = 1000, 500, 2, 300
 """MB of the database; from so many columns on more for each, as a group of rows of a Parquet file is held whole; and
-while rows are copied in their order, when it keeps as many of them as it may."""
+while rows are copied, when it keeps as many of them as it may."""
 ROWS_AT_ONCE, CELLS_AT_ONCE, FEWEST = 40_960, 2_000_000, 2_048
 """Rows of a group of rows in the copy, fewer where there are many columns: the writer holds whole groups."""
 
@@ -116,19 +116,22 @@ def opened(case: Case, begin: Begin | None = None) -> Iterator[Opened]:
     """begin: what draws rows; they are kept in their order for it where it cannot do so by their lines.
 
     Raises CaseError and DataError where roles or columns are not as the case says, DataError where DuckDB cannot read
-    the files, then or in what is asked meanwhile."""
+    the files, then or in what is asked meanwhile, or where they change."""
     import duckdb
 
     check_roles(case)
     source = source_of(case)
     check.columns(case, source.columns, ())
+    begun = [_stands(f) for f in source.files]
     digest = Digest(case.data.path)
     with tempfile.TemporaryDirectory(prefix="assay-") as folder:
         database = duckdb.connect(config={**SAFE, "memory_limit": _memory(source), "temp_directory": folder})
         try:
             database.execute("SET enable_progress_bar = false")  # it would write to stdout
-            # What was begun ends before the copies go, and the database is closed.
-            with ExitStack() as copies, ThreadPoolExecutor(1) as pool:
+            # What was begun ends before the copies go, and the database is closed; what nobody waits for is not begun.
+            with ExitStack() as copies, ExitStack() as ends:
+                pool = ThreadPoolExecutor(1)
+                ends.callback(pool.shutdown, cancel_futures=True)
                 looked = pool.submit(look_through, source)  # while the file is copied
                 # A split says of rows, not of lines, which are drawn from.
                 lined = begin is not None and case.data.split is None and in_lines(source)
@@ -137,10 +140,35 @@ def opened(case: Case, begin: Begin | None = None) -> Iterator[Opened]:
                 copied = _copied(case, source, database, Path(folder), copies, ordered)
                 looked.result()
                 yield Opened(copied, copied if ordered else source, database, digest, pool, early)
+                for file, then in zip(source.files, begun, strict=True):
+                    if _stands(file) != then:
+                        raise _changed(file)
         except duckdb.Error as error:
             raise broken(source, error) from error
+        except RuntimeError as error:
+            if "interrupted" in str(error):  # Ctrl-C, as DuckDB says it
+                raise KeyboardInterrupt from error
+            raise
         finally:
             database.close()
+
+
+def _stands(file: Path) -> tuple[int, ...] | None:
+    """What tells that a file was written to; None where there is none."""
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _changed(file: Path) -> DataError:
+    return DataError(
+        f"{file.name!r} changed while it was read",
+        got="counts, a sample and a sha256 that may be of different rows",
+        expected="the same file from beginning to end",
+        todo="run it again once nothing writes to it",
+    )
 
 
 def _copied(case: Case, source: Source, database: Any, folder: Path, copies: ExitStack, ordered: bool) -> Source:
@@ -153,21 +181,28 @@ def _copied(case: Case, source: Source, database: Any, folder: Path, copies: Exi
     asked = [*roles_of(case), *check.features_of(case, source.columns), case.model.column, data.weight, data.id]
     names = [c for c in source.columns if case.contract is not None or c in {*asked, data.cluster}]
     columns = ", ".join(map(source.column, names))
-    query, limit, rows = f"SELECT {columns} FROM {source.sql}", f"{COPYING}MB", ROWS_AT_ONCE
-    if together := not ordered and alike(source):
-        query, limit, rows = f"SELECT {columns}, count(*) AS n FROM ({query}) GROUP BY ALL", _memory(source), FEWEST
-    rows = max(FEWEST, min(rows, CELLS_AT_ONCE // max(1, len(names)) // FEWEST * FEWEST))
-    to = nameless(folder, copies, "copy.parquet")
-    how = f"FORMAT parquet, COMPRESSION lz4_raw, WRITE_BLOOM_FILTER false, ROW_GROUP_SIZE {rows}, USE_TMP_FILE false"
-    try:
-        database.execute(f"SET memory_limit = '{limit}'; SET preserve_insertion_order = {str(ordered).lower()}")
-        database.execute(f"COPY ({query}) TO {literal(str(to))} ({how})")
-    except duckdb.Error:
-        copies.close()
-        return source  # where the file itself is broken, what is asked of it says so
-    finally:
-        database.execute(f"SET memory_limit = '{_memory(source)}'; SET preserve_insertion_order = false")
-    return replace(source, copy=to, together=together)
+    most = max(FEWEST, min(ROWS_AT_ONCE, CELLS_AT_ONCE // max(1, len(names)) // FEWEST * FEWEST))
+    for together in (True, False) if not ordered and alike(source) else (False,):
+        query, rows, to = f"SELECT {columns} FROM {source.sql}", most, nameless(folder, copies, "copy.parquet")
+        try:
+            database.execute(f"SET memory_limit = '{COPYING}MB'; SET preserve_insertion_order = {str(ordered).lower()}")
+            if together:
+                query, rows = f"SELECT {columns}, count(*) AS n FROM ({query}) GROUP BY ALL", FEWEST
+                # Where rows differ after all, it would put them aside in files that have names.
+                database.execute("SET temp_directory = ''")
+            how = f"COMPRESSION lz4_raw, WRITE_BLOOM_FILTER false, ROW_GROUP_SIZE {rows}, USE_TMP_FILE false"
+            database.execute(f"COPY ({query}) TO {literal(str(to))} (FORMAT parquet, {how})")
+            return replace(source, copy=to, together=together)
+        except duckdb.OutOfMemoryException:
+            copies.close()  # each row by itself takes less
+        except duckdb.Error:
+            copies.close()
+            break  # where the file itself is broken, what is asked of it says so
+        finally:
+            database.execute(f"SET memory_limit = '{_memory(source)}'; SET preserve_insertion_order = false")
+            if together:
+                database.execute(f"SET temp_directory = {literal(str(folder))}")
+    return source
 
 
 def _memory(source: Source) -> str:

@@ -6,8 +6,8 @@ import codecs
 import glob
 import tempfile
 import zlib
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from audit.load.columnar import parquet_names, parquet_places
 from audit.load.digest import files_of
 from audit.load.lakes import NAMES, lake_of
 from audit.load.readers import kind_of, same_columns
+from audit.printable import first_line
 
 LARGE_ROWS = 3_000_000
 """From here on the database counts. Of CSV as estimated from its first lines."""
@@ -202,16 +203,23 @@ def look_through(source: Source) -> int | None:
     """Of CSV, of the whole of it, what DuckDB passes over and the reader of tables does not. Raises DataError as that
     does where there are zero bytes, and Uncounted where a line repeats the column names: it would be a row.
 
+    Raises DataError too where a line is longer than what DuckDB reads at once: it leaves out the last line of a file
+    without a word, and refuses others.
+
     Returns how many lines there are below the names; None where a line may end without a line feed.
     """
     lines, whole = 0, True
     for file in source.files if source.kind == "csv" else ():
         head, done, tail = head_of(file), 0, b""
         again = b"\n" + head[: head.find(b"\n") + 1].removeprefix(codecs.BOM_UTF8).lower()
-        returns, last = 0, b""
+        returns, last, begun = 0, b"", 0
         with stream_of(file) as stream:
             while chunk := stream.read(STEP):
                 delimited.no_zero_byte(file.name, chunk, done)
+                ends = [p for end in (b"\n", b"\r") for p in (chunk.find(end), chunk.rfind(end)) if p >= 0]
+                if begun + min(ends, default=len(chunk)) > BUFFER:
+                    raise _too_long(source, file, done - begun)
+                begun = len(chunk) - max(ends) - 1 if ends else begun + len(chunk)
                 if len(again) > 1 and (place := (tail + chunk).lower().find(again)) >= 0:
                     raise _repeated(source, file, done - len(tail) + place)
                 done, tail = done + len(chunk), chunk[1 - len(again) :]
@@ -222,6 +230,16 @@ def look_through(source: Source) -> int | None:
         lines -= last == b"\n"  # the names' own, where no last line goes without
         whole = whole and returns == 0
     return lines if whole else None
+
+
+def _too_long(source: Source, file: Path, place: int) -> DataError:
+    read = read_otherwise(source)
+    return (Uncounted if read else DataError)(
+        f"{file.name!r} has a line too long to be counted",
+        got=f"more than {BUFFER:,} bytes, from byte {place:,} on",
+        expected="a shorter line for each row",
+        todo="look for line ends that are missing" + (", or take `engine` out" if read else ""),
+    )
 
 
 def _repeated(source: Source, file: Path, place: int) -> DataError:
@@ -249,10 +267,17 @@ def head_of(file: Path) -> bytes:
         return bytes(stream.read(HEAD))
 
 
-def stream_of(file: Path) -> Any:
+@contextmanager
+def stream_of(file: Path) -> Iterator[Any]:
+    """The bytes of a CSV, unpacked. Raises DataError where it cannot be."""
     import gzip
 
-    return gzip.open(file, "rb") if kind_of(file) == "csv.gz" else file.open("rb")
+    try:
+        with gzip.open(file, "rb") if kind_of(file) == "csv.gz" else file.open("rb") as stream:
+            yield stream
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        got = "it ends in the middle" if isinstance(error, EOFError) else first_line(error)
+        raise delimited.broken_gz(file, got) from error
 
 
 def source_of(case: Case) -> Source:

@@ -3,6 +3,7 @@ refusal, in the same words. And where `engine = "duckdb"` is asked for."""
 
 from __future__ import annotations
 
+import gzip
 import json
 import sys
 from pathlib import Path
@@ -82,17 +83,20 @@ FILES: dict[str, tuple[bytes, str]] = {
     "a blank line above two columns of one name": (b"\n" + lines(*(f"{r},n" for r in BODY), names="g,y,d,1,1"), ""),
     "a line that names the delimiter": (b"sep=,\n" + lines(*BODY), ""),
     "no line end at the end": (lines(*BODY)[:-1], ""),
+    "a last line longer than what is read at once": (lines(*FAR, "a,1,1," + 17_000_000 * "x"), "cannot be read as a"),
 }
 """Content, and words of its refusal; none where it is read."""
 KNOWN_TO_BOTH = ("is no text", "without a name", "is empty", "values", "never closed", "broken bytes")
 """Words of refusals that are the same where DuckDB is asked for; else it may refuse what is read in memory."""
 
 
-def asked(folder: Path, content: bytes, engine: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, Any, str]:
+def asked(
+    folder: Path, content: bytes, engine: str, capsys: pytest.CaptureFixture[str], name: str = "rows.csv"
+) -> tuple[int, Any, str]:
     """The exit code, the counts, and the message."""
-    (folder / "rows.csv").write_bytes(content)
+    (folder / name).write_bytes(content)
     (folder / "case.toml").write_text(
-        '[case]\nname = "c"\npurpose = "p"\n[data]\npath = "rows.csv"\nlabel = "y"\npositive = "1"\n'
+        f'[case]\nname = "c"\npurpose = "p"\n[data]\npath = "{name}"\nlabel = "y"\npositive = "1"\n'
         f'sensitive = ["g"]\n{engine}[model]\ndecision = "d"\n'
     )
     capsys.readouterr()
@@ -120,6 +124,24 @@ def test_below_the_limit_and_above_it(
     else:
         assert code == 2
         assert "What to do: " in message
+
+
+PACKED = gzip.compress(lines(*FAR), 1)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [PACKED[: len(PACKED) // 2], PACKED[:-1], PACKED[:-8] + bytes(8), PACKED + b"junk", PACKED[:40] + PACKED[60:]],
+    ids=["half of it", "without its last byte", "another sum", "something behind it", "broken"],
+)
+def test_a_packed_file_that_is_not_whole_is_refused(
+    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for limit, engine in ((1 << 40, ""), (1, ""), (1, 'engine = "duckdb"\n')):
+        monkeypatch.setattr(sys.modules["audit.scale.source"], "LARGE_BYTES", limit)
+        code, _, message = asked(tmp_path, content, engine, capsys, "rows.csv.gz")
+        assert code == 2, message
+        assert "'rows.csv.gz' cannot be unpacked" in message
 
 
 @pytest.mark.parametrize("blank", ["\n", "\n\n", "\r\n", "\r", "\ufeff\n", "  \n"])

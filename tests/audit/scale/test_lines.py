@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import threading
+import tracemalloc
 from collections import namedtuple
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
@@ -30,6 +33,8 @@ def rows_of(*, few: bool) -> list[str]:
 
 FEW, MANY = rows_of(few=True), rows_of(few=False)
 NAMES = "sex,note,p,y"
+LONG = [r.replace(",0.", f",0.{300 * '0'}", 1) for r in [*MANY, *MANY]]
+"""Of which DuckDB takes fewer at once than a group of rows in a copy holds."""
 TOO = ',"two\nlines",0.5,no'
 
 
@@ -137,6 +142,8 @@ def test_what_is_drawn_by_lines_and_counted_together_is_what_the_text_says(
         ("", {"a.csv": text([TOO, *MANY])}),
         ("", {"a.csv": text(["", *MANY])}),
         ('split = "note"\naudit = "x"\n', {"a.csv": text(MANY)}),
+        ("", {"a.csv": text([TOO, *MANY, *LONG])}),
+        ('split = "note"\naudit = "x"\n', {"a.csv": text([*MANY, *LONG])}),
     ],
 )
 def test_rows_are_kept_in_their_order_where_lines_cannot_be_drawn(
@@ -164,6 +171,103 @@ def test_a_disk_that_is_full_when_rows_are_drawn_costs_time_alone(
     assert seen.held == [True, False]
 
 
+@pytest.mark.skipif(not source.OWN_HANDLES.is_dir(), reason="what a process has open is seen on Linux alone")
+def test_rows_are_drawn_of_one_file_at_a_time(seen: Seen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process may have so many files open: with two for each, DuckDB could not read them."""
+    own: Callable[..., Path] = lines.nameless
+    held: list[set[str]] = []
+
+    def noted(folder: Path, copies: ExitStack, name: str) -> Path:
+        result = own(folder, copies, name)
+        held.append({f for f in map(linked, source.OWN_HANDLES.iterdir()) if f.startswith(str(folder))})
+        return result
+
+    monkeypatch.setattr(lines, "nameless", noted)
+    audited(case_in(tmp_path, {f"{i}.csv": text(MANY[i * 600 : i * 600 + 600]) for i in range(5)}), "found")
+    assert seen.held == [True]
+    assert len(held) == 5
+    assert max(map(len, held)) <= 2, "the rows drawn, and the copy"
+
+
+def linked(handle: Path) -> str:
+    try:
+        return str(handle.readlink())
+    except OSError:
+        return ""
+
+
+def test_what_is_known_of_many_files_takes_no_more_memory_than_of_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their beginnings are not held together, nor a piece of each."""
+    content = text(MANY)
+    monkeypatch.setattr(lines, "HEAD", 8000)
+    monkeypatch.setattr(source, "HEAD", len(content))
+    names = tuple(tmp_path / f"{i}.csv" for i in range(8 * lines.PLACES))
+    for file in names:
+        file.write_bytes(content)
+    result = source.Source(names, "csv", tuple(NAMES.split(",")), ((0, 1, 2, 3),) * len(names), ",")
+    tracemalloc.start()
+    try:
+        assert lines.in_lines(result)
+        assert tracemalloc.get_traced_memory()[1] < 16 * len(content)
+        tracemalloc.reset_peak()
+        assert not lines.alike(replace(result, files=names[:1]))
+        one = tracemalloc.get_traced_memory()[1]
+        tracemalloc.reset_peak()
+        lines.alike(result)
+        assert tracemalloc.get_traced_memory()[1] < lines.PLACES * 2 * one
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_was_begun_and_nobody_waits_for_is_not_done(
+    seen: Seen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the audit is stopped, or ends with a refusal, while the text is still looked through."""
+    ended, done = threading.Event(), []
+    through: Callable[[source.Source], int | None] = source.look_through
+
+    def slowly(result: source.Source) -> int | None:
+        assert ended.wait(60)
+        return through(result)
+
+    def stopped(*_: object) -> None:
+        threading.Timer(0.5, ended.set).start()  # once the command waits for it
+        raise RuntimeError("Query interrupted")  # as DuckDB says it
+
+    monkeypatch.setattr(opened, "look_through", slowly)
+    monkeypatch.setattr(opened, "_copied", stopped)
+    monkeypatch.setattr(lines, "_write", lambda *a: done.append(a))
+    assert cli.main(["audit", str(case_in(tmp_path, {"a.csv": text(MANY)})), "--out", str(tmp_path / "found")]) == 1
+    assert "stopped after" in capsys.readouterr().err
+    assert not done
+
+
+def test_rows_that_only_looked_alike_are_kept_one_by_one(
+    seen: Seen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DuckDB would put them aside, in files that stay where the process is killed."""
+    rows = [f"{'fm'[i % 2]},{i:0200d},0.{i % 7},{('yes', 'no')[i % 3 > 0]}" for i in range(150_000)]
+    case = case_in(tmp_path, {"a.csv": text(rows)}, 'features = ["note"]\n')
+    (tmp_path / "rows").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "rows"))
+    monkeypatch.setattr(opened, "alike", lambda _: True)
+    monkeypatch.setattr(opened, "COPYING", 40)
+    own: Callable[..., Path] = opened.nameless
+    put_aside, copies = [], []
+
+    def noted(*args: object) -> Path:
+        copies.append(1)
+        put_aside.extend(f.name for f in (tmp_path / "rows").rglob("duckdb_temp*"))
+        return own(*args)
+
+    monkeypatch.setattr(opened, "nameless", noted)
+    audited(case, "found")
+    assert (len(copies), seen.together) == (2, [False])
+    assert not put_aside
+
+
 def test_weights_and_ids_of_rows_that_are_kept_as_one(
     seen: Seen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -187,7 +291,7 @@ def test_the_same_rows_are_drawn_in_the_same_order(seen: Seen, end: bool, most: 
     names = ["p", "y"]
     by_lines = lines.drawn(result, names, most, ROWS, 5, tmp_path)
     with duckdb.connect(config={**source.SAFE, "threads": 1}) as database:
-        of_text = lines.drawn_of_text(database, result, [result.column(n) for n in names], most, ROWS, 5)
+        of_text = lines.drawn_of_rows(database, result.sql, [result.column(n) for n in names], most, ROWS, 5)
     assert by_lines is not None
     assert by_lines.to_pylist() == of_text.rename_columns(names).to_pylist()
     assert len(set(by_lines.column("p").to_pylist())) == most

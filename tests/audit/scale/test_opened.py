@@ -78,7 +78,7 @@ def test_a_csv_is_read_once_and_found_the_same_as_when_it_is_read_each_time(
                 room = namedtuple("room", "total used free")(10**9, 10**9, 1000)
                 patch.setattr(shutil, "disk_usage", lambda _, room=room: room)
             else:
-                patch.setattr(opened, "COPYING", "1MB")
+                patch.setattr(opened, "COPYING", 1)
             del asked[:]
             assert audited(case, tmp_path / name) == once, why
             assert len(asked) > 2, why
@@ -118,6 +118,34 @@ def test_a_broken_csv_is_refused_as_it_was_and_no_copy_stays(
     assert not list(held.iterdir())
     audited(case, tmp_path / "good")
     assert not list(held.iterdir())
+
+
+@pytest.mark.parametrize("how", ["a row more", "another file", "none"])
+def test_files_that_change_while_they_are_read_are_refused(
+    how: str, case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Counts, sample and sha256 would be of different rows."""
+    for file in case.parent.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    own: Callable[..., Source] = opened._copied
+    file = tmp_path / "part-1.csv"
+
+    def then(*args: object) -> Source:
+        copied = own(*args)
+        if how == "a row more":
+            with file.open("ab") as stream:
+                stream.write(file.read_bytes().splitlines(keepends=True)[-1])
+        elif how == "another file":
+            (tmp_path / "new").write_bytes(file.read_bytes())
+            (tmp_path / "new").replace(file)
+        else:
+            file.unlink()
+        return copied
+
+    monkeypatch.setattr(opened, "_copied", then)
+    assert cli.main(["audit", str(tmp_path / "case.toml"), "--out", str(tmp_path / "run"), "--draws", "20"]) == 2
+    assert "'part-1.csv' changed while it was read" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "evidence.json").exists()
 
 
 WIDE = """
