@@ -90,9 +90,11 @@ def test_evidence_is_that_of_plain_text(file: str, tmp_path: Path, monkeypatch: 
 @pytest.fixture(scope="session")
 def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     texts = ["sex", "job", "town", "name"]
-    encode = make_column_transformer((OneHotEncoder(handle_unknown="ignore"), texts), remainder="passthrough")
+    encode = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore"), texts), ("drop", ["empty"]), remainder="passthrough"
+    )
     data = table()
-    model = make_pipeline(encode, LogisticRegression()).fit(data[[*texts, "pay"]], data["label"])
+    model = make_pipeline(encode, LogisticRegression()).fit(data[[*texts, "empty", "pay"]], data["label"])
     path = tmp_path_factory.mktemp("learned") / "model.skops"
     skops.io.dump(model, path)
     return path
