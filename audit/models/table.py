@@ -56,7 +56,7 @@ def with_texts(frame: pd.DataFrame) -> pd.DataFrame:
     for place, kind in enumerate(frame.dtypes):  # a model may name a column twice, which `send` refuses
         if isinstance(kind, pd.CategoricalDtype):  # `take` in a fifth of the time of `astype`
             codes = frame.iloc[:, place].cat.codes.to_numpy()
-            out.isetitem(place, pd.Series(kind.categories.array.take(codes, allow_fill=True), index=frame.index))
+            out.isetitem(place, kind.categories.array.take(codes, allow_fill=True))
     return out
 
 
