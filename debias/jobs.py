@@ -439,8 +439,8 @@ def main(argv: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, stop)
     if hasattr(signal, "pthread_sigmask"):  # a request that came while it waited aside
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-    sealed = recipients() or any(is_sealed(case) for case in _cases_of(args, Path(place).parent))
-    key = None if _follows(args) or sealed else same_work.note(args, Path(place))
+    sealed = bool(recipients()) or any(is_sealed(case) for case in _cases_of(args, Path(place).parent))
+    key = same_work.note(args, Path(place), never=_follows(args) or sealed)
     first = (lambda: None) if sealed else command.get_ready  # a sealed case is opened in its turn only
     slot = None if _follows(args) else _turn(Path(place), asked, args, key, first)
     if asked.is_set() or (Path(place) / TAKEN).exists():

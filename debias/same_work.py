@@ -50,10 +50,12 @@ def key_of(args: Sequence[str]) -> str | None:
     return hasher.hexdigest()
 
 
-def note(args: Sequence[str], place: Path) -> str | None:
-    """`key_of`, written into the job's folder for the others."""
-    key = key_of(args)
-    if key is not None:
+def note(args: Sequence[str], place: Path, *, never: bool = False) -> str | None:
+    """`key_of`, written into the job's folder for the others; None, and nothing there, where it is `never` the same."""
+    key = None if never else key_of(args)
+    if key is None:
+        (place / KEY).unlink(missing_ok=True)  # it may have had one before it waited aside
+    else:
         write_whole(place / KEY, key.encode())
     return key
 

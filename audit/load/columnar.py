@@ -188,14 +188,14 @@ def plain(
 
 
 def _kept(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
-    """The column with small codes, where it has few texts, each once."""
+    """The column with small codes, where it has few texts, each once, and at least one."""
     kind = column.type.value_type
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         return None
     column = column.unify_dictionaries()
     texts = column.chunk(0).dictionary if column.num_chunks else pa.array([], kind)
-    if len(texts) > MOST_KINDS or texts.null_count or len(pc.unique(texts)) < len(texts):
-        return None
+    if not 0 < len(texts) <= MOST_KINDS or texts.null_count or len(pc.unique(texts)) < len(texts):
+        return None  # pandas takes categories of no text at all for objects
     code = pa.int8() if len(texts) < 2**7 else pa.int16()
     return pa.chunked_array([pa.DictionaryArray.from_arrays(c.indices.cast(code), texts) for c in column.chunks])
 

@@ -70,6 +70,27 @@ def test_what_is_far_behind_waits_aside_and_is_stopped_killed_and_run_as_ever(ho
     assert ended == sorted(ended), "each in the order in which it came"
 
 
+def test_who_is_like_nobody_any_more_is_not_called_back_for_it(home: Path, tmp_path: Path) -> None:
+    """Its case named a file when it came, and an endpoint, whose answers nobody can know, while it waited."""
+    first = jobs.start(["until", str(tmp_path / "end")], home)
+    until("the first has its turn", lambda: not (home / first.id / "queued").exists())
+    for n in range(2):
+        jobs.start(["read", str(n)], home)
+    cases = [tmp_path / name for name in ("changed", "as it was")]
+    for place in cases:
+        place.mkdir()
+        (place / "case.toml").write_text("[case]\n")
+    changed, like_it = (["audit", str(place / "case.toml"), "--out", str(place / "run")] for place in cases)
+    job = jobs.start(changed, home)
+    until("it waits aside", lambda: aside(job))
+    assert (home / job.id / waiting.KEY).exists()
+    (cases[0] / "case.toml").write_text("[model.endpoint]\n")
+    jobs.start(like_it, home)
+    until("it is like nobody", lambda: not (home / job.id / waiting.KEY).exists() and aside(job))
+    (tmp_path / "end").touch()
+    until("it has run", lambda: jobs.state(home, job.id).over)
+
+
 def test_it_loads_next_to_nothing() -> None:
     """What an import adds is added for everybody in the queue."""
     seen = f"import runpy, sys; sys.argv = ['']; runpy.run_path({waiting.__file__!r}); print(*sorted(sys.modules))"

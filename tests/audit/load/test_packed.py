@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import lightgbm
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -20,6 +21,7 @@ from sklearn.preprocessing import OneHotEncoder
 import audit.models.worker
 import audit.run
 from audit.case import Case
+from audit.errors import DataError
 from audit.gaps import Settings
 from audit.load import Rows, load_case, load_rows
 from audit.models import table as tables
@@ -90,9 +92,11 @@ def test_evidence_is_that_of_plain_text(file: str, tmp_path: Path, monkeypatch: 
 @pytest.fixture(scope="session")
 def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     texts = ["sex", "job", "town", "name"]
-    encode = make_column_transformer((OneHotEncoder(handle_unknown="ignore"), texts), remainder="passthrough")
+    encode = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore"), texts), ("drop", ["empty"]), remainder="passthrough"
+    )
     data = table()
-    model = make_pipeline(encode, LogisticRegression()).fit(data[[*texts, "pay"]], data["label"])
+    model = make_pipeline(encode, LogisticRegression()).fit(data[[*texts, "empty", "pay"]], data["label"])
     path = tmp_path_factory.mktemp("learned") / "model.skops"
     skops.io.dump(model, path)
     return path
@@ -125,6 +129,15 @@ def test_a_model_is_sent_texts(file: str, learned: Path, tmp_path: Path, monkeyp
     for left, right in zip(packed_sent, sent, strict=True):
         pd.testing.assert_frame_equal(left, right)
         assert bytes(real(left)[0]) == bytes(real(right)[0])  # kept answers are found again
+
+
+def test_a_model_that_names_a_column_of_texts_twice_is_refused(tmp_path: Path) -> None:
+    data = table()[["job", "pay"]].astype({"job": "category"}).assign(twin=lambda d: d["job"])
+    learned = lightgbm.train({"verbose": -1, "num_threads": 1}, lightgbm.Dataset(data, table()["label"] == "yes"), 2)
+    text = learned.model_to_string().replace("feature_names=job pay twin", "feature_names=job pay job")
+    (tmp_path / "model.txt").write_text(text)
+    with pytest.raises(DataError, match="columns of the same name"):
+        made(tmp_path, "packed.parquet", "out", 'path = "model.txt"\nclasses = { 0 = "no", 1 = "yes" }')
 
 
 def test_a_column_with_a_role_stays_as_it_is(tmp_path: Path) -> None:
