@@ -111,10 +111,10 @@ def drawn_of_rows(database: Any, table: str, columns: Sequence[str], most: int, 
     places = _places(database, most, rows, seed)
     database.register("places", pa.table({"i": places, "number": np.arange(len(places))}))
     numbered = f"SELECT {', '.join(columns)}, row_number() OVER () - 1 AS i FROM {table}"
-    found = database.sql(
+    joined = database.sql(
         f"SELECT {', '.join(columns)}, number FROM ({numbered}) JOIN places USING (i)"
     ).to_arrow_table()
-    return found.sort_by("number").drop_columns(["number"])
+    return joined.sort_by("number").drop_columns(["number"])
 
 
 def _places(database: Any, most: int, rows: int, seed: int) -> npt.NDArray[np.int64]:
