@@ -1,8 +1,8 @@
 """Which worker runs which file of tests: two cores have work all the time, and end at the same time.
 
-A journey waits for its browser, other files for a clock or for processes that they start. With three workers or more the
-last one runs those files alone, beside the others that compute; it ends with them, since it would load every library a
-third time.
+A journey waits for its browser, other files for a clock or for processes that they start. With three workers or more
+the last one runs those files alone, beside the others that compute; it ends with them, since it would load every
+library a third time.
 """
 
 from __future__ import annotations
