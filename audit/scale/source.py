@@ -36,7 +36,7 @@ SAFE = {
 }
 OWN_HANDLES = Path("/proc/self/fd")
 HEAD = STEP = 1 << 20
-AT_ONCE = 1 << 16
+AT_ONCE = 1 << 10
 BUFFER = 8_000_000
 MOST_READ = 1 << 30
 """Bytes of CSV, unpacked, that are read in memory where DuckDB cannot read them."""
