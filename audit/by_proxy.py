@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audit.case import Case
-from audit.documents import plain, record_in
+from audit.documents import record_in, to_builtins
 from audit.documents.rows import ByProxy
 from audit.errors import DataError
 from audit.gaps import Settings, seed_of
@@ -199,5 +199,5 @@ def keep_published(entries: Sequence[Mapping[str, Any]], floor: int) -> list[dic
         kept = tuple(r for r in read.rates if r.people_expected >= floor)
         names = {r.group for r in kept}
         gaps = tuple(g for g in read.gaps if names.issuperset(g.groups))
-        out.append({**entry, "rates": plain(kept), "gaps": plain(gaps)})
+        out.append({**entry, "rates": to_builtins(kept), "gaps": to_builtins(gaps)})
     return out

@@ -231,13 +231,13 @@ class Cube:
 
 def order_levels(values: set[str]) -> tuple[str, ...]:
     """Names in order, bands by their edges (`<25` first, `>=60` last), the unknown group last."""
-    return tuple(sorted(values - {UNKNOWN}, key=_place)) + ((UNKNOWN,) if UNKNOWN in values else ())
+    return tuple(sorted(values - {UNKNOWN}, key=_sort_key)) + ((UNKNOWN,) if UNKNOWN in values else ())
 
 
 _BAND = re.compile(r"(<|>=|)(-?\d+(?:\.\d+)?)(?:(?:-| to <)-?\d+(?:\.\d+)?)?")
 
 
-def _place(name: str) -> tuple[int, float, int, str]:
+def _sort_key(name: str) -> tuple[int, float, int, str]:
     """A key for names: bands and numbers by value, before all other names in the order of their letters."""
     band = _BAND.fullmatch(name)
     if band is None:
@@ -260,7 +260,7 @@ def cube_of(coded: CodedRows) -> Cube:
     for axis, size in enumerate(shape):
         group = group * size + coded.codes[:, axis]
     cell = (group * 3 + coded.label) * 2 + coded.decision
-    n, w, w2 = counted(coded, cell, cells)
+    n, w, w2 = cell_counts(coded, cell, cells)
     full = (*shape, 3, 2)
     row = group * 3 + coded.label
     scored = coded.score is not None or (coded.alike is not None and coded.alike.bins is not None)
@@ -280,7 +280,7 @@ def cube_of(coded: CodedRows) -> Cube:
     )  # fmt: skip
 
 
-def counted(coded: CodedRows, cell: Ints, cells: int) -> tuple[Ints, Floats, Floats]:
+def cell_counts(coded: CodedRows, cell: Ints, cells: int) -> tuple[Ints, Floats, Floats]:
     """People, weights and squared weights of each cell, each (cells,)."""
     if coded.alike is None:
         n = np.bincount(cell, minlength=cells)
@@ -315,7 +315,7 @@ def _scores_of(coded: CodedRows, row: Ints, shape: tuple[int, ...]) -> tuple[Sco
             sums = coded.score if coded.weight is None else coded.weight * coded.score
             areas = _areas(coded, shape)
     bins = len(at)
-    n, w, w2 = counted(coded, row * bins + place, rows * bins)
+    n, w, w2 = cell_counts(coded, row * bins + place, rows * bins)
     if sums is None:
         # From the counts: the same to the last bit however the rows were put together.
         total, parts = (w.reshape(rows, bins) * at).sum(axis=1), None

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from msgspec.structs import replace
 
 from audit.case import Case
-from audit.documents import plain, record_in
+from audit.documents import record_in, to_builtins
 from audit.documents.rows import StageCounts, StageFigure, StageGap, StageRate
 from audit.errors import CaseError
 from audit.gaps import Settings, seed_of
@@ -139,7 +139,7 @@ def figures(counts: Sequence[Mapping[str, Any]], stages: Sequence[str], settings
             out.append(_entry(mine, attribute, "outcome", stages[-1], known, settings))
     adjusted = iter(holm([p for e in out if (p := e.gap.p_value) is not None]))
     return [
-        plain(e if e.gap.p_value is None else replace(e, gap=replace(e.gap, p_adjusted=float(next(adjusted)))))
+        to_builtins(e if e.gap.p_value is None else replace(e, gap=replace(e.gap, p_adjusted=float(next(adjusted)))))
         for e in out
     ]
 

@@ -29,7 +29,7 @@ import numpy.typing as npt
 from msgspec.structs import replace
 
 from audit.case import Case
-from audit.documents import plain
+from audit.documents import to_builtins
 from audit.documents.rows import AdjustedGap, AlikePair, Explained, LikeWithLike, MantelHaenszel, RawGap
 from audit.gaps import Settings, seed_of
 from audit.lazy import pandas as pd
@@ -79,7 +79,7 @@ def like_with_like(
             for c, reason, levels in factors
         ],
         "strata": len(np.unique(stratum)) if factors else 0,
-        "pairs": plain([_with_adjusted(pair, adjusted) for pair in pairs]),
+        "pairs": to_builtins([_with_adjusted(pair, adjusted) for pair in pairs]),
         "notes": notes,
     }
 

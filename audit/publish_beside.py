@@ -168,7 +168,7 @@ def _groups(columns: Names, a: _Cells, b: _Cells, facts: tuple[Facts, Facts], fl
     mine, yours = _comparable(a.margin.meaning, b.margin.meaning, facts[0].label == facts[1].label)
     same_data = facts[0].data == facts[1].data
     for group in {**a.groups, **b.groups}:
-        where = _place(columns, group)
+        where = _group_label(columns, group)
         if a.withheld(group) and b.withheld(group):
             continue
         if (a.withheld(group) and a.hidden) or (b.withheld(group) and b.hidden):
@@ -302,7 +302,7 @@ def _bands(
         d = np.abs(x[..., 2] - y[..., 2])
         bad = within & (d > 0) & (d < floor)
         if bad.any():
-            others = _place(columns[:axis] + columns[axis + 1 :], rest)
+            others = _group_label(columns[:axis] + columns[axis + 1 :], rest)
             where = f"{cut[0]} between two edges" + (f", {others}" if rest else "")
             yield Apart(where, int(d[bad].min()))
 
@@ -338,7 +338,7 @@ def _near(a: Any, b: Any) -> bool:
     return bool(np.allclose(a, b, rtol=_NEAR, atol=_NEAR))
 
 
-def _place(columns: Names, group: Names) -> str:
+def _group_label(columns: Names, group: Names) -> str:
     return " and ".join(f"{c} = {v}" for c, v in zip(columns, group, strict=True)) or "the total"
 
 

@@ -39,7 +39,7 @@ class _Place(Struct, frozen=True):
     column: str = ""
 
 
-def _place(record: Record) -> _Place:
+def _place_of(record: Record) -> _Place:
     return record_in(_Place, record, NAME)
 
 
@@ -51,8 +51,8 @@ def thin_missing(entry: Record, floor: int) -> Record:
     columns = [_alone(_alone(c, "missing", floor), "written", floor) for c in record.columns]
     parts = _parts(record.by_group)
     by_group = [r for part in parts for r in _withhold(part, "missing", "rows", floor, ("value", "low", "high"))]
-    hidden = {_place(r) for r in by_group if r.get("missing") is None}
-    gaps = [g for g in record.gaps if _place(g) not in hidden]
+    hidden = {_place_of(r) for r in by_group if r.get("missing") is None}
+    gaps = [g for g in record.gaps if _place_of(g) not in hidden]
     return entry | {"columns": columns, "by_group": by_group, "gaps": gaps}
 
 
@@ -88,7 +88,7 @@ def _parts(records: Sequence[Record]) -> list[list[Record]]:
     """Records of one total each, in the order in which they came."""
     out: dict[_Place, list[Record]] = {}
     for r in records:
-        out.setdefault(_place(r), []).append(r)
+        out.setdefault(_place_of(r), []).append(r)
     return list(out.values())
 
 

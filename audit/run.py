@@ -320,14 +320,14 @@ def _counted_or_read(
     from audit.scale.source import Uncounted
 
     try:
-        return _counted(case, engine, held, allow, settings)
+        return _count_in_engine(case, engine, held, allow, settings)
     except Uncounted:
         if chosen:
             raise
         return None
 
 
-def _counted(case: Case, engine: str, held: Held | None, allow: Sequence[str], settings: Settings) -> Counted:
+def _count_in_engine(case: Case, engine: str, held: Held | None, allow: Sequence[str], settings: Settings) -> Counted:
     """The cube of rows that stay where they are, and the keys of evidence.json that are of a part of them."""
     row = ENGINES[engine]
     progress.stage(f"Counting inside {row.title}")

@@ -140,7 +140,7 @@ def mean_of(members: list[Any], shares: np.ndarray, names: list[str]) -> Any:
 
     named = [(f"member {i}", member) for i, member in enumerate(members)]
     model = VotingClassifier(named, voting="soft", weights=[float(s) for s in shares])
-    # Fitted by hand: fit() would fit each member once more, without the prices that make them what they are.
+    # Fitted by hand: fit() would fit each member once more, without the multipliers that make them what they are.
     model.le_ = LabelEncoder().fit(np.array(names, dtype=object))
     model.classes_ = model.le_.classes_
     model.estimators_ = list(members)

@@ -41,7 +41,7 @@ from debias.fit import fit_candidate
 from debias.methods.method import BOUNDED_LOSS, CONSTRAINTS, DEMOGRAPHIC_PARITY
 from debias.methods.table import METHODS, method_named
 from debias.mitigate import attributes_of
-from debias.pareto_figures import ORIGINAL_BEATS, figures_of, front_in, place, words_of
+from debias.pareto_figures import ORIGINAL_BEATS, figures_of, front_in, objectives, words_of
 from debias.pareto_space import Point, draw, methods_to_search, propose, starts
 from debias.splits import Splits
 from debias.task import Task, halved, task_of
@@ -225,7 +225,7 @@ def _next(methods: list[str], first: list[Point], record: list[_Tried], seed: in
     # A method that fails as it stands is not tried again.
     broken = {t.trial.method for t in record[: len(first)] if t.trial.failed}
     alive = [m for m in methods if m not in broken]
-    tried = [(Point(t.trial.method, t.trial.parameters), place(t.trial)) for t in record]
+    tried = [(Point(t.trial.method, t.trial.parameters), objectives(t.trial)) for t in record]
     known = [(p, at) for p, at in tried if at is not None]
     return propose(known, alive, len(record), seed) if alive else None
 

@@ -213,11 +213,11 @@ class _Counted(Record, frozen=True):
 def front_in(document: Mapping[str, Any]) -> list[bool]:
     """The front of search.json. Until `front_among` says that the original takes part, it is of candidates alone."""
     search = record_in(_Fronted, document, "search.json")
-    beside = [place(search.original)] if search.front_among == ORIGINAL_BEATS else []
-    return front_of([place(t) for t in search.trials], beside)
+    beside = [objectives(search.original)] if search.front_among == ORIGINAL_BEATS else []
+    return front_of([objectives(t) for t in search.trials], beside)
 
 
-def place(entry: Placed | Trial | Place) -> tuple[float, float] | None:
+def objectives(entry: Placed | Trial | Place) -> tuple[float, float] | None:
     """The two objectives of an entry of search.json, or None where it has none."""
     if entry.loss is None or entry.gap is None:
         return None

@@ -76,7 +76,7 @@ def changes(now: Evidence, before: Evidence) -> tuple[Change, ...]:
     rates = {(r.metric, r.attribute, r.group): r for r in before.rates}
     for r in now.rates:
         was = rates.get((r.metric, r.attribute, r.group))
-        if r.metric not in complements() and len(r.attribute) == 1 and was and _counted(r) and _counted(was):
+        if r.metric not in complements() and len(r.attribute) == 1 and was and _has_wilson(r) and _has_wilson(was):
             x1, n1, x0, n0 = float(r.numerator or 0), r.denominator, float(was.numerator or 0), was.denominator
             low, high = newcombe(x1, n1, x0, n0)
             change = Change(
@@ -136,10 +136,10 @@ def mix_and_rate(now: Evidence, before: Evidence) -> list[tuple[tuple[str, ...],
 
 
 def _selection(r: Rate) -> bool:
-    return r.metric == SELECTION_RATE and len(r.attribute) == 1 and _counted(r)
+    return r.metric == SELECTION_RATE and len(r.attribute) == 1 and _has_wilson(r)
 
 
-def _counted(r: Rate) -> bool:
+def _has_wilson(r: Rate) -> bool:
     return bool(r.estimable and r.interval == "wilson-95" and r.denominator and r.value is not None)
 
 

@@ -176,15 +176,15 @@ def _gap(evidence: Evidence, n: NormResult) -> str:
     limit = f"to {brief(100 * n.limit)} points or less" if n.kind == "difference" else f"to {brief(n.limit)} or more"
     what = "gap" if n.kind == "difference" else "ratio"
     by = words.attribute(evidence.stated, n.attribute, 34)
-    return f"Bring the {what} by {by} in {plain(n.metric)} {limit}, or write down why it stays."
+    return f"Bring the {what} by {by} in {everyday_words(n.metric)} {limit}, or write down why it stays."
 
 
 def column(evidence: Evidence, name: str) -> str:
     """“sex”; where people were born."""
-    return words.short(text, 60) if (text := evidence.stated.get(BY + name)) else f"“{words.short(name, 34)}”"
+    return words.truncate(text, 60) if (text := evidence.stated.get(BY + name)) else f"“{words.truncate(name, 34)}”"
 
 
-def plain(metric: str) -> str:
+def everyday_words(metric: str) -> str:
     """A measure in words of every day."""
     return (METRICS[metric].everyday if metric in METRICS else "") or f"the {words.metric(metric)}"
 

@@ -139,12 +139,12 @@ def read_extra(extra: Mapping[str, Any]) -> Extra:
     except msgspec.ValidationError as error:
         raise InputError(
             "an entry of the manifest has another form than Assay gives it",
-            got=_place(str(error)),
+            got=_error_path(str(error)),
             expected="times, digests and numbers where pages print them, and no entry of another name",
         ) from error
 
 
-def _place(text: str) -> str:
+def _error_path(text: str) -> str:
     """Where msgspec found it, without its words: they may be the file's."""
     where = text.rpartition("at `")[2].rstrip("`") if "at `" in text else "an entry"
     return where if len(where) < 60 else "an entry"

@@ -140,7 +140,7 @@ def _fonts(signs: str) -> Mapping[str, str]:
     }
 
 
-def plain(text: str) -> str:
+def version_text(text: str) -> str:
     """The text where it is a version: it is printed, and words in its place would be too. Raises ValueError."""
     if text != NONE and not VERSION_FORM.fullmatch(text):
         raise ValueError("a version in the manifest is none")
@@ -149,7 +149,11 @@ def plain(text: str) -> str:
 
 def said_version(tool: Mapping[str, str]) -> str:
     """The version of Assay that a manifest names, or that it names none."""
-    return _checked_or(plain, tool["assay"], "of a version not named") if "assay" in tool else "of a version not named"
+    return (
+        _checked_or(version_text, tool["assay"], "of a version not named")
+        if "assay" in tool
+        else "of a version not named"
+    )
 
 
 def plain_font(name: str, digest: str) -> str:
@@ -167,7 +171,7 @@ def apart(tool: Mapping[str, str], fonts: Mapping[str, str], files: Mapping[str,
     """
     here = versions()
     differences = [
-        f"{name} {_checked_or(plain, stated, 'another')} (here {here[name]})"
+        f"{name} {_checked_or(version_text, stated, 'another')} (here {here[name]})"
         for name, stated in tool.items()
         if name in here and stated != here[name]
     ]

@@ -41,10 +41,10 @@ __all__ = [
     "points",
     "rate_cell",
     "share",
-    "short",
     "signed",
     "span",
     "told_apart",
+    "truncate",
     "unquoted",
     "why",
     "width",
@@ -257,21 +257,21 @@ def attribute(stated: Mapping[str, str], names: Sequence[str], most: int) -> str
     out = []
     for name in names:
         text = stated.get(BY + name)
-        out.append(short(text, most) if text else name if name.lower() in PLAIN else f"“{short(name, most)}”")
+        out.append(truncate(text, most) if text else name if name.lower() in PLAIN else f"“{truncate(name, most)}”")
     return " and ".join(out)
 
 
 def apart(a: str, b: str, most: int) -> tuple[str, str]:
     """Two names cut so that each can still be told from the other: where they first differ is kept."""
-    if short(a, most) != short(b, most) or a == b:
-        return short(a, most), short(b, most)
+    if truncate(a, most) != truncate(b, most) or a == b:
+        return truncate(a, most), truncate(b, most)
     first = next(i for i in range(len(max(a, b, key=len))) if a[i : i + 1] != b[i : i + 1])
     return _around(a, first, most, 3), _around(b, first, most, 3)
 
 
 def told_apart(names: Sequence[str], most: int) -> list[str]:
     """Names cut to `most` letters so that no two that differ come out alike: what they have in common goes first."""
-    cut = {n: short(n, most) for n in names}
+    cut = {n: truncate(n, most) for n in names}
     for _ in range(8):  # names that differ in several places are told apart place by place
         alike = [s for s, n in Counter(cut.values()).items() if n > 1]
         for s in alike:
@@ -286,7 +286,7 @@ def told_apart(names: Sequence[str], most: int) -> list[str]:
     for n, s in cut.items():
         seen[s] += 1
         if seen[s] > 1:
-            cut[n] = f"{short(s, most - 5)} ({seen[s]})"
+            cut[n] = f"{truncate(s, most - 5)} ({seen[s]})"
     return [cut[n] for n in names]
 
 
@@ -294,7 +294,7 @@ def _around(text: str, place: int, most: int, part: int) -> str:
     """The beginning of a name, and from a little before `place` on: one `part` of the letters each."""
     head = text[: _whole(text, most // part)].rstrip() + "…"
     start = _whole(text, max(most // part, place - most // part))
-    return head + short(text[start:].strip(), most - len(head))
+    return head + truncate(text[start:].strip(), most - len(head))
 
 
 def _whole(text: str, at: int) -> int:
@@ -304,14 +304,14 @@ def _whole(text: str, at: int) -> int:
     return at
 
 
-def short(text: str, most: int = 48) -> str:
+def truncate(text: str, most: int = 48) -> str:
     """Cut, with an ellipsis, where a sentence has to stay on its page; tables carry the whole name."""
     return text if len(text) <= most else text[: _whole(text, most - 1)].rstrip() + "…"
 
 
 def why(reason: str | None) -> str:
     """Why there is no figure: the reason names each group with too few people, and of many that is a page of names."""
-    return short(str(reason), 150)
+    return truncate(str(reason), 150)
 
 
 def date(when: dt.datetime) -> str:

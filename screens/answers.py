@@ -162,7 +162,7 @@ def in_label_words(
 
 def good_question(source: str | None) -> str:
     """Asked in words, and never answered beforehand."""
-    what = "Which decision" if source is None else f"Which value of {state.plain(source)}"
+    what = "Which decision" if source is None else f"Which value of {state.escape(source)}"
     return f"{what} is good for the person?"
 
 
@@ -180,7 +180,7 @@ def default_bins(bins: object) -> str:
     return "; ".join(f"{c}: {', '.join(brief(e) for e in edges)}" for c, edges in items)
 
 
-def place(options: list[str], guess: str | None) -> int:
+def index_of(options: list[str], guess: str | None) -> int:
     """Where the guess stands among the options; 0 where it does not."""
     return options.index(guess) if guess in options else 0
 
@@ -193,7 +193,7 @@ def none_if_empty(value: str | None) -> str | None:
 def choose(words: str, columns: list[str], guess: str | None, key: str) -> str | None:
     """One column or none."""
     options = [NONE, *columns]
-    return none_if_empty(st.selectbox(words, options, index=place(options, guess), key=key))
+    return none_if_empty(st.selectbox(words, options, index=index_of(options, guess), key=key))
 
 
 def guess_kind(roles: object, files: Files) -> str:

@@ -38,7 +38,7 @@ def show(evidence: Evidence, attribute: Sequence[str]) -> None:
     st.header(TITLE)
     key, blocks = answers[st.selectbox("Question", list(answers), key="beyond")]
     if key in CHARTS and (chart := CHARTS[key](narrow)) is not None:
-        st.write(state.plain(chart.takeaway))
+        st.write(state.escape(chart.takeaway))
         figure = charts.dots(chart.dots, title=f"{chart.title}, 95 % intervals", mark=chart.mark)
         parts.chart(figure, key=f"{key}-chart", alt=chart.takeaway)
     draw.blocks([block for block in blocks if not isinstance(block, Heading)])

@@ -57,7 +57,7 @@ def _answer(entry: ClassFigures | OverallFigures, metric: str, attribute: tuple[
         alt=f"{chosen}: {metric} by group with intervals and counts",
         overall=pick(entry.rates, metric=metric, attribute=()),
     )
-    st.caption(f"How it was made: {state.plain(gap.method)}")
+    st.caption(f"How it was made: {state.escape(gap.method)}")
 
 
 def _tables(classes: Classes, attribute: tuple[str, ...]) -> None:
@@ -67,9 +67,9 @@ def _tables(classes: Classes, attribute: tuple[str, ...]) -> None:
             continue
         who = name_of(table.group)
         if table.people is None:
-            st.write(state.plain(f"{who}: withheld, since the group is small."))
+            st.write(state.escape(f"{who}: withheld, since the group is small."))
             continue
-        st.write(state.plain(f"{who}: outcome in rows, decision in columns"))
-        frame = pd.DataFrame(table.people, columns=[f"decided {state.plain(n)}" for n in classes.names])
+        st.write(state.escape(f"{who}: outcome in rows, decision in columns"))
+        frame = pd.DataFrame(table.people, columns=[f"decided {state.escape(n)}" for n in classes.names])
         frame.insert(0, "Outcome", [*classes.names, "(unknown)"])
         parts.table(frame, alt=f"Outcomes by decisions of {who}")

@@ -46,7 +46,7 @@ def show() -> None:
     else:
         quality.data_quality(evidence, attribute)
     for note in evidence.notes:
-        st.caption(state.plain(unquoted(note)))
+        st.caption(state.escape(unquoted(note)))
     parts.next_step("model", "what the model does")
     parts.help_on("data")
 
@@ -76,7 +76,7 @@ def people(evidence: Evidence, attribute: tuple[str, ...]) -> None:
         f"{are(smallest.rows)} {name_of(smallest.group)}, the smallest group."
     )
     st.header("People")
-    st.write(state.plain(takeaway))
+    st.write(state.escape(takeaway))
     left, right = st.columns([3, 2])
     figure = charts.bars(
         [name_of(c.group) for c in counts], [c.rows for c in counts], title=f"{what.capitalize()} in each group"
@@ -101,10 +101,10 @@ def outcomes(evidence: Evidence, attribute: tuple[str, ...]) -> None:
     st.header("Outcomes in the labels")
     gap = pick(evidence.gaps, metric=BASE_RATE, kind="difference", attribute=attribute)
     if gap is None and (left := evidence.left_to_cube) is not None and attribute in left.attributes:
-        st.write(state.plain(left.why))
+        st.write(state.escape(left.why))
         return
     if gap is None or gap.value is None:
-        st.write(state.plain(f"Outcomes cannot be compared: {gap.reason if gap else 'no outcome column'}."))
+        st.write(state.escape(f"Outcomes cannot be compared: {gap.reason if gap else 'no outcome column'}."))
         return
     takeaway = (
         f"{name_of(gap.highest)} have the favourable outcome most often, {name_of(gap.lowest)} least; the gap is "
@@ -121,7 +121,7 @@ def measures_table(evidence: Evidence, attribute: tuple[str, ...]) -> None:
     records = [d for d in evidence.dataset if d.attribute == attribute]
     st.header("Measures of the data")
     if not records and evidence.left_to_cube is not None:
-        st.write(state.plain(evidence.left_to_cube.why))
+        st.write(state.escape(evidence.left_to_cube.why))
         return
     st.write("Each group against everyone else. Zero means no difference; hover over a column's name for the formula.")
     groups = list(dict.fromkeys(d.group for d in records))
@@ -135,4 +135,4 @@ def measures_table(evidence: Evidence, attribute: tuple[str, ...]) -> None:
     st.dataframe(table, hide_index=True, column_config=config, key="measures-table", alt="Pre-training measures")
     missing = [d for d in records if not d.estimable]
     if missing:
-        st.caption(state.plain("Not estimable: " + "; ".join(sorted({str(d.reason) for d in missing}))))
+        st.caption(state.escape("Not estimable: " + "; ".join(sorted({str(d.reason) for d in missing}))))

@@ -100,13 +100,13 @@ def says(read: Read) -> None:
     m = read.manifest
     st.success(
         f"{many(read.checks, 'check')} {are(read.checks, 'was', 'were')} made, none failed. Signed by "
-        f"{state.plain(m.author)}, {m.issued:%Y-%m-%d}."
+        f"{state.escape(m.author)}, {m.issued:%Y-%m-%d}."
     )
-    st.markdown(f"**{state.plain(m.case)}**")
+    st.markdown(f"**{state.escape(m.case)}**")
     for line in read.findings:
-        st.markdown(f"- {state.plain(line)}")
+        st.markdown(f"- {state.escape(line)}")
     for who, what, why in read.decided:
-        st.write(f"{state.plain(who)}: {what}. {state.plain(why)}")
+        st.write(f"{state.escape(who)}: {what}. {state.escape(why)}")
     st.caption(
         "These sentences follow from the counts in the report. Who signed is established only by a certificate that "
         "you trust, or by its fingerprint, given to you by another way."
@@ -212,7 +212,7 @@ def finished() -> bool:
         return False
     what = {"approve": "approved", "reject": "rejected"}[done.decision]
     with st.container(border=True):
-        st.success(f"Signed: {state.plain(done.member)} {what} report {done.number}.")
+        st.success(f"Signed: {state.escape(done.member)} {what} report {done.number}.")
         left, right = st.columns(2)
         left.download_button(
             "Download the countersigned report", done.report, file_name="report.pdf", mime="application/pdf",

@@ -19,11 +19,11 @@ def blocks(content: Sequence[Block]) -> None:
     for block in content:
         match block:
             case Heading(text):
-                st.markdown(f"### {state.plain(text)}")
+                st.markdown(f"### {state.escape(text)}")
             case Paragraph(text) | Lead(text):
-                st.write(state.plain(text))
+                st.write(state.escape(text))
             case Notice(text):
-                st.warning(state.plain(text))
+                st.warning(state.escape(text))
             case Points():
                 _points(block)
             case Keys():
@@ -31,20 +31,20 @@ def blocks(content: Sequence[Block]) -> None:
             case Table():
                 table(block)
             case Figure(svg, alt, caption):
-                st.image(svg, caption=state.plain(f"{caption}. {alt}"))
+                st.image(svg, caption=state.escape(f"{caption}. {alt}"))
             case Signatures():
                 continue
 
 
 def _points(block: Points) -> None:
     for item in block.items:
-        st.markdown(f"- {state.plain(item)}")
+        st.markdown(f"- {state.escape(item)}")
 
 
 def _keys(block: Keys) -> None:
     for column, one in zip(st.columns(len(block.items)), block.items, strict=True):
         column.metric(one.label, one.value)
-        column.caption(state.plain(one.text))
+        column.caption(state.escape(one.text))
 
 
 LINE = 100
@@ -53,15 +53,15 @@ LINE = 100
 
 def table(block: Table) -> None:
     """A real table under its caption, the note below; one of several lines is opened by who wants it."""
-    st.markdown(f"**{state.plain(block.caption)}**")
+    st.markdown(f"**{state.escape(block.caption)}**")
     rows = [[cell.replace("\n", ", ") for cell in row] for row in block.rows]
     parts.table(pd.DataFrame(rows, columns=list(block.columns)), alt=block.caption)
     note = block.note.strip()
     if len(note) > LINE:
         with st.expander("How to read it"):
-            st.caption(state.plain(note))
+            st.caption(state.escape(note))
     elif note:
-        st.caption(state.plain(note))
+        st.caption(state.escape(note))
 
 
 def answer(
@@ -77,7 +77,7 @@ def answer(
     formatter: Callable[[float | None], str] = percent,
 ) -> None:
     """One question answered by group: the sentence, the chart, and the table beside it. overall: everyone's, a line."""
-    st.write(state.plain(takeaway))
+    st.write(state.escape(takeaway))
     chart, beside = st.columns([3, 2])
     dots = [
         charts.Dot(

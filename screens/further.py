@@ -132,7 +132,7 @@ def recourse_of(change: Mapping[str, Change]) -> Recourse | None:
     return Recourse(tuple(change), ranges, {}, direction)
 
 
-def short(v: SetupAnswers) -> str:
+def summary(v: SetupAnswers) -> str:
     """The answer in a line."""
     phrases = [f"forms: {', '.join(v.forms)}"] if v.forms else []
     phrases += [f"population by {' and '.join(v.shares)}"] if v.shares else []

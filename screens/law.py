@@ -31,7 +31,7 @@ def show(folder: CaseFolder, evidence: dict[str, Any]) -> None:
         content = preset_bytes(evidence, folder.run)
         filled = () if content is None else filled_forms(_sources(folder, {FILE: content}))
     except AssayError as error:
-        st.error(state.plain(error.message))
+        st.error(state.escape(error.message))
         return
     for form, spec in zip(filled, forms, strict=True):
         _panel(folder, evidence, form, spec, forms)
@@ -63,8 +63,8 @@ def _choose(folder: CaseFolder, evidence: dict[str, Any], forms: list[FormSpec],
 def _panel(folder: CaseFolder, evidence: dict[str, Any], form: Filled, spec: FormSpec, forms: list[FormSpec]) -> None:
     preset = form.preset
     title = f"{preset.title}: {form.count('lacking')} lacking, {form.count('stale')} stale"
-    with st.expander(state.plain(title)):
-        st.caption(state.plain(preset.intro))
+    with st.expander(state.escape(title)):
+        st.caption(state.escape(preset.intro))
         if form.old:
             st.warning(f"Read long ago: on {preset.as_read}, to be read again by {preset.review_by}.")
         rows = [{"Item": i.field.title, "State": i.state, "Here, or what to do": i.text} for i in form.items]
@@ -72,15 +72,15 @@ def _panel(folder: CaseFolder, evidence: dict[str, Any], form: Filled, spec: For
         for table in form.tables:
             _table(table)
         for what, why in form.without:
-            st.caption(state.plain(f"Lacking: {what}; {why}."))
+            st.caption(state.escape(f"Lacking: {what}; {why}."))
         _questions(folder, evidence, preset, spec, forms)
 
 
 def _table(table: Table) -> None:
-    st.markdown(f"**{state.plain(table.caption)}**")
+    st.markdown(f"**{state.escape(table.caption)}**")
     parts.table(pd.DataFrame([dict(zip(table.columns, row, strict=True)) for row in table.rows]), alt=table.caption)
     if table.note:
-        st.caption(state.plain(table.note))
+        st.caption(state.escape(table.note))
 
 
 def _questions(
@@ -113,6 +113,6 @@ def _keep(folder: CaseFolder, evidence: dict[str, Any], forms: list[FormSpec]) -
         access.demand("work", folder.place)
         answer_later(folder.run, forms, _sensitive(folder))
     except AssayError as error:
-        st.error(state.plain(error.message))
+        st.error(state.escape(error.message))
         return
     st.rerun()

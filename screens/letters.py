@@ -38,9 +38,9 @@ def show(folder: CaseFolder, presets: list[dict[str, Any]], one: Person) -> None
         state.show_error(error)
         return
     for finding in draft.findings:
-        st.error(state.plain(f"A finding for the board: {finding}"))
+        st.error(state.escape(f"A finding for the board: {finding}"))
     if draft.lacking:
         asked = "; ".join(draft.lacking)
-        st.warning(state.plain(f"Still to be answered by a person, under Forms of law and custom ({name}): {asked}."))
+        st.warning(state.escape(f"Still to be answered by a person, under Forms of law and custom ({name}): {asked}."))
     st.text_area("The letter", draft.text, height=420, key=f"letter-{name}-{one.row}")
     st.download_button("Save the letter", draft.text, f"letter-row-{one.row}.txt", "text/plain", key="letter-save")

@@ -204,7 +204,7 @@ def settings() -> tuple[Logins | None, tuple[str, ...]]:
 
     if not secrets_singleton.load_if_toml_exists():
         return None, ()
-    auth, people = (_plain(secrets_singleton.get(name)) for name in ("auth", "people"))
+    auth, people = (_builtins(secrets_singleton.get(name)) for name in ("auth", "people"))
     return judged(auth, people, config.get_option)
 
 
@@ -229,7 +229,7 @@ def judged(auth: Any, people: Any, option: Callable[[str], Any]) -> tuple[Logins
 NOT_WITH_LOGINS = ("server.baseUrlPath", "server.trustedUserHeaders")
 
 
-def _plain(table: Any) -> dict[str, Any] | None:
+def _builtins(table: Any) -> dict[str, Any] | None:
     return json.loads(json.dumps(table.to_dict())) if hasattr(table, "to_dict") else table
 
 

@@ -71,13 +71,13 @@ def threshold(folder: CaseFolder, evidence: Evidence) -> None:
         if margin is None:
             raise AssayError("these groups were not counted", todo="choose other groups")
         *within, above = edges(margin)
-        cuts = [*[*{_short(c): c for c in reversed(within)}.values()][::-1], above]
+        cuts = [*[*{_four_digits(c): c for c in reversed(within)}.values()][::-1], above]
     except AssayError as error:
         state.show_error(error)
         return
 
     def cut_label(cut: float) -> str:
-        return "above all" if cut == above else _short(cut)
+        return "above all" if cut == above else _four_digits(cut)
 
     positive = outcome_words(folder, evidence)
     usual = evidence.model.threshold if evidence.model.threshold is not None else 0.5
@@ -86,7 +86,7 @@ def threshold(folder: CaseFolder, evidence: Evidence) -> None:
     separate = len(groups) <= MOST_GROUPS and st.toggle("One threshold for each group", key="threshold-apart")
     at: float | dict[tuple[str, ...], float] = now
     if separate:
-        st.warning(state.plain(SENSITIVE_NOTICE))
+        st.warning(state.escape(SENSITIVE_NOTICE))
         columns = st.columns(2)
         at = dict.fromkeys(margin.groups, now)
         for number, group in enumerate(groups):
@@ -105,8 +105,8 @@ def threshold(folder: CaseFolder, evidence: Evidence) -> None:
     for metric in (SELECTION_RATE, EQUAL_OPPORTUNITY):
         gap, was = (pick(m.gaps, metric=metric, attribute=attribute, kind="difference") for m in (measures, before))
         name = metric.replace("_", " ").capitalize()
-        left = "" if was is None or was.value is None else f" At {_short(now)} for all it is {points(was.value)}."
-        st.write(state.plain(f"{name}: {sentence(gap)}{left}"))
+        left = "" if was is None or was.value is None else f" At {_four_digits(now)} for all it is {points(was.value)}."
+        st.write(state.escape(f"{name}: {sentence(gap)}{left}"))
     exact = margin.scores is not None and margin.scores.exact
     st.caption(
         "Nothing is changed by this: it says what the scores that were measured would decide. "
@@ -119,7 +119,7 @@ def outcome_words(folder: CaseFolder, evidence: Evidence) -> str:
     """What a score from the threshold on decides, in the code book's words; else the value of which column."""
     label, value = evidence.data.label, str(evidence.data.positive)
     meaning = state.case_of(folder).data.codes.get(label or "", {}).get(value)
-    return state.plain(meaning[:1].upper() + meaning[1:] if meaning else f"{label} {value}" if label else value)
+    return state.escape(meaning[:1].upper() + meaning[1:] if meaning else f"{label} {value}" if label else value)
 
 
 def _rates(measures: Measures, attribute: tuple[str, ...]) -> None:
@@ -149,7 +149,7 @@ def _rates(measures: Measures, attribute: tuple[str, ...]) -> None:
     parts.table(shown, alt="Rates of each group at this threshold", figures=pd.DataFrame(figures))
 
 
-def _short(value: float) -> str:
+def _four_digits(value: float) -> str:
     return brief(value, 4)
 
 

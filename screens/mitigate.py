@@ -69,9 +69,9 @@ def build(folder: CaseFolder) -> None:
     methods = METHODS
     name = st.selectbox("Method", list(methods), format_func=lambda n: methods[n].title, key="method")
     method = methods[name]
-    st.caption(state.plain(method.words))
+    st.caption(state.escape(method.words))
     if method.notice:
-        st.warning(state.plain(method.notice))
+        st.warning(state.escape(method.notice))
     with st.form("mitigate", border=False):
         left, middle, right = st.columns([3, 2, 3])
         aim = left.selectbox("Aim", method.constraints, format_func=lambda a: CONSTRAINTS[a].words, key="aim")
@@ -90,9 +90,9 @@ def build(folder: CaseFolder) -> None:
 
 def comparison(m: Mitigation) -> None:
     """All groups before and after, side by side, on rows that neither model saw."""
-    st.header(state.plain(m.title))
+    st.header(state.escape(m.title))
     if m.notice:
-        st.warning(state.plain(m.notice))
+        st.warning(state.escape(m.notice))
     search.chosen(m.choice)
     st.write(f"Measured on {many(m.splits.test, 'row')} that neither model saw.")
     draw.blocks([mitigation.arms_of(m, alone=True)])
@@ -105,7 +105,7 @@ def comparison(m: Mitigation) -> None:
     for attribute in [a for a in find.printed(m.arms.original) if len(a) == 1]:
         gap = find.gap(m.arms.candidate, m.constraint.metric, attribute)
         if gap is not None and (without := mitigation.withheld(m.arms.candidate, gap)):
-            st.caption(state.plain(f"The gap by {words.by(attribute)} is measured{without}."))
+            st.caption(state.escape(f"The gap by {words.by(attribute)} is measured{without}."))
     attributes = {words.by(r.attribute): r.attribute for r in m.arms.original.rates if r.attribute}
     by = st.segmented_control("Groups by", list(attributes), default=next(iter(attributes)), required=True, key="mby")
     chosen = attributes[str(by)]
@@ -125,7 +125,7 @@ def comparison(m: Mitigation) -> None:
 def judged(m: Mitigation) -> None:
     """Every norm for what stands today and for each option, side by side; those that turned first."""
     st.header("Where the norms stand")
-    st.write(state.plain(aim_words(m.constraint)))
+    st.write(state.escape(aim_words(m.constraint)))
     draw.blocks(mitigation.judged_of(m))
 
 
@@ -156,7 +156,7 @@ def decide(folder: CaseFolder, m: Mitigation) -> None:
     if m.decision is not None:
         done = m.decision
         word = "Accepted" if done.accepted else "Rejected"
-        st.info(state.plain(f"{word} by {done.by} on {str(done.time)[:10]}: {done.reason}"))
+        st.info(state.escape(f"{word} by {done.by} on {str(done.time)[:10]}: {done.reason}"))
     with st.form("decide"):
         choice = st.radio("The candidate is", ["accepted", "rejected"], index=None, horizontal=True, key="decision")
         by = st.text_input("Who decides", key="decision-by", max_chars=120)

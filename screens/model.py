@@ -35,7 +35,7 @@ def show() -> None:
         return
     if evidence.regression is not None:
         for finding in evidence.findings[:3]:
-            st.markdown(f"- {state.plain(finding)}")
+            st.markdown(f"- {state.escape(finding)}")
         regression.show(evidence, evidence.regression)
         parts.next_step("report", "put it into the report")
         return
@@ -177,9 +177,9 @@ def by_question(evidence: Evidence, folder: CaseFolder | None = None) -> None:
         formatter=percent if share else number,
     )
     if (ratio := gaps.get("ratio")) is not None:
-        st.caption(state.plain(ratio_sentence(ratio)))
+        st.caption(state.escape(ratio_sentence(ratio)))
     if (difference := gaps.get("difference")) is not None:
-        st.caption(f"How it was made: {state.plain(difference.method)}")
+        st.caption(f"How it was made: {state.escape(difference.method)}")
     if (reach := power(evidence, attribute, (metric,))) is not None:
         draw.table(reach)
     pairs.show(evidence, metric, attribute)

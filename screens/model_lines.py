@@ -36,7 +36,7 @@ def usable(folder: CaseFolder, kept: Path) -> bool:
 
         own = Environment(spec.python, spec.load, spec.consent, kept.parent)
         digest = digest_of(kept, own)
-        st.warning(f"Loading this model runs code that is in it: {state.plain(allowed(own))}.")
+        st.warning(f"Loading this model runs code that is in it: {state.escape(allowed(own))}.")
         st.code(f"sha256:{digest}", language=None)
         if not st.checkbox("I know where this file is from, and allow exactly these bytes", key=f"allow-{digest}"):
             return False
@@ -58,5 +58,5 @@ def consent(unknown: tuple[str, ...]) -> bool:
         "without network or files. Go on only if you know where each comes from."
     )
     for name in unknown:
-        st.markdown(f"- {state.plain(name)}")
+        st.markdown(f"- {state.escape(name)}")
     return st.checkbox("I know these types and allow them", key="allow-" + " ".join(unknown))

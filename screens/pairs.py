@@ -35,7 +35,7 @@ def show(evidence: Evidence, metric: str, attribute: tuple[str, ...]) -> None:
         parts.table(table, alt=f"Pairs of groups in {metric.replace('_', ' ')}")
         cut = f" {MOST} of {len(rows)} are shown." if len(rows) > MOST else ""
         st.caption(
-            state.plain(f"{many(pairs[0].pairs, 'pair')} {are(pairs[0].pairs)} compared at once. {LEAD.text}{cut}")
+            state.escape(f"{many(pairs[0].pairs, 'pair')} {are(pairs[0].pairs)} compared at once. {LEAD.text}{cut}")
         )
 
 

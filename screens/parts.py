@@ -58,13 +58,13 @@ def top_line(folder: CaseFolder) -> None:
     case = state.case_of(folder)
     evidence = state.evidence(folder) if access.may("figures", folder.place) else None
     done = [word for name, word in STAGES if (folder.run / name).exists()]
-    parts = [f"**{state.plain(case.name)}**", state.plain(case.purpose)]
+    parts = [f"**{state.escape(case.name)}**", state.escape(case.purpose)]
     if evidence:
         parts.append(f"data {evidence.data.sha256[:12]}")
         if evidence.model.sha256:
             parts.append(f"model {evidence.model.sha256[:12]}")
         else:
-            parts.append(f"column {state.plain(evidence.model.column)}")
+            parts.append(f"column {state.escape(evidence.model.column)}")
     parts.append(", ".join(done) if done else "not measured yet")
     st.caption(" · ".join(parts))
 
@@ -139,7 +139,7 @@ def _ended(now: jobs.JobState, words: str) -> None:
     elif now.status == "cancelled":
         st.warning(f"{words}: cancelled. Nothing that was there before has changed.")
     else:
-        st.error(f"**{words} did not finish.**\n\n{state.plain(now.error or now.message or 'no message')}")
+        st.error(f"**{words} did not finish.**\n\n{state.escape(now.error or now.message or 'no message')}")
 
 
 def forget_job() -> None:
@@ -256,4 +256,4 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return grouped(value) if value.is_integer() and abs(value) >= 2 else fixed(value, 3)
     # A narrow column does not part a number from its sign.
-    return state.plain(value).replace(" %", "\u00a0%")
+    return state.escape(value).replace(" %", "\u00a0%")

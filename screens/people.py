@@ -42,7 +42,7 @@ def entered() -> bool:
         st.session_state.clear()
     st.session_state[WHO] = who.id
     left, right = st.columns([6, 1], vertical_alignment="center")
-    left.caption(f"Signed in as {state.plain(who.name)} ({', '.join(who.roles)}).")
+    left.caption(f"Signed in as {state.escape(who.name)} ({', '.join(who.roles)}).")
     if right.button("Sign out", key="sign-out", type="tertiary"):
         st.logout()
     return True
@@ -76,7 +76,7 @@ def panel(folder: CaseFolder) -> None:
     teams = sorted({*who.teams, *whose.teams} if "admin" not in who.roles else {*known_teams(), *whose.teams})
     with st.expander("Who sees this case"):
         shared = ", ".join(whose.teams) or "none"
-        st.write(f"Made by {state.plain(whose.name or 'nobody who is known')}. Teams: {state.plain(shared)}.")
+        st.write(f"Made by {state.escape(whose.name or 'nobody who is known')}. Teams: {state.escape(shared)}.")
         if not access.may("share", folder.place):
             return
         if not teams:

@@ -42,7 +42,7 @@ def _population(one: ReferenceTable) -> None:
         f"{name_of(far.group)} are {percent(far.share)} of the data and {percent(far.population)} of the population, "
         "the widest difference."
     )
-    st.write(state.plain(takeaway))
+    st.write(state.escape(takeaway))
     dots = [charts.Dot(name_of(g.group), g.share, g.low, g.high, g.people, "data") for g in one.groups]
     dots += [
         charts.Dot(name_of(g.group), g.population, g.population, g.population, 0, "population") for g in one.groups

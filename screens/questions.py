@@ -54,11 +54,11 @@ class Asked:
         if column is None:
             return
         if role in self.roles.asked:
-            st.caption(state.plain(f"A guess, please say: {self.roles.asked[role]}"))
+            st.caption(state.escape(f"A guess, please say: {self.roles.asked[role]}"))
         reason = self.roles.reasons.get(role, "")
         values = ", ".join(self.roles.examples.get(column, ()))
         if reason:
-            st.caption(state.plain(f"Proposed: {column} ({values}). {reason[:1].upper()}{reason[1:]}."))
+            st.caption(state.escape(f"Proposed: {column} ({values}). {reason[:1].upper()}{reason[1:]}."))
 
 
 def _purpose(a: Asked) -> Values:
@@ -154,7 +154,7 @@ def _who(a: Asked) -> Values:
         if reason := a.roles.reasons.get(f"sensitive:{column}"):
             values = ", ".join(a.roles.examples.get(column, a.roles.indicators.get(column, ())))
             chosen = "" if column in proposed else " Not chosen; you may add it."
-            st.caption(state.plain(f"{column} ({values}): {reason}.{chosen}"))
+            st.caption(state.escape(f"{column} ({values}): {reason}.{chosen}"))
     bins = st.text_input(
         "Bands for a numeric sensitive column, as column: edges", a.get("bins", setup.default_bins(a.roles.bins)),
         key="role-bins", help="age: 25, 40, 60 gives <25, 25-39, 40-59 and >=60",
@@ -217,7 +217,7 @@ def _norms(a: Asked) -> Values:
             by = " and ".join(n.attribute) or "each sensitive column"
             limit = f"{'at most' if n.kind == 'difference' else 'at least'} {brief(n.limit)}"
             st.markdown(
-                f"- {state.plain(n.metric.replace('_', ' ').capitalize())}, {n.kind}, by {state.plain(by)}: {limit}"
+                f"- {state.escape(n.metric.replace('_', ' ').capitalize())}, {n.kind}, by {state.escape(by)}: {limit}"
             )
     return {"norms": kind, "policy": policy, "adopted_by": (adopted or "").strip() or None}
 
@@ -240,9 +240,9 @@ def _rows(a: Asked) -> Values:
     if split is not None:
         values = [setup.NONE, *setup.values_of(a.seen, split)]
         train = st.selectbox("Its value for rows to learn from", values, key="role-train",
-                             index=setup.place(values, a.get("train", r.train)))  # fmt: skip
+                             index=setup.index_of(values, a.get("train", r.train)))  # fmt: skip
         audit = st.selectbox("Its value for rows to measure", values, key="role-audit",
-                             index=setup.place(values, a.get("audit", r.audit)))  # fmt: skip
+                             index=setup.index_of(values, a.get("audit", r.audit)))  # fmt: skip
     return {"cluster": cluster, "id": row_id, "weight": weight, "time": time, "split": split,
             "train": setup.none_if_empty(train), "audit": setup.none_if_empty(audit)}  # fmt: skip
 
@@ -294,7 +294,7 @@ QUESTIONS = (
     Question("rows", "What is one row?", _rows, lambda v: "",
              lambda v: "; ".join(f"{k} {c}" for k in ROWS if (c := v.get(k, None))) or "one person"),
     Question("further", "Anything more to say?", lambda a: further.ask(a, a.answers.kind == MODEL),
-             lambda v: v.wrong, further.short),
+             lambda v: v.wrong, further.summary),
 )  # fmt: skip
 
 
@@ -304,7 +304,7 @@ def ask(a: Asked) -> bool:
     at = _at(a)
     for n, question in enumerate(QUESTIONS[:at]):
         with st.container(horizontal=True, vertical_alignment="center", key=f"answered-{question.key}"):
-            st.markdown(f"**{n + 1}. {question.title}** {state.plain(question.short(a.answers))}", width="stretch")
+            st.markdown(f"**{n + 1}. {question.title}** {state.escape(question.short(a.answers))}", width="stretch")
             if st.button("Change", key=f"change-{question.key}", help=question.title, type="tertiary"):
                 _keep(a, {"at": n})
                 st.rerun()
@@ -315,7 +315,7 @@ def ask(a: Asked) -> bool:
     values = question.draw(a)
     if st.button("Next", key=f"next-{question.key}", type="primary"):
         if lacks := question.lacks(SetupAnswers(**values)):
-            st.warning(state.plain(f"Still missing: {lacks}."))
+            st.warning(state.escape(f"Still missing: {lacks}."))
         else:
             # What rests on an answer that was changed is asked again, with what was said as the proposal.
             furthest = at + 1 if question.key in OTHERS_REST_ON else max(at + 1, a.answers.reached)
@@ -376,7 +376,7 @@ def look_over(a: Asked) -> setup.Answers | None:
         previewed = apart(preview, case, size=0 if a.files.data is None else a.files.data.stat().st_size)
     for line in previewed.lines(case)[1:]:
         if not line.startswith(("Leak:", "Nothing stands")):
-            st.markdown(f"- {state.plain(line)}")
+            st.markdown(f"- {state.escape(line)}")
     remarks(a, previewed)
     with st.expander("The case file"):
         st.caption("Copy it: `assay audit` on it gives the same figures.")
@@ -400,7 +400,7 @@ def remarks(a: Asked, previewed: Preview) -> None:
     if small:
         named = ", ".join(f"{g.group} ({g.attribute}, {g.rows})" for g in small[:6])
         st.warning(
-            state.plain(
+            state.escape(
                 f"{many(len(small), 'group')} {are(len(small), 'has', 'have')} fewer than {FEW} rows: {named}. "
                 "Only very large gaps can be told from chance there; the audit says for each group how large."
             )
@@ -411,7 +411,7 @@ def remarks(a: Asked, previewed: Preview) -> None:
                    f"Rows of one {column} belong together", {"cluster": column, "id": None})  # fmt: skip
     idle = [c for c in a.columns if a.seen.columns[c].idle]
     if idle:
-        st.caption(state.plain(f"Columns that hold one value or none: {', '.join(idle[:8])}. They tell nothing."))
+        st.caption(state.escape(f"Columns that hold one value or none: {', '.join(idle[:8])}. They tell nothing."))
 
 
 def _repeated(a: Asked) -> list[str]:
@@ -420,7 +420,7 @@ def _repeated(a: Asked) -> list[str]:
 
 
 def _offer(a: Asked, words: str, does: str, change: Values) -> None:
-    st.warning(state.plain(words))
+    st.warning(state.escape(words))
     if st.button(does, key=f"offer-{does}"):
         _keep(a, change)
         st.rerun()

@@ -53,7 +53,7 @@ def show(evidence: Evidence, regression: Regression) -> None:
 def _answer(regression: Regression, metric: str, attribute: tuple[str, ...]) -> None:
     gap = pick(regression.gaps, metric=metric, kind="difference", attribute=attribute)
     if metric == "mean_residual":
-        st.write(state.plain(f"{RESIDUAL} {regression.direction}"))
+        st.write(state.escape(f"{RESIDUAL} {regression.direction}"))
     draw.answer(
         [r for r in regression.rates if r.metric == metric and r.attribute == attribute],
         sentence(gap),
@@ -65,7 +65,7 @@ def _answer(regression: Regression, metric: str, attribute: tuple[str, ...]) -> 
         formatter=number,
     )
     if gap is not None:
-        st.caption(f"How it was made: {state.plain(gap.method)}")
+        st.caption(f"How it was made: {state.escape(gap.method)}")
 
 
 def sentence(gap: PredictionGap | None) -> str:

@@ -71,4 +71,4 @@ def deletion_summary(done: Forgotten) -> str:
 def farewell() -> None:
     """What was deleted just now, once, on whichever screen comes next."""
     if words := st.session_state.pop("forgotten", None):
-        st.success(state.plain(words))
+        st.success(state.escape(words))

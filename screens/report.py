@@ -86,7 +86,7 @@ def hand_on(manifest: Manifest, folder: CaseFolder, place: DeltaGenerator) -> No
             "Download the key made here", own.read_bytes(), file_name="key.p12", key="download-key", on_click="ignore",
             help="Keep it with its password: the next report can be signed with it.",
         )  # fmt: skip
-    st.caption(f"Signed by {state.plain(manifest.author)}. Hand this line on with the report, by another way than it:")
+    st.caption(f"Signed by {state.escape(manifest.author)}. Hand this line on with the report, by another way than it:")
     st.code(f"Report {report_number(manifest)}, signed by {manifest.author}, certificate SHA-256 {print_}",
             language=None, wrap_lines=True)  # fmt: skip
 
@@ -118,22 +118,22 @@ def verified(content: bytes, trust: bytes | None = None, log: tuple[bytes, bytes
         state.show_error(error)
         return
     if verification.failed is not None:
-        st.error(f"**Verification failed.** {state.plain(verification.error().message)}")
+        st.error(f"**Verification failed.** {state.escape(verification.error().message)}")
     elif verification.partial:
-        st.warning(f"**Verified in part.** {state.plain(verification.error().message)}")
+        st.warning(f"**Verified in part.** {state.escape(verification.error().message)}")
     else:
         passed = sum(c.status == "ok" for c in verification.checks)
         st.success(
-            f"{state.plain(verification.verdict[0].upper() + verification.verdict[1:])}. {many(passed, 'check')} "
+            f"{state.escape(verification.verdict[0].upper() + verification.verdict[1:])}. {many(passed, 'check')} "
             f"{are(passed, 'was', 'were')} made."
         )
         place = next((c for c in verification.checks if c.name == "log inclusion" and c.status == "ok"), None)
         if place is not None:
-            st.caption(f"In the log of reports: {state.plain(place.detail)}.")
+            st.caption(f"In the log of reports: {state.escape(place.detail)}.")
     rows = [{"Check": c.name, "Result": c.status, "What was compared": c.detail} for c in verification.checks]
     with st.expander("Every check", expanded=not verification.ok):
         parts.table(pd.DataFrame(rows), alt="Checks of the report, one a line")
-        st.caption(f"The file was read behind: {state.plain(', '.join(verification.isolation)) or 'nothing'}.")
+        st.caption(f"The file was read behind: {state.escape(', '.join(verification.isolation)) or 'nothing'}.")
 
 
 def check() -> None:

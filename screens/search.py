@@ -45,7 +45,7 @@ def ask(folder: CaseFolder) -> None:
         "Methods", able, default=usual, format_func=lambda n: METHODS[n].title, key=f"search-methods-{aim}"
     )
     if any(METHODS[n].needs_sensitive_at_decision for n in methods):
-        st.warning(state.plain(SENSITIVE_NOTICE))
+        st.warning(state.escape(SENSITIVE_NOTICE))
     with st.expander("What is fixed before the search"):
         st.caption(
             "What the decision is needed for, and how many more wrong decisions were allowed, are entered in the log "
@@ -103,7 +103,7 @@ def shown(search: Search) -> None:
         st.caption("The original may have learned from these rows, which flatters it here; the test rows tell.")
     with st.expander("How it was searched"):
         for note in search.notes:
-            st.caption(state.plain(unquoted(note)))
+            st.caption(state.escape(unquoted(note)))
 
 
 def others(search: Search) -> list[Trial]:
@@ -140,7 +140,7 @@ def choose(folder: CaseFolder, search: Search) -> None:
 def chosen(choice: Choice | None) -> None:
     """Who picked the candidate that is compared, and why."""
     if choice is not None:
-        st.info(state.plain(choice_words(choice)))
+        st.info(state.escape(choice_words(choice)))
 
 
 def name_of_trial(trial: Trial) -> str:

@@ -44,7 +44,7 @@ def ask(columns: Sequence[str], answers: Endpoint) -> Endpoint:
         state.show_error(error)
         return out
     st.warning(
-        state.plain(
+        state.escape(
             f"These {many(len(features), 'column')} of every person go to {place}, which is not this machine's Assay: "
             f"{', '.join(features)}. Its owner may keep them."
         )

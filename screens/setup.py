@@ -61,7 +61,7 @@ def own() -> None:
         if folder is not None and files.data is not None:
             confirm(folder, files)
         elif files.model is not None:
-            st.info(f"The model {state.plain(files.model.name)} is kept. Now the data that it decided about.")
+            st.info(f"The model {state.escape(files.model.name)} is kept. Now the data that it decided about.")
     except AssayError as error:
         state.show_error(error)
 
@@ -128,7 +128,7 @@ def confirm(folder: CaseFolder, files: Files) -> None:
     seen = _peek(str(files.data), files.data.stat().st_size)
     st.success(f"{many(seen.rows, 'row')}, {many(len(seen.columns), 'column')}, kept on this machine.")
     for note in seen.notes:
-        st.caption(state.plain(note))
+        st.caption(state.escape(note))
     with st.expander("First rows"):
         st.dataframe(seen.head, hide_index=True, alt="The first rows of the data set")
     asked = questions.Asked(folder, files, seen)

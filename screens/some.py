@@ -76,9 +76,11 @@ def chosen(folder: CaseFolder, evidence: Evidence) -> Evidence:
     finally:
         st.button("Everyone again", key="cohort-all", on_click=_everyone, args=(folder.id,))
     named = "; ".join(c.words() for c in asked)
-    st.info(state.plain(f"{many(subset.people, 'person')}: {named}. Every figure here is of them, and of nobody else."))
+    st.info(
+        state.escape(f"{many(subset.people, 'person')}: {named}. Every figure here is of them, and of nobody else.")
+    )
     for note in subset.notes:
-        st.caption(state.plain(note))
+        st.caption(state.escape(note))
     about = measured(evidence, subset.measures, subset.people)
     takeaway.keep(f"Every rate of this cohort: {named}", _rates(about))
     takeaway.keep(f"Every gap of this cohort: {named}", _gaps(about))

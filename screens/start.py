@@ -87,7 +87,7 @@ def recent() -> None:
         except AssayError:
             continue
         left, right = st.columns([4, 1], vertical_alignment="center")
-        left.markdown(f"**{state.plain(case.name)}**: {state.plain(case.purpose)}  \n{stands(folder)}")
+        left.markdown(f"**{state.escape(case.name)}**: {state.escape(case.purpose)}  \n{stands(folder)}")
         if right.button("Open", key=f"open-{folder.id}", help=f"Open {case.name}"):
             state.remember(folder.id)
             page = "model" if access.may("figures", folder.place) else "report"

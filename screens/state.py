@@ -114,20 +114,20 @@ def _document(path: str, sha256: str) -> dict[str, Any]:
 def show_error(error: AssayError) -> None:
     """One message in its parts: what was wrong, what was got and expected, what to do."""
     problem = error.problem.rstrip(".")
-    lines = [f"**{plain(problem[:1].upper() + problem[1:])}.**"]
+    lines = [f"**{escape(problem[:1].upper() + problem[1:])}.**"]
     if error.got:
-        lines.append(f"Got: {plain(error.got)}")
+        lines.append(f"Got: {escape(error.got)}")
     if error.expected:
-        lines.append(f"Expected: {plain(error.expected)}")
+        lines.append(f"Expected: {escape(error.expected)}")
     if error.todo:
-        lines.append(f"What to do: {plain(error.todo)}")
+        lines.append(f"What to do: {escape(error.todo)}")
     st.error("\n\n".join(lines))
 
 
 _MARKUP = str.maketrans({c: "\\" + c for c in "\\`*_{}[]()<>#+-.!|~$:"})
 
 
-def plain(text: object) -> str:
+def escape(text: object) -> str:
     """A person's own words as they are, never as markup."""
     return str(text).translate(_MARKUP)
 

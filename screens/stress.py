@@ -67,18 +67,18 @@ def corrupted(folder: CaseFolder) -> None:
     _findings(s.entries, "serving", True)
     draw.blocks(learned(document))
     if not t.measured:
-        st.caption(state.plain(f"Not measured: {t.reason}"))
+        st.caption(state.escape(f"Not measured: {t.reason}"))
         return
     _findings(t.entries, "training", False)
     with st.expander("How it was searched"):
         for note in dict.fromkeys([*s.notes, *t.notes]):
-            st.caption(state.plain(unquoted(note)))
+            st.caption(state.escape(unquoted(note)))
 
 
 def _findings(entries: Sequence[Finding], key: str, noticing: bool) -> None:
     findings = best_of(entries)
     if rest := nothing_worse(entries):
-        st.write(state.plain(rest))
+        st.write(state.escape(rest))
     if not findings:
         return
     values = []
@@ -100,10 +100,10 @@ def _findings(entries: Sequence[Finding], key: str, noticing: bool) -> None:
     for number, e in enumerate(findings[:MOST], 1):
         what = words_of(e)
         with st.expander(
-            state.plain(f"{number}. {figure_name(e)}: {fixed(e.before, 3)} to {fixed(e.after, 3)} {what}")
+            state.escape(f"{number}. {figure_name(e)}: {fixed(e.before, 3)} to {fixed(e.after, 3)} {what}")
         ):
             st.write(
-                state.plain(
+                state.escape(
                     f"Change {signed(e.change, 3)} (95 % interval {signed(e.low, 3)} to {signed(e.high, 3)}), "
                     f"{e.rows:,} of {many(e.of, 'row')}. It comes about by: {plausible(e)}."
                 )
@@ -111,7 +111,7 @@ def _findings(entries: Sequence[Finding], key: str, noticing: bool) -> None:
             if e.names_person:
                 st.caption("Who is hit is said by a sensitive attribute or by the outcome.")
             if noticing:
-                st.write(state.plain(f"Noticed by: {noticed(e)}."))
+                st.write(state.escape(f"Noticed by: {noticed(e)}."))
                 if e.caught is not None:
                     st.code(_toml(e.caught.line), language="toml")
     if len(findings) > MOST:
@@ -164,7 +164,7 @@ def pipelines(folder: CaseFolder) -> None:
     at = [figure_name(a) for a in aims].index(chosen)
     shown = [v for v in document.variants if not only or v.kind in only]
     st.caption(
-        state.plain(
+        state.escape(
             f"{many(len(document.variants), 'variant')} of {document.learner}, each measured on the same "
             f"{many(document.data.measured_rows, 'row')}."
         )
@@ -253,7 +253,7 @@ def labelled_again() -> None:
             f"recorded: the share of wrong outcomes is then known within {brief(within)} points (95 %), "
             "at about 5 % wrong."
         )
-        st.caption(state.plain(f"`assay contract CASE.toml --labels FILE` draws them. {NOT_A_RATE}"))
+        st.caption(state.escape(f"`assay contract CASE.toml --labels FILE` draws them. {NOT_A_RATE}"))
 
 
 def held(validation: ContractHeld) -> None:
@@ -264,7 +264,7 @@ def held(validation: ContractHeld) -> None:
     )
     for c in failed[:MOST_ROWS]:
         failures = "" if c.share is None else f": {c.failed:,} of {many(c.rows, 'row')} ({percent(c.share)})"
-        (st.error if c.severity == "error" else st.warning)(state.plain(f"Not kept: {c.words}{failures}"))
+        (st.error if c.severity == "error" else st.warning)(state.escape(f"Not kept: {c.words}{failures}"))
         values = [
             charts.Dot(name_of(g.group), g.share, g.low, g.high, g.rows)
             for g in c.by_group

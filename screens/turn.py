@@ -73,9 +73,9 @@ def show_turn(turned: Turned) -> None:
     before, after = turned.decision
     if turned.turns:
         side = "for" if turned.favourable[1] else "against"
-        st.success(state.plain(f"The decision turns: {before} before, {after} after, {side} the person."))
+        st.success(state.escape(f"The decision turns: {before} before, {after} after, {side} the person."))
     else:
-        st.info(state.plain(f"The decision stays: {after}."))
+        st.info(state.escape(f"The decision stays: {after}."))
     table = [{"What": c, "Before": _six_digits(a), "After": _six_digits(b)} for c, (a, b) in turned.changed.items()]
     if turned.score[0] is not None and turned.score[1] is not None:
         table.append({"What": "score", "Before": fixed(turned.score[0], 3), "After": fixed(turned.score[1], 3)})

@@ -104,7 +104,7 @@ def timeline(watch: Watch) -> None:
     key = st.selectbox("Norm", list(names), index=list(names).index(worst), format_func=names.get, key="watch-norm")
     points = points_of(watch, key)
     takeaway = watching.takeaway(names[key], norms[key])
-    st.write(state.plain(takeaway))
+    st.write(state.escape(takeaway))
     figure = charts_watch.timeline(points, title=names[key], limit=norms[key].limit, marks=marks_of(watch))
     parts.chart(figure, key="watch-chart", alt=takeaway)
     st.caption(

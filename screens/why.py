@@ -39,7 +39,7 @@ def show(folder: CaseFolder, evidence: Evidence) -> None:
     if explained is None:
         return
     if not explained.overall:
-        st.info(state.plain(unexplained(explained)))
+        st.info(state.escape(unexplained(explained)))
         return
     alarm(explained)
     part = parts.sections("why-section", [p for p in PARTS if p != PARTS[3] or explained.people])
@@ -65,11 +65,11 @@ PARTS = ("For everyone", "Column by column", "What turns a refusal", "One person
 def alarm(explained: Explanations) -> None:
     """What must be read first: signs that the model hides, and a method that was given up."""
     if explained.hiding is not None and explained.hiding.alarm:
-        st.error(state.plain(str(explained.hiding.notice)))
+        st.error(state.escape(str(explained.hiding.notice)))
     if explained.additivity is not None and not explained.additivity.passed:
         st.error("The attributions do not add up to what the model answers. Do not rely on them.")
     if explained.rerouted:
-        st.warning(state.plain(explained.rerouted))
+        st.warning(state.escape(explained.rerouted))
 
 
 def overall(explained: Explanations, evidence: Evidence | None = None) -> None:
@@ -85,7 +85,7 @@ def overall(explained: Explanations, evidence: Evidence | None = None) -> None:
         title=f"Mean |SHAP| of the {explained.output}, 95 % intervals",
         ranges=[(e.low, e.high) for e in top],
     )
-    left.write(state.plain(takeaway))
+    left.write(state.escape(takeaway))
     parts.chart(figure, key="global-chart", alt=takeaway, place=left)
     with left.expander("The same as a table"):
         draw.table(importance(explained))
@@ -107,7 +107,7 @@ def parts_of_gap(explained: Explanations, attribute: tuple[str, ...]) -> None:
         f"The {points(one.total)} between {name_of(one.highest)} and {name_of(one.lowest)}, divided "
         f"over columns: most to {', '.join(f.feature for f in shown[:2])}."
     )
-    st.write(state.plain(words))
+    st.write(state.escape(words))
     figure = charts.bars(
         [f.feature for f in shown],
         [f.value for f in shown],
@@ -120,7 +120,7 @@ def parts_of_gap(explained: Explanations, attribute: tuple[str, ...]) -> None:
         draw.table(parts_of(one))
     unseen = [f.feature for f in one.features if not f.seen]
     if unseen:
-        st.caption(state.plain(f"The model never saw {', '.join(unseen)}; its share is 0. See the proxies."))
+        st.caption(state.escape(f"The model never saw {', '.join(unseen)}; its share is 0. See the proxies."))
     draw.blocks(proxies_of(one))
 
 
@@ -140,7 +140,7 @@ def dependence(explained: Explanations) -> None:
         else f"{feature}: {signed(low.mean, 3)} at {low.value} to {signed(high.mean, 3)} at {high.value}."
     )
     left, right = st.columns([3, 2])
-    left.write(state.plain(words))
+    left.write(state.escape(words))
     dots = [charts.Dot(p.value, p.mean, p.low, p.high, p.rows) for p in one.parts]
     parts.chart(
         charts.dots(dots, title=f"Mean attribution by {feature}, 95 % intervals", percent=False, mark=0.0),
@@ -164,7 +164,7 @@ def _together(interactions: Interactions | None, feature: str) -> None:
     mine = [p for p in interactions.pairs if feature in p.features][:3] or interactions.pairs[:3]
     named = "; ".join(f"{' × '.join(p.features)} {fixed(p.strength, 3)}" for p in mine)
     st.caption(
-        state.plain(f"Columns that work together ({interactions.method}, in the {interactions.output}): {named}")
+        state.escape(f"Columns that work together ({interactions.method}, in the {interactions.output}): {named}")
     )
 
 
@@ -178,7 +178,7 @@ def trust(explained: Explanations) -> None:
             f"(largest error {power(gate.max_error, 1)})."
         )
     if explained.hiding is not None and not explained.hiding.alarm:
-        st.caption(state.plain(str(explained.hiding.notice)))
+        st.caption(state.escape(str(explained.hiding.notice)))
     draw.blocks(fidelity(explained))
 
 
@@ -196,7 +196,7 @@ def person(explained: Explanations) -> Person | None:
     picked = st.selectbox("Person", range(len(labels)), format_func=lambda i: labels[i], key="explained-person")
     one = explained.people[picked]
     if one.agreement.notice:
-        (st.warning if one.agreement.disagree else st.caption)(state.plain(one.agreement.notice))
+        (st.warning if one.agreement.disagree else st.caption)(state.escape(one.agreement.notice))
     in_words(one)
     left, right = st.columns(2)
     for side, attributions, title in ((left, one.shap, "SHAP"), (right, one.lime, "LIME")):
@@ -229,5 +229,5 @@ def in_words(one: Person) -> None:
     with right:
         if one.recourse is not None:
             st.markdown("**What would turn the decision**")
-            st.write(state.plain(one.recourse.words))
+            st.write(state.escape(one.recourse.words))
             st.caption("No promise: the model may change, and so may other values.")

@@ -262,3 +262,17 @@ def test_no_name_is_an_everyday_word() -> None:
         for line, name in named_so(tree_of(path))
         if module not in FACTS
     } == set()
+
+
+SEVERAL = ("plain", "short", "counted", "place", "Table")
+"""Names that meant five to twelve things each."""
+
+
+def test_one_name_has_one_meaning() -> None:
+    defined = [
+        (node.name.lstrip("_"), module)
+        for module, path in MODULES.items()
+        for node in tree_of(path).body
+        if isinstance(node, (*FUNCTIONS, ast.ClassDef))
+    ]
+    assert {(name, module) for name, module in defined if name in SEVERAL} == {("Table", "reports.blocks")}

@@ -86,7 +86,7 @@ def lock(case: str) -> Result:
     import audit.answers  # noqa: F401 - what it keeps of the case in clear goes
     from audit.sealed import lock as work
 
-    work(_place(case, "work"))
+    work(_case_folder(case, "work"))
     return Result({"case": case, "sealed": True}, f"Case {case[:8]} is sealed.")
 
 
@@ -94,11 +94,11 @@ def lock(case: str) -> Result:
 def unlock(case: str) -> Result:
     from audit.sealed import unlock as work
 
-    work(_place(case, "work"))
+    work(_case_folder(case, "work"))
     return Result({"case": case, "sealed": False}, f"Case {case[:8]} lies in clear again.")
 
 
-def _place(case: str, act: str) -> Path:
+def _case_folder(case: str, act: str) -> Path:
     """The folder of a case of the workspace, for who may do this. Raises InputError where there is none."""
     from audit import access
     from screens.workspace import home

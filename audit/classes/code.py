@@ -9,7 +9,7 @@ import pandas as pd
 
 from audit.case import Case
 from audit.classes.table import ClassCodes, ClassTable
-from audit.cube import MAX_CELLS, CodedRows, Ints, counted
+from audit.cube import MAX_CELLS, CodedRows, Ints, cell_counts
 from audit.errors import CaseError, DataError, ModelError
 from audit.load.values import coded
 from audit.models.loaded import same_class
@@ -44,7 +44,7 @@ def class_table(several: ClassCodes, rows: CodedRows, group: Ints, shape: tuple[
             todo="put values together with `bins`, name fewer sensitive columns, or merge classes",
         )
     cell = (group * (size + 1) + several.label) * size + several.decided
-    n, w, w2 = counted(rows, cell, cells)
+    n, w, w2 = cell_counts(rows, cell, cells)
     full = (*shape, size + 1, size)
     return ClassTable(several.names, n.reshape(full), w.reshape(full), w2.reshape(full))
 

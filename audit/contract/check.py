@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from audit import stats
-from audit.contract.functions import Cannot, Table, within
+from audit.contract.functions import Cannot, CodedTable, within
 from audit.contract.kinds import KINDS, Takes
 from audit.contract.records import Apart, Check, Checked, Contract, Outcome, Parameters, Share
 from audit.findings import percent
@@ -44,13 +44,13 @@ def check(
     (a batch of a watched feed does without). Raises nothing about the data: what cannot be checked has not passed, and
     says why.
     """
-    table = Table(frame, columns)
+    table = CodedTable(frame, columns)
     how = settings or Settings()
     outcomes = [one(table, c, groups, how, compare) for c in contract.checks]
     return Checked(contract, len(frame), tuple(adjusted(outcomes)))
 
 
-def one(table: Table, asked: Check, groups: Sequence[Group], settings: Settings, compare: bool) -> Outcome:
+def one(table: CodedTable, asked: Check, groups: Sequence[Group], settings: Settings, compare: bool) -> Outcome:
     kind = KINDS[asked.kind]
     try:
         if kind.figure is not None:

@@ -26,7 +26,7 @@ class Cannot(Exception):
     """The check cannot be made on this table; the text says why."""
 
 
-class Table:
+class CodedTable:
     """A frame whose columns are coded once, however many checks ask.
 
     counts (n,): how many rows of a large file each row of `frame` stands for (one, where it is None); then the rows are
@@ -119,39 +119,39 @@ def within(value: Any, parameters: Parameters) -> Mask:
     return np.asarray(over & under)
 
 
-def missing(t: Table, columns: Sequence[str], parameters: Parameters) -> Rows:
+def missing(t: CodedTable, columns: Sequence[str], parameters: Parameters) -> Rows:
     return t.every, ~t.known(columns[0])
 
 
-def empty(t: Table, columns: Sequence[str], parameters: Parameters) -> Rows:
+def empty(t: CodedTable, columns: Sequence[str], parameters: Parameters) -> Rows:
     return t.every, t.known(columns[0])
 
 
-def among(t: Table, columns: Sequence[str], parameters: Parameters) -> Rows:
+def among(t: CodedTable, columns: Sequence[str], parameters: Parameters) -> Rows:
     allowed = {name_of(v) for v in parameters.values}
     return t.by_value(columns[0], lambda names: [n in allowed for n in names])
 
 
-def not_among(t: Table, columns: Sequence[str], parameters: Parameters) -> Rows:
+def not_among(t: CodedTable, columns: Sequence[str], parameters: Parameters) -> Rows:
     never = {name_of(v) for v in parameters.values}
     return t.by_value(columns[0], lambda names: [n not in never for n in names])
 
 
-def between(t: Table, columns: Sequence[str], parameters: Parameters) -> Rows:
+def between(t: CodedTable, columns: Sequence[str], parameters: Parameters) -> Rows:
     known = t.known(columns[0])
     # A text that is no number is not between two numbers.
     return known, known & ~within(t.numbers(columns[0]), parameters)
 
 
-def length(t: Table, columns: Sequence[str], parameters: Parameters) -> Rows:
+def length(t: CodedTable, columns: Sequence[str], parameters: Parameters) -> Rows:
     return t.by_value(columns[0], lambda names: within([len(n) for n in names], parameters).tolist() if names else [])
 
 
-def matches(t: Table, columns: Sequence[str], parameters: Parameters) -> Rows:
+def matches(t: CodedTable, columns: Sequence[str], parameters: Parameters) -> Rows:
     return t.by_value(columns[0], lambda names: _regex(names, parameters.pattern))
 
 
-def not_matches(t: Table, columns: Sequence[str], parameters: Parameters) -> Rows:
+def not_matches(t: CodedTable, columns: Sequence[str], parameters: Parameters) -> Rows:
     return t.by_value(columns[0], lambda names: [not m for m in _regex(names, parameters.pattern)])
 
 
@@ -169,7 +169,7 @@ def _regex(names: Sequence[str], pattern: str) -> list[bool]:
     return [bool(v) for v in mask.to_pylist()]
 
 
-def unique(t: Table, columns: Sequence[str], parameters: Parameters) -> Rows:
+def unique(t: CodedTable, columns: Sequence[str], parameters: Parameters) -> Rows:
     parts = [t.coded(c)[0] for c in columns]
     known = t.every
     for codes in parts:
@@ -179,7 +179,7 @@ def unique(t: Table, columns: Sequence[str], parameters: Parameters) -> Rows:
     return known, again & known
 
 
-def of_type(t: Table, columns: Sequence[str], parameters: Parameters) -> Rows:
+def of_type(t: CodedTable, columns: Sequence[str], parameters: Parameters) -> Rows:
     wanted, series = parameters.type, t.series(columns[0])
     known = t.known(columns[0])
     if wanted == "date":
@@ -196,14 +196,14 @@ def of_type(t: Table, columns: Sequence[str], parameters: Parameters) -> Rows:
     return known, known & ~np.asarray(good)
 
 
-def above(t: Table, columns: Sequence[str], parameters: Parameters) -> Rows:
+def above(t: CodedTable, columns: Sequence[str], parameters: Parameters) -> Rows:
     a, b = t.numbers(columns[0]), t.numbers(columns[1])
     known = t.known(columns[0]) & t.known(columns[1])
     good = a >= b if parameters.or_equal else a > b
     return known, known & ~good
 
 
-def equal(t: Table, columns: Sequence[str], parameters: Parameters) -> Rows:
+def equal(t: CodedTable, columns: Sequence[str], parameters: Parameters) -> Rows:
     (a, a_names), (b, b_names) = t.coded(columns[0]), t.coded(columns[1])
     place = {n: i for i, n in enumerate(b_names)}
     into = np.array([*(place.get(n, -2) for n in a_names), -1], dtype=np.int64)
@@ -211,7 +211,7 @@ def equal(t: Table, columns: Sequence[str], parameters: Parameters) -> Rows:
     return known, known & (into[a] != b)
 
 
-def increasing(t: Table, columns: Sequence[str], parameters: Parameters) -> Rows:
+def increasing(t: CodedTable, columns: Sequence[str], parameters: Parameters) -> Rows:
     if t.counts is not None:
         raise Cannot("the rows of a file this large come in no order")
     values = t.numbers(columns[0])
@@ -223,32 +223,32 @@ def increasing(t: Table, columns: Sequence[str], parameters: Parameters) -> Rows
     return known, fails
 
 
-def exists(t: Table, columns: Sequence[str], parameters: Parameters) -> Any:
+def exists(t: CodedTable, columns: Sequence[str], parameters: Parameters) -> Any:
     return columns[0] in t.frame.columns
 
 
-def row_count(t: Table, columns: Sequence[str], parameters: Parameters) -> Any:
+def row_count(t: CodedTable, columns: Sequence[str], parameters: Parameters) -> Any:
     return len(t)
 
 
-def columns_are(t: Table, columns: Sequence[str], parameters: Parameters) -> Any:
+def columns_are(t: CodedTable, columns: Sequence[str], parameters: Parameters) -> Any:
     have, wanted = t.names, list(parameters.names)
     if parameters.in_order:
         return have == wanted
     return set(have) == set(wanted) if parameters.exact else set(wanted) <= set(have)
 
 
-def distinct(t: Table, columns: Sequence[str], parameters: Parameters) -> Any:
+def distinct(t: CodedTable, columns: Sequence[str], parameters: Parameters) -> Any:
     return len(t.coded(columns[0])[1])
 
 
-def distinct_share(t: Table, columns: Sequence[str], parameters: Parameters) -> Any:
+def distinct_share(t: CodedTable, columns: Sequence[str], parameters: Parameters) -> Any:
     known = t.count(t.known(columns[0]))
     return distinct(t, columns, parameters) / known if known else None
 
 
-def statistic(name: str) -> Callable[[Table, Sequence[str], Parameters], Any]:
-    def compute(t: Table, columns: Sequence[str], parameters: Parameters) -> Any:
+def statistic(name: str) -> Callable[[CodedTable, Sequence[str], Parameters], Any]:
+    def compute(t: CodedTable, columns: Sequence[str], parameters: Parameters) -> Any:
         t.series(columns[0])
         values = t.numbers(columns[0])
         known = np.isfinite(values)

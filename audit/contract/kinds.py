@@ -14,7 +14,7 @@ from typing import Any
 
 from audit.contract import functions as compute
 from audit.contract import queries
-from audit.contract.functions import Rows, Table
+from audit.contract.functions import CodedTable, Rows
 from audit.contract.records import Check, Parameters
 
 
@@ -56,8 +56,8 @@ class Kind:
     words: str
     expectations: tuple[str, ...]
     takes: Takes = Takes.NOTHING
-    rows: Callable[[Table, Sequence[str], Parameters], Rows] | None = None
-    figure: Callable[[Table, Sequence[str], Parameters], Any] | None = None
+    rows: Callable[[CodedTable, Sequence[str], Parameters], Rows] | None = None
+    figure: Callable[[CodedTable, Sequence[str], Parameters], Any] | None = None
     fails: Callable[[queries.Database, Check], str | None] | None = None
     query: queries.Query | None = None
     gaps: bool = False

@@ -17,7 +17,7 @@ import pandas as pd
 
 from audit.case import Case
 from audit.contract.check import adjusted, figure_outcome, of_rows, one
-from audit.contract.functions import Cannot, Table
+from audit.contract.functions import Cannot, CodedTable
 from audit.contract.kinds import KINDS
 from audit.contract.records import Check, Checked, Outcome
 from audit.cube import Ints
@@ -78,12 +78,12 @@ class _Asking:
         self.case, self.source, self.rows = case, source, rows
         self.total = int(rows.one("count(*)")[0])
         self._values: dict[str, int] = {}
-        self._tables: dict[tuple[str, ...], tuple[Table, tuple[Group, ...]]] = {}
+        self._tables: dict[tuple[str, ...], tuple[CodedTable, tuple[Group, ...]]] = {}
 
-    def head(self) -> Table:
+    def head(self) -> CodedTable:
         """The columns and the number of rows, and no values."""
         names = list(self.source.columns)
-        return Table(pd.DataFrame({c: [None] for c in names}), names, np.array([self.total]))
+        return CodedTable(pd.DataFrame({c: [None] for c in names}), names, np.array([self.total]))
 
     def values(self, columns: Sequence[str]) -> int:
         """At most how many combinations these columns and the groups have, about."""
@@ -93,12 +93,12 @@ class _Asking:
             self._values |= {c: int(n) + 1 for c, n in zip(new, counts, strict=True)}
         return min(math.prod(self._values[c] for c in wanted), self.total)
 
-    def table(self, columns: Sequence[str]) -> tuple[Table, tuple[Group, ...]]:
+    def table(self, columns: Sequence[str]) -> tuple[CodedTable, tuple[Group, ...]]:
         """Each combination of values and groups once, with how many rows it stands for."""
         wanted = tuple(dict.fromkeys((*columns, *self.case.data.sensitive)))
         if wanted not in self._tables:
             frame, counts = self._fetch(wanted, ())
-            self._tables[wanted] = Table(frame, self.source.columns, counts), groups_of(self.case, frame)
+            self._tables[wanted] = CodedTable(frame, self.source.columns, counts), groups_of(self.case, frame)
         return self._tables[wanted]
 
     def states(self, asked: Check) -> tuple[Ints, Ints, tuple[Group, ...]]:

@@ -44,7 +44,7 @@ def unique(base: Database, asked: Check) -> str:
 
 def between(base: Database, asked: Check) -> str | None:
     parameters, number = asked.parameters, base.number(asked.columns[0])
-    if not (_plain(parameters.min) and _plain(parameters.max)):
+    if not (_is_number_or_null(parameters.min) and _is_number_or_null(parameters.max)):
         return None
     low, high = limits(parameters)
     ends = [f"{number} {'>' if parameters.strict_min else '>='} {low!r}"] if math.isfinite(low) else []
@@ -85,5 +85,5 @@ def quantiles(base: Database, asked: Check) -> str:
     return f"[{', '.join(f'quantile_cont({number}, {q!r})' for q in asked.parameters.at)}]"
 
 
-def _plain(value: Any) -> bool:
+def _is_number_or_null(value: Any) -> bool:
     return value is None or (isinstance(value, int | float) and not isinstance(value, bool))

@@ -9,6 +9,6 @@ stand in docs/schemas/. A document of another form raises DataError naming the p
 
 from __future__ import annotations
 
-from audit.documents.read import Documents, FormError, plain, record_in, strict_json
+from audit.documents.read import Documents, FormError, record_in, strict_json, to_builtins
 
-__all__ = ["Documents", "FormError", "plain", "record_in", "strict_json"]
+__all__ = ["Documents", "FormError", "record_in", "strict_json", "to_builtins"]

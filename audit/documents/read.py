@@ -58,15 +58,15 @@ def record_in(kind: type[T], plain: Any, name: str) -> T:
         ) from error
 
 
-def plain(record: Any) -> Any:
+def to_builtins(record: Any) -> Any:
     """A record, or several, as JSON has it: fields in their order, tuples as lists, NumPy's numbers as Python's."""
     if isinstance(record, dict):
-        return {k: plain(v) for k, v in record.items()}
+        return {k: to_builtins(v) for k, v in record.items()}
     if isinstance(record, (list, tuple)):
-        return [plain(v) for v in record]
+        return [to_builtins(v) for v in record]
     if isinstance(record, (msgspec.Struct, float, int)):
         value = msgspec.to_builtins(record, enc_hook=_number)
-        return plain(value) if isinstance(value, dict) else value
+        return to_builtins(value) if isinstance(value, dict) else value
     return record
 
 

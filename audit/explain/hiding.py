@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from audit.explain.kinds import Floats, Ints, Predict, ask
-from audit.explain.permutation_shap import Table
+from audit.explain.permutation_shap import CellTable
 from audit.explain.summary import number
 from audit.models.hybrids import Base, Hybrids, rows_in_block
 from audit.numbers import fixed
@@ -62,7 +62,7 @@ def reactions(
     own = rng.permutation(count)[:size]
     # Every column from another person: nobody is like this.
     mixed = np.column_stack([rng.permutation(count)[:size] for _ in names])
-    table = Table(frame, frame.iloc[:0])
+    table = CellTable(frame, frame.iloc[:0])
     # The rows changed stand behind everyone, so that a changed row is one of them and one cell of someone else.
     appended = table.cells(np.vstack([np.repeat(own[:, None], len(names), axis=1), mixed]))
     base = Base(pd.concat([frame, appended], ignore_index=True))
@@ -82,7 +82,7 @@ def reactions(
     return tuple(out)
 
 
-def _another(table: Table, column: int, source: Ints, rng: np.random.Generator) -> Ints:
+def _another(table: CellTable, column: int, source: Ints, rng: np.random.Generator) -> Ints:
     """For each row a person whose value of the column is another one, where there is any among a few draws."""
     codes = table.codes(column)
     out = rng.integers(0, len(codes), len(source))

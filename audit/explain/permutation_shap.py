@@ -73,7 +73,7 @@ def plan_person(rows: int, background: int, features: int, rounds: int, seed: in
     return Plan(row, back, order)
 
 
-class Table:
+class CellTable:
     """Rows and background as one table of cells that hybrids are put together from, keeping every dtype."""
 
     def __init__(self, rows: pd.DataFrame, background: pd.DataFrame) -> None:
@@ -110,7 +110,7 @@ class Table:
 
 def walk(
     predict: Predict,
-    table: Table,
+    table: CellTable,
     plan: Plan,
     row_scores: Floats,
     back_scores: Floats,
@@ -152,7 +152,7 @@ def walk(
 
 def _walk_part(
     predict: Predict,
-    table: Table,
+    table: CellTable,
     plan: Plan,
     differs: Bools,
     row_scores: Floats,

@@ -10,7 +10,7 @@ import pandas as pd
 
 from audit.explain.kinds import PERMUTATION, TOLERANCES, Attributions, Floats, Predict, Step, gate
 from audit.explain.outputs import Transform
-from audit.explain.permutation_shap import Plan, Table, plan_person, plan_walks, walk
+from audit.explain.permutation_shap import CellTable, Plan, plan_person, plan_walks, walk
 from audit.explain.strata import bands, luck
 
 
@@ -63,7 +63,7 @@ def explain_sampled(
     row_scores = predict(rows) if row_scores is None else row_scores
     back_scores = predict(background) if back_scores is None else back_scores
     plan = plan_walks(back_scores, len(rows), rows.shape[1], draws, seed)
-    shares, asked = walk(predict, Table(rows, background), plan, row_scores, back_scores, transforms, step)
+    shares, asked = walk(predict, CellTable(rows, background), plan, row_scores, back_scores, transforms, step)
     names = tuple(str(c) for c in rows.columns)
     # A second, separate look at the rows: a model that answers differently the second time fails the gate.
     again = predict(rows) if len(rows) else row_scores
@@ -125,7 +125,7 @@ def explain_people(
     back_scores = predict(background) if back_scores is None else back_scores
     features, size = rows.shape[1], len(background)
     plan = plan_person(len(rows), size, features, rounds, seed)
-    shares, asked = walk(predict, Table(rows, background), plan, row_scores, back_scores, transforms, step)
+    shares, asked = walk(predict, CellTable(rows, background), plan, row_scores, back_scores, transforms, step)
     again = predict(rows) if len(rows) else row_scores
     out = {}
     for name, change in transforms.items():

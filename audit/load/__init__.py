@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from audit.load.policies import load_policy
     from audit.load.propose import Roles, propose_roles
     from audit.load.rows import Rows, load_rows
-    from audit.load.tables import Table, columns_of, read_noted, read_table
+    from audit.load.tables import ReadTable, columns_of, read_noted, read_table
 
 __all__ = [
+    "ReadTable",
     "Roles",
     "Rows",
-    "Table",
     "columns_of",
     "dump_case",
     "load_case",
@@ -36,7 +36,7 @@ __all__ = [
 ]
 _WHERE = {
     "dump_case": "cases", "load_case": "cases", "sha256_of": "digest", "load_policy": "policies", "Roles": "propose",
-    "propose_roles": "propose", "Rows": "rows", "load_rows": "rows", "Table": "tables", "columns_of": "tables",
+    "propose_roles": "propose", "Rows": "rows", "load_rows": "rows", "ReadTable": "tables", "columns_of": "tables",
     "read_noted": "tables", "read_table": "tables",
 }  # fmt: skip
 

@@ -110,7 +110,7 @@ def _data(section: DataSection, table: Mapping[str, Any], folder: Path) -> DataS
     positive = _name(section.positive)
     spark = engines.from_section(section)
     return DataSpec(
-        path=engines.place(section, at, folder, spark),
+        path=engines.data_path(section, at, folder, spark),
         label=section.label,
         positive=positive,
         favourable=_name(section.favourable) or positive,

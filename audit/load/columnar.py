@@ -156,7 +156,7 @@ MOST_KINDS = 1_000
 """Different texts of a column that stays packed."""
 
 
-def plain(
+def plain_columns(
     name: str, table: pa.Table, packed: Callable[[str], bool] | None = None
 ) -> tuple[pa.Table, tuple[str, ...], tuple[str, ...]]:
     """Plain columns only: packed texts unpacked but for those of columns that may stay so, decimals as floating point.

@@ -65,7 +65,7 @@ def _agree(spark: SparkSpec, path: str | None) -> None:
         )
 
 
-def place(section: DataSection, at: Reader, folder: Path, spark: SparkSpec | None) -> Path:
+def data_path(section: DataSection, at: Reader, folder: Path, spark: SparkSpec | None) -> Path:
     """The path of the data; of a table in Spark a name for people, which no file has. at: of [data]."""
     if spark is not None and spark.table is not None:
         return Path(f"spark:{spark.table}")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from audit.load import limits
-from audit.load.sign import plain
+from audit.load.sign import normalize_text
 from audit.numbers import many
 
 # Words as they are in column names, without accents: English, German, French, Spanish, Italian, Dutch, Portuguese.
@@ -101,7 +101,7 @@ def named(column: Column, words: Iterable[str]) -> str | None:
 
 def apart_from(column: Column, what: str) -> str:
     """The ground under which one column is proposed; a Hispanic origin is asked beside race (OMB directive 15)."""
-    values = {w for v in column.values for w in plain(v).split()}
+    values = {w for v in column.values for w in normalize_text(v).split()}
     hispanic = {"hispanic", "hisp", "hispanx", "latino", "latinx"}
     beside = what == "race or ethnicity" and column.distinct <= 4 and not column.words & {"race", "raceth"}
     return "hispanic origin" if beside and hispanic & (values | column.words) else what
@@ -131,7 +131,7 @@ def ground_of(column: Column) -> tuple[str, str] | None:
         fits = column.number or column.distinct <= 30 if what == "age" else not quantity or what in POSSIBLE
         if named(column, words.split()) is not None and not too_many and fits:
             return what, f"its name speaks of {what} ({many(column.distinct, 'value')})"
-    values = {plain(v) for v in column.values}
+    values = {normalize_text(v) for v in column.values}
     for pair in _PAIRS:
         if set(pair) <= values and column.distinct <= 6:
             return "sex or gender", f"its values are {pair[0]!r} and {pair[1]!r}"

@@ -10,7 +10,7 @@ import pandas as pd
 from audit.case import Case, DataSpec
 from audit.errors import DataError
 from audit.load.grounds import LEADING
-from audit.load.sign import plain
+from audit.load.sign import normalize_text
 from audit.load.values import coded, with_columns
 from audit.numbers import are, many
 
@@ -65,7 +65,7 @@ def with_indicators(data: DataSpec, frame: pd.DataFrame) -> tuple[pd.DataFrame, 
 
 def names_of(columns: Sequence[str]) -> list[str]:
     """What each column's group is called: is_black is "black"; the column's own name where two would be alike."""
-    short = [" ".join(w for w in plain(c).split() if w not in LEADING) or c for c in columns]
+    short = [" ".join(w for w in normalize_text(c).split() if w not in LEADING) or c for c in columns]
     return short if len(set(short)) == len(short) else list(columns)
 
 

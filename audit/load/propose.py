@@ -23,7 +23,7 @@ from audit.load.grounds import (
     named,
     of_area,
 )
-from audit.load.sign import plain, sign_of, speaks
+from audit.load.sign import normalize_text, sign_of, speaks
 from audit.load.values import names_of
 from audit.numbers import are, brief, many
 
@@ -279,7 +279,7 @@ def _look(column: pd.Series, name: str, place: int) -> Seen:
     low = float(column.min()) if number and len(counts) else np.nan
     high = float(column.max()) if number and len(counts) else np.nan
     whole = number and bool((column.dropna() % 1 == 0).all())
-    letters = plain(name)
+    letters = normalize_text(name)
     words = letters.split()
     pairs = ["".join(words[i:j]) for i in range(len(words)) for j in range(i + 1, min(i + 4, len(words)) + 1)]
     pairs += [w.rstrip("0123456789") for w in words if w[-1].isdigit() and not w.isdigit()]  # race1 is a race
@@ -331,7 +331,7 @@ def _sensitive_ones(free: Iterable[Seen], one_hot: Iterable[str]) -> tuple[Candi
 
 
 def _rank_split(c: Seen) -> tuple[float, str]:
-    values = set(map(plain, c.values))
+    values = set(map(normalize_text, c.values))
     both = bool(values & set(TRAIN)) and bool(values & set(AUDIT))
     if both and c.distinct <= 4:
         return 2.0 + bool(named(c, SPLIT)), f"its values are {', '.join(repr(v) for v in c.values)}"
@@ -420,5 +420,5 @@ def _rank_time(c: Seen) -> tuple[float, str]:
 
 def _first(values: Iterable[str], known: Iterable[str]) -> str | None:
     listed = tuple(known)
-    ranked = sorted((listed.index(plain(v)), v) for v in values if plain(v) in listed)
+    ranked = sorted((listed.index(normalize_text(v)), v) for v in values if normalize_text(v) in listed)
     return ranked[0][1] if ranked else None

@@ -228,7 +228,7 @@ def _columnar(
     parts, notes = [], []
     left: set[str] = set()
     for file in files:
-        table, dropped, remarks = columnar.plain(file.name, read(file, wanted), packed)
+        table, dropped, remarks = columnar.plain_columns(file.name, read(file, wanted), packed)
         left |= set(dropped)
         parts.append(table)
         notes += [n for n in remarks if n not in notes]

@@ -83,7 +83,7 @@ class Sign:
     question: str = ""
 
 
-def plain(text: str) -> str:
+def normalize_text(text: str) -> str:
     """Lower case, no accents, words apart: "TwoYear_récid" is "two year recid"."""
     apart = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", text)
     letters = unicodedata.normalize("NFKD", apart.replace("ß", "ss")).encode("ascii", "ignore").decode().lower()
@@ -93,18 +93,18 @@ def plain(text: str) -> str:
 def direction(name: str) -> int:
     """+1 where what the name says is good for a person, -1 where it is bad, 0 where it says neither or both, or holds
     a word of which nobody knows here what it does to the others (selected for search, low risk)."""
-    signs, whole = _directions(plain(name).split(), BAD, GOOD)
+    signs, whole = _directions(normalize_text(name).split(), BAD, GOOD)
     return signs.pop() if whole and len(signs) == 1 else 0
 
 
 def speaks(name: str) -> bool:
     """Whether a name says anything good or bad at all, so that it may be an outcome."""
-    return bool(_directions(plain(name).split(), BAD, GOOD)[0])
+    return bool(_directions(normalize_text(name).split(), BAD, GOOD)[0])
 
 
 def says_bad(name: str) -> bool:
     """Whether any word of a name says something bad for a person."""
-    return -1 in _directions(plain(name).split(), BAD, GOOD)[0]
+    return -1 in _directions(normalize_text(name).split(), BAD, GOOD)[0]
 
 
 def _directions(words: Sequence[str], bad: re.Pattern[str], good: re.Pattern[str]) -> tuple[set[int], bool]:
@@ -164,7 +164,7 @@ def sign_of(name: str, values: Sequence[str]) -> Sign:
 
 
 def _value_side(value: str) -> int:
-    words = plain(value).split()
+    words = normalize_text(value).split()
     if not words or _bare(value) in _TRUE | _FALSE:
         return 0
     signs, whole = _directions(words, _BAD_VALUE, _GOOD_VALUE)
@@ -173,7 +173,7 @@ def _value_side(value: str) -> int:
 
 def _half_known(value: str) -> bool:
     """A value with a word that is good or bad by itself, beside one that may change it (selected for search)."""
-    signs, whole = _directions(plain(value).split(), _BAD_VALUE, _GOOD_VALUE)
+    signs, whole = _directions(normalize_text(value).split(), _BAD_VALUE, _GOOD_VALUE)
     return bool(signs) and not whole and _bare(value) not in _TRUE | _FALSE
 
 
@@ -183,7 +183,7 @@ def _by_words(name: str, values: Sequence[str], side: int, good: list[str], bad:
         best = good[0] if good else next(v for v in values if v != bad[0])
         if (len(good), len(bad)) in ((2, 0), (0, 2)):
             return _asked(name, values[-1], "both of its values read alike")
-        denied = [v for v in values if NOT & set(plain(v).split())]
+        denied = [v for v in values if NOT & set(normalize_text(v).split())]
         event = next(v for v in values if v != denied[0]) if len(denied) == 1 else None
         positive = event or (next(v for v in values if v != best) if side < 0 else best)
         word = good[0] if good else bad[0]
@@ -200,7 +200,7 @@ def _by_words(name: str, values: Sequence[str], side: int, good: list[str], bad:
 def _by_event(name: str, values: Sequence[str], side: int, event: str) -> Sign:
     """Yes and no: the name says whether what happens is good."""
     other = next(v for v in values if v != event)
-    if _DECIDED_TWICE.match(plain(name)) and "credit" in plain(name):
+    if _DECIDED_TWICE.match(normalize_text(name)) and "credit" in normalize_text(name):
         return _asked(name, event, "published tables code a credit risk both ways")
     if side == 0:
         return _asked(name, event, f"{event!r} means that it happened")
@@ -219,7 +219,7 @@ def _event(values: Sequence[str]) -> str | None:
 def _bare(value: str) -> str:
     """ "Sí" is "si", "1.0" is "1"; a sign is kept: -1 is not 1."""
     text = re.sub(r"\.0+$", "", value.strip().casefold())
-    return plain(text) if text[:1].isalpha() else text
+    return normalize_text(text) if text[:1].isalpha() else text
 
 
 def _high(values: Sequence[str]) -> str | None:

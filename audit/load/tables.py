@@ -25,7 +25,7 @@ AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Table:
+class ReadTable:
     """A table as read: the frame (rows numbered from 0), the names of all its columns, and what to say about it."""
 
     frame: pd.DataFrame
@@ -55,7 +55,7 @@ def read_noted(
     lost: list[tuple[int, str]] | None = None,
     opened: dict[Path, delimited.Text] | None = None,
     packed: Callable[[str], bool] | None = None,
-) -> Table:
+) -> ReadTable:
     """The table at `path`, with what was noticed while reading. Raises DataError where it cannot be used.
 
     named: the columns of a CSV or a workbook whose values are names of groups or people (`infer`). lost: takes the line
@@ -87,7 +87,7 @@ def read_noted(
         raise unreadable(files[0], error) from error
     except pa.ArrowException as error:
         raise columnar.broken(files[0], "a table", error) from error
-    return Table(frame, names, notes)
+    return ReadTable(frame, names, notes)
 
 
 def _frame(held: list[pa.Table]) -> pd.DataFrame:
@@ -106,8 +106,8 @@ def _frame(held: list[pa.Table]) -> pd.DataFrame:
     return parts[0] if len(parts) == 1 else pd.concat(parts, axis=1)
 
 
-def _of_lake(path: Path, columns: Select) -> Table:
+def _of_lake(path: Path, columns: Select) -> ReadTable:
     """The live rows of a table of Delta Lake or Apache Iceberg."""
     names = lake_reader.names_in(path)
-    table, left, notes = columnar.plain(path.name, lake_reader.read(path, chosen(names, columns)))
-    return Table(table.to_pandas(ignore_metadata=True), tuple(n for n in names if n not in left), notes)
+    table, left, notes = columnar.plain_columns(path.name, lake_reader.read(path, chosen(names, columns)))
+    return ReadTable(table.to_pandas(ignore_metadata=True), tuple(n for n in names if n not in left), notes)

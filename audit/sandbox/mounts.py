@@ -105,7 +105,7 @@ def empty_root(libc: ctypes.CDLL, machine: str, readable: Sequence[str], scratch
 
 def _fill(libc: ctypes.CDLL, base: str, handles: Mapping[str, int], links: Mapping[str, str]) -> None:
     for path, handle in handles.items():
-        _place(libc, base, path, handle)
+        _create_mountpoint(libc, base, path, handle)
     for link, target in sorted(links.items()):
         os.makedirs(os.path.dirname(base + link), exist_ok=True)
         if not os.path.lexists(base + link):
@@ -122,7 +122,7 @@ def _change_root(libc: ctypes.CDLL, machine: str, base: str) -> None:
     os.chdir("/")
 
 
-def _place(libc: ctypes.CDLL, base: str, path: str, handle: int) -> None:
+def _create_mountpoint(libc: ctypes.CDLL, base: str, path: str, handle: int) -> None:
     if os.path.isdir(f"/proc/self/fd/{handle}"):
         os.makedirs(base + path, exist_ok=True)
     else:

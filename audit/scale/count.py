@@ -162,7 +162,7 @@ def measured_rows(case: Case, source: Source, rows: InBase) -> InBase:
     own = source.column(split)
     table = rows.groups(f"{own}, CAST({own} AS VARCHAR) AS written", MOST_GROUPS)
     raw, table = table.column("written").to_pylist(), table.select([own]).rename_columns([split])
-    typed = infer(table, source.delimiter)[0] if source.kind == "csv" else columnar.plain("", table)[0]
+    typed = infer(table, source.delimiter)[0] if source.kind == "csv" else columnar.plain_columns("", table)[0]
     codes, names = names_in(typed.to_pandas(ignore_metadata=True)[split])
     wanted = [v for v, c in zip(raw, codes, strict=True) if c >= 0 and names[c] == case.data.audit]
     check.split(case, names)

@@ -116,15 +116,15 @@ def count_held(case: Case, held: Held, allow: Sequence[str] = ()) -> base.Counte
     check_roles(case)
     refuse(case, held.engine)
     check.columns(case, held.columns, ())
-    _plain(case, held, held.frame.collect_schema())
+    _refuse_nested(case, held, held.frame.collect_schema())
     if not case.model.is_asked:
-        return _counted(case, held, None)
+        return _count_table(case, held, None)
     among = _which(case, held, held.frame)
     with scored_rows(case, held.frame, held.columns, held.name, among, allow) as (frame, asked):
-        return _counted(case, replace(held, frame=frame), asked, _repeated(case, held, held.frame))
+        return _count_table(case, replace(held, frame=frame), asked, _repeated(case, held, held.frame))
 
 
-def _counted(case: Case, held: Held, asked: Asked | None, repeated: tuple[int, int] | None = None) -> base.Counted:
+def _count_table(case: Case, held: Held, asked: Asked | None, repeated: tuple[int, int] | None = None) -> base.Counted:
     """The combinations of a table; of one with answers of a model beside its roles where it was asked."""
     source = Source((Path(held.name),), held.engine, held.columns, ())
     frame = held.frame
@@ -199,7 +199,7 @@ def _counted(case: Case, held: Held, asked: Asked | None, repeated: tuple[int, i
     return base.coded_of(case, source, typed, extra, _Hash(held, table))
 
 
-def _plain(case: Case, held: Held, schema: Mapping[str, Any]) -> None:
+def _refuse_nested(case: Case, held: Held, schema: Mapping[str, Any]) -> None:
     """Raises DataError where a column that is needed holds lists, structures or raw bytes."""
     for name in (*base.roles_of(case), case.model.column, case.data.weight):
         if name is not None and schema[held.column(name)] in base.NO_VALUES:

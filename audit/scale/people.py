@@ -76,7 +76,7 @@ def clusters_in(together: Together, audit: npt.NDArray[np.bool_], coded: CodedRo
         alone = _alone(database, together, on, used, groups, rows)
         if alone is not None:
             return alone
-    each = ", ".join(f"coalesce({_counted(together.weight, c)}, 0) AS w{c}" for c in used)
+    each = ", ".join(f"coalesce({_filtered_count(together.weight, c)}, 0) AS w{c}" for c in used)
     # A row for each person and group, with what stands in each cell: products within a group need no join then.
     database.execute(
         f"CREATE TEMP TABLE people AS SELECT {together.who} AS who, g, {each} FROM {together.table} JOIN cells ON {on} "
@@ -153,7 +153,7 @@ def _alone(database: Any, together: Together, on: str, used: list[int], groups: 
     return summed(groups, {(int(a),): int(n) for a, n in zip(g, people, strict=True)}, left, right, products)
 
 
-def _counted(weight: str | None, cell: int) -> str:
+def _filtered_count(weight: str | None, cell: int) -> str:
     """What a person has in a cell."""
     return f"count(*) FILTER (WHERE c = {cell})" if weight is None else weight.format(f"FILTER (WHERE c = {cell})")
 

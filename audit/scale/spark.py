@@ -57,7 +57,7 @@ def count_in_spark(
     (audit/scale/beside.py), drawn by `seed`; None without one. Raises CaseError, DataError, ModelError."""
     refuse(case, SPARK)
     if held is not None:
-        return _counted(case, held, allow, seed)
+        return _count_in_spark(case, held, allow, seed)
     spec = case.data.spark or SparkSpec()
     if spec.table == FRAME:
         raise DataError(
@@ -69,7 +69,7 @@ def count_in_spark(
     local = None if spec.table or spec.url else _local(case.data.path, spec)
     with session_of(spec) as session:
         held = table_of(case, spec, session, local)
-        return _counted(case, held, allow, seed)
+        return _count_in_spark(case, held, allow, seed)
 
 
 def held_of(frame: Any, *, name: str = FRAME, floor: int | None = None) -> Held:
@@ -90,7 +90,7 @@ def held_of(frame: Any, *, name: str = FRAME, floor: int | None = None) -> Held:
     return Held(own, columns, SPARK, name, floor, source)
 
 
-def _counted(
+def _count_in_spark(
     case: Case, held: Held, allow: Sequence[str], seed: int | None
 ) -> tuple[Counted, Mapping[str, str], DataProfile | None]:
     try:
@@ -98,7 +98,7 @@ def _counted(
         if seed is None:
             return counted, held.said, None
         progress.stage("Looking at the data inside Spark")
-        return counted, held.said, profile(case, counted, _place(case, held), seed)
+        return counted, held.said, profile(case, counted, _place_in_spark(case, held), seed)
     except Exception as error:
         if not _of_spark(error):
             raise
@@ -107,7 +107,7 @@ def _counted(
         raise _failed(held.name, error) from error
 
 
-def _place(case: Case, held: Held) -> Place:
+def _place_in_spark(case: Case, held: Held) -> Place:
     """Measured rows, to be looked at where they are."""
     from pyspark.sql import functions
 

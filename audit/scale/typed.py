@@ -177,7 +177,7 @@ def typed_values(
         )
         # It counted kinds of rows here, not rows.
         notes = tuple(_COUNTED.sub("some values", n) for n in notes)
-    part = columnar.plain(source.files[0].name, part)[0]
+    part = columnar.plain_columns(source.files[0].name, part)[0]
     lost = [n for n in (*roles, *([column] if own else [])) if n not in part.column_names]
     if lost:
         raise no_value(lost[0])

@@ -207,8 +207,8 @@ def _law(
     else:
         sample = draws_of(x_bytes, n_bytes, seed, draws, joint_bytes)
         largest = largest_of(x_bytes, n_bytes, pairs.tobytes(), seed, draws, 1 - alpha, joint_bytes)
-        critical = two_step(sample.off, sample.variance, pairs, None if at is not None else _short(x, n, pairs, joint),
-                            alpha, joint, largest)  # fmt: skip
+        shortfall = None if at is not None else _shortfall(x, n, pairs, joint)
+        critical = two_step(sample.off, sample.variance, pairs, shortfall, alpha, joint, largest)
         rng.bit_generator.state = sample.state
     if joint is not None and len(n) == 2:
         # As `audit.stats.pairs.pair_p` has it of two groups that are named.
@@ -221,7 +221,7 @@ def _law(
     return critical, _p_value(hits, whole, pairs, rng, draws)
 
 
-def _short(x: Floats, n: Floats, pairs: Whole, joint: Floats | None) -> Callable[[float], Floats]:
+def _shortfall(x: Floats, n: Floats, pairs: Whole, joint: Floats | None) -> Callable[[float], Floats]:
     """By how much each pair is surely narrower than the widest, at a critical value."""
 
     def short(critical: float) -> Floats:

@@ -49,7 +49,7 @@ NAMED = 30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Table:
+class SegmentCounts:
     """Counts of one attribute's groups by the segments of `by` (a feature or another attribute): n (G, S, 3, 2)."""
 
     attribute: tuple[str, ...]
@@ -59,7 +59,7 @@ class Table:
     n: Ints
     meaning: Meaning
 
-    def __add__(self, other: Table) -> Table:
+    def __add__(self, other: SegmentCounts) -> SegmentCounts:
         if (self.attribute, self.by) != (other.attribute, other.by):
             raise DataError(
                 "two tables cannot be added",
@@ -82,10 +82,10 @@ class Table:
         }
 
     @staticmethod
-    def from_json(data: Mapping[str, Any]) -> Table:
+    def from_json(data: Mapping[str, Any]) -> SegmentCounts:
         kept = msgspec.convert(data, _Kept)
         n = np.array(kept.n, dtype=np.int64).reshape(len(kept.groups), len(kept.segments), 3, 2)
-        return Table(kept.attribute, kept.by, kept.groups, kept.segments, n, Meaning(*kept.meaning))
+        return SegmentCounts(kept.attribute, kept.by, kept.groups, kept.segments, n, Meaning(*kept.meaning))
 
 
 class _Kept(msgspec.Struct):
@@ -102,19 +102,19 @@ class _Kept(msgspec.Struct):
 REST = "(all others)"
 
 
-def against_rest(table: Table, group: str) -> Table:
+def against_rest(table: SegmentCounts, group: str) -> SegmentCounts:
     """The table with two groups: this one, and everybody else whose group is known."""
     known = [i for i, g in enumerate(table.groups) if g != group and UNKNOWN not in g.split(" / ")]
     mine = table.n[table.groups.index(group)] if group in table.groups else np.zeros_like(table.n[0])
     return replace(table, groups=(group, REST), n=np.stack([mine, table.n[known].sum(axis=0)]))
 
 
-def align(a: Table, b: Table) -> tuple[Table, Table]:
+def align(a: SegmentCounts, b: SegmentCounts) -> tuple[SegmentCounts, SegmentCounts]:
     """Both with the groups and segments of either, in the first's order."""
     groups = (*a.groups, *(g for g in b.groups if g not in a.groups))
     segments = (*a.segments, *(s for s in b.segments if s not in a.segments))
 
-    def spread(t: Table) -> Table:
+    def spread(t: SegmentCounts) -> SegmentCounts:
         n = np.zeros((len(groups), len(segments), 3, 2), dtype=np.int64)
         n[np.ix_([groups.index(g) for g in t.groups], [segments.index(s) for s in t.segments])] = t.n
         return replace(t, groups=groups, segments=segments, n=n)
@@ -122,7 +122,7 @@ def align(a: Table, b: Table) -> tuple[Table, Table]:
     return spread(a), spread(b)
 
 
-def table_of_cube(cube: Cube, attribute: tuple[str, ...], by: str) -> Table:
+def table_of_cube(cube: Cube, attribute: tuple[str, ...], by: str) -> SegmentCounts:
     """Groups of `attribute` by the values of `by`, another attribute of the cube. Raises DataError where it is not."""
     if by in attribute or by not in cube.attributes or not set(attribute) <= set(cube.attributes):
         raise DataError(
@@ -137,10 +137,10 @@ def table_of_cube(cube: Cube, attribute: tuple[str, ...], by: str) -> Table:
     n = np.zeros((len(groups), len(segments), 3, 2), dtype=np.int64)
     for g, counts in zip(margin.groups, margin.n, strict=True):
         n[groups.index(" / ".join(g[:-1])), segments.index(g[-1])] = counts
-    return Table(attribute, by, groups, segments, n, cube.meaning)
+    return SegmentCounts(attribute, by, groups, segments, n, cube.meaning)
 
 
-def segment_tables(reference: Mapping[str, Feature], frame: pd.DataFrame, rows: CodedRows) -> tuple[Table, ...]:
+def segment_tables(reference: Mapping[str, Feature], frame: pd.DataFrame, rows: CodedRows) -> tuple[SegmentCounts, ...]:
     """A batch by every feature of the reference (of audit/watch/summaries.py) that it has, for every attribute."""
     out = []
     cell = rows.label * 2 + rows.decision
@@ -153,7 +153,7 @@ def segment_tables(reference: Mapping[str, Feature], frame: pd.DataFrame, rows: 
             key = (rows.codes[:, axis] * len(segments) + place) * 6 + cell
             n = np.bincount(key, minlength=len(groups) * len(segments) * 6)
             shape = (len(groups), len(segments), 3, 2)
-            out.append(Table((attribute,), feature, groups, segments, n.reshape(shape), rows.meaning))
+            out.append(SegmentCounts((attribute,), feature, groups, segments, n.reshape(shape), rows.meaning))
     return tuple(out)
 
 
@@ -234,7 +234,12 @@ class Change:
 
 
 def attribute_change(
-    before: Table, after: Table, metric: str, *, pair: tuple[str, str] | None = None, people: int = NAMED
+    before: SegmentCounts,
+    after: SegmentCounts,
+    metric: str,
+    *,
+    pair: tuple[str, str] | None = None,
+    people: int = NAMED,
 ) -> Change | None:
     """Split the change of a gap between two windows of one table.
 
@@ -255,7 +260,7 @@ def attribute_change(
             "no such rate", got=repr(metric), expected="a rate of `assay audit`", todo="correct the name of the metric"
         )
     old, new = align(before, after)
-    parts = [_Group(g, *(_counted(t.n[i], rule) for t in (old, new))) for i, g in enumerate(old.groups)]
+    parts = [_Group(g, *(_numerators(t.n[i], rule) for t in (old, new))) for i, g in enumerate(old.groups)]
     known = {p.name: p for p in parts if min(p.people) >= people and UNKNOWN not in p.name.split(" / ")}
     if pair is None:
         if len(known) < 2:
@@ -284,7 +289,7 @@ class _Group:
         return float(self.after[0].sum() / self.after[1].sum())
 
 
-def _counted(n: Ints, metric: Metric) -> tuple[Floats, Floats]:
+def _numerators(n: Ints, metric: Metric) -> tuple[Floats, Floats]:
     x = (n * metric.numerator).sum(axis=(1, 2)).astype(np.float64)
     return x, (n * metric.denominator).sum(axis=(1, 2)).astype(np.float64)
 
@@ -327,7 +332,9 @@ def _split(group: _Group) -> _Split:
     return _Split(mix, rate, mix_variance, rate_variance, share, rates, moved)
 
 
-def _change(table: Table, metric: str, known: Mapping[str, _Group], pair: tuple[str, str], people: int) -> Change:
+def _change(
+    table: SegmentCounts, metric: str, known: Mapping[str, _Group], pair: tuple[str, str], people: int
+) -> Change:
     splits = {name: _split(group) for name, group in known.items()}
     segments = []
     for name, s in splits.items():

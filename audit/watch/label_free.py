@@ -54,7 +54,7 @@ class Calibration:
 
     def add(self, rows: CodedRows, score: Floats) -> Calibration:
         """With matured rows; those whose outcome is unknown are passed over. score (n,) of the positive value."""
-        place = _place(self.edges, score, len(rows.label))
+        place = _bin(self.edges, score, len(rows.label))
         known = rows.label != UNLABELLED
         width = len(self.edges) + 1
         out = dict(self.counts)
@@ -110,7 +110,7 @@ def open_calibration(score: Floats) -> Calibration:
     return Calibration(cuts[cuts > finite.min()], {})
 
 
-def _place(edges: Floats, score: Floats, rows: int) -> Ints:
+def _bin(edges: Floats, score: Floats, rows: int) -> Ints:
     if len(score) != rows or np.isnan(score).any():
         missing = int(np.isnan(score).sum())
         raise DataError(
@@ -150,7 +150,7 @@ def estimate(
 
     if calibration.people((EVERYONE, EVERYONE)) < people:
         return None
-    place = _place(calibration.edges, score, len(rows.label))
+    place = _bin(calibration.edges, score, len(rows.label))
     width = len(calibration.edges) + 1
     binned = [
         (key, np.bincount(place[mine] * 2 + rows.decision[mine], minlength=2 * width).reshape(width, 2))

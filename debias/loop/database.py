@@ -222,7 +222,7 @@ def _held(who: bytes) -> OutputError:
     )
 
 
-def short(error: Exception) -> str:
+def error_line(error: Exception) -> str:
     """The first line of what a database said."""
     lines = str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__]
     return lines[0][:200]
@@ -232,7 +232,7 @@ def unusable(place: str, error: Exception) -> OutputError:
     """A write that could not be kept."""
     return OutputError(
         "the trail could not be written",
-        got=short(error),
+        got=error_line(error),
         expected=f"room and permission to write {place}",
         todo="make room or mend the database, then run `assay watch` again: it goes on where it stopped",
     )
@@ -242,7 +242,7 @@ def unreadable(place: str, error: Exception) -> TrailLost:
     """A database that is not there, or is no trail."""
     return TrailLost(
         "the trail cannot be read",
-        got=short(error),
+        got=error_line(error),
         expected=f"a database that `assay watch` wrote, at {place}",
         todo="check that the database is reachable and whole; the run goes on where it stopped",
     )

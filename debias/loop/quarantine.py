@@ -109,14 +109,14 @@ def keep_aside(out: Path, number: int, batch: str, digest: str, aside: Sequence[
     document = {
         "schema": SCHEMA, "batch": batch, "number": number, "sha256": digest, "held": held,
         "reasons": counts_of(aside), "kept": min(len(aside), MOST),
-        "rows": [{"row": a.row, "reason": a.reason, "values": _plain(a.values)} for a in aside[:MOST]],
+        "rows": [{"row": a.row, "reason": a.reason, "values": _json_values(a.values)} for a in aside[:MOST]],
     }  # fmt: skip
     path = out / ASIDE / f"{number:05d}.json"
     private_folder(path.parent)
     write_whole(path, canonical(document, compact=True))
 
 
-def _plain(values: Any) -> Any:
+def _json_values(values: Any) -> Any:
     if isinstance(values, str):
         return values
     return {k: v if v is None or isinstance(v, (str, bool, int)) else name_of(v) for k, v in values.items()}

@@ -23,7 +23,7 @@ import pandas as pd
 
 from audit.case import Case
 from audit.contract.check import words_of
-from audit.contract.functions import Cannot, Table
+from audit.contract.functions import Cannot, CodedTable
 from audit.contract.kinds import KINDS
 from audit.errors import DataError
 from audit.load.check import times_of
@@ -88,7 +88,7 @@ def sift_values(case: Case, frame: pd.DataFrame, known: Known) -> tuple[pd.DataF
 def contract_sifted(case: Case, frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[Aside, ...]]:
     """Without the rows that fail a check which the contract asks of every row."""
     work = Work(frame)
-    table = Table(frame)
+    table = CodedTable(frame)
     for check in () if case.contract is None else case.contract.checks:
         rows = KINDS[check.kind].rows
         if rows is None or check.mostly < 1.0:

@@ -28,14 +28,14 @@ SUMMED = ("policy", "state", "running", "batches", "rows", "norms", "pending", "
 """What a summary has of the document too."""
 
 
-def plain(value: Any) -> Any:
+def json_ready(value: Any) -> Any:
     """Only what JSON has: numpy's numbers as Python's, tuples as lists, no infinities (they become null)."""
     if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
+        return {str(k): json_ready(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(v) for v in value]
+        return [json_ready(v) for v in value]
     if isinstance(value, np.generic):
-        return plain(value.item())
+        return json_ready(value.item())
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value
@@ -90,7 +90,7 @@ class Board:
     def document(self, case: Case, policy: Policy, state: State, sensitive: tuple[str, ...]) -> dict[str, Any]:
         """The whole of watch.json."""
         long = {"timeline": list(self._timeline), "events": list(self._events)}
-        return self.short(case, policy, state, sensitive) | {k: plain(v) for k, v in long.items()}
+        return self.short(case, policy, state, sensitive) | {k: json_ready(v) for k, v in long.items()}
 
     def text(
         self, case: Case, policy: Policy, state: State, sensitive: tuple[str, ...], more: Mapping[str, Any]
@@ -144,7 +144,7 @@ class Board:
             "incidents": list(self._incidents),
             "trail": {"entries": self.seq, "time": self.time},
         }
-        plain_document: dict[str, Any] = plain(document)
+        plain_document: dict[str, Any] = json_ready(document)
         return plain_document
 
 
@@ -156,7 +156,7 @@ class _Once:
 
     @property
     def text(self) -> bytes:
-        self._text = self._text or canonical(plain(self._value), compact=True).rstrip(b"\n")
+        self._text = self._text or canonical(json_ready(self._value), compact=True).rstrip(b"\n")
         return self._text
 
 

@@ -30,7 +30,7 @@ from debias.loop.stdin import Stdin
 INCOMING = "incoming"
 """The folder of OUT for what is kept as it came (pulled.py, stdin.py)."""
 
-__all__ = ["INCOMING", "Arrival", "Folder", "Source", "Stdin", "Table", "digest_of", "open_source"]
+__all__ = ["INCOMING", "Arrival", "Folder", "Source", "Stdin", "TableSource", "digest_of", "open_source"]
 
 
 def open_source(case: Case, known: Sequence[tuple[int, str, str]], out: Path, fd: int = 0) -> Source:
@@ -44,13 +44,13 @@ def open_source(case: Case, known: Sequence[tuple[int, str, str]], out: Path, fd
     elif case.watch.table is not None:
         source = Rows(case, known, out)
     elif case.watch.source is None:
-        return Table(case)
+        return TableSource(case)
     else:
         source = Stdin(case, known, out, fd) if case.watch.source == Path("-") else Folder(case, known)
     return source if case.contract is None else Contracted(case, source, out)
 
 
-class Table:
+class TableSource:
     """The audited rows of a case in the order of its time column, cut into batches."""
 
     def __init__(self, case: Case) -> None:

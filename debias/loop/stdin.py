@@ -30,7 +30,7 @@ from audit.case import Case
 from audit.errors import CaseError, DataError, InputError, OutputError
 from audit.files import write_whole
 from audit.load import limits
-from audit.load.columnar import plain
+from audit.load.columnar import plain_columns
 from audit.numbers import are, many
 from debias.loop.arrival import Arrival, features_in, own_features, prepared
 from debias.loop.labels import Labels
@@ -275,7 +275,7 @@ def rows_of(content: bytes, name: str, lost: list[Aside] | None = None) -> pd.Da
         if kinds == {float} and any(isinstance(v, float) for v in values):
             values = [None if v is None else float(v) for v in values]
         arrays.append(pa.array(values))
-    table, _, _ = plain(name, pa.table(arrays, names=list(columns)))
+    table, _, _ = plain_columns(name, pa.table(arrays, names=list(columns)))
     frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
     return frame
 

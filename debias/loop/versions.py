@@ -49,9 +49,9 @@ def _from_1(old: Mapping[str, Any], trail: Trail, policy: Policy) -> dict[str, A
     for number, kept in trail.cubes():
         if kept is not None:
             cube = cube_from_json(kept)
-            people = _counted(people, number, composition_of(cube))
+            people = _with_batch(people, number, composition_of(cube))
             decision_moves = (
-                _counted(decision_moves, number, decisions_of(cube)) if number >= first.since else decision_moves
+                _with_batch(decision_moves, number, decisions_of(cube)) if number >= first.since else decision_moves
             )
     harm = _harm_from_1(first, policy)
     return new | {"people": people.to_json(), "decisions": decision_moves.to_json(), "harm": harm.to_json()}
@@ -75,7 +75,7 @@ class _First(msgspec.Struct):
     source_batches: int = 0
 
 
-def _counted(moves: Moves, number: int, counts: Mapping[Key, Pair]) -> Moves:
+def _with_batch(moves: Moves, number: int, counts: Mapping[Key, Pair]) -> Moves:
     return Moves(moves.history.add(number, counts), moves.alpha, moves.people)
 
 

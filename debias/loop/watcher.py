@@ -40,7 +40,7 @@ from debias.loop.reference import Calibrated, Reference, known_of
 from debias.loop.retention import Retention
 from debias.loop.serve import Servers, meaning_of
 from debias.loop.sift import shown
-from debias.loop.snapshot import FILE, SUMMED, Board, plain
+from debias.loop.snapshot import FILE, SUMMED, Board, json_ready
 from debias.loop.sources import open_source
 from debias.loop.state import Built, Decision, Event, Input, NewPolicy, State
 from debias.loop.step import first_state, step
@@ -336,7 +336,7 @@ class Watcher:
         row = (number, taken.batch.id, taken.batch.sha256)
         new: dict[str, Reference | Calibrated | None]
         new = {"reference": taken.reference, "calibration": taken.calibration}
-        keep = {name: plain(value.to_json()) for name, value in new.items() if value is not None}
+        keep = {name: json_ready(value.to_json()) for name, value in new.items() if value is not None}
         without: Mapping[str, Sequence[str]] = self._source.kept
         if taken.gone:
             without = {**without, str(number): list(taken.gone)}
@@ -396,7 +396,7 @@ class Watcher:
                 page.forget_pending(number)
             for event in events:
                 page.append(
-                    event.kind, event.words, plain(event.facts), before=before.mode, after=after.mode,
+                    event.kind, event.words, json_ready(event.facts), before=before.mode, after=after.mode,
                     running=after.running, policy=after.policy,
                 )  # fmt: skip
         self._state = after
@@ -450,7 +450,7 @@ class Watcher:
         )  # fmt: skip
         built = build(lesson, method, self._store.served(state.running), self._servers, self._store)
         facts = {"batches": [state.fresh_from, state.matured - 1], **(built.facts or {})}
-        return replace(built, facts=plain(facts))
+        return replace(built, facts=json_ready(facts))
 
     def more(self) -> bool:
         """Whether more comes without being asked for."""

@@ -12,7 +12,7 @@ from audit.metrics import ACCURACY, parts_of
 from audit.watch.attribution import (
     REST,
     Change,
-    Table,
+    SegmentCounts,
     against_rest,
     attribute_change,
     most_telling,
@@ -73,8 +73,8 @@ def explained(
 
 def _tables(
     case: Case, numbers: Sequence[int], reference: Reference, source: Source, decide: Decide
-) -> dict[tuple[tuple[str, ...], str], Table]:
-    out: dict[tuple[tuple[str, ...], str], Table] = {}
+) -> dict[tuple[tuple[str, ...], str], SegmentCounts]:
+    out: dict[tuple[tuple[str, ...], str], SegmentCounts] = {}
     for number in numbers:
         arrival = source.read(number)
         if arrival.problem is not None or not len(arrival.frame):
@@ -101,7 +101,7 @@ def _about(case: Case, keys: Sequence[str]) -> list[tuple[str, tuple[str, ...], 
     return list(dict.fromkeys(out))
 
 
-def _divides(table: Table) -> bool:
+def _divides(table: SegmentCounts) -> bool:
     """Whether the segments divide people at all: where nearly all are in one, it says nothing about where."""
     people = table.n.sum(axis=(0, 2, 3))
     return bool(people.max(initial=0) <= MOST * people.sum())

@@ -130,7 +130,7 @@ METHODS: dict[str, MethodRow] = {
         ),
         MethodRow(
             GRID_SEARCH, "Grid search", "in", False, ("own",), tuple(CONSTRAINTS),
-            "Fits one weighted model for each point of a grid of prices and keeps the best.",
+            "Fits one weighted model for each point of a grid of multipliers and keeps the best.",
             "Agarwal et al. 2018, as in fairlearn",
             fit=_grid, space=TOLERANCE, starts=({"tolerance": 0.02},),
             not_searched="one point takes dozens of fits",

@@ -15,7 +15,7 @@ from audit.load.toml import Reader
 from audit.numbers import many
 from reports.presets import say, tables
 from reports.presets.paths import ROOTS, wrong_step
-from reports.presets.records import Field, Letter, Preset, Reference, Table
+from reports.presets.records import Field, FormTableSpec, Letter, Preset, Reference
 
 FOLDER = Path(__file__).resolve().parent
 MOST_LINES = 120
@@ -180,7 +180,7 @@ def _field(table: Mapping[str, Any], where: str, number: int) -> Field:
     return field
 
 
-def _table(table: Mapping[str, Any], where: str, number: int, fields: tuple[Field, ...]) -> Table:
+def _table(table: Mapping[str, Any], where: str, number: int, fields: tuple[Field, ...]) -> FormTableSpec:
     at = Reader(table, f"the preset {where!r}, table {number}", CaseError)
     at.allow("make", "title", "by", "leave_out", "because", "limit", "note")
     make = at.choice("make", tables.MAKERS)
@@ -195,7 +195,7 @@ def _table(table: Mapping[str, Any], where: str, number: int, fields: tuple[Fiel
     if (share is None) != (because is None):
         raise at.missing("because" if because is None else "leave_out")
     limit = at.number("limit", low=0.0, high=1.0, required=make == "rule_of_thumb")
-    return Table(make, _text(at, "title"), by, share, because, limit, _maybe(at, "note") or "")
+    return FormTableSpec(make, _text(at, "title"), by, share, because, limit, _maybe(at, "note") or "")
 
 
 def _letter(table: Mapping[str, Any], where: str, fields: tuple[Field, ...]) -> Letter:

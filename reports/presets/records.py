@@ -39,7 +39,7 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class FormTableSpec:
     """One table of a form. make: by name (reports.presets.tables). by: ids of fields of kind "column", whose answers
     say which attributes; none means every attribute of the case. leave_out: groups with a smaller share are left out,
     but only where the field `because` is answered. limit: a number that the table stands beside."""
@@ -79,7 +79,7 @@ class Preset:
     lasts_days: int | None
     references: tuple[Reference, ...]
     fields: tuple[Field, ...]
-    tables: tuple[Table, ...]
+    tables: tuple[FormTableSpec, ...]
     letter: Letter | None = None
 
     @property

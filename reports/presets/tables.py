@@ -15,7 +15,7 @@ from audit.wide import rates_of
 from reports import words
 from reports.blocks import Sources
 from reports.blocks import Table as Printed
-from reports.presets.records import Table
+from reports.presets.records import FormTableSpec
 
 MOST_ROWS = 40
 LEFT_OUT = "left out"
@@ -33,7 +33,7 @@ class FormTable:
 class Asked:
     """What a maker is given. attributes: those that the form asks for, in order; reason: for leaving groups out."""
 
-    table: Table
+    table: FormTableSpec
     attributes: tuple[tuple[str, ...], ...]
     sources: Sources
     margins: Mapping[tuple[str, ...], Margin]

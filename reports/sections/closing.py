@@ -115,7 +115,7 @@ def verify(sources: Sources) -> Section:
 def _set_with(sources: Sources) -> tuple[Block, ...]:
     """The versions and fonts that these pages come out with byte for byte."""
     tool, fonts = sources.manifest.tool, sources.manifest.extra.get(setting.FONTS, {})
-    listed = [(name, setting.plain(tool[name])) for name in setting.NAMES if name in tool]
+    listed = [(name, setting.version_text(tool[name])) for name in setting.NAMES if name in tool]
     listed += [(f"font {setting.plain_font(n, digest)}", f"SHA-256 {digest}") for n, digest in sorted(fonts.items())]
     if not listed:
         return ()

@@ -45,14 +45,14 @@ def section(sources: Sources) -> Section | None:
         blocks.append(Notice(AUTOMATIC))
     for norm in series.norms:
         blocks += _moved(norm, series.timeline)
-    blocks += _counted(series.timeline)
+    blocks += _recomputable(series.timeline)
     blocks += _decisions(series.decisions)
     blocks += _events(series.events)
     blocks += _trail(series)
     return Section("history", "What the loop did", tuple(blocks))
 
 
-def _counted(timeline: Sequence[Point]) -> list[Block]:
+def _recomputable(timeline: Sequence[Point]) -> list[Block]:
     sources = [n.source for p in timeline for n in p.norms]
     if not sources:
         return []

@@ -177,7 +177,7 @@ def _whatif(document: Whatif | None) -> list[Block]:
         clear.sort(key=lambda v: -abs(v.figures[i].change or 0.0))
         if clear:
             most = "; ".join(
-                f"{words.short(v.variant, 60)} ({words.signed(v.figures[i].change)} "
+                f"{words.truncate(v.variant, 60)} ({words.signed(v.figures[i].change)} "
                 f"{words.bracket(v.figures[i].low, v.figures[i].high, percent=False)})"
                 for v in clear[:3]
             )

@@ -34,7 +34,7 @@ from reports.verify.forms import (
     TrialOf,
 )
 from reports.verify.known import Known, Recomputed
-from reports.verify.result import Broken, arm_named, plain, shown
+from reports.verify.result import Broken, arm_named, one_safe_line, shown
 
 TOLERANCE = 1e-9
 FIXED = ("alpha", "floor")
@@ -308,5 +308,5 @@ def _where(name: str, number: int, record: Mapping[str, Any]) -> str:
     metric, attribute = record.get("metric"), record.get("attribute")
     words = f" {metric}" if isinstance(metric, str) and (metric in METRICS or "norms" not in name) else ""
     if attribute:
-        words += f" by {' and '.join(plain(a, 60) for a in attribute)}"
+        words += f" by {' and '.join(one_safe_line(a, 60) for a in attribute)}"
     return f"{name} {number}:{words}" if words else f"{name} {number}"

@@ -32,7 +32,7 @@ from reports.verify.increments import Revision, revisions_of
 from reports.verify.known import Known
 from reports.verify.lines import FACES, PAGES, Lines, Stop
 from reports.verify.reading import attached, opened, reader_of
-from reports.verify.result import OK, Broken, Check, SignatureInfo, Verification, digest, plain
+from reports.verify.result import OK, Broken, Check, SignatureInfo, Verification, digest, one_safe_line
 from reports.verify.steps import check_steps, check_validation_data
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class Judge:
         checks = tuple(self.lines.checks)
         # Where the log holds every decision of this report, one that was cut off would have been seen.
         seen = any(c.name == "log decisions" and c.status == OK for c in checks)
-        notes = (*(() if seen else (sig.ROLL_BACK,)), *map(plain, self.notes))
+        notes = (*(() if seen else (sig.ROLL_BACK,)), *map(one_safe_line, self.notes))
         digest = hashlib.sha256(self.pdf).hexdigest()
         return Verification(checks, self.signers, self.identity, digest, notes, self.established)
 

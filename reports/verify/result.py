@@ -14,7 +14,7 @@ OK, FAILED, PART, SKIPPED = "ok", "failed", "in part", "not checked"
 """PART: a check that a verification promises, and that could say neither yes nor no here. SKIPPED: nobody asked."""
 
 
-def plain(text: object, length: int = 400) -> str:
+def one_safe_line(text: object, length: int = 400) -> str:
     """Text as one line that does nothing to a terminal or to the words beside it: no control characters, no marks that
     turn the direction of writing, of bounded length."""
     kept = "".join(c if c.isprintable() else "\ufffd" for c in str(text)[: length + 1])
@@ -83,7 +83,7 @@ def _make_plain(record: Any, length: int = 1000) -> None:
     """What came out of a file is made plain where it becomes a line, whoever wrote the line."""
     for entry in fields(record):
         if isinstance(value := getattr(record, entry.name), str):
-            object.__setattr__(record, entry.name, plain(value, length))
+            object.__setattr__(record, entry.name, one_safe_line(value, length))
 
 
 @dataclass(frozen=True, slots=True)

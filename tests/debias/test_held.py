@@ -22,7 +22,7 @@ from audit.documents.search import Search
 from audit.load import dump_case, load_policy
 from debias.pareto_figures import ORIGINAL_BEATS, front_in
 from reports.blocks import Notice, Sources, Table
-from reports.conditions import plain
+from reports.conditions import everyday_words
 from reports.manifest import Manifest
 from reports.sections import mitigation, search
 from reports.sections.board.options import options
@@ -113,7 +113,7 @@ def test_a_gap_that_turned_round_is_said_on_page_and_screen(place: Path, reweigh
     sources = Sources(cast(Manifest, None), evidence, CubeHead(), None, built, people=False)
     table = next(b for b in options(sources, 9) if isinstance(b, Table))
     turned = {r[0].partition(":")[0]: [c.endswith("turned round") for c in r[1:]] for r in table.rows}
-    round_, straight = (f"{capital(plain(m))}, gap by sex" for m in ("equal_opportunity", "selection_rate"))
+    round_, straight = (f"{capital(everyday_words(m))}, gap by sex" for m in ("equal_opportunity", "selection_rate"))
     assert (turned[round_], turned[straight]) == ([False, False, True], [False, False, False]), table.rows
     # The other way round, nothing turned.
     same = reweighed | {"arms": reweighed["arms"] | {"candidate": reweighed["arms"]["original"]}}

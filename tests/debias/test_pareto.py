@@ -27,7 +27,7 @@ from audit.policy import Norm, Policy
 from debias import pareto, pareto_figures, pareto_space
 from debias.methods.method import CONSTRAINTS
 from debias.pareto import run_search, table_of, without_test
-from debias.pareto_figures import Placed, figures_again, figures_of, front_of, place
+from debias.pareto_figures import Placed, figures_again, figures_of, front_of, objectives
 from debias.pick import pick
 from debias.task import task_of
 
@@ -209,7 +209,7 @@ def test_every_figure_follows_from_the_counts_and_the_front_from_the_figures(
         assert {k: entry[k] for k in again} == again
         assert entry["gap"]["low"] <= entry["gap"]["value"] <= entry["gap"]["high"]
     assert [t["front"] for t in searched["trials"]] == front_of(
-        [place(record_in(Placed, t, "search.json")) for t in searched["trials"]]
+        [objectives(record_in(Placed, t, "search.json")) for t in searched["trials"]]
     )
     assert [t["trial"] for t in searched["trials"]] == list(range(1, 10))
     assert len({json.dumps(t["parameters"]) for t in searched["trials"]}) == 9

@@ -152,4 +152,4 @@ def test_a_condition_that_cannot_be_printed_is_refused() -> None:
     for text in ("", "x" * 300, "a\x00b"):
         with pytest.raises(InputError, match="cannot be printed"):
             asked({}, None, requested=[text])
-    assert conditions.plain("unheard_of") == "the unheard of"
+    assert conditions.everyday_words("unheard_of") == "the unheard of"

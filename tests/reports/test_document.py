@@ -411,4 +411,4 @@ def test_numbers_in_words() -> None:
     assert words.rate_cell(None) == "not estimable"
     cell = Rate("selection_rate", ("sex",), ("f",), 0.5, 5, 10, 0.4, 0.6, "wilson-95", True, None)
     assert words.rate_cell(cell) == "50.0 % [40.0, 60.0]\n5 of 10"
-    assert len(words.short("x" * 300, 40)) == 40
+    assert len(words.truncate("x" * 300, 40)) == 40

@@ -57,7 +57,7 @@ def test_an_upload_never_replaces_another_and_keeps_within_its_folder() -> None:
 
 
 def test_a_persons_words_are_never_markup() -> None:
-    assert state.plain("**bold** <b> [x](y) :red[z] $a$") == (r"\*\*bold\*\* \<b\> \[x\]\(y\) \:red\[z\] \$a\$")
+    assert state.escape("**bold** <b> [x](y) :red[z] $a$") == (r"\*\*bold\*\* \<b\> \[x\]\(y\) \:red\[z\] \$a\$")
 
 
 def test_bands_are_read_or_refused() -> None:

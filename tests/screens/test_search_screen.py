@@ -72,7 +72,7 @@ def test_the_front_is_told_and_the_test_rows_wait(folder: CaseFolder, found: dic
     assert "400 test rows wait for the one that you pick" in report
     assert "flatters it" in report
     frame = app.table[0].value
-    assert sorted(frame["No."]) == sorted([state.plain("–"), *(str(t["trial"]) for t in on)])
+    assert sorted(frame["No."]) == sorted([state.escape("–"), *(str(t["trial"]) for t in on)])
     assert all(n in report for n in found["notes"])
     options = app.selectbox(key="pick-trial").options
     assert len(options) == 4

@@ -114,7 +114,7 @@ def worse_off(evidence: Evidence, ranged: Collection[Names] = ()) -> list[str]:
         out.append(f"By {by} taken together, {bottom} and {top} are furthest apart: {words.width(g)}.")
     rest = [named(evidence, a) for a in find.attributes(evidence, alone=True) if a not in shown]
     if rest:
-        out.append(words.short(f"Measured too, by {', '.join(rest)}", 120) + ": see the chapters behind.")
+        out.append(words.truncate(f"Measured too, by {', '.join(rest)}", 120) + ": see the chapters behind.")
     return out
 
 

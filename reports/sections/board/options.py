@@ -13,7 +13,7 @@ from audit.numbers import brief, fixed, many
 from audit.sizes import unit
 from reports import words
 from reports.blocks import Block, Notice, Paragraph, Sources, Table
-from reports.conditions import plain
+from reports.conditions import everyday_words
 from reports.sections import find
 from reports.sections.board.said import NAME, named
 from reports.sections.mitigation import turned
@@ -26,7 +26,7 @@ def options(sources: Sources, most: int) -> list[Block]:
     """Each norm of the policy for what stands today and for each option, worst first; what is won and lost."""
     evidence, m = sources.evidence, sources.mitigation
     norms = evidence.norms
-    version = words.short(str(evidence.policy.version), NAME)
+    version = words.truncate(str(evidence.policy.version), NAME)
     if not norms:
         return [Paragraph(f"Policy {version} sets no limit for these groups.")]
     arms: list[tuple[str, tuple[NormResult, ...], find.Measured]] = [("Go on as it is", norms, evidence)]
@@ -36,14 +36,14 @@ def options(sources: Sources, most: int) -> list[Block]:
             for title, arm in (
                 ("Go on as it is", m.arms.original),
                 ("Only move the threshold", m.arms.matched),
-                (f"Candidate: {words.short(str(m.title), 26)}", m.arms.candidate),
+                (f"Candidate: {words.truncate(str(m.title), 26)}", m.arms.candidate),
             )
             if arm
         ]
     shown = _shown(arms[0][1], most)
     rows = [
         (
-            f"{words.capital(plain(n.metric))}, {'gap' if n.kind == 'difference' else 'ratio'} by "
+            f"{words.capital(everyday_words(n.metric))}, {'gap' if n.kind == 'difference' else 'ratio'} by "
             f"{named(evidence, n.attribute)}: {_limit(n)}",
             *(
                 _stand(find.one(arm_norms, metric=n.metric, attribute=n.attribute, kind=n.kind))
@@ -165,4 +165,4 @@ def _chosen(m: Mitigation) -> str:
     if not decision:
         return " Nobody has accepted or rejected the candidate yet."
     word = "accepted" if decision.accepted else "rejected"
-    return f" {words.short(str(decision.by), NAME)} {word} it: {words.short(str(decision.reason), 120)}"
+    return f" {words.truncate(str(decision.by), NAME)} {word} it: {words.truncate(str(decision.reason), 120)}"

@@ -32,7 +32,7 @@ NOTICE = 220
 
 
 def name(group: Names | None) -> str:
-    return words.short(words.name_of(group), NAME)
+    return words.truncate(words.name_of(group), NAME)
 
 
 def two(a: Names | None, b: Names | None) -> tuple[str, str]:
@@ -48,7 +48,7 @@ def named(evidence: Evidence, attribute: Names) -> str:
 def opening(evidence: Evidence) -> str:
     """What is decided, about how many, and how many get it."""
     data = evidence.data
-    purpose = words.short(evidence.case.purpose, 150).rstrip(".")
+    purpose = words.truncate(evidence.case.purpose, 150).rstrip(".")
     if not data.audited_rows:
         return f"{purpose}. Every group has too few people to be shown, so that nobody is in a figure of this report."
     text = f"{purpose}. {measured(data)} were looked at."
@@ -68,17 +68,17 @@ def _merit(evidence: Evidence) -> str:
     data = evidence.data
     if data.label is None or not any(g.metric == EQUAL_OPPORTUNITY for g in evidence.gaps):
         return ""
-    label, good = (words.short(str(t), NAME) for t in (data.label, data.favourable))
+    label, good = (words.truncate(str(t), NAME) for t in (data.label, data.favourable))
     return f", and “merit it” that “{label}”, what became of them, is “{good}”"
 
 
 def _answer(evidence: Evidence) -> str:
     """The good answer, in the code book's words where there is one, beside the other one."""
     data, stated = evidence.data, evidence.stated
-    good = words.short(stated.get(GOOD, str(data.favourable)), NAME)
+    good = words.truncate(stated.get(GOOD, str(data.favourable)), NAME)
     bad = stated.get(BAD, str(data.positive) if data.positive != data.favourable else "")
     return f"“{good}”, the answer that is good for the person" + (
-        f", and not “{words.short(bad, NAME)}”" if bad else ""
+        f", and not “{words.truncate(bad, NAME)}”" if bad else ""
     )
 
 
@@ -91,7 +91,7 @@ def of_100(share: float | None) -> str:
 def facts(evidence: Evidence) -> str:
     case = evidence.stated
     here = [
-        f"{LABELS[k]}: {words.short(str(case[k]).rstrip('.'), 90)}." for k in LABELS if k in case and k != "contact"
+        f"{LABELS[k]}: {words.truncate(str(case[k]).rstrip('.'), 90)}." for k in LABELS if k in case and k != "contact"
     ]
     missing = [LABELS[k].lower() for k in LABELS if k not in case and k != "contact"]
     return " ".join([*here, f"Not stated: {', '.join(missing)}." if missing else ""]).strip()
@@ -101,7 +101,7 @@ def model_notices(evidence: Evidence, most: int = 2) -> list[Block]:
     """What must be known of the model before any figure is read: which rule decides, consent, scores turned round."""
     turned = turned_words(evidence.rates)
     notices = [*([turned] if turned else []), *dict.fromkeys(evidence.model.notes or ())]
-    blocks: list[Block] = [Notice(words.unquoted(words.short(n, NOTICE))) for n in notices[:most]]
+    blocks: list[Block] = [Notice(words.unquoted(words.truncate(n, NOTICE))) for n in notices[:most]]
     if len(notices) > most:
         blocks.append(Notice(f"{many(len(notices) - most, 'more notice')} about the model: see the data chapter."))
     return blocks

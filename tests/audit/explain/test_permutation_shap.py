@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from audit.explain.hiding import reactions
 from audit.explain.outputs import Rule, log_odds, transform
-from audit.explain.permutation_shap import Table, plan_walks, walk
+from audit.explain.permutation_shap import CellTable, plan_walks, walk
 from audit.explain.sampled import explain_people, explain_sampled, slopes
 from audit.explain.strata import bands, luck
 from audit.models.hybrids import BLOCK_BYTES
@@ -216,7 +216,7 @@ def test_taking_out_luck_lowers_the_noise_and_keeps_the_mean() -> None:
 
     scores = predict(back)
     plan = plan_walks(scores, 600, 3, 2, 0)
-    shares, _ = walk(predict, Table(rows, back), plan, predict(rows), scores, PLAIN)
+    shares, _ = walk(predict, CellTable(rows, back), plan, predict(rows), scores, PLAIN)
     raw = shares["value"]
     off = luck(raw, plan.row, plan.back, bands(rows, back))
     assert raw[:, 2].std() > 0.2
@@ -246,9 +246,9 @@ def test_seed_and_chunks() -> None:
     scores = bumpy(back)
     plan = plan_walks(scores, 30, 4, 4, 1)
     done = []
-    whole, asked = walk(bumpy, Table(rows, back), plan, bumpy(rows), scores, PLAIN)
+    whole, asked = walk(bumpy, CellTable(rows, back), plan, bumpy(rows), scores, PLAIN)
     parts, again = walk(
-        bumpy, Table(rows, back), plan, bumpy(rows), scores, PLAIN, lambda d, n: done.append((d, n)), 50
+        bumpy, CellTable(rows, back), plan, bumpy(rows), scores, PLAIN, lambda d, n: done.append((d, n)), 50
     )
     np.testing.assert_allclose(whole["value"], parts["value"], atol=1e-14)
     assert asked == again
@@ -283,7 +283,7 @@ def test_many_features_are_asked_about_in_blocks_of_as_many_bytes() -> None:
     plan = plan_walks(predict(back), len(rows), many, 2, 0)
     scores = predict(rows), predict(back)
     asked.clear()
-    items = [walk(predict, Table(rows, back), plan, *scores, PLAIN, chunk_rows=c) for c in (None, 10**9)]
+    items = [walk(predict, CellTable(rows, back), plan, *scores, PLAIN, chunk_rows=c) for c in (None, 10**9)]
     assert len(asked) > 3
     assert max(asked[:-1]) * many * 8 <= BLOCK_BYTES
     assert asked[-1] == sum(asked[:-1]) == items[0][1]

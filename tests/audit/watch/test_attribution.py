@@ -13,18 +13,20 @@ from hypothesis.extra import numpy as hnp
 
 from audit.cube import CodedRows, Meaning, cube_of
 from audit.errors import DataError
-from audit.watch.attribution import Table, attribute_change, most_telling, segment_tables, table_of_cube
+from audit.watch.attribution import SegmentCounts, attribute_change, most_telling, segment_tables, table_of_cube
 from audit.watch.summaries import reference_of
 
 MEANING = Meaning("yes", "no", "yes")
 
 
-def table(chosen: list[list[int]], people: list[list[int]], segments: tuple[str, ...] = ("low", "high")) -> Table:
+def table(
+    chosen: list[list[int]], people: list[list[int]], segments: tuple[str, ...] = ("low", "high")
+) -> SegmentCounts:
     """Two groups: how many are chosen in each segment, of how many."""
     n = np.zeros((2, len(segments), 3, 2), dtype=np.int64)
     n[:, :, 0, 1] = chosen
     n[:, :, 0, 0] = np.array(people) - np.array(chosen)
-    return Table(("sex",), "hours", ("M", "F"), segments, n, MEANING)
+    return SegmentCounts(("sex",), "hours", ("M", "F"), segments, n, MEANING)
 
 
 def of(change, group, segment):
@@ -60,7 +62,7 @@ COUNTS = hnp.arrays(np.int64, (3, 4, 3, 2), elements=st.integers(0, 40))
 )
 def test_effects_add_up_exactly_for_every_group_and_for_the_gap(before, after, metric):
     names = ("a", "b", "c"), ("s", "t", "u", "v")
-    windows = [Table(("race",), "job", *names, n, MEANING) for n in (before, after)]
+    windows = [SegmentCounts(("race",), "job", *names, n, MEANING) for n in (before, after)]
     change = attribute_change(*windows, metric, people=1)
     if change is None:
         return
@@ -130,7 +132,7 @@ def test_bad_input_is_said():
     t = table([[20, 40], [20, 40]], [[50, 50], [50, 50]])
     with pytest.raises(DataError, match="no such rate"):
         attribute_change(t, t, "nonsense")
-    other = Table(("race",), "hours", t.groups, t.segments, t.n, MEANING)
+    other = SegmentCounts(("race",), "hours", t.groups, t.segments, t.n, MEANING)
     with pytest.raises(DataError, match="cannot be compared"):
         attribute_change(t, other, "selection_rate")
     with pytest.raises(DataError, match="cannot be added"):
@@ -176,7 +178,7 @@ def test_tables_of_features_count_every_row_once_and_add_up_and_survive_json():
         )  # fmt: skip
         parts.append(segment_tables(reference, frame[mask], piece))
     for whole, a, b in zip(tables, *parts, strict=True):
-        total = Table.from_json(json.loads(json.dumps(a.to_json()))) + b
+        total = SegmentCounts.from_json(json.loads(json.dumps(a.to_json()))) + b
         np.testing.assert_array_equal(total.n, whole.n)
 
 

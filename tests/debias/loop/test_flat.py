@@ -14,7 +14,7 @@ from audit.load import load_case
 from debias.loop import folder as folder_room
 from debias.loop.folder import Folder
 from debias.loop.late import Late, hashes_of
-from debias.loop.snapshot import Board, plain
+from debias.loop.snapshot import Board, json_ready
 from debias.loop.trail import Trail
 from debias.loop.watcher import Watcher
 from tests.debias.loop.fed import people, write_case
@@ -47,7 +47,7 @@ def test_what_is_written_is_what_the_document_says(tmp_path: Path) -> None:
     with Trail.open(f"sqlite:///{tmp_path}/watch.db") as trail, Watcher(case, tmp_path / "out", trail) as watcher:
         while watcher.advance():
             watcher.show()
-            assert json.loads((tmp_path / "out" / "watch.json").read_bytes()) == plain(watcher.document())
+            assert json.loads((tmp_path / "out" / "watch.json").read_bytes()) == json_ready(watcher.document())
 
 
 def test_of_the_history_each_entry_is_written_out_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

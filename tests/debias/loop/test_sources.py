@@ -15,7 +15,7 @@ from audit.errors import CaseError, DataError
 from audit.load import load_case
 from debias.loop import file_ready
 from debias.loop.folder import Folder
-from debias.loop.sources import Table, open_source
+from debias.loop.sources import TableSource, open_source
 from tests.debias.loop.feeding import OLD, Make, counted, labels_in, outcomes, people, put
 
 # -- a table --------------------------------------------------------------------------------------------------
@@ -25,7 +25,7 @@ def test_a_table_comes_in_the_order_of_time(make: Make, tmp_path: Path) -> None:
     case = make(batch=5)
     people(12).sample(frac=1, random_state=3).to_csv(tmp_path / "table.csv", index=False)
     table = open_source(case, (), tmp_path)
-    assert isinstance(table, Table)
+    assert isinstance(table, TableSource)
     batches = [table.read(n) for n in range(table.total())]
     assert [len(b.frame) for b in batches] == [5, 5, 2]
     assert pd.concat([b.frame for b in batches])["day"].is_monotonic_increasing
@@ -41,7 +41,7 @@ def test_a_table_by_time_has_a_batch_for_each_time_whatever_its_spelling(make: M
     frame = people(12)
     frame.loc[0, "day"] = "2026-11-01T00:00"
     frame.to_csv(tmp_path / "table.csv", index=False)
-    table = Table(case)
+    table = TableSource(case)
     assert [len(table.read(n).frame) for n in range(table.total())] == [4, 4, 4]
 
 
@@ -49,7 +49,7 @@ def test_rows_that_are_alike_in_one_table_are_still_different_people(make: Make,
     """The same values a second time in a table are not the same batch sent again."""
     case = make(batch=2)
     pd.concat([people(2)] * 3).assign(day="2026-11-01").to_csv(tmp_path / "table.csv", index=False)
-    assert len({sha for _, _, sha in counted(Table(case))}) == 3
+    assert len({sha for _, _, sha in counted(TableSource(case))}) == 3
 
 
 def test_a_table_without_time_is_refused(make: Make, tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_a_time_that_is_none_is_refused(make: Make, tmp_path: Path) -> None:
     case = make()
     people(12).assign(day=["2026-11-01"] * 11 + ["soon"]).to_csv(tmp_path / "table.csv", index=False)
     with pytest.raises(DataError, match="cannot be put in order"):
-        Table(case)
+        TableSource(case)
 
 
 # -- a folder -------------------------------------------------------------------------------------------------

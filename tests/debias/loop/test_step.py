@@ -10,7 +10,7 @@ import pytest
 
 from audit.policy import Norm, Policy
 from audit.watch.drift import Drift
-from debias.loop.snapshot import plain
+from debias.loop.snapshot import json_ready
 from debias.loop.state import Batch, Built, State
 from debias.loop.step import step
 from tests.debias.loop.played import GAP, POLICY, RULES, Loop, Model, people
@@ -364,10 +364,10 @@ def test_a_state_that_was_written_and_read_goes_on_as_if_it_never_was() -> None:
                 loop.say(True)
             loop.batch(BROKEN)
             if restart:
-                text = json.dumps(plain(loop.state.to_json()))
+                text = json.dumps(json_ready(loop.state.to_json()))
                 loop.state = State.from_json(json.loads(text))
-    assert json.dumps(plain(straight.state.to_json())) == json.dumps(plain(stopped.state.to_json()))
-    assert [plain(e.facts) for e in straight.events] == [plain(e.facts) for e in stopped.events]
+    assert json.dumps(json_ready(straight.state.to_json())) == json.dumps(json_ready(stopped.state.to_json()))
+    assert [json_ready(e.facts) for e in straight.events] == [json_ready(e.facts) for e in stopped.events]
     assert straight.words() == stopped.words()
 
 
