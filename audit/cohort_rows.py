@@ -186,7 +186,7 @@ def who_is_in(kept: Kept, conditions: Sequence[Condition]) -> Mask:
             codes, names = names_in(column)
             inside &= np.array([*(n in c.values for n in names), MISSING in c.values])[codes]
         else:
-            numbers = _numbers(column)
+            numbers = _days_or_numbers(column)
             inside &= (numbers >= (-np.inf if c.low is None else c.low)) & (
                 numbers <= (np.inf if c.high is None else c.high)
             )
@@ -200,7 +200,7 @@ def _known(kept: Kept, c: Condition) -> bool:
     return c.column in at and set(c.groups) <= set(kept.coded.levels[at.index(c.column)])
 
 
-def _numbers(column: pd.Series) -> npt.NDArray[np.float64]:
+def _days_or_numbers(column: pd.Series) -> npt.NDArray[np.float64]:
     if pd.api.types.is_datetime64_any_dtype(column):
         days = (column - pd.Timestamp(0, tz=column.dt.tz)) // pd.Timedelta(days=1)
         return np.asarray(days.to_numpy(dtype=np.float64, na_value=np.nan))

@@ -138,7 +138,7 @@ def group_rates(margin: Margin, metric: Metric, alpha: float) -> list[Rate]:
     for g, group in enumerate(margin.groups):
         if n[g] > 0:
             rate = Rate(
-                metric.name, margin.attribute, group, float(share[g]), _number(x[g], margin), _number(n[g], margin),
+                metric.name, margin.attribute, group, float(share[g]), _people(x[g], margin), _people(n[g], margin),
                 float(low[g]), float(high[g]), name, True, None, float(effective[g]), int(rows[g]),
             )  # fmt: skip
         else:
@@ -160,7 +160,7 @@ def missing_reason(margin: Margin, g: int, among: str) -> str:
     return f"0 {among} (of {many(rows, 'person')} in the group)"
 
 
-def _number(value: float, margin: Margin) -> float:
+def _people(value: float, margin: Margin) -> float:
     return float(value) if margin.weighted else round(value)
 
 

@@ -22,7 +22,7 @@ MOST_GROUPS = 200
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Asked:
+class _Comparison:
     """The groups of one rate, whom each is held against, and at which level."""
 
     metric: str
@@ -41,7 +41,7 @@ def reaches(margins: Sequence[Margin], settings: Settings) -> list[Reach]:
     Against the reference group, or else the largest other one; the level of the two-sided test is settings.alpha over
     the number of pairs.
     """
-    asked: list[_Asked] = []
+    asked: list[_Comparison] = []
     for margin in margins:
         members = comparable(margin, settings.floor)
         if not margin.attribute or not 2 <= len(members) <= MOST_GROUPS:
@@ -58,7 +58,7 @@ def reaches(margins: Sequence[Margin], settings: Settings) -> list[Reach]:
     return [_record(a, g, other, next(gaps)) for a in asked for g, other in zip(a.group, a.against, strict=True)]
 
 
-def _of(margin: Margin, metric: Metric, members: Any, settings: Settings) -> _Asked | None:
+def _of(margin: Margin, metric: Metric, members: Any, settings: Settings) -> _Comparison | None:
     x, n, _ = (v[members] for v in fractions(margin, metric))
     effective = effective_counts(margin, [metric])[metric.name][1][members]
     counted = np.flatnonzero(n > 0)
@@ -73,13 +73,13 @@ def _of(margin: Margin, metric: Metric, members: Any, settings: Settings) -> _As
     order = sorted(counted.tolist(), key=lambda g: (-effective[g], share[g], margin.groups[members[g]]))
     asked = [g for g in counted.tolist() if g != reference]
     others = [reference if reference is not None else order[0] if order[0] != g else order[1] for g in asked]
-    return _Asked(
+    return _Comparison(
         metric.name, margin, members[asked].tolist(), members[others].tolist(), share[others], effective[asked],
         effective[others], settings.alpha / pairs,
     )  # fmt: skip
 
 
-def _record(a: _Asked, group: int, other: int, gap: float) -> Reach:
+def _record(a: _Comparison, group: int, other: int, gap: float) -> Reach:
     known = bool(np.isfinite(gap))
     people = float(a.n[a.group.index(group)])
     return Reach(

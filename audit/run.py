@@ -119,7 +119,7 @@ def run_audit(
             progress.stage("Reading the data")
             rows = load_rows(case, everything=True, packed=_by_kinds(case))
         again = repeated_ids(case, rows.frame, rows.audit)
-        look = _predicted if numbers else _asked
+        look = _predicted if numbers else _cube_in_memory
         cube, model, facts, model_notes, more = look(case, rows, settings, allow, alone)
     settings = replace(settings, repeated=again)
     margins, notes = margins_of(cube, settings.order)
@@ -155,7 +155,7 @@ def _notes_of(more: Mapping[str, Any]) -> list[str]:
     return out
 
 
-def _asked(
+def _cube_in_memory(
     case: Case, rows: Rows, settings: Settings, allow: Sequence[str], alone: bool
 ) -> tuple[Cube, ModelFacts, DataFacts, tuple[str, ...], dict[str, Any]]:
     """The cube of rows in memory, and the keys of evidence.json that need rows."""

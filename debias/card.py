@@ -229,7 +229,7 @@ def _interval(record: Rate | Gap | NormResult) -> str:
     return f"{fixed(record.value, 3)} ({fixed(record.low, 3)} to {fixed(record.high, 3)})"
 
 
-def _number(value: float | None) -> str:
+def _three_decimals(value: float | None) -> str:
     return "n/a" if value is None else fixed(value, 3)
 
 
@@ -244,7 +244,7 @@ def _worse(m: Mitigation) -> str:
         who = f"of {name_of(c.group)}" if c.group is not None else f"by {' and '.join(c.attribute)}"
         what = c.metric.replace("_", " ") + ("" if c.kind == "rate" else f" {c.kind}")
         by = f"changed by {signed(c.delta, 3)} ({signed(c.low, 3)} to {signed(c.high, 3)})"
-        lines.append(f"{what} {who}: {_number(c.before)} before, {_number(c.after)} after, {by}")
+        lines.append(f"{what} {who}: {_three_decimals(c.before)} before, {_three_decimals(c.after)} after, {by}")
     more = [f"{len(worse) - MOST} more in mitigation.json."] if len(worse) > MOST else []
     return (
         f"{many(len(worse), 'figure')} got worse beyond chance, over all groups at once; the worst first:\n\n"

@@ -93,7 +93,7 @@ def propose(
                     study.add_trial(
                         create_trial(params=_params(point), distributions=_kinds(point, methods), values=list(values))
                     )
-            point = _asked(study.ask(), methods)
+            point = _suggested(study.ask(), methods)
             if point not in known:
                 return point
         return None
@@ -109,7 +109,7 @@ def draw(methods: Sequence[str], number: int, seed: int) -> Point:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         sampler = optuna.samplers.RandomSampler(seed=(seed * 1_000_003 + number * 101) % 2**32)
-        return _asked(optuna.create_study(sampler=sampler).ask(), methods)
+        return _suggested(optuna.create_study(sampler=sampler).ask(), methods)
     finally:
         optuna.logging.set_verbosity(before)
 
@@ -133,7 +133,7 @@ def _kinds(point: Point, methods: Sequence[str]) -> dict[str, Any]:
     return out
 
 
-def _asked(trial: Any, methods: Sequence[str]) -> Point:
+def _suggested(trial: Any, methods: Sequence[str]) -> Point:
     name = str(trial.suggest_categorical("method", list(methods)))
     parameters: dict[str, float] = {}
     for key, span in METHODS[name].space.items():

@@ -61,7 +61,7 @@ def front(points: Sequence[Point], *, across: str) -> str:
         out += _marked(p, axes)
     for p in points:
         if p.name:
-            out += _number(p, axes)
+            out += _point_label(p, axes)
     return "".join([*out, "</svg>"])
 
 
@@ -98,7 +98,7 @@ def _marked(p: Point, axes: _Axes) -> list[str]:
     return out
 
 
-def _number(p: Point, axes: _Axes) -> list[str]:
+def _point_label(p: Point, axes: _Axes) -> list[str]:
     """On white, so that no mark behind it makes the number illegible."""
     a, b = axes.x(p.gap_high) + 7, axes.y(p.loss) - 7
     return [

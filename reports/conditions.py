@@ -109,7 +109,7 @@ def _line(text: str) -> str:
     return line
 
 
-def asked(
+def conditions_for(
     evidence: Evidence,
     mitigation: Mitigation | None,
     *,

@@ -210,7 +210,7 @@ def asked_of_board(
     case = case_of(documents)
     earlier = () if before is None else conditions.of_case(before.entries, case)
     watched = _monitoring(run, case) is not None
-    asked = conditions.asked(evidence, mitigation, earlier=earlier, requested=requested, watched=watched)
+    asked = conditions.conditions_for(evidence, mitigation, earlier=earlier, requested=requested, watched=watched)
     lasts = [read_preset(form.text or "", form.name).lasts_days for form in presets_in(files)]
     known = [d for d in lasts if d is not None]
     day = issued.astimezone(dt.UTC).date()

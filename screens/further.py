@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from audit.load.glance import Glance
 
 
-class Asked(Protocol):
+class SetupView(Protocol):
     """What the questions are about (screens/questions.py)."""
 
     @property
@@ -36,7 +36,7 @@ _SHARE = re.compile(r"\s*(?P<group>.+?)\s*:\s*(?P<share>\d+(?:\.\d+)?)\s*%?\s*")
 _RANGE = re.compile(r"\s*(-?\d+(?:\.\d+)?)\s*(?:to|,|;)\s*(-?\d+(?:\.\d+)?)\s*")
 
 
-def ask(a: Asked, kind_is_model: bool) -> dict[str, Any]:
+def ask(a: SetupView, kind_is_model: bool) -> dict[str, Any]:
     """The three parts, none of which has to be answered."""
     from reports.presets import shipped
 
@@ -72,7 +72,7 @@ def ask(a: Asked, kind_is_model: bool) -> dict[str, Any]:
     return {"forms": forms, "shares": filled_shares, "source": source, "change": change, "wrong": "; ".join(wrong)}
 
 
-def _change(a: Asked) -> dict[str, Change]:
+def _change(a: SetupView) -> dict[str, Change]:
     """What a person could change, which way, and how far."""
     v, before = a.answers, a.get("change", {})
     never = {v.label, v.column, *v.sensitive, *v.exclude, v.id, v.cluster, v.weight, v.time, v.split}

@@ -28,7 +28,7 @@ NUMBERS = "A column of predicted numbers"
 
 
 @dataclass(slots=True)
-class Asked:
+class SetupState:
     """What the questions are about: the files, the table, what its columns seem to be, and what was answered so far."""
 
     folder: CaseFolder
@@ -61,7 +61,7 @@ class Asked:
             st.caption(state.escape(f"Proposed: {column} ({values}). {reason[:1].upper()}{reason[1:]}."))
 
 
-def _purpose(a: Asked) -> Values:
+def _purpose(a: SetupState) -> Values:
     called = Path(str(a.files.data)).stem.replace("_", " ")
     name = st.text_input("Name of the case", a.get("name", called), key="role-name", max_chars=120)
     purpose = st.text_input(
@@ -71,7 +71,7 @@ def _purpose(a: Asked) -> Values:
     return {"name": name, "purpose": purpose}
 
 
-def _outcome(a: Asked) -> Values:
+def _outcome(a: SetupState) -> Values:
     st.caption("An outcome is what really happened (repaid, or not); a decision is what was done. Data may lack one.")
     label = setup.choose("Outcome column", a.columns, a.get("label", a.roles.label), "role-label")
     a.why("label", a.roles.label)
@@ -82,7 +82,7 @@ def _outcome(a: Asked) -> Values:
     return {"label": label, "number": bool(number)}
 
 
-def _source(a: Asked) -> Values:
+def _source(a: SetupState) -> Values:
     number = a.answers.number
     kinds = [NUMBERS] if number else [DECISIONS, SCORES]
     kinds += [MODEL] if a.files.model else []
@@ -109,7 +109,7 @@ def _source(a: Asked) -> Values:
     return {"kind": kind, "column": column, "threshold": float(threshold), "served": remote}
 
 
-def _good(a: Asked) -> Values:
+def _good(a: SetupState) -> Values:
     label, column, kind = a.answers.label, a.answers.column, a.answers.kind
     if a.answers.number:
         sides = list(setup.SIDES)
@@ -142,7 +142,7 @@ def _good(a: Asked) -> Values:
     return {"side": None, "positive": positive, "favourable": favourable, "granted": granted, "not_granted": asked}
 
 
-def _who(a: Asked) -> Values:
+def _who(a: SetupState) -> Values:
     taken = (a.answers.label, a.answers.column)
     options = [*a.roles.indicators, *(c for c in a.columns if c not in taken)]
     proposed = [c for c in a.roles.sensitive if c not in taken]
@@ -171,7 +171,7 @@ def _who(a: Asked) -> Values:
     return {"sensitive": sensitive, "bins": bins, "reference": reference}
 
 
-def _hidden(a: Asked) -> Values:
+def _hidden(a: SetupState) -> Values:
     free = [c for c in a.columns if c != a.answers.label]
     hidden = st.multiselect(
         "Columns that the model must not see", free, default=[c for c in a.get("exclude", []) if c in free],
@@ -195,7 +195,7 @@ def _hidden(a: Asked) -> Values:
 EXAMPLE, ADOPTED, OWN = "Assay's example, for now", "Assay's example, adopted by name", "Our own (a TOML file)"
 
 
-def _norms(a: Asked) -> Values:
+def _norms(a: SetupState) -> Values:
     from audit.load import load_policy
 
     st.caption(
@@ -228,7 +228,7 @@ def _lacks_norms(v: SetupAnswers) -> str:
     return "the policy file" if v.norms == OWN and not v.policy else ""
 
 
-def _rows(a: Asked) -> Values:
+def _rows(a: SetupState) -> Values:
     r = a.roles
     cluster = setup.choose("Id of a person with several rows", a.columns, a.get("cluster", r.cluster), "role-cluster")
     a.why("cluster", r.cluster)
@@ -259,7 +259,7 @@ class Question:
 
     key: str
     title: str
-    draw: Callable[[Asked], Values]
+    draw: Callable[[SetupState], Values]
     lacks: Callable[[SetupAnswers], str]
     short: Callable[[SetupAnswers], str]
 
@@ -298,7 +298,7 @@ QUESTIONS = (
 )  # fmt: skip
 
 
-def ask(a: Asked) -> bool:
+def ask(a: SetupState) -> bool:
     """Answered questions as lines with a way back, then the one that is open. True where none is left."""
     a.answers = answered.kept(a.folder.place)
     at = _at(a)
@@ -324,7 +324,7 @@ def ask(a: Asked) -> bool:
     return False
 
 
-def _at(a: Asked) -> int:
+def _at(a: SetupState) -> int:
     """Which question is open. A model that came after the question was answered opens it again: the choice follows."""
     source = next(n for n, q in enumerate(QUESTIONS) if q.key == "source")
     if a.answers.kind is not UNSET and a.answers.model != _model(a):
@@ -332,16 +332,16 @@ def _at(a: Asked) -> int:
     return min(a.answers.at, len(QUESTIONS))
 
 
-def _model(a: Asked) -> str:
+def _model(a: SetupState) -> str:
     return "" if a.files.model is None else a.files.model.name
 
 
-def _keep(a: Asked, values: Mapping[str, Any]) -> None:
+def _keep(a: SetupState, values: Mapping[str, Any]) -> None:
     a.answers.take(values)
     answered.keep(a.folder.place, a.answers)
 
 
-def answers(a: Asked) -> setup.Answers:
+def answers(a: SetupState) -> setup.Answers:
     """Everything that was said, as what `setup.write` writes."""
     v = a.answers
     own = setup.own_words(a.seen, v.label, v.column) if v.kind == DECISIONS else []
@@ -360,7 +360,7 @@ def answers(a: Asked) -> setup.Answers:
     )  # fmt: skip
 
 
-def look_over(a: Asked) -> setup.Answers | None:
+def look_over(a: SetupState) -> setup.Answers | None:
     """Before measuring: what would be read, what is odd about it, and the case file. The answers, once the
     audit shall run."""
     from audit.load import load_case
@@ -390,7 +390,7 @@ def look_over(a: Asked) -> setup.Answers | None:
 FEW = 30
 
 
-def remarks(a: Asked, previewed: Preview) -> None:
+def remarks(a: SetupState, previewed: Preview) -> None:
     """What should be looked at first, each with the button that does the sensible thing."""
     for leak in previewed.leaks:
         _offer(
@@ -414,12 +414,12 @@ def remarks(a: Asked, previewed: Preview) -> None:
         st.caption(state.escape(f"Columns that hold one value or none: {', '.join(idle[:8])}. They tell nothing."))
 
 
-def _repeated(a: Asked) -> list[str]:
+def _repeated(a: SetupState) -> list[str]:
     named = [c for c in (a.answers.id, a.roles.id, a.roles.cluster) if c is not None]
     return [c for c in dict.fromkeys(named) if a.seen.columns[c].repeats]
 
 
-def _offer(a: Asked, words: str, does: str, change: Values) -> None:
+def _offer(a: SetupState, words: str, does: str, change: Values) -> None:
     st.warning(state.escape(words))
     if st.button(does, key=f"offer-{does}"):
         _keep(a, change)

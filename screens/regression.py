@@ -12,7 +12,7 @@ from audit.evidence import pick
 from audit.findings import interval_words, name_of, significance
 from audit.numbers import many
 from audit.regression.measures import MEANS
-from audit.regression.words import number
+from audit.regression.words import four_digits
 from reports.sections.measures import sentence as difference
 from reports.sections.regression import RESIDUAL
 from reports.words import ends
@@ -62,7 +62,7 @@ def _answer(regression: Regression, metric: str, attribute: tuple[str, ...]) -> 
         alt=f"{metric} by group with intervals and counts",
         overall=pick(regression.rates, metric=metric, attribute=()),
         share=False,
-        formatter=number,
+        formatter=four_digits,
     )
     if gap is not None:
         st.caption(f"How it was made: {state.escape(gap.method)}")
@@ -74,7 +74,9 @@ def sentence(gap: PredictionGap | None) -> str:
         return difference(gap)
     where = f"Highest in {name_of(gap.highest)}, lowest in {name_of(gap.lowest)}"
     worse = f" Worse off: {name_of(gap.worse_off)}." if gap.worse_off else ""
-    return f"{where}: {number(gap.value)} apart ({interval_words(gap, say=number)}; {significance(gap)}).{worse}"
+    return (
+        f"{where}: {four_digits(gap.value)} apart ({interval_words(gap, say=four_digits)}; {significance(gap)}).{worse}"
+    )
 
 
 def _distances(regression: Regression, attribute: tuple[str, ...]) -> None:
@@ -86,11 +88,11 @@ def _distances(regression: Regression, attribute: tuple[str, ...]) -> None:
         rows.append(
             {
                 "Distance": title,
-                "Value": number(gap.value) if gap.estimable else str(gap.reason),
-                "95 % interval": "–" if ends(gap)[0] is None else " to ".join(map(number, ends(gap))),
+                "Value": four_digits(gap.value) if gap.estimable else str(gap.reason),
+                "95 % interval": "–" if ends(gap)[0] is None else " to ".join(map(four_digits, ends(gap))),
                 "With exact predictions": "–"
                 if gap.bins is None
-                else f"{number(gap.bins[0])} to {number(gap.bins[1])}",
+                else f"{four_digits(gap.bins[0])} to {four_digits(gap.bins[1])}",
                 "Between": "–" if not gap.estimable else f"{name_of(gap.lowest)} and {name_of(gap.highest)}",
             }
         )

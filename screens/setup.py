@@ -131,7 +131,7 @@ def confirm(folder: CaseFolder, files: Files) -> None:
         st.caption(state.escape(note))
     with st.expander("First rows"):
         st.dataframe(seen.head, hide_index=True, alt="The first rows of the data set")
-    asked = questions.Asked(folder, files, seen)
+    asked = questions.SetupState(folder, files, seen)
     if questions.ask(asked) and (case_answers := questions.look_over(asked)) is not None:
         save(folder, files, case_answers)
 

@@ -128,7 +128,7 @@ def apart(head: str, cells: list[Any]) -> list[tuple[str, list[Any]]]:
         matched = iter(matches)
         rows = [next(matched) if isinstance(c, str) and not _lacks(c) else None for c in cells]
         return [
-            (name, [None if m is None else _number(m[part]) for m in rows])
+            (name, [None if m is None else _parse_number(m[part]) for m in rows])
             for part, name in names.items()
             if part in pattern.groupindex and any(m is not None and m[part] is not None for m in rows)
         ]
@@ -145,7 +145,7 @@ def _is_code(texts: list[str], pattern: re.Pattern[str]) -> bool:
     return pattern is _CELL and any(re.fullmatch(r"0\d+", t.strip()) for t in texts)
 
 
-def _number(text: str | None) -> float | int | None:
+def _parse_number(text: str | None) -> float | int | None:
     if text is None:
         return None
     plain = text.replace(",", "").replace("−", "-")

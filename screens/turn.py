@@ -36,7 +36,7 @@ def show(folder: CaseFolder) -> None:
         )
     )
     columns = st.multiselect("What should be otherwise", list(rows.features), key="turn-columns")
-    values = {c: _asked(frame, row, c) for c in columns}
+    values = {c: _new_value(frame, row, c) for c in columns}
     if not columns or not st.button("Ask the model", key="turn-ask", type="primary"):
         return
     try:
@@ -48,7 +48,7 @@ def show(folder: CaseFolder) -> None:
     show_turn(turned)
 
 
-def _asked(frame: pd.DataFrame, row: int, column: str) -> Any:
+def _new_value(frame: pd.DataFrame, row: int, column: str) -> Any:
     """The value to ask with: a number, or one of the column's values."""
     now, key = frame.at[row, column], f"turn-{column}-{row}"
     if pd.api.types.is_numeric_dtype(frame[column]) and not pd.api.types.is_bool_dtype(frame[column]):

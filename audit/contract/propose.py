@@ -65,7 +65,7 @@ def _of(column: pd.Series, n: int) -> list[Check]:
         return out
     numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
     if numeric or pd.api.types.is_datetime64_any_dtype(column):
-        return [*out, _number(name, column.dropna(), numeric)]
+        return [*out, _range_check(name, column.dropna(), numeric)]
     codes, names = coded(column)
     if len(names) <= min(MOST_VALUES, n / 5):
         rare = int((np.bincount(codes[codes >= 0], minlength=len(names)) == 1).sum())
@@ -79,7 +79,7 @@ def _of(column: pd.Series, n: int) -> list[Check]:
     return out
 
 
-def _number(name: str, values: pd.Series, numeric: bool) -> Check:
+def _range_check(name: str, values: pd.Series, numeric: bool) -> Check:
     if not numeric:
         low, high = values.min(), values.max()
         reach = max((high - low) / 10, pd.Timedelta(days=1))

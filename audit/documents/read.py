@@ -65,12 +65,12 @@ def to_builtins(record: Any) -> Any:
     if isinstance(record, (list, tuple)):
         return [to_builtins(v) for v in record]
     if isinstance(record, (msgspec.Struct, float, int)):
-        value = msgspec.to_builtins(record, enc_hook=_number)
+        value = msgspec.to_builtins(record, enc_hook=_as_builtin)
         return to_builtins(value) if isinstance(value, dict) else value
     return record
 
 
-def _number(value: Any) -> Any:
+def _as_builtin(value: Any) -> Any:
     return value.item()
 
 

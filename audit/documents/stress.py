@@ -28,7 +28,7 @@ class About(Record, frozen=True):
     case: CaseNamed
 
 
-class Asked(Record, frozen=True):
+class SearchSettings(Record, frozen=True):
     """How it was searched. budget: the largest share of rows; depth: conditions of a predicate; fits: at most."""
 
     budget: float
@@ -141,7 +141,7 @@ class Stress(Record, frozen=True):
     """stress.json."""
 
     schema: str
-    asked: Asked
+    asked: SearchSettings
     serving: Serving
     training: Training
     case: CaseNamed | None = None

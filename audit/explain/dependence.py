@@ -14,7 +14,7 @@ import pandas as pd
 from audit.explain.kinds import Attributions, Floats, Ints
 from audit.explain.neighbours import is_category
 from audit.explain.sample import FLOOR
-from audit.explain.summary import Z95, number
+from audit.explain.summary import Z95, rounded
 from audit.load.values import name_of
 from audit.numbers import brief
 
@@ -48,8 +48,8 @@ def dependence(
             mean, error = _mean(values[members], mass[members])
             entries.append(
                 {
-                    "value": name, "from": low, "to": high, "mean": number(mean), "low": number(mean - Z95 * error),
-                    "high": number(mean + Z95 * error), "rows": len(members),
+                    "value": name, "from": low, "to": high, "mean": rounded(mean), "low": rounded(mean - Z95 * error),
+                    "high": rounded(mean + Z95 * error), "rows": len(members),
                 }
             )  # fmt: skip
         out.append({"feature": feature, "kind": kind, "parts": entries, "left_out": few})
@@ -99,6 +99,6 @@ def _bins(column: pd.Series) -> list[Part]:
             inside = numbers[members]
             low, high = float(inside.min()), float(inside.max())
             name = brief(low) if low == high else f"{brief(low)} to {brief(high)}"
-            parts.append((name, number(low), number(high), members))
+            parts.append((name, rounded(low), rounded(high), members))
     missing = np.flatnonzero(np.isnan(numbers))
     return [*parts, (MISSING, None, None, missing)] if len(missing) else parts

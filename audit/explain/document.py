@@ -19,7 +19,7 @@ from audit.explain.people import reasons
 from audit.explain.prepare import SCHEMA, decided, shown
 from audit.explain.recourse_gap import absent
 from audit.explain.sample import FLOOR
-from audit.explain.summary import SplitGap, number
+from audit.explain.summary import SplitGap, rounded
 from audit.models import ModelInfo
 from audit.numbers import brief, many
 from audit.values import to_json
@@ -115,31 +115,31 @@ def people_entries(
             {
                 "row": row,
                 "chosen": rules[i],
-                "score": number(rule.score(score)[row]),
+                "score": rounded(rule.score(score)[row]),
                 "decision": decided(meaning, bool(favourable[row])),
                 "favourable": not refused,
-                "base": number(attributions.base[i]),
+                "base": rounded(attributions.base[i]),
                 "values": values,
                 "shap": [
                     {
                         "feature": features[j],
-                        "value": number(shares[j]),
-                        "error": None if error is None else number(error[j]),
+                        "value": rounded(shares[j]),
+                        "error": None if error is None else rounded(error[j]),
                     }
                     for j in by_shap
                 ],
                 "lime": [
                     {
                         "feature": features[j],
-                        "value": number(weights[j]),
+                        "value": rounded(weights[j]),
                         "rule": texts[j],
-                        "spread": None if spread is None else number(spread[i, j]),
+                        "spread": None if spread is None else rounded(spread[i, j]),
                     }
                     for j in by_lime
                 ],
-                "lime_r2": number(first.r2[i]),
-                "lime_local": number(first.local[i]),
-                "lime_stability": None if same is None else number(same[i]),
+                "lime_r2": rounded(first.r2[i]),
+                "lime_local": rounded(first.local[i]),
+                "lime_stability": None if same is None else rounded(same[i]),
                 "agreement": agree(features, shares, weights, first.varies[i], float(first.r2[i])).to_json(),
                 "reasons": reasons(features, values, shares, good_is_up, bool(refused)),
                 "recourse": changes[i],

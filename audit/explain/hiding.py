@@ -17,7 +17,7 @@ import pandas as pd
 
 from audit.explain.kinds import Floats, Ints, Predict, ask
 from audit.explain.permutation_shap import CellTable
-from audit.explain.summary import number
+from audit.explain.summary import rounded
 from audit.models.hybrids import Base, Hybrids, rows_in_block
 from audit.numbers import fixed
 
@@ -127,10 +127,10 @@ def to_json(reactions: Sequence[Reaction]) -> dict[str, Any]:
         "features": [
             {
                 "feature": r.feature,
-                "real": number(r.real),
-                "real_error": number(r.real_error),
-                "spliced": number(r.spliced),
-                "spliced_error": number(r.spliced_error),
+                "real": rounded(r.real),
+                "real_error": rounded(r.real_error),
+                "spliced": rounded(r.spliced),
+                "spliced_error": rounded(r.spliced_error),
                 "alarm": r.alarm,
             }
             for r in reactions

@@ -18,7 +18,7 @@ import pandas as pd
 
 from audit.explain.kinds import Floats, Predict, ask
 from audit.explain.outputs import Transform
-from audit.explain.summary import number
+from audit.explain.summary import rounded
 from audit.models.hybrids import Base, Hybrids
 from audit.values import to_json
 
@@ -74,7 +74,7 @@ def friedman(
         size = _root(both)
         strength = strength if strength > TINY else 0.0
         h = strength / size if size > TINY else 0.0
-        out.append(Interaction((one, two), number(strength), number(h)))
+        out.append(Interaction((one, two), rounded(strength), rounded(h)))
     return _strongest_first(out)
 
 
@@ -87,7 +87,7 @@ def from_trees(values: Floats, columns: Sequence[str], features: Sequence[str]) 
     size = np.abs(values + values.transpose(0, 2, 1)).mean(axis=0)
     place = {c: j for j, c in enumerate(columns)}
     return _strongest_first(
-        [Interaction((one, two), number(size[place[one], place[two]]), None) for one, two in combinations(features, 2)]
+        [Interaction((one, two), rounded(size[place[one], place[two]]), None) for one, two in combinations(features, 2)]
     )
 
 

@@ -47,10 +47,10 @@ def lime_single(
     from lime.lime_tabular import LimeTabularExplainer
 
     names = [c.name for c in columns]
-    coded, codes = _numbers(columns, rows), encode(columns, rows)
+    coded, codes = _encoded(columns, rows), encode(columns, rows)
     # What it learns from the reference rows takes longest, and does not depend on the seed.
     explainer = LimeTabularExplainer(
-        _numbers(columns, reference),
+        _encoded(columns, reference),
         mode="regression",
         feature_names=names,
         categorical_features=[j for j, c in enumerate(columns) if not c.numeric],
@@ -100,7 +100,7 @@ def _seeded(
     return Lime(names, weights, chosen, intercept, r2, local, score, varies, codes, tuple(columns), seed, samples)
 
 
-def _numbers(columns: Sequence[Column], frame: pd.DataFrame) -> Floats:
+def _encoded(columns: Sequence[Column], frame: pd.DataFrame) -> Floats:
     """(n, M): numbers as they are, categories by their places."""
     places = encode(columns, frame)
     out = np.empty(places.shape, dtype=np.float64)

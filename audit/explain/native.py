@@ -23,7 +23,7 @@ from audit.models.arrays import arrays_in
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _ShapRequest:
     rows: int
     positive: str
     output: str
@@ -36,7 +36,7 @@ def attributions(model: Any, frame: pd.DataFrame, arrays: dict[str, Any]) -> dic
     "value"). Returns {"values" (n, M), "base" (n,), "total" (n,) the output as the library itself computes it,
     "method", "family", "output"}, or {"refused": why}.
     """
-    asked = arrays_in(_Asked, arrays)
+    asked = arrays_in(_ShapRequest, arrays)
     try:
         return _attributions(model, frame, asked.rows, asked.positive, asked.output)
     except RefusedError as refusal:

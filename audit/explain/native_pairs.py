@@ -28,7 +28,7 @@ WORK = 3e8
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _PositiveClass:
     positive: str
 
 
@@ -38,7 +38,7 @@ def interactions(model: Any, frame: pd.DataFrame, arrays: dict[str, Any]) -> dic
     arrays: "positive" (text, the class explained). The halves of a pair stand in both of its cells.
     """
     try:
-        return _interactions(model, frame, arrays_in(_Asked, arrays).positive)
+        return _interactions(model, frame, arrays_in(_PositiveClass, arrays).positive)
     except RefusedError as refusal:
         return {"refused": np.array(str(refusal), dtype=object)}
     except NoMapError as step:

@@ -81,7 +81,7 @@ def _of_lightgbm(at: Opened) -> TreeReading:
     total = np.asarray(booster.predict(at.encoded, raw_score=True), dtype=np.float64)
     if "average_output" in booster.model_to_string(num_iteration=1).split("\n\n")[0].split("\n"):
         total = total / booster.num_trees()  # a forest's raw score is the sum, and it answers with the mean
-    return "lightgbm", _numbers(at.encoded), at.own, _one(total)
+    return "lightgbm", _dense(at.encoded), at.own, _one(total)
 
 
 def _of_xgboost(at: Opened) -> TreeReading:
@@ -149,10 +149,10 @@ def _one(total: Floats) -> Floats:
 
 def _single(encoded: Any) -> Floats:
     """scikit-learn's trees see single precision."""
-    return _numbers(encoded).astype(np.float32).astype(np.float64)
+    return _dense(encoded).astype(np.float32).astype(np.float64)
 
 
-def _numbers(encoded: Any) -> Floats:
+def _dense(encoded: Any) -> Floats:
     """A frame (categories by their codes), an array or a sparse matrix as numbers; missing is NaN."""
     if hasattr(encoded, "toarray"):
         encoded = encoded.toarray()

@@ -67,7 +67,7 @@ def learn(reference: pd.DataFrame, categorical: Sequence[str] = ()) -> tuple[Col
     return tuple(
         _category(reference[name])
         if str(name) in categorical or is_category(reference[name])
-        else _number(reference[name])
+        else _numeric_column(reference[name])
         for name in reference.columns
     )
 
@@ -103,7 +103,7 @@ def _category_codes(column: pd.Series, values: Sequence[Any]) -> Ints:
     return out
 
 
-def _number(column: pd.Series) -> Column:
+def _numeric_column(column: pd.Series) -> Column:
     numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
     known = numbers[~np.isnan(numbers)]
     if not len(known):

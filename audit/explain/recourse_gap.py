@@ -22,7 +22,7 @@ from audit.explain.outputs import Rule
 from audit.explain.prepare import shown
 from audit.explain.recourse import Counterfactual, search
 from audit.explain.sample import FLOOR
-from audit.explain.summary import number
+from audit.explain.summary import rounded
 from audit.numbers import fixed, many, points
 from audit.stats.gap import GapResult, largest_gap
 from audit.stats.intervals import wilson
@@ -137,7 +137,7 @@ class Finding:
                 continue
             after = shown(self.frame, int(unit.donors[c]))
             steps = tuple(_Step(f, before[f], after[f]) for f in unit.columns if before[f] != after[f])
-            changes.append(_Change(steps, number(unit.cost[row, c])))
+            changes.append(_Change(steps, rounded(unit.cost[row, c])))
         changes.sort(key=lambda change: -change.cost)
         parts = [" together with ".join(s.words for s in change.steps) for change in changes]
         limit = (
@@ -147,8 +147,8 @@ class Finding:
         )
         text = f"The decision turns with {'; and '.join(parts)} (cost {fixed(solution.cost, 2)}); {limit}."
         return {
-            "found": True, "changes": [c.to_json() for c in changes], "cost": number(solution.cost),
-            "score": number(solution.score), **_reach(solution), "words": text,
+            "found": True, "changes": [c.to_json() for c in changes], "cost": rounded(solution.cost),
+            "score": rounded(solution.score), **_reach(solution), "words": text,
         }  # fmt: skip
 
 
@@ -194,7 +194,7 @@ def groups(
         "rows": len(people),
         "tried": tried,
         "budget": budget,
-        "complete": number(np.mean([f.complete for f in solutions])) if solutions else None,
+        "complete": rounded(np.mean([f.complete for f in solutions])) if solutions else None,
         "groups": entries,
         "gaps": [to_json(g) for g in gaps],
         "notice": [g.words for g in gaps],
@@ -214,7 +214,7 @@ def _group(attribute: str, group: str, refused: int, cost: Floats) -> dict[str, 
     ends = (None, None) if error is None else tuple(float(v) for v in mean_interval(mean or 0.0, error))
     return {
         "attribute": [attribute], "group": [group], "refused": refused, "rows": rows, "found": count,
-        "share": number(count / rows), "share_low": number(low), "share_high": number(high),
+        "share": rounded(count / rows), "share_low": rounded(low), "share_high": rounded(high),
         "cost": _known(mean), "cost_low": _known(None if ends[0] is None else max(0.0, ends[0])),
         "cost_high": _known(ends[1]),
         "median": _known(float(np.median(cost[has])) if count else None),
@@ -222,7 +222,7 @@ def _group(attribute: str, group: str, refused: int, cost: Floats) -> dict[str, 
 
 
 def _known(value: float | None) -> float | None:
-    return None if value is None else number(value)
+    return None if value is None else rounded(value)
 
 
 def _gaps(attribute: str, costs: Mapping[str, Floats], seed: int) -> list[RecourseGap]:

@@ -74,10 +74,18 @@ def importance(attributions: Attributions, places: Ints, weight: Floats | None =
     low, high = np.maximum(0.0, small - Z95 * small_error), large + Z95 * large_error
     middle = 0.5 * (small + large)
     order = np.lexsort((np.arange(len(middle)), -middle))
-    return [Importance(attributions.features[j], number(middle[j]), number(low[j]), number(high[j])) for j in order]
+    return [
+        Importance(
+            attributions.features[j],
+            rounded(middle[j]),
+            rounded(low[j]),
+            rounded(high[j]),
+        )
+        for j in order
+    ]
 
 
-def number(value: Any) -> float:
+def rounded(value: Any) -> float:
     """Twelve significant digits: enough for every check, and the same text on every machine that is close."""
     return float(brief(float(value), 12))
 
@@ -86,8 +94,8 @@ def group_entries(attribute: str, features: Sequence[str], means: Sequence[Group
     """The `groups` entries of one attribute."""
     return [
         {
-            "attribute": [attribute], "group": [m.group], "feature": f, "mean": number(m.mean[j]),
-            "low": number(m.mean[j] - Z95 * m.error[j]), "high": number(m.mean[j] + Z95 * m.error[j]),
+            "attribute": [attribute], "group": [m.group], "feature": f, "mean": rounded(m.mean[j]),
+            "low": rounded(m.mean[j] - Z95 * m.error[j]), "high": rounded(m.mean[j] + Z95 * m.error[j]),
             "rows": m.rows, "people": m.people,
         }
         for m in means
@@ -106,10 +114,10 @@ def split_entry(
     """One gap split over features, those with zero that the model never saw included."""
     parts = [
         GapPart(
-            feature=f, value=number(split.value[j]), error=number(split.error[j]),
-            low=number(split.value[j] - Z95 * split.error[j]), high=number(split.value[j] + Z95 * split.error[j]),
+            feature=f, value=rounded(split.value[j]), error=rounded(split.error[j]),
+            low=rounded(split.value[j] - Z95 * split.error[j]), high=rounded(split.value[j] + Z95 * split.error[j]),
             seen=True,
-            association=number(association[f].value) if f in association else None,
+            association=rounded(association[f].value) if f in association else None,
             association_measure=association[f].measure if f in association else None,
         )
         for j, f in enumerate(features)
@@ -121,7 +129,14 @@ def split_entry(
         and split.total != 0 and p.value * split.total > 0
     )  # fmt: skip
     return SplitGap(
-        (attribute,), split.kind, output, (split.high,), (split.low,), number(split.total), tuple(parts), proxies
+        (attribute,),
+        split.kind,
+        output,
+        (split.high,),
+        (split.low,),
+        rounded(split.total),
+        tuple(parts),
+        proxies,
     )
 
 
@@ -136,8 +151,8 @@ def fidelity(lime: Lime, groups: Mapping[str, Ints]) -> list[dict[str, Any]]:
         for name, values in (("r2", lime.r2[places]), ("error", np.abs(lime.local - lime.score)[places])):
             mean = float(values.mean())
             half = Z95 * float(values.std(ddof=1)) / np.sqrt(len(values)) if len(values) > 1 else None
-            entry[name] = number(mean)
-            entry[f"{name}_low"] = None if half is None else number(mean - half)
-            entry[f"{name}_high"] = None if half is None else number(mean + half)
+            entry[name] = rounded(mean)
+            entry[f"{name}_low"] = None if half is None else rounded(mean - half)
+            entry[f"{name}_high"] = None if half is None else rounded(mean + half)
         out.append(entry)
     return out

@@ -48,7 +48,7 @@ def _typed(name: str, column: pa.ChunkedArray, delimiter: str, notes: list[str],
         return _true_false(column) if values <= _TRUE | _FALSE else column
     if pc.any(pc.match_substring_regex(column, _HEX)).as_py():
         return column  # 0x1F is a name
-    plain = _numbers(column)
+    plain = _cast_numbers(column)
     if plain is None or not pa.types.is_integer(plain.type):
         plain = _marked_numbers(name, column, delimiter, notes)
     return _padded(name, column, plain, notes, named)
@@ -74,7 +74,7 @@ def _marked_numbers(name: str, column: pa.ChunkedArray, delimiter: str, notes: l
     values = pc.if_else(marked, pa.scalar(None, pa.string()), column)
     if values.null_count == len(values):
         return column
-    numbers = _numbers(values)
+    numbers = _cast_numbers(values)
     if numbers is None and delimiter != ",":
         numbers = _decimal_comma(name, values, notes)
     if numbers is None:
@@ -112,7 +112,7 @@ def _true_false(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.if_else(pc.is_valid(column), true, pa.scalar(None, pa.bool_()))
 
 
-def _numbers(values: pa.ChunkedArray) -> pa.ChunkedArray | None:
+def _cast_numbers(values: pa.ChunkedArray) -> pa.ChunkedArray | None:
     trimmed = pc.utf8_trim_whitespace(values)
     try:
         return trimmed.cast(pa.int64())

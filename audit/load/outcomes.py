@@ -26,7 +26,7 @@ def label(case: Case, frame: pd.DataFrame) -> None:
     if data.label is None:
         return
     if data.task == "regression":
-        _numbers(frame[data.label], f"the label {data.label!r}")
+        _check_outcomes(frame[data.label], f"the label {data.label!r}")
         return
     names = coded(frame[data.label])[1]
     positive, label = str(data.positive), data.label
@@ -97,7 +97,7 @@ def _one_outcome(case: Case, frame: pd.DataFrame) -> DataError:
     )
 
 
-def _numbers(column: pd.Series, where: str) -> None:
+def _check_outcomes(column: pd.Series, where: str) -> None:
     """Refuse an outcome that is no number, and a column of none; an empty one is unknown. Raises DataError."""
     numbers, strange = numbers_of(column)
     if pd.api.types.is_bool_dtype(column):

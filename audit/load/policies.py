@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, structs
 
 from audit.errors import PolicyError
-from audit.load.schema import Count, Flag, Names, Section, Share, Text, choice, number, read
+from audit.load.schema import Count, Flag, Names, Section, Share, Text, choice, finite_number, read
 from audit.load.toml import Reader, parse
 from audit.metrics import norm_metrics
 from audit.numbers import brief
@@ -24,7 +24,7 @@ DEFAULT = Path(__file__).resolve().parents[1] / "policy.toml"
 
 
 BETWEEN = "a number between 0 and 1, such as 0.05"
-Alpha = Annotated[float, number(0, 1, strictly=BETWEEN)]
+Alpha = Annotated[float, finite_number(0, 1, strictly=BETWEEN)]
 
 
 class NormSection(Section, frozen=True, kw_only=True):
@@ -63,7 +63,7 @@ _USUAL = LoopRules()
 class LoopSection(Section, frozen=True):
     """[loop] of a policy: the fields of audit.policy.LoopRules."""
 
-    average_run: Annotated[float, number(0, 1e12)] = _USUAL.average_run
+    average_run: Annotated[float, finite_number(0, 1e12)] = _USUAL.average_run
     drift_alpha: Alpha = _USUAL.drift_alpha
     harm: Share = _USUAL.harm
     people: Count = _USUAL.people

@@ -48,7 +48,7 @@ _JSON = re.compile(rb"\s*(\[\s*)?[{\[]\s*(\"|\Z)")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Asked:
+class ReadOptions:
     """How a table is read, and what is kept of it: `audit.load.tables.read_noted` says what each is."""
 
     read: ReadSpec = PLAIN
@@ -63,7 +63,7 @@ class Reader:
     """One way to read. names: of a file's columns; table: of files of one kind."""
 
     names: Callable[[Path, ReadSpec], tuple[str, ...]]
-    table: Callable[[Sequence[Path], Select, Asked], Parts]
+    table: Callable[[Sequence[Path], Select, ReadOptions], Parts]
 
 
 def reader_of(kind: str) -> Reader:
@@ -148,7 +148,7 @@ def same_columns(file: Path, first: Path, names: Sequence[str], expected: Sequen
         )
 
 
-def _sheets(files: Sequence[Path], columns: Select, asked: Asked) -> Parts:
+def _sheets(files: Sequence[Path], columns: Select, asked: ReadOptions) -> Parts:
     """The sheets of workbooks: cells become text and are typed as a CSV's are."""
     first: tuple[str, ...] = ()
     wanted: tuple[str, ...] = ()
@@ -166,7 +166,7 @@ def _sheets(files: Sequence[Path], columns: Select, asked: Asked) -> Parts:
     return typed, first, (*notes, *said_too)
 
 
-def _delimited(files: Sequence[Path], columns: Select, asked: Asked) -> Parts:
+def _delimited(files: Sequence[Path], columns: Select, asked: ReadOptions) -> Parts:
     opened, names = asked.opened, asked.named
     header: tuple[str, ...] = ()
     wanted: tuple[str, ...] = ()
@@ -218,7 +218,7 @@ def _nameless(file: Path, header: Sequence[str], column: pa.ChunkedArray) -> lis
 
 def _columnar(
     names_in: Callable[[Path], tuple[str, ...]], read: Callable[[Path, Sequence[str]], pa.Table], files: Sequence[Path],
-    columns: Select, asked: Asked,
+    columns: Select, asked: ReadOptions,
 ) -> Parts:  # fmt: skip
     packed = asked.packed if len(files) == 1 else None
     names = names_in(files[0])

@@ -27,7 +27,7 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 T = TypeVar("T", bound=Section)
 
 
-def number(low: float | None = None, high: float | None = None, *, strictly: str = "") -> Meta:
+def finite_number(low: float | None = None, high: float | None = None, *, strictly: str = "") -> Meta:
     """A finite number from low to high; strictly between them where `strictly` says so in words."""
     least, most = -math.inf if low is None else low, math.inf if high is None else high
 
@@ -53,8 +53,8 @@ Names = Annotated[
 ]
 Value = Annotated[Any, Meta(extra_json_schema={"type": ["string", "number", "boolean"]}, extra={"read": Reader.value})]
 """A value of a column: text, a number, true or false, or a day; `audit.load.values.name_of` names it."""
-Number = Annotated[float, number()]
-Share = Annotated[float, number(0, 1)]
+Number = Annotated[float, finite_number()]
+Share = Annotated[float, finite_number(0, 1)]
 Count = Annotated[int, Meta(ge=1, extra={"expected": "a whole number from 1 on"})]
 Flag = Annotated[bool, Meta(extra={"expected": "true or false"})]
 
@@ -143,5 +143,5 @@ def _apart(hint: Any) -> tuple[list[Any], dict[str, Any]]:
 
 
 __all__ = [
-    "Count", "Flag", "Names", "Number", "Section", "Share", "Text", "Value", "choice", "number", "read",
+    "Count", "Flag", "Names", "Number", "Section", "Share", "Text", "Value", "choice", "finite_number", "read",
 ]  # fmt: skip

@@ -137,7 +137,7 @@ def sign_of(name: str, values: Sequence[str]) -> Sign:
     side = direction(name)
     words = {v: _value_side(v) for v in values}
     if any(_half_known(v) for v in values):
-        return _asked(name, values[-1], "of its values nobody knows here what they mean")
+        return _undecided(name, values[-1], "of its values nobody knows here what they mean")
     good = [v for v in values if words[v] > 0]
     bad = [v for v in values if words[v] < 0]
     if good or bad:
@@ -151,7 +151,7 @@ def sign_of(name: str, values: Sequence[str]) -> Sign:
                 other = next(v for v in values if v != high)
                 chosen = high if money else other
                 return Sign(high, chosen, f"{chosen!r} reads like the better of the two for a person")
-            return _asked(name, high, f"{high!r} is the higher of the two")
+            return _undecided(name, high, f"{high!r} is the higher of the two")
     none = [v for v in values if _bare(v) in _FALSE]
     if len(none) == 1 and side < 0 and not any(_bare(v) in _TRUE for v in values):
         return Sign(
@@ -159,8 +159,8 @@ def sign_of(name: str, values: Sequence[str]) -> Sign:
         )
     for value in values:
         if _bare(value) in _TRUE:
-            return _asked(name, value, f"{value!r} reads like yes, and there are {many(len(values), 'value')}")
-    return _asked(name, values[-1], f"{values[-1]!r} is the rarest value")
+            return _undecided(name, value, f"{value!r} reads like yes, and there are {many(len(values), 'value')}")
+    return _undecided(name, values[-1], f"{values[-1]!r} is the rarest value")
 
 
 def _value_side(value: str) -> int:
@@ -182,7 +182,7 @@ def _by_words(name: str, values: Sequence[str], side: int, good: list[str], bad:
     if len(values) == 2:
         best = good[0] if good else next(v for v in values if v != bad[0])
         if (len(good), len(bad)) in ((2, 0), (0, 2)):
-            return _asked(name, values[-1], "both of its values read alike")
+            return _undecided(name, values[-1], "both of its values read alike")
         denied = [v for v in values if NOT & set(normalize_text(v).split())]
         event = next(v for v in values if v != denied[0]) if len(denied) == 1 else None
         positive = event or (next(v for v in values if v != best) if side < 0 else best)
@@ -190,7 +190,7 @@ def _by_words(name: str, values: Sequence[str], side: int, good: list[str], bad:
         return Sign(positive, best, f"{word!r} says by itself what is {'good' if good else 'bad'} for a person")
     if len(good) == 1:
         return Sign(good[0], good[0], f"of its {many(len(values), 'value')}, {good[0]!r} alone says something good")
-    return _asked(
+    return _undecided(
         name,
         (good or bad)[0],
         f"{len(good)} of its {many(len(values), 'value')} {are(len(good), 'reads', 'read')} well",
@@ -201,9 +201,9 @@ def _by_event(name: str, values: Sequence[str], side: int, event: str) -> Sign:
     """Yes and no: the name says whether what happens is good."""
     other = next(v for v in values if v != event)
     if _DECIDED_TWICE.match(normalize_text(name)) and "credit" in normalize_text(name):
-        return _asked(name, event, "published tables code a credit risk both ways")
+        return _undecided(name, event, "published tables code a credit risk both ways")
     if side == 0:
-        return _asked(name, event, f"{event!r} means that it happened")
+        return _undecided(name, event, f"{event!r} means that it happened")
     chosen = event if side > 0 else other
     what = "good" if side > 0 else "bad"
     return Sign(event, chosen, f"{event!r} means that it happened, and by its name that is {what} for a person")
@@ -228,6 +228,6 @@ def _high(values: Sequence[str]) -> str | None:
     return high[0] if len(high) == 1 and len(low) == 1 else None
 
 
-def _asked(name: str, positive: str, why: str) -> Sign:
+def _undecided(name: str, positive: str, why: str) -> Sign:
     question = f"Is {name} = {positive} good for the person?"
     return Sign(positive, None, f"{why}; which value is good for a person cannot be read off and is asked", question)

@@ -225,7 +225,7 @@ def _data_section(data: Path, options: AuditOptions, folder: Path, frame: pd.Dat
     if outcome is not None:
         values |= _sign(options, outcome, names_of(frame[outcome].value_counts().index[:30]))
     elif options.favourable is None:
-        raise _asked("Is a high score good for the person?", "positive", ("positive", "not positive"))
+        raise _missing_favourable("Is a high score good for the person?", "positive", ("positive", "not positive"))
     else:
         values |= {"positive": options.positive or "positive", "favourable": options.favourable}
     values |= {"sensitive": list(options.sensitive)}
@@ -287,11 +287,11 @@ def _sign(options: AuditOptions, outcome: str, values: Sequence[str]) -> dict[st
     if favourable is None and options.positive is not None and sign is not None:
         favourable = sign.favourable
     if favourable is None:
-        raise _asked(f"Is {outcome} = {positive} good for the person?", positive, values[:8])
+        raise _missing_favourable(f"Is {outcome} = {positive} good for the person?", positive, values[:8])
     return {"positive": positive, "favourable": favourable}
 
 
-def _asked(question: str, positive: str, values: Sequence[str]) -> CaseError:
+def _missing_favourable(question: str, positive: str, values: Sequence[str]) -> CaseError:
     return CaseError(
         f"which value is good for the person cannot be read off. {question}",
         got="no --favourable",

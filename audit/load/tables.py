@@ -18,7 +18,7 @@ from audit.load import columnar, delimited, lake_reader, lakes
 from audit.load.delimited import PLAIN
 from audit.load.digest import files_of, unreadable
 from audit.load.kinds import KINDS
-from audit.load.readers import Asked, Select, chosen, kind_of, reader_of
+from audit.load.readers import ReadOptions, Select, chosen, kind_of, reader_of
 
 AT_ONCE = 64
 """Columns of Arrow that become columns of pandas before their memory is given back."""
@@ -78,7 +78,7 @@ def read_noted(
             todo="write a pattern that matches one kind, such as *.parquet",
         )
     try:
-        asked = Asked(read, named, lost, opened, packed)
+        asked = ReadOptions(read, named, lost, opened, packed)
         table, names, notes = reader_of(kinds.pop()).table(files, columns, asked)
         held = [table]
         del table

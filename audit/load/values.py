@@ -72,20 +72,20 @@ def band_names(edges: Sequence[float]) -> tuple[str, ...]:
 
     (25, 40, 60) gives "<25", "25-39", "40-59", ">=60"; edges that are not whole give "0.5 to <1.5".
     """
-    low, high = _number(edges[0]), _number(edges[-1])
+    low, high = _shortest_repr(edges[0]), _shortest_repr(edges[-1])
     whole = all(float(e).is_integer() for e in edges)
     middle = []
     for left, right in pairwise(edges):
         if not whole or left < 0:
-            middle.append(f"{_number(left)} to <{_number(right)}")
+            middle.append(f"{_shortest_repr(left)} to <{_shortest_repr(right)}")
         elif right - left == 1:
-            middle.append(_number(left))
+            middle.append(_shortest_repr(left))
         else:
-            middle.append(f"{_number(left)}-{_number(right - 1)}")
+            middle.append(f"{_shortest_repr(left)}-{_shortest_repr(right - 1)}")
     return (f"<{low}", *middle, f">={high}")
 
 
-def _number(value: float) -> str:
+def _shortest_repr(value: float) -> str:
     return str(int(value)) if float(value).is_integer() else repr(float(value))
 
 

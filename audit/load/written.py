@@ -17,7 +17,7 @@ from msgspec import Meta, field
 
 from audit.engines import ENGINES
 from audit.errors import CaseError
-from audit.load.schema import Flag, Names, Number, Section, Text, Value, choice, number
+from audit.load.schema import Flag, Names, Number, Section, Text, Value, choice, finite_number
 from audit.load.toml import Reader
 from audit.models.served.protocols import PROTOCOLS
 from audit.stress.spec import LEARNERS, StressSpec
@@ -218,7 +218,7 @@ class EndpointSection(Section, frozen=True, kw_only=True):
     columns: Names = ()
     inputs: Literal["columns", "tensor"] | None = None
     batch: Annotated[float, _whole(1, 100_000)] = 1000
-    timeout: Annotated[float, number(0.001, 3600)] = 30.0
+    timeout: Annotated[float, finite_number(0.001, 3600)] = 30.0
     retries: Annotated[float, _whole(0, 10)] = 3
     ca: Text | None = None
     token_env: Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$", extra={"read": _variable})] | None = None
@@ -292,7 +292,7 @@ class PopulationSection(Section, frozen=True, kw_only=True):
 
     source: Text | None = None
     shares: Annotated[
-        dict[str, Annotated[dict[str, Annotated[float, number(0)]], Meta(extra={"where": "shares of {key!r}"})]],
+        dict[str, Annotated[dict[str, Annotated[float, finite_number(0)]], Meta(extra={"where": "shares of {key!r}"})]],
         Meta(extra={"where": "[population] shares"}),
     ]
 
@@ -399,7 +399,7 @@ class ContractSection(Section, frozen=True):
 class StressSection(Section, frozen=True):
     """[stress]: errors that are tried on the data; names of corruptions are those of audit.stress.corrupt."""
 
-    budget: Annotated[float, number(0.0001, 0.5)] = StressSpec().budget
+    budget: Annotated[float, finite_number(0.0001, 0.5)] = StressSpec().budget
     depth: Annotated[int, Meta(ge=1, le=3, extra={"expected": "1, 2 or 3 conditions that say who is hit"})] = (
         StressSpec().depth
     )

@@ -1,11 +1,11 @@
 """Named arrays, as they cross the boundary of a process, read into a record once.
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Asked:
+class ArrayRequest:
     positive: str
     seed: int | None = None
 
-arrays_in(Asked, arrays)
+arrays_in(ArrayRequest, arrays)
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from audit.models.arrays import arrays_in
 from audit.models.formats import FORMATS
 from audit.models.loaded import Loaded, one_line
 from audit.models.onnx_trees import Forest, Unsupported, add_histogram, add_lightgbm, link_of
-from audit.models.ops import Asked
+from audit.models.ops import PositiveClass
 from audit.models.protobuf import CLASSES_KEY
 from audit.numbers import brief
 
@@ -45,7 +45,7 @@ def to_onnx(model: Loaded, frame: pd.DataFrame | None, arrays: dict[str, np.ndar
             todo="run `make extra` (or `pip install -r requirements/extra.txt`) and try again; the skops file is whole",
         ) from error
     assert frame is not None
-    positive = arrays_in(Asked, arrays).positive
+    positive = arrays_in(PositiveClass, arrays).positive
     writers = [globals()[name] for name in FORMATS[model.format].onnx]
     if not writers:
         able = ", ".join(f.name for f in FORMATS.values() if f.onnx)
@@ -165,7 +165,7 @@ def _lightgbm(booster: Any, frame: pd.DataFrame) -> bytes:
     link, outputs = link_of(booster)
     forest, graph = Forest(targets=outputs), _Graph()
     add_lightgbm(forest, booster)
-    graph.nodes.append(forest.to_node(_numbers(graph, frame), "raw"))
+    graph.nodes.append(forest.to_node(_concatenated(graph, frame), "raw"))
     return _linked(graph, "raw", link, [str(k) for k in range(max(2, outputs))])
 
 
@@ -185,7 +185,7 @@ def _two(graph: _Graph, yes: str, classes: list[str]) -> bytes:
     return _model(graph, "probabilities", classes)
 
 
-def _numbers(graph: _Graph, frame: pd.DataFrame) -> str:
+def _concatenated(graph: _Graph, frame: pd.DataFrame) -> str:
     """The columns side by side, (n, F) double. Raises Unsupported for one of words."""
     from onnx import TensorProto, helper
 
@@ -250,7 +250,7 @@ def _own(estimator: Any, frame: pd.DataFrame) -> bytes:
     if not isinstance(estimator, Pipeline):
         if getattr(estimator, "_preprocessor", None) is not None:
             raise Unsupported("trees that encode categories themselves")
-        steps, inner, x = [estimator], None, _numbers(graph, frame)
+        steps, inner, x = [estimator], None, _concatenated(graph, frame)
     elif len(estimator.steps) not in (2, 3):
         raise Unsupported("not a pipeline of Assay's own")
     else:

@@ -51,7 +51,7 @@ def class_scores(model: Any, frame: Any, arrays: Any) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PositiveClass:
     """The class that is asked about."""
 
     positive: str
@@ -60,7 +60,7 @@ class Asked:
 def answer(model: Any, frame: Any, arrays: Any) -> dict[str, Any]:
     """`scores` (n,) of the class `positive`, and `decided` (n,), the place of the class that the model itself decides;
     the latter is left out where nothing in the file decides."""
-    positive = arrays_in(Asked, arrays).positive
+    positive = arrays_in(PositiveClass, arrays).positive
     with model.once():
         out = {"scores": np.asarray(model.scores(frame, positive), dtype=np.float64)}
         decided = model.decided(frame)

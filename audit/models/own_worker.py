@@ -421,7 +421,7 @@ class Served:
             places[str(value)] = at
         for word in set(labels) - set(places):
             try:  # 1.0 of a class 1, True of a class "True"
-                places[word] = next(at for at, v in enumerate(self.classes) if float(v) == float(_number(word)))
+                places[word] = next(at for at, v in enumerate(self.classes) if float(v) == float(_true_or_false(word)))
             except (StopIteration, TypeError, ValueError):
                 raise Refused("the model decides for a class that it does not name", word,
                               ", ".join(str(c) for c in self.classes)) from None  # fmt: skip
@@ -541,7 +541,7 @@ def _tags(model):
         return None
 
 
-def _number(text):
+def _true_or_false(text):
     return {"True": 1, "False": 0}.get(text, text)
 
 

@@ -17,7 +17,7 @@ _PROBE_ROWS = 400
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Asked:
+class FitRequest:
     """What a fit is asked with: see `refit` and `refit_answer`."""
 
     labels: np.ndarray
@@ -59,7 +59,7 @@ def refit(model: Loaded, frame: pd.DataFrame | None, arrays: dict[str, np.ndarra
     from audit.models.write import skops_bytes
 
     assert frame is not None
-    asked = arrays_in(Asked, arrays)
+    asked = arrays_in(FitRequest, arrays)
     target = _target(model, asked.labels)
     estimator = clone(model.estimator)
     asked.configure(estimator)
@@ -107,7 +107,7 @@ def refit_answer(model: Loaded, frame: pd.DataFrame | None, arrays: dict[str, np
     from sklearn.base import clone
 
     assert frame is not None
-    asked = arrays_in(Asked, arrays)
+    asked = arrays_in(FitRequest, arrays)
     learn = len(asked.labels)
     fresh = copy.copy(model)
     fresh.estimator = clone(model.estimator)

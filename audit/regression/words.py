@@ -8,7 +8,7 @@ from audit.numbers import grouped, points, power
 from audit.sizes import behind
 
 
-def number(value: float | None) -> str:
+def four_digits(value: float | None) -> str:
     """Four significant digits, without an exponent where that is short: 1,234, 0.01234; "n/a" for None."""
     if value is None:
         return "n/a"
@@ -50,9 +50,9 @@ def _sentence(regression: Regression, gap: PredictionGap) -> str:
     rates = {r.group: r for r in regression.rates if (r.metric, r.attribute) == (gap.metric, gap.attribute)}
     high, low = rates[gap.highest or ()], rates[gap.lowest or ()]
     sentence = (
-        f"By {by}: {_LEADS[gap.metric]} {number(high.value)} for {name_of(gap.highest)} ({behind(high)}) and "
-        f"{number(low.value)} for {name_of(gap.lowest)} ({behind(low)}); the gap is {number(gap.value)} "
-        f"({interval_words(gap, say=number)}; {p})."
+        f"By {by}: {_LEADS[gap.metric]} {four_digits(high.value)} for {name_of(gap.highest)} ({behind(high)}) and "
+        f"{four_digits(low.value)} for {name_of(gap.lowest)} ({behind(low)}); the gap is {four_digits(gap.value)} "
+        f"({interval_words(gap, say=four_digits)}; {p})."
     )
     if gap.worse_off:
         sentence += (

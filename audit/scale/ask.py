@@ -51,7 +51,7 @@ SEEN = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ModelAnswers:
     """What was asked of the model, for every row. classes: the model's own in the label's words, where the label has
     several values; else ()."""
 
@@ -92,7 +92,7 @@ def can_ask(case: Case) -> bool:
 @contextmanager
 def scored_rows(
     case: Case, frame: Any, columns: Sequence[str], name: str, measured: nw.Expr, allow: Sequence[str]
-) -> Iterator[tuple[Any, Asked]]:
+) -> Iterator[tuple[Any, ModelAnswers]]:
     """The rows with what the model says of each, and what was asked. frame: of narwhals, over Spark, its columns c0, c1
     ... in the order of `columns`; measured: which rows are asked about. Raises AssayError."""
     place = {c: f"c{i}" for i, c in enumerate(columns)}
@@ -130,7 +130,7 @@ def scored_rows(
         rows = rows.persist()
         try:
             scored = nw.from_native(rows)
-            asked = Asked(case, info, rule, reads, tuple(rule.word(c) for c in info.classes) if classes else (),
+            asked = ModelAnswers(case, info, rule, reads, tuple(rule.word(c) for c in info.classes) if classes else (),
                           facts_of(case, info, rule, reads, None))  # fmt: skip
             yield scored, _with_facts(asked, scored.filter(nw.col(WALLS) != ""))
         finally:
@@ -216,7 +216,7 @@ def _schema(thin: Any, keep: Sequence[str]) -> Any:
     return StructType([*(thin.schema[c] for c in keep), *more])
 
 
-def _with_facts(asked: Asked, mine: Any) -> Asked:
+def _with_facts(asked: ModelAnswers, mine: Any) -> ModelAnswers:
     """The facts of the record, from totals over the rows that were asked about."""
     info, rule = asked.info, asked.rule
     score, own = nw.col(SCORE), nw.col(OWN) == 1

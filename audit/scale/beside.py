@@ -117,7 +117,7 @@ def profile(
         sample, how = early.sample.result(), place.how
 
     def count() -> tuple[Counts | None, Kinds | None]:
-        counts = _counts(case, place, flat, _numbers(place, sample))
+        counts = _counts(case, place, flat, _numeric_columns(place, sample))
         return counts, None if counts is None else _kinds(case, place, flat, max(1, math.ceil(counted.people / KINDS)))
 
     if early is None and pool is not None:
@@ -166,7 +166,7 @@ def of_lines(case: Case, source: Source, lines: int | None, seed: int, folder: P
     return None if table is None else _as_read(case, source, table)
 
 
-def _numbers(place: Place, sample: pd.DataFrame | None) -> frozenset[str]:
+def _numeric_columns(place: Place, sample: pd.DataFrame | None) -> frozenset[str]:
     """Columns of a CSV that hold numbers, as the sample has them: there NA and its like are missing."""
     if place.source.kind != "csv" or sample is None:
         return frozenset()

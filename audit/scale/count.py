@@ -73,7 +73,7 @@ def _grouped(case: Case, source: Source, rows: InBase) -> tuple[pd.DataFrame, Ex
     sums: list[tuple[str, str, float]] = []
     weight, largest = None, 1.0
     if case.data.weight is not None:
-        weight = _number(case.data.weight, source)
+        weight = _cast_double(case.data.weight, source)
         largest = _largest_weight(case, rows, weight)
         sums += [(WEIGHT, weight, largest), (SQUARES, f"{weight} * {weight}", largest**2)]
     own = source.column(str(case.model.column))
@@ -82,7 +82,7 @@ def _grouped(case: Case, source: Source, rows: InBase) -> tuple[pd.DataFrame, Ex
     if case.model.kind != "score" or not _many(rows, own):
         table = _fetch(rows, keys | {OWN: own}, sums)
     if case.model.kind == "score" and (table is None or _distinct(table) > EXACT_SCORES):
-        score = _number(str(case.model.column), source)
+        score = _cast_double(str(case.model.column), source)
         mine = measured_rows(case, source, rows)
         check_range(case, *mine.one(
             f"count(*) FILTER (WHERE {score} IS NULL OR NOT isfinite({score})), min({score}), max({score})"
@@ -170,7 +170,7 @@ def measured_rows(case: Case, source: Source, rows: InBase) -> InBase:
     return replace(rows, table=f"(SELECT * FROM {rows.table} WHERE CAST({own} AS VARCHAR) IN ({among}))")
 
 
-def _number(column: str, source: Source) -> str:
+def _cast_double(column: str, source: Source) -> str:
     """The column as a floating-point number; null where a text is none."""
     name = source.column(column)
     return f"TRY_CAST(trim({name}) AS DOUBLE)" if source.kind == "csv" else f"CAST({name} AS DOUBLE)"

@@ -25,7 +25,7 @@ from audit.load.roles import check_roles
 from audit.load.values import coded as names_in
 from audit.numbers import many
 from audit.scale import typed as base
-from audit.scale.ask import Asked, can_ask, scored_rows
+from audit.scale.ask import ModelAnswers, can_ask, scored_rows
 from audit.scale.kinds import PEOPLE, Sum, arrow, kinds
 from audit.scale.source import Source
 from audit.scale.task import OWN, SCORE
@@ -124,7 +124,9 @@ def count_held(case: Case, held: Held, allow: Sequence[str] = ()) -> base.Counte
         return _count_table(case, replace(held, frame=frame), asked, _repeated(case, held, held.frame))
 
 
-def _count_table(case: Case, held: Held, asked: Asked | None, repeated: tuple[int, int] | None = None) -> base.Counted:
+def _count_table(
+    case: Case, held: Held, asked: ModelAnswers | None, repeated: tuple[int, int] | None = None
+) -> base.Counted:
     """The combinations of a table; of one with answers of a model beside its roles where it was asked."""
     source = Source((Path(held.name),), held.engine, held.columns, ())
     frame = held.frame
@@ -142,7 +144,7 @@ def _count_table(case: Case, held: Held, asked: Asked | None, repeated: tuple[in
     sums: list[Sum] = []
     weight, largest = None, 1.0
     if case.data.weight is not None:
-        weight = _number(held, case.data.weight, schema)
+        weight = _float_expression(held, case.data.weight, schema)
         bad, high = _one(frame, _many(~finite(weight) | (weight < 0)), weight.max())
         largest = base.largest_of(case, int(bad or 0), high)
         sums += [Sum("w", weight, largest), Sum("q", weight * weight, largest**2)]
@@ -162,7 +164,7 @@ def _count_table(case: Case, held: Held, asked: Asked | None, repeated: tuple[in
             table = table.append_column(called.get(name, base.OWN), table.column(name))
         table = table.select([*roles, *(called.get(n, base.OWN) for n in each), PEOPLE, *(s.name for s in sums)])
     if scores and (table is None or len(table.column(base.SCORE if asked else base.OWN).unique()) > EXACT_SCORES):
-        score = nw.col(at) if asked is not None else _number(held, str(case.model.column), schema)
+        score = nw.col(at) if asked is not None else _float_expression(held, str(case.model.column), schema)
         mine = measured(case, held, frame)
         bad, low, high = _one(mine, _many(~finite(score)), score.min(), score.max())
         if asked is None:
@@ -206,7 +208,7 @@ def _refuse_nested(case: Case, held: Held, schema: Mapping[str, Any]) -> None:
             raise base.no_value(name)
 
 
-def _number(held: Held, name: str, schema: Mapping[str, Any]) -> nw.Expr:
+def _float_expression(held: Held, name: str, schema: Mapping[str, Any]) -> nw.Expr:
     """The column as floating point. Raises DataError where it is none."""
     kind = schema[held.column(name)]
     if not kind.is_numeric():

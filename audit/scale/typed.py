@@ -48,7 +48,7 @@ NO_VALUES = (nw.List, nw.Map, nw.Struct, nw.Array, nw.Binary, nw.Unknown)
 """Kinds of columns that hold no single value."""
 
 
-class Asked(Protocol):
+class AnswersOfKinds(Protocol):
     """Answers of a model, of kinds of rows (audit.scale.ask)."""
 
     def decided(self, case: Case, mine: pd.DataFrame, classes: tuple[str, ...]) -> tuple[Decisions, ModelFacts]: ...
@@ -87,7 +87,7 @@ class Extra:
     scored: Scored | None = None
     repeated: tuple[int, int] | None = None
     together: Together | None = None
-    asked: Asked | None = None
+    asked: AnswersOfKinds | None = None
 
 
 def roles_of(case: Case) -> list[str]:

@@ -165,7 +165,7 @@ def _abreast(fed: Fed, todo: Sequence[Any], rows: npt.NDArray[np.bool_]) -> Iter
     def one(each: tuple[str, pd.Series]) -> Ints | ModelError:
         column, altered = each
         try:
-            return _asked(fed, column, altered, rows)
+            return _predictions_of(fed, column, altered, rows)
         except ModelError as error:
             return error
 
@@ -229,7 +229,7 @@ def corruptions(fed: Fed, spec: StressSpec, rows: npt.NDArray[np.bool_] | None =
     return out, notes
 
 
-def _asked(fed: Fed, column: str, altered: pd.Series, mine: npt.NDArray[np.bool_]) -> Ints:
+def _predictions_of(fed: Fed, column: str, altered: pd.Series, mine: npt.NDArray[np.bool_]) -> Ints:
     """The decisions (n,) when the values of `mine` are altered; rows whose value stays as it was are not asked."""
     assert fed.ask is not None
     before = fed.frame[column]

@@ -63,14 +63,14 @@ def _column(feature: str, kept: Feature, column: pd.Series) -> str | None:
     if gone > 0.5 and gone > before + 0.25:
         return f"{percent(gone, 0)} of {feature!r} is missing, where it was {percent(before, 0)}."
     if kept.numeric:
-        return _numbers(feature, part, column)
+        return _type_change(feature, part, column)
     known = set(part.counts)
     codes, names = coded(column.dropna())
     strange = float(np.array([n not in known for n in names])[codes].mean()) if names else 0.0
     return f"{percent(strange, 0)} of {feature!r} are values never seen before." if strange > 0.5 else None
 
 
-def _numbers(feature: str, part: Part, column: pd.Series) -> str | None:
+def _type_change(feature: str, part: Part, column: pd.Series) -> str | None:
     if not pd.api.types.is_numeric_dtype(column):
         return f"{feature!r} was a number and is text now."
     old = np.asarray(part.values or [], dtype=np.float64)

@@ -92,7 +92,7 @@ def reference_of(frame: pd.DataFrame, features: Sequence[str], groups: Groups, s
     for feature in features:
         column = frame[feature]
         if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-            values = _numbers(column)
+            values = _as_floats(column)
             values = np.sort(values[np.isfinite(values)])
             once = np.unique(values)
             if len(once) > FINE:
@@ -118,7 +118,7 @@ def summarise(reference: Mapping[str, Feature], frame: pd.DataFrame, groups: Gro
         if feature not in frame.columns:
             continue
         if kept.numeric:
-            out[feature] = _number_parts(_numbers(frame[feature]), np.asarray(kept.edges, dtype=np.float64), sides)
+            out[feature] = _number_parts(_as_floats(frame[feature]), np.asarray(kept.edges, dtype=np.float64), sides)
         else:
             known = kept.everyone.counts if kept.parts else None
             out[feature] = _category_parts(*coded(frame[feature]), known, sides)
@@ -183,7 +183,7 @@ def _tables(sides: _Sides, place: Ints, width: int) -> dict[str, npt.NDArray[Any
     return {k: v for k, v in _sums(sides, count).items() if k == EVERYONE or v.any()}
 
 
-def _numbers(column: pd.Series) -> Floats:
+def _as_floats(column: pd.Series) -> Floats:
     if not pd.api.types.is_numeric_dtype(column):
         column = pd.to_numeric(column, errors="coerce")
     return column.to_numpy(dtype=np.float64, na_value=np.nan)

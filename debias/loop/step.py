@@ -158,7 +158,7 @@ def window_gaps(coded: CodedRows) -> dict[str, dict[str, float]]:
     return out
 
 
-def _number(value: float) -> float | None:
+def _finite_or_none(value: float) -> float | None:
     return None if not np.isfinite(value) else float(value)
 
 
@@ -166,8 +166,8 @@ def _stream_facts(w: Watched) -> dict[str, Any]:
     return {
         "key": w.key,
         "people": w.seen,
-        "log_e": _number(w.log_e),
-        "log_m": _number(w.log_m),
+        "log_e": _finite_or_none(w.log_e),
+        "log_m": _finite_or_none(w.log_m),
         "peak": w.peak_e,
         "crossed_at": w.crossed_at,
         "alarm_at": w.alarm_at,

@@ -79,7 +79,7 @@ def run_stress(
         "case": {"name": case.name, "purpose": case.purpose},
         "data": {"sha256": rows.sha256, "rows": len(rows.frame), "audited_rows": len(frame)},
         "model": {"kind": facts.kind, "sha256": facts.sha256, "format": facts.format, "column": facts.column},
-        "asked": _asked(spec, seed) | {"train": train, "fits": fits},
+        "asked": _search_settings(spec, seed) | {"train": train, "fits": fits},
         "tool": tool(),
         "serving": _serving(served, seen),
         "training": trained,
@@ -99,7 +99,7 @@ def _check_request(budget: float, fits: int) -> None:
         raise InputError("this search cannot be made", got=wrong[0], expected=wrong[1], todo=wrong[2])
 
 
-def _asked(spec: StressSpec, seed: int) -> dict[str, Any]:
+def _search_settings(spec: StressSpec, seed: int) -> dict[str, Any]:
     return {
         "budget": spec.budget,
         "depth": spec.depth,

@@ -75,7 +75,7 @@ def _scaler(values: Floats, how: str) -> tuple[float, float, float]:
     return mean, mean, float(filled.std()) or 1.0
 
 
-def _numbers(column: Column, side: int, rows: Ints | None, learned: Ints | None, scale: str) -> list[Floats]:
+def _scaled_columns(column: Column, side: int, rows: Ints | None, learned: Ints | None, scale: str) -> list[Floats]:
     """The columns of a number: scaled, and where training rows have gaps a 1 for a gap. learned: training rows that the
     scaler is made of."""
     assert column.numbers is not None
@@ -107,7 +107,7 @@ def design(
     dense = [np.ones(size)]
     for c in columns:
         if c.numbers is not None:
-            dense += _numbers(c, side, rows, learned, scale)
+            dense += _scaled_columns(c, side, rows, learned, scale)
     coded_ = [(c.codes[side] if rows is None else c.codes[side][rows], c.width) for c in columns if c.codes is not None]
     return Design(np.column_stack(dense), tuple(c for c, _ in coded_), tuple(w for _, w in coded_))
 
@@ -135,7 +135,7 @@ class Linear:
         """What one feature adds to the log-odds (m,) of the rows measured."""
         if column.codes is not None:
             return np.append(theta, 0.0)[column.codes[1]]
-        return np.asarray(np.column_stack(_numbers(column, 1, None, None, "standard")) @ theta)
+        return np.asarray(np.column_stack(_scaled_columns(column, 1, None, None, "standard")) @ theta)
 
     def __call__(self, recipe: Recipe) -> Floats:
         """Scores (m,) of the rows measured. Pure: plans may be asked by several threads."""

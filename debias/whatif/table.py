@@ -98,14 +98,14 @@ class Kind:
     learners: tuple[str, ...] = tuple(LEARNERS)
 
 
-def _numbers(frame: pd.DataFrame) -> list[str]:
+def _numeric_names(frame: pd.DataFrame) -> list[str]:
     return [
         str(c) for c in frame if pd.api.types.is_numeric_dtype(frame[c]) and not pd.api.types.is_bool_dtype(frame[c])
     ]
 
 
 def _texts(frame: pd.DataFrame) -> list[str]:
-    numbers = _numbers(frame)
+    numbers = _numeric_names(frame)
     return [str(c) for c in frame if str(c) not in numbers and not pd.api.types.is_datetime64_any_dtype(frame[c])]
 
 
@@ -139,7 +139,7 @@ def _proxies(p: Parts) -> Iterator[tuple[str, Recipe]]:
 
 def _impute(p: Parts) -> Iterator[tuple[str, Recipe]]:
     gaps = [c for c in p.train if p.train[c].isna().any()]
-    numbers = [c for c in gaps if c in _numbers(p.train)]
+    numbers = [c for c in gaps if c in _numeric_names(p.train)]
     for how in ("median", "mean", "lowest"):
         columns = {}
         for c in numbers:
@@ -196,7 +196,7 @@ def _rare(p: Parts) -> Iterator[tuple[str, Recipe]]:
 
 
 def _scale(p: Parts) -> Iterator[tuple[str, Recipe]]:
-    if _numbers(p.train):
+    if _numeric_names(p.train):
         for how in ("none", "range", "quartiles"):
             yield f"numbers scaled by {how}" if how != "none" else "numbers not scaled", Recipe(scale=how)
 
@@ -204,7 +204,7 @@ def _scale(p: Parts) -> Iterator[tuple[str, Recipe]]:
 def _shape(p: Parts) -> Iterator[tuple[str, Recipe]]:
     for how in ("logarithm", "ranks"):
         columns: dict[str, Any] = {}
-        for c in _numbers(p.train):
+        for c in _numeric_names(p.train):
             a, b = (f[c].astype(np.float64) for f in (p.train, p.test))
             if how == "logarithm":
                 if not (a.min() >= 0 and a.nunique() > 2):
@@ -223,14 +223,14 @@ def _shape(p: Parts) -> Iterator[tuple[str, Recipe]]:
 def _outliers(p: Parts) -> Iterator[tuple[str, Recipe]]:
     for low in (0.01, 0.05):
         columns = {}
-        for c in _numbers(p.train):
+        for c in _numeric_names(p.train):
             values = p.train[c].astype(np.float64)
             a, b = float(values.quantile(low)), float(values.quantile(1 - low))
             columns[c] = (values.clip(a, b), p.test[c].astype(np.float64).clip(a, b))
         if columns:
             yield f"numbers cut at {brief(100 * low)} % on both sides", Recipe(columns=columns)
     far = np.zeros(len(p.train), dtype=bool)
-    for c in _numbers(p.train):
+    for c in _numeric_names(p.train):
         column = p.train[c].to_numpy(dtype=np.float64, na_value=np.nan)
         if (sd := float(np.nanstd(column))) > 0:
             far |= np.abs(column - np.nanmean(column)) > 3 * sd
@@ -309,7 +309,7 @@ def _filled(p: Parts) -> Iterator[tuple[str, Recipe]]:
         if not p.test[c].isna().any():
             continue
         fills = [("most usual", p.train[c].mode())]
-        if str(c) in _numbers(p.train):
+        if str(c) in _numeric_names(p.train):
             fills.append(("median", pd.Series([p.train[c].astype(np.float64).median()])))
         for how, value in fills:
             if len(value) and pd.notna(value.iloc[0]):
@@ -342,7 +342,7 @@ def _seeds(p: Parts) -> Iterator[tuple[str, Recipe]]:
             yield f"another draw of people, {number}", Recipe(rows=rows, seed=p.seed + number)
 
 
-def _asked(incoming: str) -> Make:
+def _corruption_recipes(incoming: str) -> Make:
     """Of each column, the corruptions that the table of corruptions tries on what comes in."""
 
     def make(p: Parts) -> Iterator[tuple[str, Recipe]]:
@@ -387,8 +387,8 @@ KINDS: dict[str, Kind] = {
         Kind("people", "serving", "test", "What if other shares of people came?", _sizes),
         Kind("measuring", "measuring", "test", "What if outcomes that look wrong are?", _doubted),
         Kind("filling", "serving", "test", "What if gaps were filled before the model is asked?", _filled),
-        Kind(GAPS, "serving", "test", "What if a field is not filled in any more?", _asked(GAPS)),
-        Kind(ERRORS, "serving", "test", "What if a field comes in otherwise?", _asked(ERRORS)),
+        Kind(GAPS, "serving", "test", "What if a field is not filled in any more?", _corruption_recipes(GAPS)),
+        Kind(ERRORS, "serving", "test", "What if a field comes in otherwise?", _corruption_recipes(ERRORS)),
     )
 }
 

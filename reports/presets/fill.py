@@ -17,7 +17,7 @@ from reports.blocks import Table as Printed
 from reports.presets import say
 from reports.presets.embed import asked_of
 from reports.presets.records import Field, Preset
-from reports.presets.tables import MAKERS, Asked, attributes_of
+from reports.presets.tables import MAKERS, TableRequest, attributes_of
 
 HERE, LACKING, STALE = "here", "lacking", "stale"
 
@@ -79,7 +79,7 @@ def fill(preset: Preset, answers: Mapping[str, str], sources: Sources, *, ships:
     printed: list[Printed] = []
     without: list[tuple[str, str]] = []
     for table in preset.tables:
-        asked = Asked(
+        asked = TableRequest(
             table,
             attributes_of([answers.get(b) for b in table.by], margins),
             sources,

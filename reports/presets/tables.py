@@ -30,7 +30,7 @@ class FormTable:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TableRequest:
     """What a maker is given. attributes: those that the form asks for, in order; reason: for leaving groups out."""
 
     table: FormTableSpec
@@ -40,12 +40,12 @@ class Asked:
     reason: str | None
 
 
-def impact_ratios(asked: Asked) -> FormTable:
+def impact_ratios(asked: TableRequest) -> FormTable:
     """Selection rates and impact ratios."""
     return _impact(asked, SELECTION, None)
 
 
-def scoring_rates(asked: Asked) -> FormTable:
+def scoring_rates(asked: TableRequest) -> FormTable:
     """Shares above the median score of all, and impact ratios."""
     everyone = asked.margins.get(())
     median = None if everyone is None else median_score(everyone)
@@ -54,7 +54,7 @@ def scoring_rates(asked: Asked) -> FormTable:
     return _impact(asked, SCORING, median)
 
 
-def _impact(asked: Asked, metric: str, median: tuple[float, float, float] | None) -> FormTable:
+def _impact(asked: TableRequest, metric: str, median: tuple[float, float, float] | None) -> FormTable:
     out = []
     share = asked.table.leave_out if asked.reason is not None and asked.table.leave_out else 0.0
     for attribute in asked.attributes:
@@ -66,7 +66,7 @@ def _impact(asked: Asked, metric: str, median: tuple[float, float, float] | None
     return FormTable(tuple(out), None if out else "no group of these attributes was counted")
 
 
-def _printed(asked: Asked, impact: ImpactTable, median: tuple[float, float, float] | None) -> Printed:
+def _printed(asked: TableRequest, impact: ImpactTable, median: tuple[float, float, float] | None) -> Printed:
     groups = impact.groups
     several = any(r.rows != r.people for r in groups)
     bounded = impact.unknown > 0
@@ -97,7 +97,7 @@ def _between(low: float | None, high: float | None) -> str:
     return "–" if low is None or high is None else f"{fixed(low, 3)} to {fixed(high, 3)}"
 
 
-def _notes(asked: Asked, impact: ImpactTable, median: tuple[float, float, float] | None) -> list[str]:
+def _notes(asked: TableRequest, impact: ImpactTable, median: tuple[float, float, float] | None) -> list[str]:
     groups, unknown = impact.groups, impact.unknown
     out = [f"Of unknown group and counted apart: {unknown:,}."]
     if unknown:
@@ -134,7 +134,7 @@ def _notes(asked: Asked, impact: ImpactTable, median: tuple[float, float, float]
     return out
 
 
-def thumb(asked: Asked) -> FormTable:
+def thumb(asked: TableRequest) -> FormTable:
     """Each group's rate over the highest, beside a limit, with the significance of the pair; few people are noted."""
     limit = float(asked.table.limit or 0.0)
     lines = [
@@ -158,7 +158,7 @@ def thumb(asked: Asked) -> FormTable:
     return FormTable((Printed(asked.table.title, heads, rows, note, (26, 26, 10, 14, 12, 12)),))
 
 
-def accuracy(asked: Asked) -> FormTable:
+def accuracy(asked: TableRequest) -> FormTable:
     """How often decisions were right, and how often wrong either way, in each group."""
     from reports.sections import find
 
@@ -191,7 +191,7 @@ def accuracy(asked: Asked) -> FormTable:
     return FormTable(tuple(out), None if out else "the data hold no outcomes")
 
 
-def bias_profile(asked: Asked) -> FormTable:
+def bias_profile(asked: TableRequest) -> FormTable:
     """Group, hazard, measure, limit, mitigation, trigger: one line for each norm of the policy."""
     from reports.sections import find
 
@@ -238,7 +238,7 @@ def _after(m: Mitigation, norm: NormResult) -> str:
     return f"{m.title}: {words.width(result)}"
 
 
-def candidates(asked: Asked) -> FormTable:
+def candidates(asked: TableRequest) -> FormTable:
     """Every candidate that a search tried, with what it costs and what gap it leaves."""
     s = asked.sources.search
     if s is None:
@@ -265,7 +265,7 @@ def candidates(asked: Asked) -> FormTable:
     )
 
 
-MAKERS: Mapping[str, Callable[[Asked], FormTable]] = {
+MAKERS: Mapping[str, Callable[[TableRequest], FormTable]] = {
     "impact_ratios": impact_ratios,
     "scoring_rates": scoring_rates,
     "rule_of_thumb": thumb,

@@ -6,7 +6,7 @@ from audit.documents.base import Names
 from audit.documents.evidence import Regression
 from audit.numbers import many
 from audit.regression.measures import MEANS
-from audit.regression.words import number as plain
+from audit.regression.words import four_digits
 from audit.values import Rate
 from reports import charts, words
 from reports.blocks import Block, Figure, Heading, Paragraph, Section, Sources, Table
@@ -20,9 +20,9 @@ RESIDUAL = "A residual is the prediction minus the outcome: above 0 the model sa
 CHARTS = ("mean_residual", "mean_absolute_error")
 
 
-def number(value: float | None) -> str:
+def signed_digits(value: float | None) -> str:
     """Four digits, with a real minus sign."""
-    text = plain(value)
+    text = four_digits(value)
     return words.MINUS + text[1:] if text.startswith("-") else text
 
 
@@ -72,8 +72,8 @@ def _printed(regression: Regression) -> list[Names]:
 def _cell(r: Rate | None) -> str:
     if r is None or r.value is None:
         return "not estimable"
-    limits = "" if r.low is None else f" [{number(r.low)}, {number(r.high)}]"
-    return f"{number(r.value)}{limits}"
+    limits = "" if r.low is None else f" [{signed_digits(r.low)}, {signed_digits(r.high)}]"
+    return f"{signed_digits(r.value)}{limits}"
 
 
 def _rates(regression: Regression, attribute: Names) -> Table:
@@ -108,12 +108,12 @@ def _gaps(regression: Regression, attribute: Names) -> Table:
             rows.append((NAMES[g.metric], "not estimable", "–", "–", words.why(g.reason)))
             continue
         low, high = words.ends(g)
-        limits = "no interval" if low is None else f"[{number(low)}, {number(high)}]"
+        limits = "no interval" if low is None else f"[{signed_digits(low)}, {signed_digits(high)}]"
         worse = f"; worse off: {words.name_of(g.worse_off)}" if g.worse_off else ""
         rows.append(
             (
                 NAMES[g.metric],
-                f"{number(g.value)} {limits}",
+                f"{signed_digits(g.value)} {limits}",
                 words.pair_p(g),
                 words.p_words(g.p_adjusted) if g.p_adjusted is not None else "–",
                 f"{words.name_of(g.lowest)} to {words.name_of(g.highest)}{worse}",
@@ -145,5 +145,5 @@ def _chart(regression: Regression, metric: str, attribute: Names) -> list[Block]
     )
     alt = f"{NAMES[metric]} by {by} with 95 % intervals."
     if gap and gap.value is not None:
-        alt += f" From {words.name_of(gap.lowest)} to {words.name_of(gap.highest)}: {number(gap.value)} apart."
+        alt += f" From {words.name_of(gap.lowest)} to {words.name_of(gap.highest)}: {signed_digits(gap.value)} apart."
     return [Figure(drawn, alt, f"{NAMES[metric]} by {by}: value, 95 % interval, count{find.some(len(rates))}")]

@@ -39,7 +39,7 @@ def blocks(sources: Sources) -> list[Block]:
     ]
     if not on:
         return [*out, Notice(none_on(s)), table(s, on), Points(tuple(words.unquoted(n) for n in s.notes))]
-    out.append(_drawn(s, on, _number(sources)))
+    out.append(_drawn(s, on, _picked_trial(sources)))
     out.append(table(s, on))
     out.append(Points(tuple(words.unquoted(n) for n in s.notes)))
     return out
@@ -85,7 +85,7 @@ def of_this_front(sources: Sources) -> Choice | None:
     return choice if choice and choice.search.sha256 == digest else None
 
 
-def _number(sources: Sources) -> int | None:
+def _picked_trial(sources: Sources) -> int | None:
     choice = of_this_front(sources)
     return None if choice is None else int(choice.trial)
 

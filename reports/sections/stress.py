@@ -37,7 +37,7 @@ def contract(held: ContractHeld | None) -> list[Block]:
     if failed:
         rows = tuple(
             (
-                _asked(c),
+                _check_label(c),
                 "warning" if c.severity != "error" else "error",
                 "–" if c.share is None else f"{words.count(c.failed)} of {words.count(c.rows)}",
                 "–" if c.share is None else f"{words.share(c.share)} {words.bracket(c.low, c.high)}",
@@ -67,7 +67,7 @@ def not_understood(held: ContractHeld) -> Notice:
     )
 
 
-def _asked(c: CheckHeld) -> str:
+def _check_label(c: CheckHeld) -> str:
     columns = " and ".join(c.columns) or "the table"
     return f"{columns}: {c.kind.replace('_', ' ')}"
 

@@ -70,9 +70,9 @@ def verify(
     Raises InputError for a root, list or pin that cannot be read, and for a quorum of people whom nobody knows.
     """
     from reports.verify.apart import judged_apart, judged_here
-    from reports.verify.asked import Asked
+    from reports.verify.asked import VerifyRequest
 
-    asked = Asked(
+    asked = VerifyRequest(
         trust=trust,
         pins=tuple(pin_of(p) for p in pins),
         crls=tuple(crls),

@@ -30,7 +30,7 @@ from reports.attest.statements import LOCK_FILE
 from reports.known import remember
 from reports.log.store import LogCopy
 from reports.signature import Signature
-from reports.verify.asked import OPTIONS, Answer, Asked, ProofOf, Question
+from reports.verify.asked import OPTIONS, Answer, ProofOf, Question, VerifyRequest
 from reports.verify.result import FAILED, Check, Verification
 from reports.verify.seal import MOST_BYTES
 
@@ -116,7 +116,7 @@ def _ahead(child: Enclosed, elsewhere: bool, files: Mapping[str, bytes]) -> bool
 
 
 def judged_apart(
-    pdf: bytes, asked: Asked, rerun: Any = None, limits: Limits | None = None, ready: Ready | None = None
+    pdf: bytes, asked: VerifyRequest, rerun: Any = None, limits: Limits | None = None, ready: Ready | None = None
 ) -> Verification:
     """Every check, made in a child. rerun: files, or a function from the embedded files to them, or None."""
     verification = _judged_apart(pdf, asked, rerun, limits, ready)
@@ -125,7 +125,9 @@ def judged_apart(
     return verification
 
 
-def _judged_apart(pdf: bytes, asked: Asked, rerun: Any, limits: Limits | None, ready: Ready | None) -> Verification:
+def _judged_apart(
+    pdf: bytes, asked: VerifyRequest, rerun: Any, limits: Limits | None, ready: Ready | None
+) -> Verification:
     if len(pdf) > MOST_BYTES:  # nothing of it is read
         return _stopped(pdf, "the file is too large", f"at most {MOST_BYTES:,} bytes", "more than that")
     progress.stage("Checking the report")
@@ -163,7 +165,7 @@ def _judged_apart(pdf: bytes, asked: Asked, rerun: Any, limits: Limits | None, r
     return _judged_apart(pdf, asked, rerun, limits, None)
 
 
-def judged_here(pdf: bytes, asked: Asked, rerun: Any, printer: Printer | None) -> Verification:
+def judged_here(pdf: bytes, asked: VerifyRequest, rerun: Any, printer: Printer | None) -> Verification:
     """The same in this process, where the caller's own code makes the pages. For tests."""
     from reports.verify.judge import Judge
 
@@ -231,7 +233,7 @@ def _reader(limits: Limits, ready: Ready | None) -> Iterator[Enclosed]:
 
 @contextmanager
 def _pages(
-    pdf: bytes, asked: Asked, limits: Limits, ready: Ready | None
+    pdf: bytes, asked: VerifyRequest, limits: Limits, ready: Ready | None
 ) -> Iterator[Future[tuple[tuple[Check, ...], tuple[str, ...]]] | None]:
     """The lines on faces and pages, from a process of its own, and its walls; no line where it found none.
 
@@ -268,7 +270,7 @@ def _array(data: bytes) -> np.ndarray:
     return np.frombuffer(data, dtype=np.uint8)
 
 
-def _packed(pdf: bytes, asked: Asked, rerun: bool) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def _packed(pdf: bytes, asked: VerifyRequest, rerun: bool) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     proof = None
     arrays = {"pdf": pdf}
     arrays |= {name: data for name in ("trust", "since") if (data := getattr(asked, name)) is not None}

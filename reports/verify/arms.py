@@ -50,7 +50,7 @@ def mitigation_pairs(mitigation: Mitigation, evidence: Evidence, figures: Mappin
     yield from _case(mitigation, evidence)
     yield from _people(mitigation, margins, evidence)
     for name, arm in mitigation.arms.present().items():
-        lost = {_asked(n) for n in evidence.norms} - {_asked(n) for n in arm.norms}
+        lost = {_norm_key(n) for n in evidence.norms} - {_norm_key(n) for n in arm.norms}
         yield f"how many of the audit's norms the arm {arm_named(name)} leaves out", len(lost), 0
     yield from _overall(mitigation.arms)
     original, candidate = margins.get("original"), margins.get("candidate")
@@ -101,7 +101,7 @@ def _same_people(mine: Margin, first: Margin | None) -> bool:
     return len({str(c) for c in counts}) == 1 and np.allclose(mine.w.sum(axis=2), first.w.sum(axis=2), rtol=1e-9)
 
 
-def _asked(norm: NormResult) -> tuple[object, ...]:
+def _norm_key(norm: NormResult) -> tuple[object, ...]:
     """What a norm asks for; the columns of an intersection stand in any order."""
     return norm.metric, norm.kind, frozenset(norm.attribute), norm.limit
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class VerifyRequest:
     """What a reader asks of a verification; see `reports.verify.verify`."""
 
     trust: bytes | None = None

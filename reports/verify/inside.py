@@ -18,7 +18,7 @@ from audit.models.late import numpy_in_part
 from reports import typesetter
 from reports.log.proof import Proof
 from reports.log.store import LogCopy
-from reports.verify.asked import OPTIONS, Answer, Asked, Question
+from reports.verify.asked import OPTIONS, Answer, Question, VerifyRequest
 from reports.verify.judge import Judge
 from reports.verify.known import Known
 from reports.verify.result import Broken, Verification
@@ -59,7 +59,7 @@ def serve(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Reply:
     if question.do == "parts":
         return _parts(contents.pop("pdf"))
     if question.do == "pages":
-        return _reply(Verification(Judge(contents.pop("pdf"), Asked()).only_set()))
+        return _reply(Verification(Judge(contents.pop("pdf"), VerifyRequest()).only_set()))
     return _lines(question, contents)
 
 
@@ -68,7 +68,7 @@ def _reply(verification: Verification, **more: Any) -> Reply:
 
 
 def _parts(pdf: bytes) -> Reply:
-    judge = Judge(pdf, Asked(contents=False))
+    judge = Judge(pdf, VerifyRequest(contents=False))
     judge.work()
     if judge.result().failed is not None:
         return _reply(judge.result())
@@ -119,7 +119,9 @@ def _ahead(files: Documents, elsewhere: bool) -> None:
 def _judged(question: Question, contents: dict[str, bytes]) -> Judge:
     """The report of "verify", or the one before with the lines on its faces and pages."""
     if question.do == "verify":
-        judge = Judge(contents.pop("pdf"), _asked(question, contents), elsewhere=question.elsewhere, known=_known)
+        judge = Judge(
+            contents.pop("pdf"), _parse_request(question, contents), elsewhere=question.elsewhere, known=_known
+        )
         judge.work()
         return judge
     assert _judge is not None
@@ -131,14 +133,14 @@ def _files(files: Mapping[str, bytes]) -> dict[str, np.ndarray]:
     return {f"file/{name}": np.frombuffer(data, dtype=np.uint8) for name, data in files.items()}
 
 
-def _asked(asked: Question, contents: Mapping[str, bytes]) -> Asked:
+def _parse_request(asked: Question, contents: Mapping[str, bytes]) -> VerifyRequest:
     log: LogCopy | Proof | None = None
     if asked.log:
         log = LogCopy(*(contents[f"log.{part}"] for part in ("entries", "note", "public")))
     elif asked.proof is not None:
         line, note = (contents[f"proof.{part}"] for part in ("line", "note"))
         log = Proof(line, asked.proof.index, tuple(bytes.fromhex(h) for h in asked.proof.path), note)
-    return Asked(
+    return VerifyRequest(
         trust=contents.get("trust"),
         pins=asked.pins,
         crls=tuple(contents[f"crl{i}"] for i in range(asked.crls)),

@@ -26,7 +26,7 @@ from reports.signature import Signature
 from reports.verify import revisions, seal
 from reports.verify import signatures as sig
 from reports.verify.allowed import check_allowed
-from reports.verify.asked import Asked
+from reports.verify.asked import VerifyRequest
 from reports.verify.identity import Identity, Reader, check_identity, embedded_certificates, embedded_lists
 from reports.verify.increments import Revision, revisions_of
 from reports.verify.known import Known
@@ -52,7 +52,7 @@ class Judge:
     """
 
     def __init__(
-        self, pdf: bytes, asked: Asked, printer: Printer | None = None, *, elsewhere: bool = False,
+        self, pdf: bytes, asked: VerifyRequest, printer: Printer | None = None, *, elsewhere: bool = False,
         known: Known | None = None,
     ) -> None:  # fmt: skip
         self.known = known or Known()

@@ -11,7 +11,7 @@ import pytest
 
 from cli import main
 from reports import conditions
-from reports.conditions import Condition, asked, of_case, review_day
+from reports.conditions import Condition, conditions_for, of_case, review_day
 from reports.issue import issue_report
 from reports.log import Log
 from reports.register import conditions_of, to_text
@@ -53,18 +53,18 @@ def test_what_the_figures_ask_for() -> None:
         "data": kit.LEAST["data"] | {"label": None, "audited_rows": 300},
     }
     evidence = kit.evidence_with(**stated)
-    items = [c.text for c in asked(evidence, None)]
+    items = [c.text for c in conditions_for(evidence, None)]
     assert items[0] == "Bring the gap by sex in who gets it to 10 points or less, or write down why it stays."
     assert items[1].startswith("Measure again with more people")
     assert "Find out “sex” for the 30 people where it is not known." in items
-    assert [c.number for c in asked(evidence, None)] == [1, 2, 3, 4, 5]
+    assert [c.number for c in conditions_for(evidence, None)] == [1, 2, 3, 4, 5]
     quiet = kit.evidence_with(data=kit.LEAST["data"] | {"label": "y"})
-    assert [c.text for c in asked(quiet, None, watched=True)] == []
+    assert [c.text for c in conditions_for(quiet, None, watched=True)] == []
 
 
 def test_open_ones_of_the_case_stand_first_under_their_numbers_and_none_is_used_again() -> None:
     before = (Condition(1, "a", state="met"), Condition(3, "b", "Bo"))
-    result = asked(kit.evidence_with(), None, earlier=before, requested=["c", "b"])
+    result = conditions_for(kit.evidence_with(), None, earlier=before, requested=["c", "b"])
     assert result == (Condition(3, "b", "Bo"), Condition(4, "c"))
 
 
@@ -151,5 +151,5 @@ def test_a_condition_that_cannot_be_printed_is_refused() -> None:
 
     for text in ("", "x" * 300, "a\x00b"):
         with pytest.raises(InputError, match="cannot be printed"):
-            asked({}, None, requested=[text])
+            conditions_for({}, None, requested=[text])
     assert conditions.everyday_words("unheard_of") == "the unheard of"

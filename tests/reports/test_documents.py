@@ -16,7 +16,7 @@ from audit.errors import DataError
 from audit.publish import publish_files
 from reports import issue
 from reports.verify.apart import judged_here
-from reports.verify.asked import Asked
+from reports.verify.asked import VerifyRequest
 from scripts.schemas import KINDS, PLACE, schema_of
 from tests.reports import kit
 from tests.reports.conftest import Reports
@@ -75,7 +75,7 @@ def test_a_report_is_issued_with_one_parse_of_each_document(
 
 def test_a_report_is_verified_with_one_parse_of_each_document(small: Reports, monkeypatch: pytest.MonkeyPatch) -> None:
     parses = Parses(monkeypatch)
-    result = judged_here(small.certified, Asked(), None, kit.page)
+    result = judged_here(small.certified, VerifyRequest(), None, kit.page)
     assert result.failed is None
     assert {k: n for k, n in parses.count.items() if "manifest" not in k} == {"assay/evidence/1": 1, "assay/cube/1": 1}
 

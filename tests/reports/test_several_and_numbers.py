@@ -117,7 +117,7 @@ def test_a_regression_is_printed_in_its_own_unit(runs: dict[str, Path]) -> None:
     message = words_of(section.blocks)
     assert "worse off: " in message
     assert "A high prediction is good for a person" in message
-    assert regression.number(-48.7731) == "−48.77"
+    assert regression.signed_digits(-48.7731) == "−48.77"
 
 
 def test_two_classes_have_neither_chapter() -> None:

@@ -14,7 +14,7 @@ from debias.pareto_figures import figures_again
 from reports import pdf as printing
 from reports import setting
 from reports.verify import printed, verify
-from reports.verify.asked import Asked
+from reports.verify.asked import VerifyRequest
 from reports.verify.judge import Judge
 from reports.verify.result import InPart
 from tests.reports import kit
@@ -68,7 +68,7 @@ def test_a_manifest_tells_of_the_search_that_is_embedded(small: Reports, pki: Pk
 def test_pages_are_waited_for_where_another_makes_them_and_figures_hold(small: Reports, pki: Pki) -> None:
     wrong = kit.report(kit.edited(small.files, "evidence.json", lambda e: e.update(family=99)), pki.auditor)
     for pdf, waits in ((small.certified, True), (wrong, False)):
-        judge = Judge(pdf, Asked(), kit.page, elsewhere=True)
+        judge = Judge(pdf, VerifyRequest(), kit.page, elsewhere=True)
         judge.work()
         assert judge.waits is waits
         assert (lines(pdf)["printed pages"][0] == "ok") is waits, "here they are made at once"

@@ -201,7 +201,7 @@ def parsed(body: bytes) -> Any:
         raise no_answer(f"no JSON: {shown!r}" if shown else "an empty body") from error
 
 
-def numbers(values: list[Any], what: str) -> np.ndarray:
+def check_numbers(values: list[Any], what: str) -> np.ndarray:
     """float64 of a flat list of JSON numbers. Raises ModelError that names the first that is none."""
     for at, value in enumerate(values):
         if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -230,7 +230,7 @@ def shaped(values: list[Any], rows: int, what: str = "scores") -> tuple[list[Any
 def table_of(values: list[Any], rows: int) -> np.ndarray:
     """Scores (n,) or (n, K) of a JSON list."""
     flat, width = shaped(values, rows)
-    scores = numbers(flat, "score")
+    scores = check_numbers(flat, "score")
     return scores if width == 1 else scores.reshape(rows, width)
 
 

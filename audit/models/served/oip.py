@@ -15,7 +15,7 @@ from audit.case import EndpointSpec
 from audit.errors import DataError, ModelError
 from audit.load.values import name_of
 from audit.models.loaded import one_line
-from audit.models.served.line import Raw, Rest, Server, Tensor, cells, dump, no_answer, numbers, parsed
+from audit.models.served.line import Raw, Rest, Server, Tensor, cells, check_numbers, dump, no_answer, parsed
 from audit.numbers import many
 
 INTEGERS = {f"{sign}INT{bits}": f"{sign.lower()}int{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64)}
@@ -225,7 +225,7 @@ def chosen(
     if names["output"] is not None:
         datatype, shape, data = outputs[names["output"]]
         width = _width(names["output"], shape, data, rows)
-        flat = numbers([int(v) if isinstance(v, bool) else v for v in data], "score")
+        flat = check_numbers([int(v) if isinstance(v, bool) else v for v in data], "score")
         scores = flat if width == 1 else flat.reshape(rows, width)
     if names["decision"] is not None:
         datatype, shape, data = outputs[names["decision"]]

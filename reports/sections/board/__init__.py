@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from audit.numbers import many
 from reports import fit
 from reports.blocks import Block, Heading, Lead, Notice, Paragraph, Points, Section, Sources
-from reports.sections.board.asked import asked, conditions_of, sign
+from reports.sections.board.asked import conditions_of, decision_asked_for, sign
 from reports.sections.board.found import keys, more_of, most_people, short_of, unseen, worse_off
 from reports.sections.board.options import options, ranged
 from reports.sections.board.said import LABELS, facts, model_notices, opening
@@ -71,7 +71,7 @@ def _blocks(sources: Sources, most: Measure) -> list[Block]:
         Points(_cut(unseen(sources), most.unseen, "Limits")),
         *options(sources, most.norms),
         Heading("What you are asked"),
-        Paragraph(asked(sources)),
+        Paragraph(decision_asked_for(sources)),
         conditions_of(sources),
         *sign(sources),
     ]

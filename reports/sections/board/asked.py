@@ -12,7 +12,7 @@ from reports.blocks import Block, Paragraph, Sources, Table
 BOX = "\u2610"
 
 
-def asked(sources: Sources) -> str:
+def decision_asked_for(sources: Sources) -> str:
     members, quorum = sources.manifest.members, sources.manifest.quorum
     ways = ["It may go on as it is.", "It may go on with these conditions.", "It may not go on."]
     if sources.mitigation is not None:

@@ -10,7 +10,7 @@ from audit.explain.kinds import Additivity, Attributions
 from audit.explain.lime_batch import lime_batch
 from audit.explain.outputs import Rule, transform
 from audit.explain.sampled import explain_people, explain_sampled
-from audit.explain.summary import fidelity, importance, number
+from audit.explain.summary import fidelity, importance, rounded
 
 PLAIN = {"value": transform("value", Rule(0.5))}
 
@@ -76,5 +76,5 @@ def test_a_worse_fit_for_one_group_is_seen() -> None:
 
 
 def test_numbers_are_written_the_same_everywhere() -> None:
-    assert number(0.1 + 0.2) == 0.3
-    assert number(np.float64(1) / 3) == 0.333333333333
+    assert rounded(0.1 + 0.2) == 0.3
+    assert rounded(np.float64(1) / 3) == 0.333333333333

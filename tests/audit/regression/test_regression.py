@@ -24,7 +24,7 @@ from audit.publish import publish_files
 from audit.regression.measures import average, moments_of, regression_measures
 from audit.regression.moments import GAPS, RANKS, edges_of
 from audit.regression.rows import cube_of_numbers
-from audit.regression.words import number
+from audit.regression.words import four_digits
 from audit.run import run_audit
 from reports.verify.figures import check_figures
 from reports.verify.result import Broken
@@ -372,4 +372,4 @@ def test_intervals_and_tests_hold_what_they_say(tmp_path: Path) -> None:
     ("value", "said"), [(None, "n/a"), (0.0, "0"), (1234.5, "1,234"), (0.012345, "0.01235"), (48.773, "48.77")]
 )
 def test_numbers_are_short(value: float | None, said: str) -> None:
-    assert number(value) == said
+    assert four_digits(value) == said
