@@ -22,8 +22,12 @@ _STOP = {signal.SIGTERM}
 
 
 def aside(place: str | os.PathLike[str], args: Sequence[str]) -> None:
-    """Go on as this file, where the system has what that takes. The caller has blocked SIGTERM."""
-    os.execv(sys.executable, [sys.executable, "-I", "-S", os.path.abspath(__file__), os.fspath(place), *args])
+    """Go on as this file; where the system does not start it (no memory, a Python that was moved), the caller waits on.
+    The caller has blocked SIGTERM."""
+    try:
+        os.execv(sys.executable, [sys.executable, "-I", "-S", os.path.abspath(__file__), os.fspath(place), *args])
+    except OSError:
+        return
 
 
 def main(place: str, args: Sequence[str]) -> None:

@@ -98,3 +98,8 @@ def test_it_loads_next_to_nothing() -> None:
         loaded = set(report.read().split())
     assert "json" in loaded
     assert not loaded & {"pathlib", "subprocess", "typing_extensions", "dataclasses", "msgspec", "debias", "audit"}
+
+
+def test_where_the_system_starts_nothing_the_wrapper_waits_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "moved"))
+    waiting.aside(tmp_path, ["audit", "case.toml"])
