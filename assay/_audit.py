@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -146,60 +148,64 @@ def audit(
     >>> result.gaps().query("metric == 'selection_rate' and kind == 'difference'")["value"].iloc[0]
     1.0
     """
-    folder = _folder(out)
-    spark = _spark.of(data, floor)
-    table = spark or _frames.Columns(_frames.as_pandas(data), data)
-    outcome = table.role("label", label)
-    roles: dict[str, Any] = {"label": outcome}
-    groups = _groups(table, sensitive)
-    roles |= {r: table.role(r, v) for r, v in (("weight", weight), ("id", id), ("cluster", cluster))}
-    _one_source({"model": model, "decision": decision, "score": score}, outcome)
-    if spark is not None:
-        spark.refuse(model)
-    model_keys: dict[str, Any] = {}
-    if isinstance(model, (str, Path)):
-        model = {"path": model}
-    if isinstance(model, Mapping):
-        model_keys = section(model, features)
-    if model is not None:
-        reads = list(features) if features is not None else _models.columns_of(model, table, {*exclude}, roles, groups)
-        model_keys = model_keys or _models.placed(model, table, reads, folder, threshold)
-        features = reads
-    elif decision is not None:
-        model_keys = {"decision": table.role("decision", decision)}
-    elif score is not None:
-        model_keys = {"score": table.role("score", score)}
-    else:
-        model_keys = {"outcomes": True}
-    model_keys |= {} if threshold is None else {"threshold": float(threshold)}
-    model_keys |= {"link": link} if link is not None else {}
-    model_keys |= {"classes": {name_of(k): name_of(v) for k, v in classes.items()}} if classes else {}
-    values: dict[str, Any] = {
-        **({"path": "data.parquet"} if spark is None else spark.place()),
-        **roles,
-        "sensitive": groups,
-        "time": time,
-        "bins": {k: [float(e) for e in v] for k, v in bins.items()} if bins else None,
-        "reference": dict(reference) if reference else None,
-        "legitimate": dict(legitimate) if legitimate else None,
-        "stages": list(stages) if stages else None,
-        "features": list(features) if features is not None and model is not None else None,
-        "exclude": list(exclude) or None,
-    }
-    if task is not None and task != "classification":
-        values |= {"task": task, "positive": positive, "favourable": favourable}
-    else:
-        values |= table.sign(outcome or model_keys.get("decision"), positive, favourable, scored="score" in model_keys)
-    if spark is None:
-        table.write(folder / "data.parquet")
-    about = {"name": name, "purpose": purpose}
-    norms = {"file": str(Path(policy).resolve())} if policy is not None else {}
-    tables = {"case": about, "data": values, "model": model_keys, "policy": norms}
-    _frames.write_case(folder / "case.toml", _frames.with_more(tables, case or {}))
-    held = None if spark is None else spark.held
-    return _run(
-        folder / "case.toml", folder, out is None, seed=seed, draws=draws, allow=allow, offline=offline, held=held
-    )
+    with _folder(out) as folder:
+        spark = _spark.of(data, floor)
+        table = spark or _frames.Columns(_frames.as_pandas(data), data)
+        outcome = table.role("label", label)
+        roles: dict[str, Any] = {"label": outcome}
+        groups = _groups(table, sensitive)
+        roles |= {r: table.role(r, v) for r, v in (("weight", weight), ("id", id), ("cluster", cluster))}
+        _one_source({"model": model, "decision": decision, "score": score}, outcome)
+        if spark is not None:
+            spark.refuse(model)
+        model_keys: dict[str, Any] = {}
+        if isinstance(model, (str, Path)):
+            model = {"path": model}
+        if isinstance(model, Mapping):
+            model_keys = section(model, features)
+        if model is not None:
+            reads = (
+                list(features) if features is not None else _models.columns_of(model, table, {*exclude}, roles, groups)
+            )
+            model_keys = model_keys or _models.placed(model, table, reads, folder, threshold)
+            features = reads
+        elif decision is not None:
+            model_keys = {"decision": table.role("decision", decision)}
+        elif score is not None:
+            model_keys = {"score": table.role("score", score)}
+        else:
+            model_keys = {"outcomes": True}
+        model_keys |= {} if threshold is None else {"threshold": float(threshold)}
+        model_keys |= {"link": link} if link is not None else {}
+        model_keys |= {"classes": {name_of(k): name_of(v) for k, v in classes.items()}} if classes else {}
+        values: dict[str, Any] = {
+            **({"path": "data.parquet"} if spark is None else spark.place()),
+            **roles,
+            "sensitive": groups,
+            "time": time,
+            "bins": {k: [float(e) for e in v] for k, v in bins.items()} if bins else None,
+            "reference": dict(reference) if reference else None,
+            "legitimate": dict(legitimate) if legitimate else None,
+            "stages": list(stages) if stages else None,
+            "features": list(features) if features is not None and model is not None else None,
+            "exclude": list(exclude) or None,
+        }
+        if task is not None and task != "classification":
+            values |= {"task": task, "positive": positive, "favourable": favourable}
+        else:
+            values |= table.sign(
+                outcome or model_keys.get("decision"), positive, favourable, scored="score" in model_keys
+            )
+        if spark is None:
+            table.write(folder / "data.parquet")
+        about = {"name": name, "purpose": purpose}
+        norms = {"file": str(Path(policy).resolve())} if policy is not None else {}
+        tables = {"case": about, "data": values, "model": model_keys, "policy": norms}
+        _frames.write_case(folder / "case.toml", _frames.with_more(tables, case or {}))
+        held = None if spark is None else spark.held
+        return _run(
+            folder / "case.toml", folder, out is None, seed=seed, draws=draws, allow=allow, offline=offline, held=held
+        )
 
 
 def _groups(table: _frames.Columns, sensitive: Sequence[str] | Mapping[str, Column] | str) -> list[str]:
@@ -254,7 +260,8 @@ def audit_case(
     AssayError
         InputError where the case, its data or its model cannot be used.
     """
-    return _run(Path(case), _folder(out), out is None, seed=seed, draws=draws, allow=allow, offline=offline)
+    with _folder(out) as folder:
+        return _run(Path(case), folder, out is None, seed=seed, draws=draws, allow=allow, offline=offline)
 
 
 def open_run(folder: str | Path) -> Result:
@@ -282,12 +289,20 @@ def open_run(folder: str | Path) -> Result:
     return Result(place, case if case.exists() else None)
 
 
-def _folder(out: str | Path | None) -> Path:
-    """The run folder; a new one that only this person may read where none is named."""
-    if out is None:
-        return Path(tempfile.mkdtemp(prefix="assay-"))
-    Path(out).mkdir(parents=True, exist_ok=True)
-    return Path(out)
+@contextmanager
+def _folder(out: str | Path | None) -> Iterator[Path]:
+    """The run folder; a new one that only this person may read where none is named, which goes if no result comes of
+    it: people's rows are in it."""
+    if out is not None:
+        Path(out).mkdir(parents=True, exist_ok=True)
+        yield Path(out)
+        return
+    folder = Path(tempfile.mkdtemp(prefix="assay-"))
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _run(

@@ -166,6 +166,29 @@ def test_refusals(german: pd.DataFrame, given: dict[str, Any], words: str) -> No
         assay.audit(german, **wanted)
 
 
+@pytest.mark.parametrize(
+    "problem",
+    [
+        {"label": "nothing"},  # before the rows are written
+        {"score": "age"},  # after it: what cuts the score is not said
+        {"decision": "credit_risk", "case": {"population": {"file": "none.csv"}}},
+    ],
+)
+def test_nobody_s_rows_stay_behind_a_refusal(
+    german: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(assay.AssayError):
+        assay.audit(german, **roles(**problem))
+    with pytest.raises(assay.AssayError):
+        assay.audit_case(tmp_path / "none.toml")
+    assert not list(tmp_path.iterdir())
+    named = tmp_path / "named"
+    with pytest.raises(assay.AssayError):
+        assay.audit(german, out=named, **roles(**problem))
+    assert named.is_dir()
+
+
 def test_an_empty_table_is_refused() -> None:
     with pytest.raises(assay.AssayError, match="no rows"):
         assay.audit(pd.DataFrame({"a": []}), decision="a", sensitive=["a"])
