@@ -52,12 +52,12 @@ def attributions(at: Opened, width: int, count: int, known: int, hybrids: Hybrid
 def seen(at: Opened, known: int, hybrids: Hybrids) -> tuple[list[tree_read.Tree], Floats, Ints, Floats]:
     """The trees; the matrix (n, E) that they see of `at.encoded`; whose columns (E,) these are; the library's own
     answer (n,). known, hybrids: as of `attributions`. Raises RefusedError, NoMapError."""
-    kind, matrix, own, total = _KINDS[_kind(at)](at)
+    kind, matrix, own, total = _KINDS[kind_of(at)](at)
     if matrix.shape[1] != len(own):
         raise NoMapError(at.name)
     if not _apart(matrix, own, known, hybrids):
         raise NoMapError(f"before {at.name}")
-    return tree_read.READERS[kind](_booster(at.last), at.index), matrix, own, total
+    return tree_read.READERS[kind](booster_of(at.last), at.index), matrix, own, total
 
 
 def _apart(matrix: Floats, own: Ints, known: int, hybrids: Hybrids) -> bool:
@@ -66,7 +66,7 @@ def _apart(matrix: Floats, own: Ints, known: int, hybrids: Hybrids) -> bool:
     return bool(np.allclose(wanted, matrix[known:], rtol=1e-9, atol=0.0, equal_nan=True))
 
 
-def _kind(at: Opened) -> str:
+def kind_of(at: Opened) -> str:
     if at.top in ("lightgbm", "xgboost"):
         return at.top
     return "hist" if at.name.startswith("Hist") else "boosting" if at.name.startswith("Gradient") else "forest"
@@ -77,7 +77,7 @@ TreeReading = tuple[str, Floats, Ints, Floats]
 
 
 def _of_lightgbm(at: Opened) -> TreeReading:
-    booster = _booster(at.last)
+    booster = booster_of(at.last)
     total = np.asarray(booster.predict(at.encoded, raw_score=True), dtype=np.float64)
     if "average_output" in booster.model_to_string(num_iteration=1).split("\n\n")[0].split("\n"):
         total = total / booster.num_trees()  # a forest's raw score is the sum, and it answers with the mean
@@ -87,7 +87,7 @@ def _of_lightgbm(at: Opened) -> TreeReading:
 def _of_xgboost(at: Opened) -> TreeReading:
     import xgboost
 
-    booster, missing = _booster(at.last), getattr(at.last, "missing", np.nan)
+    booster, missing = booster_of(at.last), getattr(at.last, "missing", np.nan)
     data = at.encoded
     if not isinstance(data, xgboost.DMatrix):
         data = xgboost.DMatrix(data, enable_categorical=True, missing=missing)
@@ -131,7 +131,7 @@ def tree_total(last: Any, rows: Any, index: int | None) -> Floats:
     return np.asarray(last.predict_proba(rows), dtype=np.float64)[:, index]
 
 
-def _booster(last: Any) -> Any:
+def booster_of(last: Any) -> Any:
     """What a wrapper of LightGBM or XGBoost predicts with (where training was stopped early, the rounds up to the
     best); of any other its own object."""
     last = getattr(last, "booster_", last)

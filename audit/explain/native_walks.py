@@ -3,16 +3,18 @@
 A tree sees of a number on which side of its thresholds it lies. Where two rows have a column on the same side of every
 threshold of every tree, no step of that column changes an answer; so of the rows of a walk (`audit.models.hybrids`)
 those are asked about before and after which something moved, and the others have the answer of the row before them.
+Long walks are not asked about at all where what their trees add up to is what the model answers (`native_sums.py`).
 Every answer is the model's own, to the last bit.
 
 Made in the worker's process, of models whose trees are read (`tree_read.py`). That the trees were read rightly is tried
-on the model itself, for each base: rows with and without the cells that are said not to matter are answered alike, or
-all rows are asked about.
+on the model itself, for each base: rows with and without the cells that are said not to matter are answered alike, and
+rows of other walks as the trees add up, or all rows are asked about.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -22,7 +24,8 @@ import pandas as pd
 
 from audit.explain import native, native_trees
 from audit.explain.kinds import Floats, Ints, RefusedError
-from audit.explain.owners import NoMapError
+from audit.explain.native_sums import LEAST_STEPS, Sums, held, sums
+from audit.explain.owners import NoMapError, Opened
 from audit.explain.tree_read import TINY, Tree
 from audit.models.hybrids import Base, Hybrids, places_on, still
 
@@ -32,20 +35,57 @@ PROBES = 500
 FORMATS = ("skops", "lightgbm", "xgboost")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _TreesRead:
+    """A model taken apart; its trees; the base as they see it (n, E), and whose columns these are (E,)."""
+
+    at: Opened
+    trees: Sequence[Tree]
+    matrix: Floats
+    own: Ints
+
+
 class Shortener:
-    """For one base and model: which cells no tree tells apart."""
+    """For one base and model: which cells no tree tells apart, and what the trees add up to."""
 
     def __init__(self, model: Any, base: pd.DataFrame, positive: str) -> None:
         self._asked = model, base, positive
 
     @cached_property
-    def codes(self) -> Ints | None:
-        """(n, M), as `codes_of`; None where they do not hold."""
+    def _trees(self) -> _TreesRead | None:
         try:
-            codes = codes_of(*self._asked)
-            return codes if codes is not None and _holds(*self._asked, codes) else None
+            return _read(*self._asked)
         except Exception:  # what a library has against rows that are ours alone; the rows themselves are asked about
             return None
+
+    @cached_property
+    def codes(self) -> Ints | None:
+        """(n, M): equal codes of a column go the same way at every node of every tree. None where trees are not read,
+        or that does not hold."""
+        try:
+            codes = None if self._trees is None else _codes(self._trees, self._asked[1].shape)
+            return codes if codes is not None and _holds(*self._asked, codes) else None
+        except Exception:  # as of `_trees`
+            return None
+
+    @cached_property
+    def sums(self) -> Sums | None:
+        """What answers in place of the model, to the last bit; None where trees are not read, or that does not hold."""
+        try:
+            if self._trees is None:
+                return None
+            read = self._trees
+            added = sums(read.at, read.trees, read.matrix, read.own)
+            return added if held(added, *self._asked) else None
+        except Exception:  # as of `_trees`
+            return None
+
+    def scores(self, arrays: dict[str, np.ndarray]) -> Floats | None:
+        """(rows,): the answers to the rows of long walks; None where the model is to be asked."""
+        inner = arrays.get("walk.inner")
+        if inner is None or int(inner.sum()) < LEAST_STEPS * max(len(inner), 1) or self.sums is None:
+            return None
+        return self.sums.scores(*(arrays[f"walk.{name}"] for name in ("rank", "inner", "first", "second")))
 
     def shorten(self, arrays: dict[str, np.ndarray]) -> Ints | None:
         """Puts shorter walks in place of those in `arrays`. The place of each row's answer among theirs, (rows,); None
@@ -74,8 +114,8 @@ class Shortener:
         return np.concatenate([place, int((often + 1).sum()) + place])
 
 
-def codes_of(model: Any, base: pd.DataFrame, positive: str) -> Ints | None:
-    """(n, M): equal codes of a column go the same way at every node of every tree. None where trees are not read."""
+def _read(model: Any, base: pd.DataFrame, positive: str) -> _TreesRead | None:
+    """None where trees are not read."""
     if len(base) < 2 or getattr(model, "format", None) not in FORMATS or not _libraries_own(model.estimator):
         return None
     known = len(base)
@@ -85,11 +125,15 @@ def codes_of(model: Any, base: pd.DataFrame, positive: str) -> Ints | None:
         trees, matrix, own, _ = native_trees.seen(at, known, hybrids)
     except (RefusedError, NoMapError):
         return None
-    out = np.zeros((known, base.shape[1]), dtype=np.int64)
-    for column, codes in _by_column(trees, matrix[:known]):
+    return _TreesRead(at, trees, matrix[:known], own)
+
+
+def _codes(read: _TreesRead, shape: tuple[int, int]) -> Ints:
+    out = np.zeros(shape, dtype=np.int64)
+    for column, codes in _by_column(read.trees, read.matrix):
         # Of several columns made of one: what either tells apart.
-        both = out[:, own[column]] * (int(codes.max()) + 1) + codes
-        out[:, own[column]] = np.unique(both, return_inverse=True)[1]
+        both = out[:, read.own[column]] * (int(codes.max()) + 1) + codes
+        out[:, read.own[column]] = np.unique(both, return_inverse=True)[1]
     return out
 
 

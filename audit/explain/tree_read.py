@@ -64,8 +64,9 @@ def of_sklearn(tree: Any, value: Floats) -> Tree:
     )  # fmt: skip
 
 
-def of_forest(last: Any, index: int | None) -> list[Tree]:
-    """A tree, a forest or ExtraTrees: the mean of its trees. Raises RefusedError for several outputs."""
+def of_forest(last: Any, index: int | None, mean: bool = True) -> list[Tree]:
+    """A tree, a forest or ExtraTrees: each tree's part of their mean, or its whole. Raises RefusedError for several
+    outputs."""
     members = [e.tree_ for e in last.estimators_] if hasattr(last, "estimators_") else [last.tree_]
     out = []
     for tree in members:
@@ -73,7 +74,7 @@ def of_forest(last: Any, index: int | None) -> list[Tree]:
             raise RefusedError("it has several outputs")
         value = _floats(tree.value[:, 0, :])
         share = value[:, 0] if index is None else value[:, index] / value.sum(axis=1)
-        out.append(of_sklearn(tree, share / len(members)))
+        out.append(of_sklearn(tree, share / len(members) if mean else share))
     return out
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from audit.models.wire import Frame
 
 
-_base: tuple[str, Blocks, Shortener] | None = None
+_base: tuple[str, Shortener, Blocks] | None = None
 """What rows are built from: the last that was sent for it, by its digest; and what of it no tree tells apart."""
 
 
@@ -78,7 +78,7 @@ def _run(model: Loaded, frame: Frame) -> dict[str, Any]:
     from audit.models.table import receive
 
     table = receive(frame.table, frame.fields.get("objects", {})) if len(frame.table) else None
-    place = None
+    place, only_scores = None, frame.fields["do"] == "scores"
     # A model's warnings are its own affair; they must not become errors or noise here.
     with contextlib.ExitStack() as stack:
         import warnings
@@ -86,8 +86,14 @@ def _run(model: Loaded, frame: Frame) -> dict[str, Any]:
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
         if (digest := frame.fields.get("hybrids")) is not None:
-            table, place = _built(model, digest, table, frame)
-        if frame.fields["do"] == "scores":
+            from audit.models.hybrids import of_arrays
+
+            shortener, blocks = _based(model, digest, table, frame)
+            if only_scores and (scores := shortener.scores(frame.arrays)) is not None:
+                return {"scores": scores}
+            place = shortener.shorten(frame.arrays)  # where rows are fewer than were said, of each one's answer
+            table = of_arrays(blocks, frame.arrays)
+        if only_scores:
             assert table is not None
             arrays = {"scores": np.asarray(model.scores(table, frame.fields["positive"]), dtype=np.float64)}
         else:
@@ -97,16 +103,15 @@ def _run(model: Loaded, frame: Frame) -> dict[str, Any]:
     return arrays if place is None else {name: answers[place] for name, answers in arrays.items()}
 
 
-def _built(model: Loaded, digest: str, sent: Any, frame: Frame) -> tuple[Any, Any]:
-    """The rows that are asked about; and, where they are fewer than were said, the place of each one's answer."""
+def _based(model: Loaded, digest: str, sent: Any, frame: Frame) -> tuple[Shortener, Blocks]:
+    """What rows are built from, and what is known of them."""
     from audit.explain.native_walks import Shortener
-    from audit.models.hybrids import blocks_of, of_arrays
+    from audit.models.hybrids import blocks_of
 
     global _base
     if sent is not None:
         positive = frame.fields.get("positive") or str(frame.arrays.get("positive"))
-        _base = digest, blocks_of(sent), Shortener(model, sent, positive)
+        _base = digest, Shortener(model, sent, positive), blocks_of(sent)
     if _base is None or _base[0] != digest:
         raise RuntimeError("the rows that these are built from were not sent")
-    place = _base[2].shorten(frame.arrays)
-    return of_arrays(_base[1], frame.arrays), place
+    return _base[1:]

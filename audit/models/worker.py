@@ -31,7 +31,7 @@ from audit.models import table as tables
 from audit.models import wire
 from audit.models.files import describe_bytes, read_bytes
 from audit.models.held import Held, take
-from audit.models.hybrids import Base, LazyRows
+from audit.models.hybrids import Base, LazyRows, rows_in_block
 from audit.models.loaded import one_line
 from audit.models.process import Child, Limits
 from audit.models.trust import forbidden
@@ -167,7 +167,7 @@ class Worker:
 
         The score is a probability; for a model without probabilities its decision, 1 or 0; for a regression its value;
         or log-odds (see `info.output`). Columns are chosen and ordered by the model's own names; others are not sent.
-        `progress(done, total)` is called after each chunk of `CHUNK_ROWS`.
+        `progress(done, total)` is called after each chunk: of `CHUNK_ROWS`, or of as many rows as are built at once.
 
         Raises ModelError for missing columns, an unknown `positive`, a model that fails, or scores that are not finite.
         """
@@ -177,8 +177,10 @@ class Worker:
         chosen: Rows = self._select_made(frame) if isinstance(frame, LazyRows) else self._select(frame)
         parts: list[np.ndarray] = []
         places: list[np.ndarray | None] = []
-        for start in range(0, len(chosen), CHUNK_ROWS):
-            stop = start + CHUNK_ROWS
+        # Walks that are cut are said by a bit a cell, and no longer known for walks there.
+        size = rows_in_block(len(chosen.columns)) if isinstance(chosen, LazyRows) else CHUNK_ROWS
+        for start in range(0, len(chosen), size):
+            stop = start + size
             chunk = chosen.part(start, stop) if isinstance(chosen, LazyRows) else chosen.iloc[start:stop]
             if what == "scores":
                 reply = self._ask({"do": "scores", "positive": str(positive)}, table=chunk)
@@ -201,7 +203,7 @@ class Worker:
             parts.append(part)
             places.append(place)
             if progress is not None:
-                progress(min(start + CHUNK_ROWS, len(chosen)), len(chosen))
+                progress(min(stop, len(chosen)), len(chosen))
         scores = np.concatenate(parts) if parts else np.empty(0, dtype=np.float64)
         bad = ~np.isfinite(scores)
         if bad.any():
