@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from audit.explain import native
+from audit.explain import native, tree_read
 from audit.explain.kinds import TOLERANCES, Floats, RefusedError, gate
 from audit.explain.native_trees import tree_total
 from audit.explain.owners import NoMapError
@@ -25,6 +25,8 @@ SHALLOW = 12
 """The depth up to which trees are given to shap: its time grows with leaves x depth^2, 400 ms a row in deep forests."""
 WORK = 3e8
 """Leaves x depth^2 x rows x columns up to which shap is asked: some seconds."""
+NATIVE_WORK = 1e9
+"""The same of XGBoost's own: five seconds. It goes through all trees twice for each column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,9 @@ def _xgboost(last: Any, encoded: Any) -> tuple[Floats, Floats, Floats]:
 
     booster = last.get_booster() if hasattr(last, "get_booster") else last
     data = encoded if isinstance(encoded, xgboost.DMatrix) else xgboost.DMatrix(encoded, enable_categorical=True)
+    trees = tree_read.of_xgboost(booster)
+    sizes = [(int((t.left < 0).sum()), tree_read.depth_of(t)) for t in trees]
+    _affordable(sizes, (data.num_row(), data.num_col()), NATIVE_WORK)
     values = np.asarray(booster.predict(data, pred_interactions=True), dtype=np.float64)
     if values.ndim != 3:
         raise RefusedError("it decides between more than two classes")
@@ -95,7 +100,7 @@ def _lightgbm(last: Any, encoded: Any) -> tuple[Floats, Floats, Floats]:
     if (trees.decision_type == "==").any():
         raise RefusedError("shap's interaction values do not know its native categories")
     sizes = [(int(t.split_feature.isna().sum()), int(t.node_depth.max())) for _, t in trees.groupby("tree_index")]
-    _affordable(sizes, encoded)
+    _affordable(sizes, encoded.shape, WORK)
     import shap
 
     explainer = shap.TreeExplainer(booster, feature_perturbation="tree_path_dependent")
@@ -108,7 +113,7 @@ def _lightgbm(last: Any, encoded: Any) -> tuple[Floats, Floats, Floats]:
 
 def _sklearn(last: Any, name: str, encoded: Any, index: int | None) -> tuple[Floats, Floats, Floats]:
     rows = np.asarray(encoded.toarray() if hasattr(encoded, "toarray") else encoded, dtype=np.float64)
-    _affordable(_tree_sizes(last, name), rows)
+    _affordable(_tree_sizes(last, name), rows.shape, WORK)
     import shap
 
     explainer = shap.TreeExplainer(last, feature_perturbation="tree_path_dependent")
@@ -133,9 +138,9 @@ def _tree_sizes(last: Any, name: str) -> list[tuple[int, int]]:
     return sizes
 
 
-def _affordable(sizes: list[tuple[int, int]], encoded: Any) -> None:
-    rows, columns = encoded.shape
-    if sum(leaves * depth**2 for leaves, depth in sizes) * rows * columns > WORK:
+def _affordable(sizes: list[tuple[int, int]], shape: tuple[int, int], most: float) -> None:
+    rows, columns = shape
+    if sum(leaves * depth**2 for leaves, depth in sizes) * rows * columns > most:
         raise RefusedError(f"interaction values of {many(len(sizes), 'tree')} would take too long")
 
 

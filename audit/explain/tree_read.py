@@ -55,6 +55,14 @@ class Tree:
         return left
 
 
+def depth_of(tree: Tree) -> int:
+    """The most nodes on a way from the root to a leaf, without the leaf."""
+    level, depth = np.zeros(1, dtype=np.int64), 0
+    while len(inside := level[tree.left[level] >= 0]):
+        level, depth = np.concatenate([tree.left[inside], tree.right[inside]]), depth + 1
+    return depth
+
+
 def of_sklearn(tree: Any, value: Floats) -> Tree:
     """A scikit-learn `tree_`, with what its nodes add."""
     gone = getattr(tree, "missing_go_to_left", None)

@@ -114,6 +114,10 @@ def made(name: str) -> Any:
         import lightgbm
 
         return lightgbm.LGBMClassifier(n_estimators=40, verbose=-1, n_jobs=1)
+    if name == "xgboost":
+        import xgboost
+
+        return xgboost.XGBClassifier(n_estimators=40, n_jobs=1)
     if name == "forest":
         return RandomForestClassifier(20, max_depth=6, random_state=0)
     return HistGradientBoostingClassifier(max_iter=40)
@@ -176,11 +180,14 @@ def test_what_treeshap_gets_wrong_is_refused() -> None:
     assert interactions(Loaded(coded), frame.iloc[:20], ask).keys() & {"refused", "values"}
 
 
-def test_work_that_would_take_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("audit.explain.native_pairs.WORK", 10.0)
+@pytest.mark.parametrize(("name", "bound"), [("boosted", "WORK"), ("xgboost", "NATIVE_WORK")])
+def test_work_that_would_take_too_long_is_refused(name: str, bound: str, monkeypatch: pytest.MonkeyPatch) -> None:
     frame, label = table()
-    result = interactions(Loaded(made("boosted").fit(frame, label)), frame, {"positive": np.array("yes", dtype=object)})
-    assert "too long" in str(result["refused"])
+    y, positive = (label == "yes").astype(int), np.array("1", dtype=object)
+    model = Loaded(made(name).fit(frame, y))
+    assert "refused" not in interactions(model, frame.iloc[:20], {"positive": positive})
+    monkeypatch.setattr(f"audit.explain.native_pairs.{bound}", 10.0)
+    assert "too long" in str(interactions(model, frame.iloc[:20], {"positive": positive})["refused"])
 
 
 def test_values_that_do_not_add_up_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

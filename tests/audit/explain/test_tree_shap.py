@@ -305,3 +305,21 @@ def test_early_stopping_leaves_out_the_rounds_after_the_best() -> None:
     assert last.best_iteration + 1 < last.get_booster().num_boosted_rounds()
     result = asked(Loaded(last), frame, ROWS, LOG_ODDS)
     np.testing.assert_allclose(result["total"], answers(Loaded(last), frame.iloc[:ROWS], LOG_ODDS), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["tree", "tree, value", "xgboost"])
+def test_the_depth_of_a_tree_is_the_librarys(kind: str) -> None:
+    model, _ = made(kind)
+    last = model.estimator[-1]
+    if kind == "xgboost":
+        frame = last.get_booster().trees_to_dataframe()
+        trees, wanted = tree_read.of_xgboost(last.get_booster()), []
+        for _, nodes in frame.groupby("Tree"):
+            depth = {str(nodes.ID.iloc[0]): 0}
+            for node in nodes.itertuples():
+                depth |= {child: depth[node.ID] + 1 for child in (node.Yes, node.No) if isinstance(child, str)}
+            wanted.append(max(depth.values()))
+    else:
+        trees, wanted = tree_read.of_forest(last, None if kind.endswith("value") else 1), [last.get_depth()]
+    assert [tree_read.depth_of(t) for t in trees] == wanted
+    assert max(wanted) > 2
