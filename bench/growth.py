@@ -1,4 +1,4 @@
-"""How the time and memory of `assay audit` (`explained`: of `assay explain`) grow along each axis of a file.
+"""How the time and memory of `assay audit` (`explained`, `texts`: of `assay explain`) grow along each axis of a file.
 
     python bench/growth.py [--only rows groups attributes ... explained] [--most SIZE] [--write docs/growth.md]
 
@@ -44,6 +44,7 @@ SIZES = {
     "categories": (10, 50, 200, 500),
     "classes": (2, 5, 10, 20),
     "explained": (10, 30, 100, 300),
+    "texts": (10, 30, 100, 300),
 }
 
 
@@ -76,8 +77,8 @@ def make_case(axis: str, size: int, folder: Path) -> Path:
     elif axis == "intersections":
         side = math.isqrt(size)
         rows, groups = 300_000, (side, side)
-    if axis == "explained":
-        return explained(size, folder)
+    if axis in ("explained", "texts"):
+        return explained(size, folder, texts=axis == "texts")
     path = folder / f"{axis}-{size}.parquet"
     frame = table(min(rows, CHUNK), groups, rng)
     if axis in ("numbers", "categories"):
@@ -110,15 +111,24 @@ def make_case(axis: str, size: int, folder: Path) -> Path:
     return case
 
 
-def explained(size: int, folder: Path, rows: int = 20_000) -> Path:
-    """A case with a model of so many numbers, ten of which matter: boosted trees, as scikit-learn has them."""
+def explained(size: int, folder: Path, rows: int = 20_000, texts: bool = False) -> Path:
+    """A case with a model of so many columns, ten of which matter: boosted trees of numbers, as scikit-learn has them;
+    or a line through one-hot columns of texts of 30 kinds."""
     import skops.io
     from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
 
     rng = np.random.default_rng(size)
-    x = pd.DataFrame(rng.normal(size=(rows, size)), columns=[f"x{k}" for k in range(size)])
-    label = np.where(x.iloc[:, :10].sum(axis=1) + rng.normal(size=rows) > 1, "yes", "no")
-    skops.io.dump(HistGradientBoostingClassifier(random_state=0).fit(x, label), folder / "model.skops")
+    values = rng.integers(0, 30, (rows, size)) if texts else rng.normal(size=(rows, size))
+    x = pd.DataFrame(values, columns=[f"x{k}" for k in range(size)])
+    worth = (x.iloc[:, :10] > 14).sum(axis=1) - 4 if texts else x.iloc[:, :10].sum(axis=1)
+    label = np.where(worth + rng.normal(size=rows) > 1, "yes", "no")
+    x = ("v" + x.astype(str)) if texts else x
+    line = make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression(max_iter=50))
+    model = line if texts else HistGradientBoostingClassifier(random_state=0)
+    skops.io.dump(model.fit(x, label), folder / "model.skops")
     frame = x.assign(label=label, a0=rng.choice(["g0", "g1", "g2"], rows))
     frame.to_parquet(folder / "explained.parquet", index=False)
     case = folder / "explained.toml"

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from audit.explain import native_trees
-from audit.explain.kinds import LOG_ODDS, PROBABILITY, VALUE, Floats, RefusedError
+from audit.explain.kinds import LOG_ODDS, PROBABILITY, VALUE, Floats, Ints, RefusedError
 from audit.explain.owners import NoMapError, Opened, owners, summed
 from audit.models.arrays import arrays_in
 
@@ -48,6 +48,19 @@ def attributions(model: Any, frame: pd.DataFrame, arrays: dict[str, Any]) -> dic
 
 def opened(model: Any, frame: pd.DataFrame, positive: str) -> Opened:
     """The loaded model taken apart over `frame`. Raises RefusedError and NoMapError."""
+    last, encoded, own = behind_encoders(model, frame)
+    classes = [str(c) for c in model.facts.classes]
+    index = model.class_index(positive) if classes else None
+    if index is not None and len(classes) > 2:
+        raise RefusedError("it decides between more than two classes")
+    name, top = type(last).__name__, type(last).__module__.split(".")[0]
+    output = _gives(name, top, index)
+    return Opened(last, name, top, encoded, own, index, -1.0 if index == 0 and output == LOG_ODDS else 1.0, output)
+
+
+def behind_encoders(model: Any, frame: pd.DataFrame) -> tuple[Any, Any, Ints]:
+    """The last step of a loaded model, the rows as it sees them (n, E), and which column of `frame` each of them is
+    made of (E,). Raises NoMapError."""
     encoded: Any = model.prepare(frame)
     last = model.estimator
     own = np.arange(frame.shape[1], dtype=np.int64)
@@ -56,13 +69,7 @@ def opened(model: Any, frame: pd.DataFrame, positive: str) -> Opened:
             own = own[owners(step, len(own))]
             encoded = encoded if step in (None, "passthrough") else step.transform(encoded)
         last = last.steps[-1][1]
-    classes = [str(c) for c in model.facts.classes]
-    index = model.class_index(positive) if classes else None
-    if index is not None and len(classes) > 2:
-        raise RefusedError("it decides between more than two classes")
-    name, top = type(last).__name__, type(last).__module__.split(".")[0]
-    output = _gives(name, top, index)
-    return Opened(last, name, top, encoded, own, index, -1.0 if index == 0 and output == LOG_ODDS else 1.0, output)
+    return last, encoded, own
 
 
 def _attributions(model: Any, frame: pd.DataFrame, count: int, positive: str, wanted: str) -> dict[str, Any]:

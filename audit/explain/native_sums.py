@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
@@ -26,8 +26,8 @@ from audit.explain.owners import Opened
 from audit.explain.tree_read import TINY, Tree
 from audit.models.hybrids import Base, Walks, still
 
-LEAST_STEPS = 100
-"""Rows of a walk each way, on average, from which on this is faster than the library is with shorter walks
+LEAST_STEPS = 60
+"""Steps of a walk that a tree can notice, on average, from which on this is faster than the library on shorter walks
 (`native_walks`). Measured: bench/walks.py and bench/growth.py --only explained."""
 CELLS = 2**21
 """Rows times trees that are added up at a time."""
@@ -119,7 +119,13 @@ def sums(at: Opened, trees: Sequence[Tree], matrix: Floats, own: Ints) -> Sums:
     return Sums(trees, matrix, own, start.reshape(()), link)
 
 
-def held(added: Sums, model: Any, base: pd.DataFrame, positive: str) -> bool:
+class Answering(Protocol):
+    """What answers to the rows of walks in a model's place."""
+
+    def scores(self, rank: npt.NDArray[Any], inner: Ints, first: Ints, second: Ints) -> Floats: ...
+
+
+def held(added: Answering, model: Any, base: pd.DataFrame, positive: str) -> bool:
     """Whether the model answers so, to the last bit: two rows put together of each row of the base and another, and the
     rows of walks between some."""
     rng = np.random.default_rng(2)

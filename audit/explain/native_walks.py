@@ -23,7 +23,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from audit.explain import native, native_trees
-from audit.explain.kinds import Floats, Ints, RefusedError
+from audit.explain.kinds import Bools, Floats, Ints, RefusedError
+from audit.explain.native_encoded import Encoded, encoded_of
 from audit.explain.native_sums import LEAST_STEPS, Sums, held, sums
 from audit.explain.owners import NoMapError, Opened
 from audit.explain.tree_read import TINY, Tree
@@ -31,6 +32,8 @@ from audit.models.hybrids import Base, Hybrids, places_on, still
 
 LEAST_SAVED = 0.8
 """Walks are shortened where no more than this part of their rows is left."""
+FEW = 10_000
+"""Rows from which on people are encoded once, and not each row."""
 PROBES = 500
 FORMATS = ("skops", "lightgbm", "xgboost")
 
@@ -46,7 +49,7 @@ class _TreesRead:
 
 
 class Shortener:
-    """For one base and model: which cells no tree tells apart, and what the trees add up to."""
+    """For one base and model: which cells no tree tells apart, what the trees add up to, and its people encoded."""
 
     def __init__(self, model: Any, base: pd.DataFrame, positive: str) -> None:
         self._asked = model, base, positive
@@ -80,21 +83,48 @@ class Shortener:
         except Exception:  # as of `_trees`
             return None
 
-    def scores(self, arrays: dict[str, np.ndarray]) -> Floats | None:
-        """(rows,): the answers to the rows of long walks; None where the model is to be asked."""
-        inner = arrays.get("walk.inner")
-        if inner is None or int(inner.sum()) < LEAST_STEPS * max(len(inner), 1) or self.sums is None:
+    @cached_property
+    def encoded(self) -> Encoded | None:
+        """What asks the last step of a pipeline alone, with the same answers to the last bit; None where that does not
+        hold, or there are no encoders that keep columns apart."""
+        try:
+            if not _is_known(*self._asked[:2]):
+                return None
+            encoded = encoded_of(*self._asked)
+            return encoded if held(encoded, *self._asked) else None
+        except Exception:  # as of `_trees`
             return None
-        return self.sums.scores(*(arrays[f"walk.{name}"] for name in ("rank", "inner", "first", "second")))
+
+    def scores(self, arrays: dict[str, np.ndarray]) -> Floats | None:
+        """(rows,): the answers to the rows of long walks, or of many behind encoders; None where the model itself is to
+        be asked."""
+        inner = arrays.get("walk.inner")
+        if inner is None:
+            return None
+        noticed = self._noticed(arrays)
+        if noticed is not None and int(noticed.sum()) >= LEAST_STEPS * max(len(inner), 1) and self.sums is not None:
+            return self.sums.scores(*_parts(arrays))
+        if 2 * int(inner.sum()) < FEW or self.encoded is None:
+            return None
+        place = self.shorten(arrays)
+        answers = self.encoded.scores(*_parts(arrays))
+        return answers if place is None else answers[place]
+
+    def _noticed(self, arrays: dict[str, np.ndarray]) -> Bools | None:
+        """(P, M): the steps of each walk that a tree can notice; None where trees are not read."""
+        if self.codes is None:
+            return None
+        rank, _, first, second = _parts(arrays)
+        moves: Bools = (rank != still(rank)) & (self.codes[first] != self.codes[second])
+        return moves
 
     def shorten(self, arrays: dict[str, np.ndarray]) -> Ints | None:
         """Puts shorter walks in place of those in `arrays`. The place of each row's answer among theirs, (rows,); None
         where nothing is changed."""
-        if "walk.rank" not in arrays or self.codes is None:
+        moves = self._noticed(arrays) if "walk.rank" in arrays else None
+        if moves is None:
             return None
-        rank, inner, first, second = (arrays[f"walk.{name}"] for name in ("rank", "inner", "first", "second"))
-        inner = inner.astype(np.int64)
-        moves = (rank != still(rank)) & (self.codes[first] != self.codes[second])
+        rank, inner = arrays["walk.rank"], arrays["walk.inner"].astype(np.int64)
         often = moves.sum(axis=1)
         if 2 * int((often + 1).sum()) > LEAST_SAVED * 2 * int(inner.sum()):
             return None
@@ -114,9 +144,19 @@ class Shortener:
         return np.concatenate([place, int((often + 1).sum()) + place])
 
 
+def _parts(arrays: dict[str, np.ndarray]) -> tuple[npt.NDArray[Any], Ints, Ints, Ints]:
+    rank, inner, first, second = (arrays[f"walk.{name}"] for name in ("rank", "inner", "first", "second"))
+    return rank, inner, first, second
+
+
+def _is_known(model: Any, base: pd.DataFrame) -> bool:
+    """Whether what answers is of a file and a library that are read, and there are two rows to try it on."""
+    return len(base) > 1 and getattr(model, "format", None) in FORMATS and _libraries_own(model.estimator)
+
+
 def _read(model: Any, base: pd.DataFrame, positive: str) -> _TreesRead | None:
     """None where trees are not read."""
-    if len(base) < 2 or getattr(model, "format", None) not in FORMATS or not _libraries_own(model.estimator):
+    if not _is_known(model, base):
         return None
     known = len(base)
     hybrids = native_trees.probes(base, known // 2)

@@ -1,0 +1,110 @@
+"""Rows of walks put together behind a pipeline's encoders: each person is encoded once, and not each row.
+
+Encoders of which each output column is made of one column of the data (`owners.py`) give a row that is made of two
+people the encoded cells of these two. So the base is encoded, the rows of walks (`audit.models.hybrids`) are made of
+encoded cells, dense or sparse as the pipeline has them, and the pipeline's last step is asked. One-hot encoding of a
+hundred columns of text is nine tenths of what asking the pipeline takes.
+
+Believed where it is the model's own answer to the last bit (`native_sums.held`); else the pipeline is asked.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from audit.explain import native
+from audit.explain.kinds import Floats, Ints, RefusedError
+from audit.models.hybrids import Blocks, walked
+
+SOME, WORTH = 500, 0.5
+"""Rows on which encoders are measured against the last step; what they have to take of its time, to be passed over."""
+
+
+class Encoded:
+    """Walks over the rows of a base behind the encoders. encoded (n, E): an array or a CSR matrix; own (E,): the column
+    of the data that each column is made of; index: of the class asked about, None for a regression.
+
+    Raises RefusedError for what is no numbers, or sparse with more than one of them for a column of the data."""
+
+    def __init__(self, last: Any, index: int | None, encoded: Any, own: Ints) -> None:
+        self._last, self._index, self._own = last, index, own
+        self._sparse = not isinstance(encoded, np.ndarray)
+        cells = [encoded]
+        if self._sparse:
+            cells, self._own = _slots(encoded, own)
+            self._width = encoded.shape[1]
+        if any(c.ndim != 2 or c.dtype.kind not in "iufb" for c in cells):
+            raise RefusedError("its encoded rows are no numbers")
+        self._ordered = cells[0].flags.c_contiguous
+        self._blocks = [
+            Blocks(pd.RangeIndex(c.shape[1]), ((list(range(c.shape[1])), np.ascontiguousarray(c.T)),), ())
+            for c in cells
+        ]
+
+    def scores(self, rank: npt.NDArray[Any], inner: Ints, first: Ints, second: Ints) -> Floats:
+        """(E,): the answer to each row of the walks, in their order."""
+        turns = np.ascontiguousarray(rank[:, self._own])
+        cells = [walked(block, turns, inner, first, second).to_numpy() for block in self._blocks]
+        rows: Any = np.ascontiguousarray(cells[0]) if self._ordered else cells[0]
+        if self._sparse:
+            from scipy.sparse import csr_matrix
+
+            count, slots = cells[0].shape
+            starts = np.arange(0, count * slots + 1, slots, dtype=np.int32)
+            rows = csr_matrix((cells[1].ravel(), cells[0].ravel(), starts), shape=(count, self._width))
+        return self.asked(rows)
+
+    def asked(self, rows: Any) -> Floats:
+        """(n,): what the last step answers to encoded rows."""
+        answers = self._last.predict(rows) if self._index is None else self._last.predict_proba(rows)[:, self._index]
+        return np.asarray(answers, dtype=np.float64)
+
+
+def encoded_of(model: Any, base: pd.DataFrame, positive: str) -> Encoded:
+    """Raises RefusedError and NoMapError for what is no pipeline whose encoders keep columns apart, or gives no scores
+    of its own."""
+    if type(model.estimator).__name__ != "Pipeline":
+        raise RefusedError("it has no encoders")
+    begun = time.thread_time()
+    last, encoded, own = native.behind_encoders(model, base)
+    a_row = (time.thread_time() - begun) / len(base)
+    index = model.class_index(positive) if model.facts.classes else None
+    if index is not None and not hasattr(last, "predict_proba"):
+        raise RefusedError("it gives no probabilities")
+    if not (isinstance(encoded, np.ndarray) or getattr(encoded, "format", None) == "csr"):
+        raise RefusedError("its encoded rows are of another kind")
+    if encoded.shape[1] != len(own):
+        raise RefusedError("its encoders have columns of nobody's")
+    out = Encoded(last, index, encoded, own)
+    begun = time.thread_time()
+    out.asked(encoded[:SOME])
+    if a_row < WORTH * (time.thread_time() - begun) / min(SOME, len(base)):
+        raise RefusedError("its encoders take little of its time")
+    return out
+
+
+def _slots(encoded: Any, own: Ints) -> tuple[list[npt.NDArray[Any]], Ints]:
+    """Of a CSR matrix (n, E) with at most one value in a row for each column of the data: the place of that value among
+    the E and the value, (n, S) each, zero where there is none; and of which column of the data each of the S is, in the
+    order of their places. Raises RefusedError."""
+    whose, first = np.unique(own, return_index=True)
+    order = np.argsort(first)
+    whose, first = whose[order], first[order]
+    last = len(own) - 1 - np.unique(own[::-1], return_index=True)[1][order]
+    if (last[:-1] >= first[1:]).any():
+        raise RefusedError("its encoders put columns in between others")
+    slot = np.zeros(int(own.max(initial=0)) + 1, dtype=np.int64)
+    slot[whose] = np.arange(len(whose))
+    row = np.repeat(np.arange(encoded.shape[0]), np.diff(encoded.indptr))
+    at = slot[own[encoded.indices]]
+    if len(np.unique(row * len(whose) + at)) < len(row):
+        raise RefusedError("its encoders have several values for one")
+    places = np.tile(first.astype(encoded.indices.dtype), (encoded.shape[0], 1))
+    values = np.zeros(places.shape, dtype=encoded.data.dtype)
+    places[row, at], values[row, at] = encoded.indices, encoded.data
+    return [places, values], whose
