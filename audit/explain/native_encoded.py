@@ -50,14 +50,13 @@ class Encoded:
         """(E,): the answer to each row of the walks, in their order."""
         turns = np.ascontiguousarray(rank[:, self._own])
         cells = [walked(block, turns, inner, first, second).to_numpy() for block in self._blocks]
-        rows: Any = np.ascontiguousarray(cells[0]) if self._ordered else cells[0]
-        if self._sparse:
-            from scipy.sparse import csr_matrix
+        if not self._sparse:
+            return self.asked(np.ascontiguousarray(cells[0]) if self._ordered else cells[0])
+        from scipy.sparse import csr_matrix
 
-            count, slots = cells[0].shape
-            starts = np.arange(0, count * slots + 1, slots, dtype=np.int32)
-            rows = csr_matrix((cells[1].ravel(), cells[0].ravel(), starts), shape=(count, self._width))
-        return self.asked(rows)
+        places, values = cells
+        starts = np.arange(len(places) + 1, dtype=np.int32) * places.shape[1]
+        return self.asked(csr_matrix((values.ravel(), places.ravel(), starts), shape=(len(places), self._width)))
 
     def asked(self, rows: Any) -> Floats:
         """(n,): what the last step answers to encoded rows."""
@@ -66,10 +65,8 @@ class Encoded:
 
 
 def encoded_of(model: Any, base: pd.DataFrame, positive: str) -> Encoded:
-    """Raises RefusedError and NoMapError for what is no pipeline whose encoders keep columns apart, or gives no scores
+    """Raises RefusedError and NoMapError for what has no encoders, or such that mix columns, or gives no scores
     of its own."""
-    if type(model.estimator).__name__ != "Pipeline":
-        raise RefusedError("it has no encoders")
     begun = time.thread_time()
     last, encoded, own = native.behind_encoders(model, base)
     a_row = (time.thread_time() - begun) / len(base)
@@ -92,16 +89,13 @@ def _slots(encoded: Any, own: Ints) -> tuple[list[npt.NDArray[Any]], Ints]:
     """Of a CSR matrix (n, E) with at most one value in a row for each column of the data: the place of that value among
     the E and the value, (n, S) each, zero where there is none; and of which column of the data each of the S is, in the
     order of their places. Raises RefusedError."""
-    whose, first = np.unique(own, return_index=True)
-    order = np.argsort(first)
-    whose, first = whose[order], first[order]
-    last = len(own) - 1 - np.unique(own[::-1], return_index=True)[1][order]
-    if (last[:-1] >= first[1:]).any():
+    starts = np.diff(own, prepend=-1) != 0
+    first, slot = np.flatnonzero(starts), np.cumsum(starts) - 1
+    whose = own[first]
+    if len(np.unique(whose)) < len(whose):
         raise RefusedError("its encoders put columns in between others")
-    slot = np.zeros(int(own.max(initial=0)) + 1, dtype=np.int64)
-    slot[whose] = np.arange(len(whose))
     row = np.repeat(np.arange(encoded.shape[0]), np.diff(encoded.indptr))
-    at = slot[own[encoded.indices]]
+    at = slot[encoded.indices]
     if len(np.unique(row * len(whose) + at)) < len(row):
         raise RefusedError("its encoders have several values for one")
     places = np.tile(first.astype(encoded.indices.dtype), (encoded.shape[0], 1))

@@ -124,7 +124,8 @@ class Shortener:
         moves = self._noticed(arrays) if "walk.rank" in arrays else None
         if moves is None:
             return None
-        rank, inner = arrays["walk.rank"], arrays["walk.inner"].astype(np.int64)
+        rank, inner, *_ = _parts(arrays)
+        inner = inner.astype(np.int64)
         often = moves.sum(axis=1)
         if 2 * int((often + 1).sum()) > LEAST_SAVED * 2 * int(inner.sum()):
             return None

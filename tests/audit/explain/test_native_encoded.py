@@ -108,7 +108,12 @@ def test_what_mixes_columns_or_has_no_encoders_or_no_probabilities_is_asked(esti
     x = pd.DataFrame(np.random.default_rng(0).normal(size=(200, 3)), columns=list("abc"))
     model = Loaded(estimator.fit(x, (x.a > 0).astype(int)))
     model.format = "skops"
-    model.scores = lambda rows, positive: np.asarray(estimator.decision_function(rows), dtype=np.float64)
+    model.scores = lambda rows, positive: np.asarray(
+        estimator.predict_proba(rows)[:, 1]
+        if hasattr(estimator, "predict_proba")
+        else estimator.decision_function(rows),
+        dtype=np.float64,
+    )
     assert Shortener(model, x, "1").encoded is None
 
 
@@ -120,6 +125,24 @@ def test_sparse_rows_of_several_values_or_orders_are_refused() -> None:
         Encoded(None, 1, csr_matrix(np.array([[1.0, 2.0, 0], [0, 2.0, 1.0]])), np.array([0, 1, 0]))
     with pytest.raises(RefusedError, match="no numbers"):
         Encoded(None, 1, np.array([["a", "b"]], dtype=object), own[:2])
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_rows_lie_in_memory_as_the_encoders_lay_them(order: Any) -> None:
+    """A library may add up in another order where they do not."""
+    seen: list[Any] = []
+
+    class Last:
+        def predict(self, rows: Any) -> Any:
+            seen.append(rows)
+            return rows[:, 0]
+
+    cells = np.array(np.arange(20.0).reshape(5, 4), order=order)
+    encoded = Encoded(Last(), None, cells, np.arange(4))
+    asked = walks(pd.DataFrame(cells, columns=list("abcd")), 8)
+    np.testing.assert_array_equal(encoded.scores(*on(asked)), asked.frame().to_numpy()[:, 0])
+    np.testing.assert_array_equal(seen[0], asked.frame().to_numpy())
+    assert seen[0].flags[f"{order}_CONTIGUOUS"]
 
 
 def test_encoders_that_are_read_wrongly_are_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
