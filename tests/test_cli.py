@@ -110,6 +110,60 @@ def test_bad_input_is_one_message_with_exit_code_2_and_loses_nothing(
     assert {"error", "problem", "got", "expected", "todo"} == set(json.loads(out))
 
 
+@pytest.mark.parametrize("command", ["init", "check", "audit", "watch", "show", "verify", "register", "forget"])
+def test_a_name_that_nothing_can_have_is_one_message(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "ring").symlink_to("ring")
+    for name, why in (("x" * 300, "too long"), (tmp_path / "ring", "symbolic links")):
+        more = ["--out", tmp_path / "out"] if command in ("audit", "watch") else []
+        code, out, err = run(capsys, command, name, *more)
+        assert (code, out) == (2, "")
+        assert "names no file" in err
+        assert why in err
+        assert len(err) < 300
+
+
+@pytest.mark.parametrize("line", ['path = "{}"', 'path = "loans.csv"\nsensitive_path = "{}"\nid = "sex"'])
+def test_a_name_that_nothing_can_have_inside_a_case_is_one_message(
+    line: str, case: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (case.parent / "ring").symlink_to("ring")
+    for name in ("x" * 300, "x" * 300 + "/*.csv", "ring"):
+        case.write_text(CASE.replace('path = "loans.csv"', line.format(name)))
+        code, _, err = run(capsys, "check", case)
+        assert code == 2
+        assert "a path names no file" in err
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_work(
+    case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Measuring, explaining and searching take minutes, and what they found would have no place."""
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "link").symlink_to("nowhere")
+    for place in ("file", "file/below", "link", "link/below"):
+        code, _, err = run(capsys, "audit", case, "--out", tmp_path / place)
+        assert code == 2
+        assert "nothing can be written into" in err
+        assert "Measuring" not in err
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # whoever runs the tests may write anywhere
+    assert "no permission to write in" in run(capsys, "audit", case, "--out", tmp_path / "new" / "run")[2]
+    assert not (tmp_path / "new").exists()
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_an_option_that_is_given_twice_is_refused_and_neither_is_taken(
+    case: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = run(capsys, "audit", case, "--out", tmp_path / "a", "--out", tmp_path / "b")
+    assert code == 2
+    assert "--out is given twice" in err
+    assert not (tmp_path / "a").exists()
+    assert not (tmp_path / "b").exists()
+    assert run(capsys, "audit", case, "--out", tmp_path / "a", "--out", tmp_path / "a")[0] == 0
+
+
 def test_a_fault_of_ours_is_1_without_a_trace(
     case: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,7 +26,7 @@ import sqlalchemy as sa
 from audit.case import Case, TableSpec
 from audit.errors import CaseError, InputError, OutputError
 from audit.files import write_whole
-from debias.loop.arrival import Arrival, Through
+from debias.loop.arrival import Arrival, SourceAway, Through
 from debias.loop.folder import Folder, is_batch
 
 FOLDER = "incoming"
@@ -38,10 +38,6 @@ PACKAGES = {
 """What reads a store beside fsspec itself."""
 SETTLE = 1.0
 """Seconds for which rows of a table must have been seen: one of a smaller number may be committed a moment later."""
-
-
-class SourceAway(OutputError):
-    """The store or the database cannot be reached now. With --follow it is tried again."""
 
 
 class Pulled(Through):

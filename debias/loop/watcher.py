@@ -315,13 +315,18 @@ class Watcher:
         return events
 
     def _take(self, number: int, taken: Taken) -> None:
-        before, batch = self._state, taken.batch
+        before = self._state
         try:
-            after, events = step(before, batch, self._policy, self._sensitive)
+            self._count(number, taken)
         except Exception as error:
-            # The rows could be read and decided and still cannot be counted: the batch is at fault, not the loop.
-            taken = Taken(unusable(batch, reason(error)))
-            after, events = step(before, taken.batch, self._policy, self._sensitive)
+            if isinstance(error, (OutputError, database.TrailLost)) or self._state is not before:
+                raise
+            # The rows could be read and decided and still cannot be counted or kept: the batch is at fault.
+            self._count(number, Taken(unusable(taken.batch, reason(error)), aside=taken.aside))
+
+    def _count(self, number: int, taken: Taken) -> None:
+        before, batch = self._state, taken.batch
+        after, events = step(before, batch, self._policy, self._sensitive)
         events = (*events, *self._why(events, after))
         if taken.aside:
             held = taken.batch.incident is not None
@@ -330,12 +335,10 @@ class Watcher:
                 self._notices.add(
                     f"{many(len(taken.aside), 'row')} of {batch.id} put aside: {shown(batch.poor or {})}."
                 )
-        notice = self._retention.batch(batch)
-        if notice is not None:
+        if (notice := self._retention.batch(batch)) is not None:
             self._notices.add(notice)
         row = (number, taken.batch.id, taken.batch.sha256)
-        new: dict[str, Reference | Calibrated | None]
-        new = {"reference": taken.reference, "calibration": taken.calibration}
+        new: dict[str, Reference | Calibrated | None] = {"reference": taken.reference, "calibration": taken.calibration}
         keep = {name: json_ready(value.to_json()) for name, value in new.items() if value is not None}
         without: Mapping[str, Sequence[str]] = self._source.kept
         if taken.gone:
