@@ -111,6 +111,13 @@ def watch(
             "--out is missing", expected="assay watch CASE.toml --out DIR", todo="name the folder to write into"
         )
     _one_at_a_time(asked)
+    if batches is not None and batches < 0:
+        raise InputError(
+            "--batches cannot be used",
+            got=batches,
+            expected="0 or more",
+            todo="leave it out to take all that are there",
+        )
     loaded = load_case(case)
     if policy:
         loaded = replace(loaded, policy=load_policy(policy))
