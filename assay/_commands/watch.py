@@ -111,13 +111,6 @@ def watch(
             "--out is missing", expected="assay watch CASE.toml --out DIR", todo="name the folder to write into"
         )
     _one_at_a_time(asked)
-    if batches is not None and batches < 0:
-        raise InputError(
-            "--batches cannot be used",
-            got=batches,
-            expected="0 or more",
-            todo="leave it out to take all that are there",
-        )
     loaded = load_case(case)
     if policy:
         loaded = replace(loaded, policy=load_policy(policy))
@@ -239,6 +232,13 @@ def _run(
     from reports.loop_decision import opened_decision
     from reports.loop_log import LoopLog
 
+    if batches is not None and batches < 0:
+        raise InputError(
+            "--batches cannot be used",
+            got=batches,
+            expected="0 or more",
+            todo="leave it out to take all that are there",
+        )
     return run_watch(
         case, out, trail_url=db, follow=follow, max_batches=batches, allow=allow, opened=opened_decision,
         elsewhere=None if log is None else LoopLog(Log(log), case.name),

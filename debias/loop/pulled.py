@@ -194,7 +194,8 @@ class _Reader:
         if self._duck:
             import duckdb
 
-            self._c: Any = duckdb.connect(str(self._url.database), read_only=True)
+            # The case holds the file as it is called: what a URL says by a per cent sign, a name does not.
+            self._c: Any = duckdb.connect(self._spec.url.removeprefix("duckdb:///"), read_only=True)
         else:
             engine = sa.create_engine(
                 self._url.set(drivername="postgresql+psycopg"),

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -206,6 +210,38 @@ def test_the_loop_of_another_case_is_not_gone_on_with(tmp_path: Path, capsys: py
     assert cli.main(command) == 2
     assert "this folder holds the loop of another case" in capsys.readouterr().err
     assert hashes(tmp_path / "out") == before
+
+
+def test_a_copy_on_a_medium_that_nobody_writes_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """SQLite wants to write a file of its own beside such a database, and says that it cannot open it."""
+    write_case(tmp_path, people(2))
+    out = tmp_path / "a copy #1 ?%41"
+    command = ["watch", str(tmp_path / "case.toml"), "--out", str(out)]
+    assert cli.main(command) == 0
+    assert (out / "watch.db").is_file(), "where the person said, whatever its name would mean in a URL"
+    opened: list[str] = []
+
+    def noted(name: str, *args: Any, real: Any = sqlite3.connect, **more: Any) -> Any:
+        opened.append(name)
+        return real(name, *args, **more)
+
+    monkeypatch.setattr(sqlite3, "connect", noted)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # whoever runs the tests may write anywhere
+    capsys.readouterr()
+    assert cli.main([*command, "--check"]) == 0
+    assert "The trail is whole" in capsys.readouterr().out
+    assert opened
+    assert all("immutable=1" in name for name in opened)
+    # What lies beside the database and is not in it yet is never passed over.
+    opened.clear()
+    with contextlib.closing(sqlite3.connect(str(out / "watch.db"), isolation_level=None)) as other:
+        other.execute("PRAGMA wal_autocheckpoint = 0")
+        other.execute("CREATE TABLE not_yet_in_it (x)")
+        opened.clear()
+        assert cli.main([*command, "--check"]) == 0
+        assert opened == []
 
 
 def test_what_lies_in_the_folder_and_cannot_be_read_keeps_nothing_waiting(
