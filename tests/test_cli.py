@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -162,6 +163,65 @@ def test_an_option_that_is_given_twice_is_refused_and_neither_is_taken(
     assert not (tmp_path / "a").exists()
     assert not (tmp_path / "b").exists()
     assert run(capsys, "audit", case, "--out", tmp_path / "a", "--out", tmp_path / "a")[0] == 0
+
+
+def test_the_contract_that_a_message_asks_for_is_proposed_by_the_line_it_prints(
+    case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From whatever folder the command was given, and whatever the folder of the case is called."""
+    place = tmp_path / "a place, 'so'"
+    place.mkdir()
+    for file in ("case.toml", "loans.csv", "policy.toml"):
+        (case.parent / file).rename(place / file)
+    err = run(capsys, "contract", place / "case.toml", "--check")[2]
+    words = shlex.split(err[err.index("assay contract ", err.index("propose one")) : err.rindex("), read it")])
+    monkeypatch.chdir("/")
+    assert run(capsys, *words[1:])[0] == 0
+    (place / "case.toml").write_text('contract = "contract.toml"\n' + CASE)
+    assert run(capsys, "contract", place / "case.toml", "--check")[0] == 0
+
+
+@pytest.mark.parametrize("draws", ["-1", "0", "99999999999999999999"])
+def test_draws_that_cannot_be_made_are_refused(
+    draws: str, case: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = run(capsys, "audit", case, "--out", tmp_path / "run", "--draws", draws)
+    assert code == 2
+    assert "so many draws cannot be made" in err
+    assert not (tmp_path / "run" / "evidence.json").exists()
+
+
+def test_no_file_of_another_kind_is_written_over(
+    case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A report over the run's own evidence, or over the data, would lose them."""
+    monkeypatch.setenv("ASSAY_KEY_PASSWORD", "a long password")
+    key, folder, log = tmp_path / "k.p12", tmp_path / "run", tmp_path / "log"
+    assert run(capsys, "keys", "new", "--name", "Ada", "--out", key)[0] == 0
+    assert run(capsys, "audit", case, "--out", folder)[0] == 0
+    report = ["report", folder, "--key", key, "--annex", "none", "--log", log, "--out"]
+    mine = {p: p.read_bytes() for p in (folder / "evidence.json", tmp_path / "loans.csv", case, key)}
+    for path in mine:
+        code, _, err = run(capsys, *report, path)
+        assert code == 2
+        assert "is another file, and would be lost" in err
+        assert "Printing" not in err
+    assert run(capsys, *report, folder)[0] == 2
+    for _ in range(2):  # an earlier report may be written over
+        assert run(capsys, *report, tmp_path / "r.pdf")[0] == 0
+    for path in mine:
+        for words in (
+            ["register", log, "--csv", path],
+            ["register", log, "--proof", tmp_path / "r.pdf", "--out", path],
+            ["audit", case, "--out", tmp_path / "other", "--sarif", path],
+            ["audit", case, "--out", tmp_path / "other", "--openlineage", path],
+        ):
+            assert run(capsys, *words)[0] == 2, words
+    assert {p: p.read_bytes() for p in mine} == mine
+    (tmp_path / "empty").write_bytes(b"")
+    for _ in range(2):
+        assert run(capsys, "register", log, "--csv", tmp_path / "empty")[0] == 0
+        assert run(capsys, "audit", case, "--out", tmp_path / "other", "--sarif", tmp_path / "s.json")[0] == 0
 
 
 def test_a_fault_of_ours_is_1_without_a_trace(

@@ -25,7 +25,7 @@ import click
 from assay._commands import COMMANDS
 from audit.about import VERSION
 from audit.errors import AssayError, InputError, OutputError, nearest
-from audit.places import no_name, not_a_place
+from audit.places import no_name, not_a_place, refuse_another
 
 _OPTION = re.compile(r"--[A-Za-z][\w-]*(=.*)?|-h", re.DOTALL)
 _SHORT = re.compile(r"-[^\d.\s-].*", re.DOTALL)
@@ -150,7 +150,20 @@ class OneOf(_Type):
         return str(value)
 
 
-FILE, FOLDER, NUMBER, WHOLE = _File(), _Folder(), _Number(), _Whole()
+class _Report(_File):
+    """A PDF that is written, over none but another: told before the work."""
+
+    name = "pdf"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path = super().convert(value, param, ctx)
+        if path.is_dir():
+            raise self.refused(param, str(value), "is a folder", "the name of a file, such as report.pdf")
+        refuse_another(path, b"%PDF-")
+        return path
+
+
+FILE, FOLDER, REPORT, NUMBER, WHOLE = _File(), _Folder(), _Report(), _Number(), _Whole()
 
 
 class Command(click.Command):
