@@ -13,6 +13,7 @@ import msgspec
 
 from audit.errors import DataError, InputError, OutputError
 from audit.numbers import many
+from audit.places import refuse_another
 
 
 def canonical(document: Any, *, compact: bool = False) -> bytes:
@@ -46,6 +47,13 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
             expected=f"room for {many(len(content), 'byte')} and permission to write in {path.parent}",
             todo="make room or name another folder with --out; what was there before is unchanged",
         ) from error
+
+
+def write_own(path: Path, content: bytes, *also: bytes) -> None:
+    """`write_whole` where a person names the file: over none but an earlier one of its kind, told by how it begins, or
+    by `also`. Raises OutputError."""
+    refuse_another(path, content[:8], *also)
+    write_whole(path, content)
 
 
 def write_new(path: Path, content: bytes) -> None:

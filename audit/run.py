@@ -29,6 +29,7 @@ from audit.documents.base import Record
 from audit.documents.evidence import LeftToCube
 from audit.documents.rows import ByProxy, LikeWithLike
 from audit.engines import DUCKDB, ENGINES, MEMORY, SPARK
+from audit.errors import InputError
 from audit.evidence import SCHEMA, measures_to_json, sha256, tool
 from audit.files import canonical, write_whole
 from audit.findings import judge
@@ -58,6 +59,7 @@ from audit.wide import left_to_cube, told_of, with_left, written
 if TYPE_CHECKING:
     from audit.scale.frames import Held
 
+MOST_DRAWS = 1_000_000
 MANY_ROWS = 200_000
 """From here on the model's process ends once it has decided: what follows takes more memory than a new start time."""
 
@@ -86,6 +88,16 @@ class DataFacts:
     source: Mapping[str, str] | None = None
 
 
+def _drawable(settings: Settings) -> Settings:
+    """Told before the work. Raises InputError."""
+    if not 1 <= settings.draws <= MOST_DRAWS:
+        raise InputError(
+            "so many draws cannot be made", got=settings.draws, expected=f"1 to {MOST_DRAWS:,}",
+            todo="leave the number out: 2,000 are made then",
+        )  # fmt: skip
+    return settings
+
+
 @keeps
 def run_audit(
     case: Case,
@@ -104,7 +116,7 @@ def run_audit(
     large (`audit.scale`). held: a table in another engine, in place of the one that the case names. alone: nobody asks
     the model after this, so that its process ends once it has decided.
     """
-    settings = settings or Settings(reference=case.data.reference)
+    settings = _drawable(settings or Settings(reference=case.data.reference))
     case = keeping_answers(case, out, renew=True)
     more: dict[str, Any] = {}
     numbers = case.data.task == "regression"

@@ -129,9 +129,9 @@ def run_mitigate(
         raise GateBroken(
             f"the constraint {aim.replace('_', ' ')} was not met",
             got=(
-                f"a gap of {fixed(reached, 3)}"
+                f"a gap of {brief(reached, 3)}"
                 if judged.bound is None
-                else f"a group's error {fixed(reached, 3)} above the original's error of everyone"
+                else f"a group's error {brief(reached, 3)} above the original's error of everyone"
             )
             + f" on the test rows, the best that {row.title.lower()} reached{apart}",
             expected=f"at most {brief(tolerance)}",

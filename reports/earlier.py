@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 
 from audit.errors import DataError, VerificationError
 from audit.publish import publish_files
@@ -29,7 +30,7 @@ def earlier_files(place: Path) -> tuple[dict[str, bytes], tuple[str, ...]]:
             if (bad := verification.failed) is not None:
                 raise VerificationError(
                     bad.name, f"the earlier report does not hold: {bad.name}: {bad.detail}", got=bad.got,
-                    expected=bad.expected, todo=f"look at it with `assay verify {place.name}`",
+                    expected=bad.expected, todo=f"look at it with `assay verify {quote(str(place))}`",
                 )  # fmt: skip
             unchecked = tuple(c.name for c in verification.partial)
             files = dict(read_report(content)[2])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -108,6 +109,119 @@ def test_bad_input_is_one_message_with_exit_code_2_and_loses_nothing(
     code, out, _ = run(capsys, "audit", case, "--out", tmp_path / "run", "--json")
     assert code == 2
     assert {"error", "problem", "got", "expected", "todo"} == set(json.loads(out))
+
+
+@pytest.mark.parametrize("command", ["init", "check", "audit", "watch", "show", "verify", "register", "forget"])
+def test_a_name_that_nothing_can_have_is_one_message(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "ring").symlink_to("ring")
+    for name, why in (("x" * 300, "too long"), (tmp_path / "ring", "symbolic links")):
+        more = ["--out", tmp_path / "out"] if command in ("audit", "watch") else []
+        code, out, err = run(capsys, command, name, *more)
+        assert (code, out) == (2, "")
+        assert "names no file" in err
+        assert why in err
+        assert len(err) < 300
+
+
+@pytest.mark.parametrize("line", ['path = "{}"', 'path = "loans.csv"\nsensitive_path = "{}"\nid = "sex"'])
+def test_a_name_that_nothing_can_have_inside_a_case_is_one_message(
+    line: str, case: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (case.parent / "ring").symlink_to("ring")
+    for name in ("x" * 300, "x" * 300 + "/*.csv", "ring"):
+        case.write_text(CASE.replace('path = "loans.csv"', line.format(name)))
+        code, _, err = run(capsys, "check", case)
+        assert code == 2
+        assert "a path names no file" in err
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_work(
+    case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Measuring, explaining and searching take minutes, and what they found would have no place."""
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "link").symlink_to("nowhere")
+    for place in ("file", "file/below", "link", "link/below"):
+        code, _, err = run(capsys, "audit", case, "--out", tmp_path / place)
+        assert code == 2
+        assert "nothing can be written into" in err
+        assert "Measuring" not in err
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # whoever runs the tests may write anywhere
+    assert "no permission to write in" in run(capsys, "audit", case, "--out", tmp_path / "new" / "run")[2]
+    assert not (tmp_path / "new").exists()
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_an_option_that_is_given_twice_is_refused_and_neither_is_taken(
+    case: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = run(capsys, "audit", case, "--out", tmp_path / "a", "--out", tmp_path / "b")
+    assert code == 2
+    assert "--out is given twice" in err
+    assert not (tmp_path / "a").exists()
+    assert not (tmp_path / "b").exists()
+    assert run(capsys, "audit", case, "--out", tmp_path / "a", "--out", tmp_path / "a")[0] == 0
+
+
+def test_the_contract_that_a_message_asks_for_is_proposed_by_the_line_it_prints(
+    case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From whatever folder the command was given, and whatever the folder of the case is called."""
+    place = tmp_path / "a place, 'so'"
+    place.mkdir()
+    for file in ("case.toml", "loans.csv", "policy.toml"):
+        (case.parent / file).rename(place / file)
+    err = run(capsys, "contract", place / "case.toml", "--check")[2]
+    words = shlex.split(err[err.index("assay contract ", err.index("propose one")) : err.rindex("), read it")])
+    monkeypatch.chdir("/")
+    assert run(capsys, *words[1:])[0] == 0
+    (place / "case.toml").write_text('contract = "contract.toml"\n' + CASE)
+    assert run(capsys, "contract", place / "case.toml", "--check")[0] == 0
+
+
+@pytest.mark.parametrize("draws", ["-1", "0", "99999999999999999999"])
+def test_draws_that_cannot_be_made_are_refused(
+    draws: str, case: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = run(capsys, "audit", case, "--out", tmp_path / "run", "--draws", draws)
+    assert code == 2
+    assert "so many draws cannot be made" in err
+    assert not (tmp_path / "run" / "evidence.json").exists()
+
+
+def test_no_file_of_another_kind_is_written_over(
+    case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A report over the run's own evidence, or over the data, would lose them."""
+    monkeypatch.setenv("ASSAY_KEY_PASSWORD", "a long password")
+    key, folder, log = tmp_path / "k.p12", tmp_path / "run", tmp_path / "log"
+    assert run(capsys, "keys", "new", "--name", "Ada", "--out", key)[0] == 0
+    assert run(capsys, "audit", case, "--out", folder)[0] == 0
+    report = ["report", folder, "--key", key, "--annex", "none", "--log", log, "--out"]
+    mine = {p: p.read_bytes() for p in (folder / "evidence.json", tmp_path / "loans.csv", case, key)}
+    for path in mine:
+        code, _, err = run(capsys, *report, path)
+        assert code == 2
+        assert "is another file, and would be lost" in err
+        assert "Printing" not in err
+    assert run(capsys, *report, folder)[0] == 2
+    for _ in range(2):  # an earlier report may be written over
+        assert run(capsys, *report, tmp_path / "r.pdf")[0] == 0
+    for path in mine:
+        for words in (
+            ["register", log, "--csv", path],
+            ["register", log, "--proof", tmp_path / "r.pdf", "--out", path],
+            ["audit", case, "--out", tmp_path / "other", "--sarif", path],
+            ["audit", case, "--out", tmp_path / "other", "--openlineage", path],
+        ):
+            assert run(capsys, *words)[0] == 2, words
+    assert {p: p.read_bytes() for p in mine} == mine
+    (tmp_path / "empty").write_bytes(b"")
+    for _ in range(2):
+        assert run(capsys, "register", log, "--csv", tmp_path / "empty")[0] == 0
+        assert run(capsys, "audit", case, "--out", tmp_path / "other", "--sarif", tmp_path / "s.json")[0] == 0
 
 
 def test_a_fault_of_ours_is_1_without_a_trace(

@@ -109,13 +109,13 @@ def _for_programs(
     evidence: Evidence, content: bytes, case: Path, files: dict[str, Path | None], openlineage: Path | None
 ) -> None:
     """The files that build servers and lineage stores read, where they were asked for; content: evidence.json."""
-    from audit.files import write_whole
+    from audit.files import write_own
 
     for kind, path in files.items():
         if path is not None:
             from reports.machine import write
 
-            write_whole(path, write(kind, evidence, str(case)))
+            write_own(path, write(kind, evidence, str(case)))
     if openlineage is not None:
         import datetime as dt
         import hashlib
@@ -124,7 +124,7 @@ def _for_programs(
         from reports.machine.openlineage import to_event
 
         digest = hashlib.sha256(content).hexdigest()
-        write_whole(openlineage, canonical(to_event(evidence, digest=digest, when=dt.datetime.now(dt.UTC))))
+        write_own(openlineage, canonical(to_event(evidence, digest=digest, when=dt.datetime.now(dt.UTC))))
 
 
 _STANDS = {"inside": "inside the norm", "outside": "outside the norm", "undecided": "undecided, the interval spans it"}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from assay._commands.parsing import FILE, Option, Result, command
+from assay._commands.parsing import FOLDER, Option, Result, command
 
 
 @command(
-    Option("--out", type=FILE, default="assay-demo", show_default=True, metavar="DIR", help="Where it is written."),
+    Option("--out", type=FOLDER, default="assay-demo", show_default=True, metavar="DIR", help="Where it is written."),
     Option("--watch", is_flag=True, help="The loop on replays with planted shifts instead."),
     Option("--stress", is_flag=True, help="With a contract, the worst corruptions and what-ifs, on two samples."),
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from assay._commands.parsing import Result
 from audit.errors import InputError
+from audit.numbers import many
 
 
 def run_many(
@@ -31,4 +32,11 @@ def run_many(
         address = None if serve is None else address_of(serve)
         page = run_fleet(loops, follow=follow, allow=allow, opened=opened_decision, serve=address)
     document = {"schema": "assay/fleet/1", "loops": [asdict(row) for row in page]}
-    return Result(document, "\n".join(row.words for row in page))
+    kept = [f"{row.loop}: {row.problem}" for row in page if row.problem and not state]
+    failure = None
+    if kept:
+        failure = InputError(
+            f"{many(len(kept), 'loop')} of {len(page)} did not go on", got=" ".join(kept),
+            expected="every loop looked at", todo="mend what stands there, then run it again: all go on from here",
+        )  # fmt: skip
+    return Result(document, "\n".join(row.words for row in page), failure)

@@ -15,7 +15,7 @@ from audit.errors import InputError
 
 
 @command(
-    click.Argument(["case"], required=False, default="", metavar="[CASE]"),
+    click.Argument(["case"], type=FILE, required=False, metavar="[CASE]"),
     Option("--run", "runs", type=FILE, multiple=True, metavar="DIR", help="Its run folder."),
     Option("--originals", is_flag=True, help="Your own case file, data and model too."),
     Option("--keep-reports", is_flag=True, help="Leave its signed reports."),
@@ -24,18 +24,18 @@ from audit.errors import InputError
     more="CASE is a case file, a run folder, or a case's id.",
 )
 def forget(
-    case: str, runs: Sequence[Path], originals: bool, keep_reports: bool, abandoned: bool, dry_run: bool
+    case: Path | None, runs: Sequence[Path], originals: bool, keep_reports: bool, abandoned: bool, dry_run: bool
 ) -> Result:
     from reports.forget import abandoned as forget_abandoned
     from reports.forget import forget as forget_case
     from screens.workspace import home
 
-    if abandoned == bool(case):
+    if abandoned == (case is not None):
         raise InputError("it is not clear what to forget", expected="either a CASE or --abandoned")
-    if abandoned:
+    if case is None:
         done = forget_abandoned(home() / "cases", home() / "jobs", dry=dry_run)
     else:
-        done = forget_case(case, home(), runs=runs, originals=originals, keep_reports=keep_reports, dry=dry_run)
+        done = forget_case(str(case), home(), runs=runs, originals=originals, keep_reports=keep_reports, dry=dry_run)
     lines = [*(["Nothing was deleted: this is what would be."] if dry_run else []), *done.lines()]
     return Result(done.to_json() | {"dry_run": dry_run}, "\n".join(lines))
 

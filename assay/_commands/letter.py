@@ -16,14 +16,14 @@ from assay._commands.parsing import FILE, WHOLE, Option, Result, command
     Option("--out", type=FILE, metavar="LETTER.txt", help="Where to (default: printed)."),
 )
 def letter(case: Path, row: int, run: Path | None, form: str | None, out: Path | None) -> Result:
-    from audit.files import write_whole
+    from audit.files import write_own
     from audit.load import load_case
     from reports.letter import write_letter
 
     loaded = load_case(case)
     draft = write_letter(loaded, run or case.resolve().parent / f"{case.stem}-letters", row, form)
     if out is not None:
-        write_whole(out, draft.text.encode())
+        write_own(out, draft.text.encode(), b"[HOLD TH", b"About th")
     words = [draft.text.rstrip()] if out is None else [f"Written: {out}"]
     words += [f"FINDING for the board: {f}" for f in draft.findings]
     words += [f"Still to be answered by a person: {t}" for t in draft.lacking]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import click
 
-from assay._commands.parsing import FILE, NUMBER, WHOLE, Option
+from assay._commands.parsing import FILE, FOLDER, NUMBER, WHOLE, Option
 
 CASE = click.Argument(["case"], type=FILE, metavar="CASE.toml")
 DATA = click.Argument(["data"], type=FILE, metavar="DATA")
 RUN = click.Argument(["dir"], type=FILE, metavar="DIR")
 PDF = click.Argument(["report"], type=FILE, metavar="REPORT.pdf")
 
-OUT = Option("--out", type=FILE, required=True, metavar="DIR", help="The run folder: what is made is written here.")
+OUT = Option("--out", type=FOLDER, required=True, metavar="DIR", help="The run folder: what is made is written here.")
 SEED = Option("--seed", type=WHOLE, default=0, show_default=True, help="Of every random draw.")
 OFFLINE = Option(
     "--offline", is_flag=True, help="Of an endpoint: the answers kept in DIR, and no other; nothing is sent."

@@ -24,7 +24,8 @@ import click
 
 from assay._commands import COMMANDS
 from audit.about import VERSION
-from audit.errors import AssayError, InputError, nearest
+from audit.errors import AssayError, InputError, OutputError, nearest
+from audit.places import no_name, not_a_place, refuse_another
 
 _OPTION = re.compile(r"--[A-Za-z][\w-]*(=.*)?|-h", re.DOTALL)
 _SHORT = re.compile(r"-[^\d.\s-].*", re.DOTALL)
@@ -80,9 +81,27 @@ class _File(_Type):
     expected = "the name of a file or folder"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        if str(value) == "" or "\0" in str(value):
-            raise self.refused(param, value, "names no file")
-        return Path(value)
+        path = Path(value)
+        if (why := no_name(path) if str(value) else "nothing") is not None:
+            raise self.refused(param, str(value)[:60], f"names no file ({why})")
+        return path
+
+
+class _Folder(_File):
+    """A folder that is written into: told before the work that it cannot be."""
+
+    name = "dir"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        folder = super().convert(value, param, ctx)
+        if (why := not_a_place(folder)) is not None:
+            raise OutputError(
+                f"nothing can be written into {folder}",
+                got=why,
+                expected="a folder, or a name that one can be made under",
+                todo=f"name another {param.opts[0] if param else 'folder'}; nothing was begun",
+            )
+        return folder
 
 
 class _Number(_Type):
@@ -131,7 +150,20 @@ class OneOf(_Type):
         return str(value)
 
 
-FILE, NUMBER, WHOLE = _File(), _Number(), _Whole()
+class _Report(_File):
+    """A PDF that is written, over none but another: told before the work."""
+
+    name = "pdf"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path = super().convert(value, param, ctx)
+        if path.is_dir():
+            raise self.refused(param, str(value), "is a folder", "the name of a file, such as report.pdf")
+        refuse_another(path, b"%PDF-")
+        return path
+
+
+FILE, FOLDER, REPORT, NUMBER, WHOLE = _File(), _Folder(), _Report(), _Number(), _Whole()
 
 
 class Command(click.Command):
@@ -289,6 +321,7 @@ def spelled_out(args: Sequence[str], options: Iterable[click.Option], path: str)
     known = {name: option for option in options for name in option.opts}
     rest = list(args)
     out: list[str] = []
+    once: dict[str, str] = {}
     while rest:
         word = rest.pop(0)
         if word == "--":
@@ -315,6 +348,11 @@ def spelled_out(args: Sequence[str], options: Iterable[click.Option], path: str)
                 expected=f"{name} {_metavar(option)}",
                 todo=f"give it one; write {name}=--VALUE where it begins with --",
             )
+        if not option.multiple and once.setdefault(name, values[0]) != values[0]:
+            raise InputError(
+                f"{name} is given twice", got=f"{once[name]} and {values[0]}", expected="one value",
+                todo="leave one of them out",
+            )  # fmt: skip
         out += [f"{name}={each}" for each in values]
     return out
 

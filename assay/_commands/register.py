@@ -43,7 +43,7 @@ def register(
 ) -> Result:
     import datetime as dt
 
-    from audit.files import write_whole
+    from audit.files import write_own
     from reports import register as registered
     from reports.log import Log
     from reports.log.record import enter, enter_protocol, proof_for
@@ -61,13 +61,13 @@ def register(
     if proof:
         if not out:
             raise InputError("a proof needs a place", expected="--out FILE.tlog-proof beside --proof REPORT.pdf")
-        write_whole(out, proof_for(view, read(proof)))
+        write_own(out, proof_for(view, read(proof)))
     lines = registered.register(view.entries)
     today = dt.datetime.now(dt.UTC).date()
     stands = registered.standings(view.entries, today)
     conditions = registered.conditions_of(view.entries)
     if csv:
-        write_whole(csv, registered.to_csv(lines).encode())
+        write_own(csv, registered.to_csv(lines).encode())
     document = {
         "log": {"key": view.verifier.text, "size": view.checkpoint.size, "root": view.checkpoint.root.hex()},
         "added": sum(added),

@@ -10,13 +10,13 @@ import click
 
 from assay._commands.given import password, read, validation
 from assay._commands.options import CRL, KEY, LOG, PASSWORD, PDF, RUN, TIMESTAMP, TRUST
-from assay._commands.parsing import FILE, WHOLE, OneOf, Option, Result, command
+from assay._commands.parsing import FILE, REPORT, WHOLE, OneOf, Option, Result, command
 
 
 @command(
     RUN,
     KEY,
-    Option("--out", type=FILE, required=True, metavar="REPORT.pdf", help="The report."),
+    Option("--out", type=REPORT, required=True, metavar="REPORT.pdf", help="The report."),
     Option("--member", multiple=True, metavar="NAME", help="A board member who is to decide."),
     Option("--quorum", type=WHOLE, help="How many members must approve (default: more than half)."),
     TIMESTAMP,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from assay._commands.options import ALLOW, CRL, PDF
-from assay._commands.parsing import FILE, Option, Result, command
+from assay._commands.parsing import FILE, REPORT, Option, Result, command
 
 
 @command(
@@ -24,7 +24,7 @@ from assay._commands.parsing import FILE, Option, Result, command
     Option("--require-quorum", is_flag=True, help="Fail where the board has not approved."),
     Option(
         "--print-again",
-        type=FILE,
+        type=REPORT,
         metavar="FILE",
         help="Where nothing failed, print the checked evidence afresh here.",
     ),

@@ -232,6 +232,13 @@ def _run(
     from reports.loop_decision import opened_decision
     from reports.loop_log import LoopLog
 
+    if batches is not None and batches < 0:
+        raise InputError(
+            "--batches cannot be used",
+            got=batches,
+            expected="0 or more",
+            todo="leave it out to take all that are there",
+        )
     return run_watch(
         case, out, trail_url=db, follow=follow, max_batches=batches, allow=allow, opened=opened_decision,
         elsewhere=None if log is None else LoopLog(Log(log), case.name),

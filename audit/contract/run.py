@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from audit.case import Case
@@ -15,7 +16,7 @@ from audit.contract.records import SCHEMA, Checked, Contract
 from audit.documents import record_in
 from audit.documents.contract import ContractHeld
 from audit.errors import CaseError, GateBroken
-from audit.files import canonical, write_once, write_whole
+from audit.files import canonical, write_once, write_own
 from audit.numbers import are, many
 
 
@@ -78,11 +79,12 @@ def checked_case(
             "the case has no contract",
             got="no `contract` in the case file",
             expected='contract = "contract.toml"',
-            todo=f"propose one: assay contract {path.name} --out contract.toml",
+            todo=f"propose one (assay contract {quote(str(path))} "
+            f"--out {quote(str(path.with_name('contract.toml')))}), read it, and name it there",
         )
     checked = _held(case, case.contract)
     if results is not None:
-        write_whole(results, canonical(gx.validation(checked)))
+        write_own(results, canonical(gx.validation(checked)))
     words = "\n".join(lines(checked))
     document = {"schema": SCHEMA, **to_document(checked)}
     return document, words, broken_in(record_in(ContractHeld, document, "contract.json")) if gate else None

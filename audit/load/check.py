@@ -200,19 +200,38 @@ def _weight(column: pd.Series, name: str, audit: Mask) -> None:
     bad = ~np.isfinite(numbers) | (numbers < 0)
     if bad.any():
         first = int(np.flatnonzero(bad)[0])
-        raise DataError(
-            f"the weight column {name!r} has values that are no weights",
-            got=f"{int(bad.sum()):,} of {many(len(numbers), 'row')}; row {first + 1} says {_shown(column.iloc[first])}",
-            expected="a number of 0 or more in every row",
-            todo="correct them" if strange == 0 else "correct them, or name another column as `weight`",
-        )
-    if numbers[audit].sum() <= 0:
+        rows = f"{int(bad.sum()):,} of {many(len(numbers), 'row')}; row {first + 1} says {_shown(column.iloc[first])}"
+        raise no_weights(name, rows, "correct them" + (", or name another column as `weight`" if strange else ""))
+    for part in (numbers[audit], numbers):
+        largest_weight(name, float(part.max()))
+
+
+def no_weights(name: str, got: str, todo: str) -> DataError:
+    """Of a column in which not every row has a weight."""
+    return DataError(
+        f"the weight column {name!r} has values that are no weights",
+        got=got, expected="a number of 0 or more in every row", todo=todo,
+    )  # fmt: skip
+
+
+def largest_weight(name: str, largest: float) -> float:
+    """The largest weight in `name`. Raises DataError where all are 0, or sums of their powers are no numbers."""
+    if largest == 0:
         raise DataError(
             f"the weights in {name!r} are all 0",
             got="a sum of 0 over the measured rows",
             expected="a sum above 0",
             todo="check the column, or leave `weight` out",
         )
+    low, high = limits.WEIGHTS
+    if not low <= largest <= high:
+        raise DataError(
+            f"the weights in {name!r} cannot be added up",
+            got=f"a largest weight of {brief(largest)}",
+            expected=f"one from {brief(low)} to {brief(high)}",
+            todo="correct the column; multiply all weights by one number if they are meant (shares stay as they are)",
+        )
+    return largest
 
 
 def _shown(value: Any) -> str:

@@ -24,3 +24,6 @@ ROWS_EACH = 3
 
 MAX_NUMBERS = 20
 """Distinct numbers of a sensitive column without bins."""
+
+WEIGHTS = 1e-30, 1e30
+"""Between these is the largest weight: sums of its eighth powers, which intervals ask for, are then numbers too."""

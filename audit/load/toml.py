@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from audit.errors import InputError, nearest
+from audit.errors import CaseError, InputError, nearest
 from audit.numbers import brief, many
+from audit.places import no_name
 
 MAX_BYTES = 1_000_000
 
@@ -219,8 +220,14 @@ def write(value: Any) -> str:
 
 
 def resolve_path(folder: Path, name: str) -> Path:
-    """The absolute path of `name`, read beside the file that names it."""
-    return Path(os.path.abspath(folder / name))
+    """The absolute path of `name`, read beside the file that names it. Raises CaseError for what can be no name."""
+    path = Path(os.path.abspath(folder / name))
+    if (why := no_name(path)) is not None:
+        raise CaseError(
+            "a path names no file", got=f"{why}: {name[:60]!r}", expected="a name that files can have",
+            todo="correct the path",
+        )  # fmt: skip
+    return path
 
 
 def relative(path: Path, folder: Path) -> str:

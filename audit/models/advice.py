@@ -10,6 +10,7 @@ import contextlib
 import zlib
 from collections.abc import Callable, Collection
 from pathlib import Path
+from shlex import quote
 
 from audit.models.formats import PICKLES, endings
 
@@ -40,7 +41,7 @@ def own(name: str, load: str, to: str = "model.skops") -> str:
     return (
         'name the interpreter that it was made with: under [model] `python = "../venv/bin/python"` and '
         f'`load = "{load}"`; or write it once in a format that runs no code: '
-        f"`assay convert {name} --python ../venv/bin/python --load {load} --out {to} --data TABLE`"
+        f"`assay convert {quote(name)} --python ../venv/bin/python --load {load} --out {to} --data TABLE`"
     )
 
 

@@ -110,16 +110,10 @@ def not_too_many(case: Case, table: pa.Table) -> None:
 
 def largest_of(case: Case, bad: int, largest: float | None) -> float:
     """The largest weight. Raises DataError for weights that are none."""
-    if bad or not largest:
-        raise DataError(
-            f"the weight column {case.data.weight!r} has values that are no weights"
-            if bad
-            else "the weights are all 0",
-            got=many(bad, "row") if bad else "a sum of 0",
-            expected="a number of 0 or more in every row, and one above 0",
-            todo="correct them, or name another column as `weight`",
-        )
-    return float(largest)
+    if bad:
+        todo = "correct them, or name another column as `weight`"
+        raise check.no_weights(str(case.data.weight), many(bad, "row"), todo)
+    return check.largest_weight(str(case.data.weight), float(largest or 0.0))
 
 
 def check_range(case: Case, bad: int, low: float, high: float) -> None:

@@ -54,12 +54,10 @@ def note(out: Path, head: Head, time: str) -> None:
 def end_in(path: Path) -> End | None:
     """What was noted; None where nothing was. Raises DataError for a file that is none of these."""
     try:
-        content = path.read_bytes()
-    except OSError:
+        return msgspec.json.decode(path.read_bytes(), type=End)
+    except FileNotFoundError:
         return None
-    try:
-        return msgspec.json.decode(content, type=End)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise DataError(
             f"{path.name} does not say where a trail ended", got="something else", expected=f"schema {SCHEMA}",
             todo="take the file that `assay watch` wrote, or remove it",
@@ -77,10 +75,9 @@ def first_of(trail: Trail) -> str:
     return next(e.hash for e in trail.entries(limit=1))
 
 
-def went_back(out: Path, trail: Trail, elsewhere: Elsewhere | None) -> dict[str, Any] | None:
+def went_back(noted: End | None, trail: Trail, elsewhere: Elsewhere | None) -> dict[str, Any] | None:
     """What was noted of a trail that its database does not have (any more): its chains fit, and it was put back from a
-    copy, or written anew. None where everything that was noted is there."""
-    noted = end_in(out / FILE)
+    copy, removed, or written anew. None where everything that was noted is there. noted: before this run wrote."""
     ends = {} if noted is None else {noted.seq: (noted.hash, noted.time)}
     if elsewhere is not None:
         ends |= {k: (v, "") for k, v in elsewhere.noted(first_of(trail)).items() if k not in ends}

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from audit.case import Case, DataSpec
-from audit.errors import DataError, InputError, nearest
+from audit.errors import DataError, InputError, OutputError, nearest
 from audit.load import columns_of, limits
-from audit.load.check import features_of, times_of
+from audit.load.check import features_of, largest_weight, no_weights, times_of
 from audit.load.groups import file_columns, with_indicators
 from audit.load.join import join_sensitive
 from audit.load.rows import dated, missing_words, true_false
@@ -23,6 +23,10 @@ from audit.load.values import coded, name_of, numbers_of, with_columns
 from audit.numbers import many
 from debias.loop.labels import Labels
 from debias.loop.sift import NOTHING, Aside, Known, counts_of, sift_numbers, sift_values
+
+
+class SourceAway(OutputError):
+    """Where batches come from cannot be reached now. With --follow it is tried again."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +60,7 @@ class Source(Protocol):
         ...
 
     def total(self) -> int:
-        """How many batches there are now."""
+        """How many batches there are now. Raises SourceAway where one cannot look."""
         ...
 
     def read(self, number: int) -> Arrival:
@@ -133,18 +137,28 @@ def _check_groups(data: DataSpec, frame: pd.DataFrame) -> None:
             )
 
 
+def _check_people(data: DataSpec, frame: pd.DataFrame) -> None:
+    """Who was counted before cannot be told where nobody is named."""
+    who = data.cluster or data.id
+    if who is not None and len(frame) and frame[who].isna().all():
+        raise DataError(
+            f"nobody has a value in the column {who!r}, so that nobody can be told from people who were counted before",
+            got=f"{many(len(frame), 'row')} without one",
+            expected="a value in every row",
+            todo="send the batch with the column filled in",
+        )
+
+
 def _check_weights(data: DataSpec, frame: pd.DataFrame) -> None:
     if data.weight is None:
         return
     numbers, _ = numbers_of(frame[data.weight])
     bad = ~(np.isfinite(numbers) & (numbers >= 0))
     if bad.any():
-        raise DataError(
-            f"the weight column {data.weight!r} has values that are no weights",
-            got=f"{int(bad.sum()):,} of {many(len(frame), 'row')}",
-            expected="a number of 0 or more in every row",
-            todo="correct them and send the batch again",
-        )
+        rows = f"{int(bad.sum()):,} of {many(len(frame), 'row')}"
+        raise no_weights(data.weight, rows, "correct them and send the batch again")
+    if numbers.any():
+        largest_weight(data.weight, float(numbers.max()))
 
 
 def prepared(
@@ -163,7 +177,7 @@ def prepared(
     """
     data = case.data
     side = () if data.sensitive_path is None else columns_of(data.sensitive_path)
-    needed = [case.model.column, data.weight, data.time, data.cluster, data.id if side else None]
+    needed = [case.model.column, data.weight, data.time, data.cluster, data.id]
     needed += [a for a in file_columns(data, data.sensitive) if a not in side]
     needed += case.watch.served.values()
     needed += features if case.model.kind == "path" else ()
@@ -200,6 +214,7 @@ def prepared(
     frame, second = sift_values(case, frame, known)
     aside = (*lost, *first.aside, *second.aside)
     frame, _ = true_false(case, frame)
+    _check_people(data, frame)
     _check_groups(data, frame)
     _check_weights(data, frame)
     left = Counter(counts_of(lost)) + Counter(first.said) + Counter(second.said)

@@ -13,14 +13,23 @@ from audit.evidence import sha256
 from audit.numbers import are, many
 from debias.loop.norms import settings_of
 from debias.loop.store import bytes_of
+from debias.loop.trail import Trail
 
 
-def same_case(case: Case, kept: Mapping[str, Any]) -> None:
+def same_case(case: Case, trail: Trail) -> None:
     """What outcomes and groups mean is fixed for the life of a loop: else every later batch would seem at fault.
 
-    Raises CaseError.
+    A folder holds the loop of one case: people of another would be counted as its own. Raises CaseError.
     """
-    now = settings_of(case)
+    began = str(next(trail.entries(limit=1)).facts.get("case", case.name))
+    if began != case.name:
+        raise CaseError(
+            "this folder holds the loop of another case",
+            got=f"name = {case.name!r}",
+            expected=f"name = {began!r}",
+            todo="give this case an --out of its own; a loop keeps the name that it began with",
+        )
+    now, kept = settings_of(case), trail.kept("case")
     changed = [k for k in now if kept.get(k) != now[k]]
     if changed:
         key = changed[0]

@@ -12,8 +12,10 @@ import datetime as dt
 import json
 import os
 import socket
+import sqlite3
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import filelock
 import msgspec
@@ -100,12 +102,21 @@ def _sqlite(url: sa.URL, *, write: bool) -> tuple[sa.Engine, str, Path]:
             raise unusable(str(file), error) from error
     elif not file.exists():
         raise nothing_yet(file.name)
-    engine = sa.create_engine(
-        url.set(drivername="sqlite+pysqlite"), poolclass=sa.pool.NullPool, connect_args={"check_same_thread": False}
-    )
+    more: dict[str, Any] = {"connect_args": {"check_same_thread": False}}
+    if not write and _is_settled(file):
+        name = f"file:{quote(str(file.absolute()))}?mode=ro&immutable=1"
+        more = {"creator": lambda: sqlite3.connect(name, uri=True, check_same_thread=False)}
+    engine = sa.create_engine(url.set(drivername="sqlite+pysqlite"), poolclass=sa.pool.NullPool, **more)
     sa.event.listen(engine, "connect", _sqlite_settings if write else _sqlite_reading)
     sa.event.listen(engine, "begin", _begin)
     return engine, str(file), file
+
+
+def _is_settled(file: Path) -> bool:
+    """A copy on a medium that nobody writes, with nothing beside it that is not in it yet: SQLite, which wants to write
+    a file of its own beside, is told that nothing changes."""
+    wal = file.with_name(f"{file.name}-wal")
+    return not os.access(file.parent, os.W_OK) and not (wal.exists() and wal.stat().st_size)
 
 
 def _sqlite_settings(connection: Any, record: Any) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ import msgspec
 from audit import progress
 from audit.case import Case
 from audit.documents.watch import Watch
-from audit.errors import AssayError, CaseError, InputError, OutputError
+from audit.errors import CaseError, InputError, OutputError
 from audit.files import read_json
 from audit.load import load_case
 from audit.load.toml import Reader, parse, resolve_path
@@ -32,6 +32,7 @@ from audit.sentences import STOPPED
 from debias.loop.approver import Open
 from debias.loop.database import TrailLost
 from debias.loop.health import Health, merged, serving
+from debias.loop.ingest import reason
 from debias.loop.modes import URGENT
 from debias.loop.run import POLL_SECONDS, refuse_endpoint, url_of
 from debias.loop.snapshot import FILE
@@ -153,21 +154,22 @@ def ordered(rows: Sequence[Row]) -> list[Row]:
 class _Member:
     """A loop that runs, or why it does not."""
 
-    def __init__(self, loop: Loop, case: Case, allow: Sequence[str], opened: Open | None) -> None:
-        self.loop, self._case, self._allow, self._opened = loop, case, allow, opened
+    def __init__(self, loop: Loop, allow: Sequence[str], opened: Open | None) -> None:
+        self.loop, self._allow, self._opened = loop, allow, opened
         self._stack = ExitStack()
         self.watcher: Watcher | None = None
         self.problem: str | None = None
-        self.health = Health(case.watch.heartbeat)
+        self.health = Health(None)
         self.health.trouble("it has not begun")
 
     def open(self) -> None:
         """Begin, or go on. What stands in the way is kept as the problem."""
         stack = ExitStack()
         try:
+            case = _case_of(self.loop)
             trail = stack.enter_context(Trail.open(url_of(self.loop.out, self.loop.db)))
-            self.watcher = stack.enter_context(Watcher(self._case, self.loop.out, trail, self._allow, self._opened))
-        except AssayError as error:
+            self.watcher = stack.enter_context(Watcher(case, self.loop.out, trail, self._allow, self._opened))
+        except Exception as error:  # one loop must never stop the others
             stack.close()
             self._fails(error)
             return
@@ -188,13 +190,14 @@ class _Member:
         except (OutputError, TrailLost) as error:
             self.watcher.trouble(error)
             self.problem = error.message
-        except AssayError as error:
-            self.close()
+        except Exception as error:
+            with suppress(Exception):
+                self.close()
             self._fails(error)
         return False
 
-    def _fails(self, error: AssayError) -> None:
-        message = getattr(error, "message", str(error))
+    def _fails(self, error: Exception) -> None:
+        message = reason(error)
         if self.problem != message:
             progress.say(f"assay watch: {self.loop.name}: {message}")
         self.problem, self.watcher = message, None
@@ -222,6 +225,18 @@ class FleetHealth:
         return merged({m.loop.name: m.health.metrics() for m in self._members})
 
 
+def _case_of(loop: Loop) -> Case:
+    """The case of a loop. Raises InputError where it cannot be loaded, or cannot be one of several."""
+    case = load_case(loop.case)
+    if case.watch.source == Path("-"):
+        raise CaseError(
+            f"the loop {loop.name!r} reads standard input", expected="a source of its own for each loop",
+            todo="let files come into a folder, or run it by itself with `assay watch`",
+        )  # fmt: skip
+    refuse_endpoint(case)
+    return case
+
+
 def run_fleet(
     loops: Sequence[Loop],
     *,
@@ -232,19 +247,9 @@ def run_fleet(
 ) -> list[Row]:
     """Take every batch of every loop that is there, or with `follow` wait for more; the page.
 
-    Raises InputError where a case cannot be loaded or reads standard input, before any loop begins. What keeps one loop
-    stands in its line of the page.
+    What keeps one loop, its case file too, stands in its line of the page, and keeps none of the others.
     """
-    members = []
-    for loop in loops:
-        case = load_case(loop.case)
-        if case.watch.source == Path("-"):
-            raise CaseError(
-                f"the loop {loop.name!r} reads standard input", expected="a source of its own for each loop",
-                todo="let files come into a folder, or run it by itself with `assay watch`",
-            )  # fmt: skip
-        refuse_endpoint(case)
-        members.append(_Member(loop, case, allow, opened))
+    members = [_Member(loop, allow, opened) for loop in loops]
     tried = 0.0
     with ExitStack() as stack:
         stack.enter_context(serving(FleetHealth(members), serve))

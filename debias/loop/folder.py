@@ -19,7 +19,7 @@ from audit.load.groups import named_columns
 from audit.load.tables import read_noted
 from audit.numbers import many
 from debias.loop import file_ready
-from debias.loop.arrival import Arrival, features_in, own_features, prepared
+from debias.loop.arrival import Arrival, SourceAway, features_in, own_features, prepared
 from debias.loop.labels import Labels
 from debias.loop.sift import Aside, Known
 
@@ -111,15 +111,20 @@ class Folder:
         return unfinished
 
     def _fresh(self, root: Path, pattern: str) -> list[str]:
-        """Names that match and were not seen before."""
-        if "/" in pattern or "**" in pattern:
-            matches = {Path(p).as_posix() for p in glob.glob(pattern, root_dir=root, recursive=True)}
-            return [n for n in matches if n not in self._have]
+        """Names that match and were not seen before. Raises SourceAway."""
         try:
-            names = [n for n in os.listdir(root) if n not in self._have]
-        except OSError:
-            return []
-        return fnmatch.filter(names, pattern)
+            names = os.listdir(root)
+        except OSError as error:
+            raise SourceAway(
+                f"the source under [watch] cannot be read now: {root}",
+                got=error.strerror or str(error),
+                expected="a folder that this user may read, empty while no batch is there",
+                todo="correct `source`, or bring the folder back (mkdir, mount); the loop goes on where it stopped",
+            ) from error
+        if "/" in pattern or "**" in pattern:
+            names = [Path(p).as_posix() for p in glob.glob(pattern, root_dir=root, recursive=True)]
+            return [n for n in set(names) if n not in self._have]
+        return fnmatch.filter([n for n in names if n not in self._have], pattern)
 
     def _grown(self) -> None:
         """Whether one of the newest files that were counted is another one now: its rows would be counted by nobody."""

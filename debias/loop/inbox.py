@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from audit import progress
 from audit.errors import InputError
 from audit.files import canonical, write_whole
 from debias.loop.modes import Mode
@@ -35,10 +36,17 @@ def waiting(out: Path) -> list[tuple[Path, Decision]]:
         try:
             decision = msgspec.json.decode(path.read_bytes(), type=Decision)
         except (OSError, UnicodeDecodeError, msgspec.MsgspecError):
-            path.rename(path.with_suffix(".unreadable"))
+            put_by(path, "a decision")
             continue
         decisions.append((path, decision))
     return decisions
+
+
+def put_by(path: Path, what: str) -> None:
+    """A file that cannot be read waits under another name, so that it keeps nothing else waiting."""
+    aside = path.with_suffix(".unreadable")
+    path.rename(aside)
+    progress.say(f"assay watch: {what} could not be read, and lies in {aside}; say it again, then remove that file.")
 
 
 def problem_with(state: State, decision: Decision) -> str | None:

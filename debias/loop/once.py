@@ -20,6 +20,7 @@ import pandas as pd
 
 from audit.case import Case
 from audit.load.values import coded
+from audit.numbers import are, many
 from debias.loop.arrival import Arrival, Source, Through
 
 Hashes = npt.NDArray[np.uint64]
@@ -72,6 +73,7 @@ class Once(Through):
     def __init__(self, source: Source, column: str, counted: Iterable[tuple[int, bytes]]) -> None:
         super().__init__(source)
         self._column = column
+        self._nameless: dict[int, str] = {}
         self.recounted(counted)
 
     def recounted(self, counted: Iterable[tuple[int, bytes]]) -> None:
@@ -99,8 +101,18 @@ class Once(Through):
             keep &= ~known | ~self._people.seen(hashes)
         people = hashes[keep & known].astype("<u8").tobytes()
         again = int((~keep).sum())
+        nameless = int((~known).sum())
+        if nameless and mine is None:
+            self._nameless[number] = (
+                f"{many(nameless, 'row')} of {arrival.id} {are(nameless)} without a value in {self._column!r}: each is "
+                "counted as a person of its own, whoever was counted before."
+            )
         frame = arrival.frame if not again else arrival.frame[keep].reset_index(drop=True)
         return replace(arrival, frame=frame, again=again, people=people)
+
+    def notes(self) -> list[str]:
+        nameless, self._nameless = list(self._nameless.values()), {}
+        return [*super().notes(), *nameless]
 
 
 def hashes_of(column: pd.Series) -> tuple[Hashes, npt.NDArray[np.bool_]]:

@@ -26,7 +26,7 @@ import sqlalchemy as sa
 from audit.case import Case, TableSpec
 from audit.errors import CaseError, InputError, OutputError
 from audit.files import write_whole
-from debias.loop.arrival import Arrival, Through
+from debias.loop.arrival import Arrival, SourceAway, Through
 from debias.loop.folder import Folder, is_batch
 
 FOLDER = "incoming"
@@ -38,10 +38,6 @@ PACKAGES = {
 """What reads a store beside fsspec itself."""
 SETTLE = 1.0
 """Seconds for which rows of a table must have been seen: one of a smaller number may be committed a moment later."""
-
-
-class SourceAway(OutputError):
-    """The store or the database cannot be reached now. With --follow it is tried again."""
 
 
 class Pulled(Through):
@@ -198,7 +194,8 @@ class _Reader:
         if self._duck:
             import duckdb
 
-            self._c: Any = duckdb.connect(str(self._url.database), read_only=True)
+            # The case holds the file as it is called: what a URL says by a per cent sign, a name does not.
+            self._c: Any = duckdb.connect(self._spec.url.removeprefix("duckdb:///"), read_only=True)
         else:
             engine = sa.create_engine(
                 self._url.set(drivername="postgresql+psycopg"),

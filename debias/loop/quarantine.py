@@ -29,6 +29,7 @@ from audit.files import canonical, private_folder, read_json, write_whole
 from audit.load.values import name_of
 from audit.quality import groups_of
 from debias.loop.arrival import Arrival, Source, Through
+from debias.loop.inbox import put_by
 from debias.loop.sift import Aside, contract_sifted, counts_of
 from debias.loop.trail import Entry
 
@@ -180,6 +181,22 @@ def decide_rows(out: Path, batch: str, reason: str, by: str, *, drop: bool) -> d
     return word
 
 
+class _Word(msgspec.Struct):
+    """What a person said of the rows of a batch."""
+
+    batch: str
+    by: str
+    reason: str
+    drop: bool
+    rows: int
+
+
 def words_left(out: Path) -> list[tuple[Path, dict[str, Any]]]:
-    """What people said of rows since, for the trail."""
-    return [(p, read_json(p)) for p in sorted((out / ASIDE).glob("*.word"))] if (out / ASIDE).is_dir() else []
+    """What people said of rows since, for the trail. One that cannot be read is put aside as *.unreadable."""
+    words = []
+    for path in sorted((out / ASIDE).glob("*.word")):
+        try:
+            words.append((path, msgspec.to_builtins(msgspec.json.decode(path.read_bytes(), type=_Word))))
+        except (OSError, UnicodeDecodeError, msgspec.MsgspecError):
+            put_by(path, "what a person said of rows")
+    return words

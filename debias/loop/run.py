@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
 from audit import progress
 from audit.case import Case
 from audit.errors import CaseError, OutputError
@@ -111,4 +113,6 @@ def _opened(url: str, *, follow: bool) -> Trail:
 
 def url_of(out: Path, trail_url: str | None) -> str:
     """Where the trail is: a database by URL, or OUT/watch.db."""
-    return trail_url or f"sqlite:///{(out / 'watch.db').resolve()}"
+    file = str((out / "watch.db").resolve())
+    # A question mark or a per cent sign in a folder's name means something else in a URL.
+    return trail_url or sa.URL.create("sqlite", database=file).render_as_string()

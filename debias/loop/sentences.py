@@ -278,6 +278,11 @@ def of_promoted(by: str, reason: str, **_: Any) -> str:
 
 
 def of_went_back(noted: int, noted_at: str, found: int, **_: Any) -> str:
+    if found == 1:
+        return (
+            f"The database begins anew, and entry {noted:,} of another was noted at {noted_at}: that one was removed. "
+            "Its people are counted again from the feed; its alarms, and decisions by people, are lost."
+        )
     return (
         f"The database is older than what was noted of it: entry {noted:,} was written at {noted_at}, and it ends "
         f"with entry {found:,}, or has another one there. A copy was put back; what it lacks is counted again from "

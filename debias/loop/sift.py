@@ -26,6 +26,7 @@ from audit.contract.check import words_of
 from audit.contract.functions import Cannot, CodedTable
 from audit.contract.kinds import KINDS
 from audit.errors import DataError
+from audit.load import limits
 from audit.load.check import times_of
 from audit.load.groups import file_columns
 from audit.load.values import coded, with_columns
@@ -65,6 +66,7 @@ def sift_numbers(case: Case, frame: pd.DataFrame, known: Known) -> tuple[pd.Data
         work.times(str(data.time), data.read.dates)
     if data.weight in frame.columns:
         work.numbers(str(data.weight), "no weight of 0 or more", needed=True, least=0.0)
+        work.numbers(str(data.weight), "too large a weight", most=limits.WEIGHTS[1])
     if model.kind == "score" and model.column in frame.columns:
         work.numbers(str(model.column), "no score", needed=True)
     banded = [b for b in data.bins if b in file_columns(data, data.sensitive)]
@@ -185,12 +187,14 @@ class Work:
             bad = {v for v in values.dropna().unique() if not _is_time(v, dates)} if text else set()
             self.put(values.isna() | values.isin(bad), f"no time in {column!r}")
 
-    def numbers(self, column: str, what: str, *, needed: bool = False, least: float = -np.inf) -> None:
+    def numbers(
+        self, column: str, what: str, *, needed: bool = False, least: float = -np.inf, most: float = np.inf
+    ) -> None:
         values = self.frame[column]
         numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
         bad = (np.isnan(numbers) & (needed | values.notna().to_numpy())) | np.isinf(numbers)
         with np.errstate(invalid="ignore"):
-            bad |= numbers < least
+            bad |= (numbers < least) | (numbers > most)
         gone = self.put(bad, f"{what} in {column!r}")
         if gone and not pd.api.types.is_numeric_dtype(values):
             self._numeric.add(column)

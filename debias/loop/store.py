@@ -67,6 +67,13 @@ class _Kept(msgspec.Struct):
     base: str | None = None
 
 
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
 class Store:
     """The folder OUT/models."""
 
@@ -86,10 +93,11 @@ class Store:
     def path(self, digest: str, suffix: str = "skops") -> Path:
         """Where a kept file is. Raises DataError where it is gone or was changed."""
         path = self.folder / f"{digest}.{suffix}"
-        if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+        content = _content(path)
+        if content is None or hashlib.sha256(content).hexdigest() != digest:
             raise DataError(
                 "a model of the store is missing or was changed",
-                got="no file" if not path.exists() else "other bytes",
+                got="no file that can be read" if content is None else "other bytes",
                 expected=f"{digest[:12]}... in {self.folder}",
                 todo="put the file back from a copy; its name is its sha256",
             )
@@ -117,7 +125,7 @@ class Store:
         served = self.served(served_id)
         document = {"file": served.file, "format": served.format, "threshold": served.threshold, **more}
         content = canonical({"schema": POINTER_SCHEMA, "model": served_id, **document})
-        before = self.pointer.read_bytes() if self.pointer.exists() else None
+        before = _content(self.pointer)
         if before == content:
             return None
         write_whole(self.pointer, content)

@@ -104,11 +104,12 @@ class Watcher:
             self._board.add(entry)
             self._alerts.tell([entry])  # what a run that was killed had no time to tell
             self._tell_lineage(entry)
+        noted = anchor.end_in(out / anchor.FILE)  # a loop that begins notes its own end over it
         state = state_in(trail, self._policy)
         self._state = self._begin() if state is None else state
         self._migrate()
-        self._went_back()
-        same_case(case, trail.kept("case"))
+        self._went_back(noted)
+        same_case(case, trail)
         same_model(case, trail.kept("about"))
         self._point()
         self._new_policy(case.policy)
@@ -183,9 +184,9 @@ class Watcher:
             keep: dict[str, Any] = {"schema": {"version": VERSION}, "case": settings_of(self._case)}
             self._write(self._state, (moved,), self._state, **keep)
 
-    def _went_back(self) -> None:
+    def _went_back(self, noted: anchor.End | None) -> None:
         """A database that was put back from a copy: its chains fit, and it ends before what was noted outside it."""
-        facts = anchor.went_back(self._out, self._trail, self._elsewhere)
+        facts = anchor.went_back(noted, self._trail, self._elsewhere)
         if facts is not None:
             self._write(self._state, (Event("went_back", facts),), self._state)
             self._anchor(now=True)  # said once: what was noted after this end is of another past
@@ -272,8 +273,7 @@ class Watcher:
         self.health.trouble(None)
 
     def _fresh_policy(self) -> None:
-        source = self._policy.source
-        if source is None:
+        if (source := self._policy.source) is None:
             return
         try:
             if sha256(source.read_bytes()) != self._policy.sha256:
@@ -315,13 +315,18 @@ class Watcher:
         return events
 
     def _take(self, number: int, taken: Taken) -> None:
-        before, batch = self._state, taken.batch
+        before = self._state
         try:
-            after, events = step(before, batch, self._policy, self._sensitive)
+            self._count(number, taken)
         except Exception as error:
-            # The rows could be read and decided and still cannot be counted: the batch is at fault, not the loop.
-            taken = Taken(unusable(batch, reason(error)))
-            after, events = step(before, taken.batch, self._policy, self._sensitive)
+            if isinstance(error, (OutputError, database.TrailLost)) or self._state is not before:
+                raise
+            # The rows could be read and decided and still cannot be counted or kept: the batch is at fault.
+            self._count(number, Taken(unusable(taken.batch, reason(error)), aside=taken.aside))
+
+    def _count(self, number: int, taken: Taken) -> None:
+        before, batch = self._state, taken.batch
+        after, events = step(before, batch, self._policy, self._sensitive)
         events = (*events, *self._why(events, after))
         if taken.aside:
             held = taken.batch.incident is not None
@@ -330,12 +335,10 @@ class Watcher:
                 self._notices.add(
                     f"{many(len(taken.aside), 'row')} of {batch.id} put aside: {shown(batch.poor or {})}."
                 )
-        notice = self._retention.batch(batch)
-        if notice is not None:
+        if (notice := self._retention.batch(batch)) is not None:
             self._notices.add(notice)
         row = (number, taken.batch.id, taken.batch.sha256)
-        new: dict[str, Reference | Calibrated | None]
-        new = {"reference": taken.reference, "calibration": taken.calibration}
+        new: dict[str, Reference | Calibrated | None] = {"reference": taken.reference, "calibration": taken.calibration}
         keep = {name: json_ready(value.to_json()) for name, value in new.items() if value is not None}
         without: Mapping[str, Sequence[str]] = self._source.kept
         if taken.gone:

@@ -49,7 +49,8 @@ def group_thresholds(
     weight: Floats | None = None,
     least: int = LEAST,
 ) -> Thresholds:
-    """The most accurate thresholds whose positive rates among `among` lie within `tolerance` of each other.
+    """Thresholds whose positive rates among `among` lie within `tolerance` of each other, the most accurate from _GRID
+    middles of the rates: in 5 of 300 tables of 60 to 140 rows another pair decided one or two rows more right.
 
     score, label (0, 1), group, among (n,): all rows for demographic parity, those of one label for equal opportunity.
     """

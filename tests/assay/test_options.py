@@ -150,6 +150,7 @@ def test_help_of_all_needs_no_command_and_no_facade() -> None:
         "audit.models",
         "audit.models.held",
         "audit.numbers",
+        "audit.places",
         "audit.printable",
         "audit.progress",
         "audit.starts",

@@ -105,7 +105,7 @@ def test_a_full_disk_leaves_the_earlier_report(
 ) -> None:
     """A real limit of the system: no file of the process may pass 20,000 bytes, so the write itself fails half way."""
     out = tmp_path / "report.pdf"
-    out.write_bytes(b"the earlier report")
+    out.write_bytes(b"%PDF-1.7, the earlier report")
     monkeypatch.setenv("ASSAY_KEY_PASSWORD", PASSWORD)
     limit, before = resource.RLIMIT_FSIZE, resource.getrlimit(resource.RLIMIT_FSIZE)
     assert signal.getsignal(signal.SIGXFSZ) == signal.SIG_IGN, "as Python begins"
@@ -116,14 +116,14 @@ def test_a_full_disk_leaves_the_earlier_report(
         resource.setrlimit(limit, before)
     assert code == 2
     assert "report.pdf could not be written" in message
-    assert out.read_bytes() == b"the earlier report"
+    assert out.read_bytes() == b"%PDF-1.7, the earlier report"
     assert [p.name for p in tmp_path.iterdir()] == ["report.pdf"]
 
 
 def test_no_space_left_is_named_and_once_there_is_room_the_same_run_is_signed(place: Path, tmp_path: Path) -> None:
     """What is printed is a page of few words; that the real pages are verified is what tests of reports are about."""
     out = tmp_path / "report.pdf"
-    out.write_bytes(b"the earlier report")
+    out.write_bytes(b"%PDF-1.7, the earlier report")
     key = load_key(place / "ada.p12", PASSWORD.encode())
 
     def full(descriptor: int) -> None:
@@ -136,7 +136,7 @@ def test_no_space_left_is_named_and_once_there_is_room_the_same_run_is_signed(pl
             with pytest.raises(OutputError, match="No space left") as caught:
                 issue_report(place / "run", key, out)
         assert caught.value.exit_code == 2
-        assert out.read_bytes() == b"the earlier report"
+        assert out.read_bytes() == b"%PDF-1.7, the earlier report"
         assert [p.name for p in tmp_path.iterdir()] == ["report.pdf"]
         issued = issue_report(place / "run", key, out, members=["Bo Board"])
     assert sha256(out.read_bytes()).hexdigest() == issued.sha256

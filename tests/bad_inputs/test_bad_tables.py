@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import cli
 from audit.errors import AssayError, CaseError, DataError
 from audit.load import limits, load_case, load_rows, read_noted, read_table
 
@@ -437,6 +438,17 @@ def test_weights_that_are_none(tmp_path: Path, good: pd.DataFrame, weight: objec
     column[7] = weight
     work = case_of(tmp_path, good.assign(w=column), data='weight = "w"')
     refusal(work, "'w' has values that are no weights", "1 of 120 rows; row 8")
+
+
+@pytest.mark.parametrize("engine", ["", 'engine = "duckdb"'])
+@pytest.mark.parametrize("weight", [1e200, 1e-200])
+def test_weights_that_cannot_be_added_up(
+    tmp_path: Path, good: pd.DataFrame, weight: float, engine: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Their squares are no numbers any more: said at the door, whoever counts, and no fault of ours."""
+    case_of(tmp_path, good.assign(w=weight), data=f'weight = "w"\n{engine}')
+    assert cli.main(["audit", str(tmp_path / "case.toml"), "--out", str(tmp_path / "run")]) == 2
+    assert "the weights in 'w' cannot be added up" in capsys.readouterr().err
 
 
 def test_weights_of_zero(tmp_path: Path, good: pd.DataFrame) -> None:

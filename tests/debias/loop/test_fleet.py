@@ -30,8 +30,8 @@ def fleet_of(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(folder: Path, capsys: pytest.CaptureFixture[str], *more: str) -> dict[str, Any]:
-    assert cli.main(["watch", str(folder / "fleet.toml"), "--fleet", "--json", *more]) == 0
+def run(folder: Path, capsys: pytest.CaptureFixture[str], *more: str, ends: int = 0) -> dict[str, Any]:
+    assert cli.main(["watch", str(folder / "fleet.toml"), "--fleet", "--json", *more]) == ends
     document: dict[str, Any] = json.loads(capsys.readouterr().out)
     return document
 
@@ -41,7 +41,7 @@ def test_each_is_as_it_would_be_alone_and_one_page_is_about_all(
 ) -> None:
     begun = run(fleet_of, capsys, "--state")
     assert {r["problem"] for r in begun["loops"]} == {"it has not begun"}
-    page = run(fleet_of, capsys)
+    page = run(fleet_of, capsys, ends=2)  # one of them could not be looked at
     rows = {r["loop"]: r for r in page["loops"]}
     assert page["loops"][0]["loop"] == "loans", "who waits for a person comes first"
     assert rows["loans"]["state"] == "APPROVAL"
@@ -101,7 +101,7 @@ def test_health_and_metrics_are_of_all(
     thread = threading.Thread(target=ask)
     monkeypatch.setattr(fleet.time, "sleep", lambda s, real=fleet.time.sleep: (real(s), sleep(s)))
     thread.start()
-    run(fleet_of, capsys, "--follow", "--serve", str(port))
+    run(fleet_of, capsys, "--follow", "--serve", str(port), ends=2)
     thread.join()
     names = re.findall(r"^# TYPE (\w+) ", pages["metrics"], re.M)
     assert len(names) == len(set(names)) > 12
@@ -130,6 +130,32 @@ def test_a_fleet_that_cannot_be_used_is_said(
     (tmp_path / "fleet.toml").write_text(text)
     assert cli.main(["watch", str(tmp_path / "fleet.toml"), "--fleet"]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_one_whose_case_cannot_be_loaded_or_that_raises_keeps_none_of_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("cards", "loans", "rent"):
+        write_case(tmp_path / name, people(4, gap=0.0), delay=0)
+    (tmp_path / "fleet.toml").write_text(FLEET)
+    policy = tmp_path / "loans" / "policy.toml"
+    text = policy.read_text()
+    policy.write_text("torn = [")
+
+    def raising(self: fleet.Watcher, real: Any = fleet.Watcher.advance) -> bool:
+        if "rent" in str(self._out) and self.state.batch == 2:
+            raise ZeroDivisionError("no such number")
+        return bool(real(self))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fleet.Watcher, "advance", raising)
+        rows = {r["loop"]: r for r in run(tmp_path, capsys, ends=2)["loops"]}
+    assert (rows["cards"]["problem"], rows["cards"]["batches"]) == (None, 4)
+    assert "policy.toml" in rows["loans"]["problem"]
+    assert "no such number" in rows["rent"]["problem"]
+    policy.write_text(text)
+    rows = {r["loop"]: r for r in run(tmp_path, capsys)["loops"]}
+    assert [(rows[n]["problem"], rows[n]["batches"]) for n in rows] == [(None, 4)] * 3
 
 
 def test_what_is_for_one_loop_is_refused(fleet_of: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,8 @@ from audit.load import load_case
 from audit.load.cases import dump_case
 from tests.debias.loop.fed import bodies, people, write_case
 
-TABLE = 'source = { url = "duckdb:///served.duckdb", table = "main.served people", key = "id" }\nsettle = 0.05'
+# What a URL would read as an A is a part of the name.
+TABLE = 'source = { url = "duckdb:///served %41.duckdb", table = "main.served people", key = "id" }\nsettle = 0.05'
 
 
 def run(folder: Path, *more: str) -> int:
@@ -24,7 +25,7 @@ def run(folder: Path, *more: str) -> int:
 
 
 def insert(folder: Path, frame: pd.DataFrame) -> None:
-    with duckdb.connect(str(folder / "served.duckdb")) as c:
+    with duckdb.connect(str(folder / "served %41.duckdb")) as c:
         c.register("came", frame)
         c.execute('CREATE TABLE IF NOT EXISTS "served people" AS SELECT * FROM came LIMIT 0')
         c.execute('INSERT INTO "served people" SELECT * FROM came')
@@ -79,14 +80,17 @@ def test_a_row_that_is_committed_late_is_not_passed_over(tmp_path: Path, monkeyp
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ('{ url = "duckdb:///served.duckdb", table = "nobody", key = "id" }', "the table 'nobody' cannot be read"),
-        ('{ url = "duckdb:///served.duckdb", table = "served people", key = "when" }', "cannot be read"),
-        ('{ url = "duckdb:///served.duckdb", table = "served people", key = "town" }', "a key of type str"),
-        ('{ url = "duckdb:///served.duckdb", table = "served people", key = "day" }', "is the same in several rows"),
+        ('{ url = "duckdb:///served %41.duckdb", table = "nobody", key = "id" }', "the table 'nobody' cannot be read"),
+        ('{ url = "duckdb:///served %41.duckdb", table = "served people", key = "when" }', "cannot be read"),
+        ('{ url = "duckdb:///served %41.duckdb", table = "served people", key = "town" }', "a key of type str"),
+        (
+            '{ url = "duckdb:///served %41.duckdb", table = "served people", key = "day" }',
+            "is the same in several rows",
+        ),
         ('{ url = "duckdb:///gone.duckdb", table = "t", key = "id" }', "cannot be read now"),
         ('{ url = "mysql://host/db", table = "t", key = "id" }', "'url' in source cannot be used"),
         ('{ url = "postgresql://me:secret-word@host/db", table = "t", key = "id" }', "holds a password"),
-        ('{ url = "duckdb:///served.duckdb", table = "t" }', "key"),
+        ('{ url = "duckdb:///served %41.duckdb", table = "t" }', "key"),
         ('"s3://bucket/in/*.csv"', "-m pip install fsspec s3fs`"),
         ('"gs://bucket/in/*.csv"', "-m pip install fsspec gcsfs`"),
         ('"abfs://bucket/in/*.csv"', "-m pip install fsspec adlfs`"),

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -185,3 +189,81 @@ def test_a_database_put_back_from_a_copy_is_told(tmp_path: Path, capsys: pytest.
     assert json.loads((tmp_path / "out" / "watch.json").read_bytes())["batches"] == 6
     assert cli.main(command) == 0
     assert sum(b["kind"] == "went_back" for b in bodies(tmp_path / "out")) == 1, "once"
+    # Removed altogether, the loop would begin with alpha unspent and nothing found.
+    for path in (tmp_path / "out").glob("watch.db*"):
+        path.unlink()
+    assert cli.main(command) == 0
+    items = [b for b in bodies(tmp_path / "out") if b["kind"] == "went_back"]
+    assert ["that one was removed" in b["words"] for b in items] == [True]
+    assert cli.main(command) == 0
+    assert sum(b["kind"] == "went_back" for b in bodies(tmp_path / "out")) == 1, "once"
+
+
+def test_the_loop_of_another_case_is_not_gone_on_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_case(tmp_path, people(3))
+    command = ["watch", str(tmp_path / "case.toml"), "--out", str(tmp_path / "out")]
+    assert cli.main([*command, "--batches", "1"]) == 0
+    before = hashes(tmp_path / "out")
+    text = (tmp_path / "case.toml").read_text()
+    (tmp_path / "case.toml").write_text(text.replace('name = "', 'name = "Another of '))
+    capsys.readouterr()
+    assert cli.main(command) == 2
+    assert "this folder holds the loop of another case" in capsys.readouterr().err
+    assert hashes(tmp_path / "out") == before
+
+
+def test_a_copy_on_a_medium_that_nobody_writes_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """SQLite wants to write a file of its own beside such a database, and says that it cannot open it."""
+    write_case(tmp_path, people(2))
+    out = tmp_path / "a copy #1 ?%41"
+    command = ["watch", str(tmp_path / "case.toml"), "--out", str(out)]
+    assert cli.main(command) == 0
+    assert (out / "watch.db").is_file(), "where the person said, whatever its name would mean in a URL"
+    opened: list[str] = []
+
+    def noted(name: str, *args: Any, real: Any = sqlite3.connect, **more: Any) -> Any:
+        opened.append(name)
+        return real(name, *args, **more)
+
+    monkeypatch.setattr(sqlite3, "connect", noted)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # whoever runs the tests may write anywhere
+    capsys.readouterr()
+    assert cli.main([*command, "--check"]) == 0
+    assert "The trail is whole" in capsys.readouterr().out
+    assert opened
+    assert all("immutable=1" in name for name in opened)
+    # What lies beside the database and is not in it yet is never passed over.
+    opened.clear()
+    with contextlib.closing(sqlite3.connect(str(out / "watch.db"), isolation_level=None)) as other:
+        other.execute("PRAGMA wal_autocheckpoint = 0")
+        other.execute("CREATE TABLE not_yet_in_it (x)")
+        opened.clear()
+        assert cli.main([*command, "--check"]) == 0
+        assert opened == []
+
+
+def test_what_lies_in_the_folder_and_cannot_be_read_keeps_nothing_waiting(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_case(tmp_path, people(5))
+    out = tmp_path / "out"
+    command = ["watch", str(tmp_path / "case.toml"), "--out", str(out)]
+    assert cli.main([*command, "--batches", "1"]) == 0
+    for name, content in (("decisions/a.json", "{"), ("quarantine/00000.word", "[]"), ("quarantine/00001.word", "{")):
+        (out / name).parent.mkdir(exist_ok=True)
+        (out / name).write_text(content)
+    capsys.readouterr()
+    assert cli.main([*command, "--batches", "1"]) == 0
+    assert capsys.readouterr().err.count("could not be read, and lies in") == 3
+    assert len(list(out.glob("*/*.unreadable"))) == 3
+    for name in ("running.json", "head.json"):  # one message, and the loop goes on once it is away
+        (out / name).unlink()
+        (out / name).mkdir()
+        assert cli.main([*command, "--batches", "1"]) == 2
+        assert name in capsys.readouterr().err
+        (out / name).rmdir()
+        assert cli.main([*command, "--batches", "1"]) == 0
+    assert cli.main([*command, "--batches", "-1"]) == 2
+    assert "--batches cannot be used" in capsys.readouterr().err

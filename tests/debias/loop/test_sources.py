@@ -14,6 +14,7 @@ import pytest
 from audit.errors import CaseError, DataError
 from audit.load import load_case
 from debias.loop import file_ready
+from debias.loop.arrival import SourceAway
 from debias.loop.folder import Folder
 from debias.loop.sources import TableSource, open_source
 from tests.debias.loop.feeding import OLD, Make, counted, labels_in, outcomes, people, put
@@ -75,6 +76,9 @@ def test_a_folder_fills_and_numbers_stay(make: Make, tmp_path: Path) -> None:
     case = make(source="in/*.csv")
     source = open_source(case, (), tmp_path)
     assert isinstance(source, Folder)
+    with pytest.raises(SourceAway):  # a folder that is not there is no folder without batches
+        source.total()
+    (tmp_path / "in").mkdir()
     assert source.total() == 0
     put(tmp_path / "in/b.csv", people(4))
     assert source.total() == 1
