@@ -19,6 +19,7 @@ from audit.documents.table import DOCUMENTS
 from audit.errors import AssayError
 from reports.manifest import NAME, Manifest
 from reports.verify.arms import Pairs, arms_of, mitigation_pairs
+from reports.verify.explained import explained_pairs
 from reports.verify.figures import alike, load
 from reports.verify.groups import (
     named_in,
@@ -79,6 +80,7 @@ def _pairs(files: Mapping[str, bytes], manifest: Manifest | None, known: Known) 
         yield "explain.json", _explained(documents.explanations, evidence)
         named = named_in_explanations(documents.explanations)
         yield "explain.json", of_the_same(named, shown, "the explanations")
+        yield "explain.json", explained_pairs(documents.explanations, evidence)
     if documents.search is not None:
         yield "search.json", _searched(documents.search, evidence)
     for name, words in (("stress.json", "what could go wrong"), ("whatif.json", "the variants")):
