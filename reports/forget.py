@@ -38,6 +38,7 @@ _FOLDERS = frozenset((".store", "models", "incoming"))
 _GOING = ".going"
 _OURS = b'"assay/'
 _ID = re.compile(r"[0-9a-f]{32}")
+_HALF = re.compile(r"\.(.+)\.[a-z0-9_]{8}")
 _KEYS = (".p12", ".pfx")
 _NOTES = {".json", ".txt"}
 HOLD = "hold.json"
@@ -290,7 +291,7 @@ def is_upload(path: Path) -> bool:
     from audit.load import kinds  # what is looked at when the app starts loads no table of records
     from audit.models import formats
 
-    ending = path.suffix.lower()
+    ending = whole(path).suffix.lower()
     models = formats.endings()
     if ending in {*kinds.endings(), *models, *formats.PICKLES, *_KEYS} - _NOTES:
         return True
@@ -298,6 +299,12 @@ def is_upload(path: Path) -> bool:
         return ending in models and any(f.known(path.read_bytes()) for f in formats.FORMATS.values())
     except OSError:
         return False
+
+
+def whole(path: Path) -> Path:
+    """The file that one was to be which was left half written (audit.files.write_whole); any other as it is."""
+    half = _HALF.fullmatch(path.name)
+    return path.with_name(half[1]) if half else path
 
 
 def _running(jobs_home: Path) -> list[jobs.Job]:
