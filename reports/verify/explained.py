@@ -7,15 +7,19 @@ tables have, or to one person's score; groups are those people whom the tables c
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from audit.documents.base import Names
+from audit.documents import record_in
+from audit.documents.base import Names, Record
 from audit.documents.evidence import Evidence
 from audit.documents.explanations import Decomposition, Explanations, Person, RecourseGroup
+from audit.explain.hiding import Reaction, alarms, words
 from audit.explain.kinds import DECISION, LOG_ODDS
 from audit.explain.outputs import log_odds
+from audit.explain.recourse_gap import RecourseGap
 from audit.explain.sample import FLOOR
 from audit.metrics import SELECTION_RATE
 from audit.stats.intervals import wilson
@@ -26,8 +30,28 @@ ROUNDING = 1e-9
 """Numbers are written with twelve digits."""
 
 
-def explained_pairs(explained: Explanations, evidence: Evidence) -> Pairs:
-    """(what, as told, as it has to be)."""
+class _Gaps(Record, frozen=True):
+    """Of `recourse`: what its sentences are of."""
+
+    gaps: tuple[RecourseGap, ...] = ()
+
+
+class _Reactions(Record, frozen=True):
+    """Of `hiding`: likewise."""
+
+    features: tuple[Reaction, ...] = ()
+
+
+class _Told(Record, frozen=True):
+    """What pages tell in sentences, and no record of a page holds."""
+
+    recourse: _Gaps | None = None
+    hiding: _Reactions | None = None
+
+
+def explained_pairs(explained: Explanations, evidence: Evidence, plain: Mapping[str, Any]) -> Pairs:
+    """(what, as told, as it has to be). plain: the document as it was read."""
+    yield from _sentences(explained, record_in(_Told, dict(plain), "explain.json"))
     yield from _groups(explained, evidence)
     yield from _recourse(explained, evidence)
     yield from _intervals(explained)
@@ -44,6 +68,34 @@ def explained_pairs(explained: Explanations, evidence: Evidence) -> Pairs:
     for number, person in enumerate(explained.people, 1):
         is_good = person.decision == evidence.data.favourable
         yield f"whether the decision on person {number} is favourable", bool(person.favourable), is_good
+
+
+def _sentences(explained: Explanations, told: _Told) -> Pairs:
+    """Sentences are of the figures beside them."""
+    if explained.recourse is not None and told.recourse is not None:
+        groups = {(g.attribute, g.group): g for g in explained.recourse.groups}
+        yield "the sentences on recourse", explained.recourse.notice or (), tuple(g.words for g in told.recourse.gaps)
+        for gap in told.recourse.gaps:
+            if gap.estimable and gap.highest is not None and gap.lowest is not None:
+                high, low = (_figure(groups.get((gap.attribute, g)), gap.of) for g in (gap.highest, gap.lowest))
+                yield f"the gap in the {gap.of} of recourse", _near(gap.value, high, low), True
+    if explained.hiding is not None and told.hiding is not None and told.hiding.features:
+        seen = [replace(r, alarm=alarms(r)) for r in told.hiding.features]
+        alarm = any(r.alarm for r in seen)
+        yield (
+            "whether there is a sign of hiding",
+            (explained.hiding.alarm, explained.hiding.notice),
+            (alarm, words(seen)),
+        )
+
+
+def _figure(group: RecourseGroup | None, name: str) -> float | None:
+    return None if group is None else group.cost if name == "cost" else group.share
+
+
+def _near(value: float | None, high: float | None, low: float | None) -> bool:
+    """Whether the value is how far the two are apart."""
+    return None not in (value, high, low) and _alike(value or 0.0, (high or 0.0) - (low or 0.0), ROUNDING)
 
 
 def _groups(explained: Explanations, evidence: Evidence) -> Pairs:

@@ -82,7 +82,7 @@ def _pairs(files: Mapping[str, bytes], manifest: Manifest | None, known: Known) 
         yield "explain.json", _explained(documents.explanations, evidence)
         named = named_in_explanations(documents.explanations)
         yield "explain.json", of_the_same(named, shown, "the explanations")
-        yield "explain.json", explained_pairs(documents.explanations, evidence)
+        yield "explain.json", explained_pairs(documents.explanations, evidence, documents.plain("explain.json"))
     if documents.search is not None:
         yield "search.json", _searched(documents.search, evidence)
     for name, words in (("stress.json", "what could go wrong"), ("whatif.json", "the variants")):

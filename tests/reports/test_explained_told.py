@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import cli
+from audit.explain.recourse_gap import RecourseGap
 from audit.publish import publish_files
 from tests.reports import kit
 from tests.reports.pki import Pki
@@ -66,6 +68,24 @@ def more_are_found(d: Any) -> None:
     group["found"] -= 1
 
 
+def another_sentence(d: Any) -> None:
+    d["recourse"]["notice"][0] = "Recourse is alike in all groups."
+
+
+def a_smaller_difference(d: Any) -> None:
+    """With its sentence."""
+    gap = next(g for g in d["recourse"]["gaps"] if g["of"] == "share" and g["estimable"])
+    told = RecourseGap(**{k: tuple(v) if isinstance(v, list) else v for k, v in gap.items()})
+    at = d["recourse"]["notice"].index(told.words)
+    gap["value"] = 0.001
+    d["recourse"]["notice"][at] = replace(told, value=0.001).words
+
+
+def a_model_that_hides(d: Any) -> None:
+    """The figures of an alarm, and the words of none."""
+    d["hiding"]["features"][0].update(real=0.9, real_error=0.01, spliced=0.01, spliced_error=0.001)
+
+
 LIES: dict[str, tuple[str, Change]] = {
     "a part of a gap": (
         "whether the parts of a gap sum to it",
@@ -111,6 +131,9 @@ LIES: dict[str, tuple[str, Change]] = {
         lambda d: d["additivity"].update(max_error=d["additivity"]["tolerance"] * 2),
     ),
     "fewer who have recourse": ("the share with recourse", more_are_found),
+    "another sentence": ("the sentences on recourse", another_sentence),
+    "a smaller difference": ("the gap in the share of recourse", a_smaller_difference),
+    "a model that hides": ("whether there is a sign of hiding", a_model_that_hides),
     "more refused than there are": (
         "whether recourse was sought for people of the group",
         lambda d: d["recourse"]["groups"][0].update(refused=10**6),
