@@ -37,15 +37,15 @@ def rare(
 
     count: N, of rows. cluster (N,): which person each row is about, from 0.
     """
-    keep, found = np.ones(count, dtype=bool), {a: set[str]() for a in groups}
+    keep, small = np.ones(count, dtype=bool), {a: set[str]() for a in groups}
     while True:
         fewer = {
             a: _fewer(names[keep], None if cluster is None else cluster[keep], floor) for a, names in groups.items()
         }
         if not any(fewer.values()):
-            return keep, {a: tuple(sorted(of)) for a, of in found.items()}
+            return keep, {a: tuple(sorted(of)) for a, of in small.items()}
         for attribute, names in groups.items():
-            found[attribute] |= fewer[attribute]
+            small[attribute] |= fewer[attribute]
             keep &= ~np.isin(names, list(fewer[attribute]))
 
 

@@ -70,9 +70,9 @@ def _case(mitigation: Mitigation, evidence: Evidence) -> Pairs:
             yield f"the {key} of the mitigation's data", value, getattr(data, key)
     yield "the rows of the mitigation", mitigation.data.rows, data.rows
     if mitigation.policy is not None:
-        told, own = mitigation.policy, evidence.policy
-        yield "the policy of the mitigation", told.sha256, own.sha256
-        yield "whose norms the mitigation is held against", told if told.standing else own, own
+        stated, own = mitigation.policy, evidence.policy
+        yield "the policy of the mitigation", stated.sha256, own.sha256
+        yield "whose norms the mitigation is held against", stated if stated.standing else own, own
     for key in _MODEL:
         yield f"the {key} of the model mitigated", getattr(mitigation.base, key), getattr(evidence.model, key)
     if mitigation.settings is not None:

@@ -42,7 +42,7 @@ class _Reactions(Record, frozen=True):
     features: tuple[Reaction, ...] = ()
 
 
-class _Told(Record, frozen=True):
+class _Sentenced(Record, frozen=True):
     """What pages tell in sentences, and no record of a page holds."""
 
     recourse: _Gaps | None = None
@@ -51,7 +51,7 @@ class _Told(Record, frozen=True):
 
 def explained_pairs(explained: Explanations, evidence: Evidence, plain: Mapping[str, Any]) -> Pairs:
     """(what, as told, as it has to be). plain: the document as it was read."""
-    yield from _sentences(explained, record_in(_Told, dict(plain), "explain.json"))
+    yield from _sentences(explained, record_in(_Sentenced, dict(plain), "explain.json"))
     yield from _groups(explained, evidence)
     yield from _recourse(explained, evidence)
     yield from _intervals(explained)
@@ -70,17 +70,21 @@ def explained_pairs(explained: Explanations, evidence: Evidence, plain: Mapping[
         yield f"whether the decision on person {number} is favourable", bool(person.favourable), is_good
 
 
-def _sentences(explained: Explanations, told: _Told) -> Pairs:
+def _sentences(explained: Explanations, sentenced: _Sentenced) -> Pairs:
     """Sentences are of the figures beside them."""
-    if explained.recourse is not None and told.recourse is not None:
+    if explained.recourse is not None and sentenced.recourse is not None:
         groups = {(g.attribute, g.group): g for g in explained.recourse.groups}
-        yield "the sentences on recourse", explained.recourse.notice or (), tuple(g.words for g in told.recourse.gaps)
-        for gap in told.recourse.gaps:
+        yield (
+            "the sentences on recourse",
+            explained.recourse.notice or (),
+            tuple(g.words for g in sentenced.recourse.gaps),
+        )
+        for gap in sentenced.recourse.gaps:
             if gap.estimable and gap.highest is not None and gap.lowest is not None:
                 high, low = (_figure(groups.get((gap.attribute, g)), gap.of) for g in (gap.highest, gap.lowest))
                 yield f"the gap in the {gap.of} of recourse", _near(gap.value, high, low), True
-    if explained.hiding is not None and told.hiding is not None and told.hiding.features:
-        seen = [replace(r, alarm=alarms(r)) for r in told.hiding.features]
+    if explained.hiding is not None and sentenced.hiding is not None and sentenced.hiding.features:
+        seen = [replace(r, alarm=alarms(r)) for r in sentenced.hiding.features]
         alarm = any(r.alarm for r in seen)
         yield (
             "whether there is a sign of hiding",
