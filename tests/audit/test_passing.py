@@ -50,7 +50,7 @@ def test_rows_that_a_killed_notebook_left_go_with_the_next_audit(tmp_path: Path)
 
 @pytest.mark.parametrize("room", ["audit", "debias", "reports", "assay"])
 def test_nothing_else_makes_a_temporary_folder(room: str) -> None:
-    """But what holds no rows or has a guardian: a walled process's scratch, an open case, the checker that stands alone."""
+    """But what holds no rows or has a guardian: a walled process, an open case, the checker that stands alone."""
     known = {"audit/models/process.py", "audit/sealed.py", "audit/passing.py", "reports/check_offline/check.py"}
     for file in (ROOT / room).rglob("*.py"):
         names = {n.attr for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Attribute)}
