@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PREFIX = "assay-passing-"
-LOCK = ".held"
 _held: dict[Path, int] = {}
 _swept: set[str] = set()
 
@@ -23,14 +22,14 @@ _swept: set[str] = set()
 def make() -> Path:
     """A new one, for the owner alone, until `remove` or the end of this process."""
     _sweep(tempfile.gettempdir())
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-    # Locked before it has its name: who sweeps meanwhile sees a lock that is held, or none.
-    begun = folder / f"{LOCK}.begun"
-    handle = os.open(begun, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    fcntl.flock(handle, fcntl.LOCK_EX)
-    begun.rename(folder / LOCK)
-    _held[folder] = handle
-    return folder
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if folder.exists():
+            _held[folder] = handle
+            return folder
+        os.close(handle)  # another process swept it before it was locked
 
 
 def remove(folder: Path) -> None:
@@ -63,11 +62,10 @@ def _sweep(base: str) -> None:
 
 
 def _remove_unheld(folder: Path) -> None:
-    handle = os.open(folder / LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        if folder.is_symlink() or folder.stat().st_uid != os.getuid():
-            return
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder, ignore_errors=True)
+        if os.fstat(handle).st_uid == os.getuid():
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
     finally:
         os.close(handle)
