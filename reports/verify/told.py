@@ -21,7 +21,6 @@ from audit.errors import AssayError
 from audit.stress.figures import Aim
 from reports.manifest import NAME, Manifest
 from reports.verify.arms import Pairs, arms_of, mitigation_pairs
-from reports.verify.explained import explained_pairs
 from reports.verify.figures import alike, load
 from reports.verify.groups import (
     named_in,
@@ -79,6 +78,9 @@ def _pairs(files: Mapping[str, bytes], manifest: Manifest | None, known: Known) 
         yield "mitigation.json", mitigation_pairs(documents.mitigation, evidence, arms)
         yield "mitigation.json", people_pairs(documents.mitigation, documents.plain("cube.json"), evidence)
     if documents.explanations is not None and documents.explanations.explained:
+        # Here, since it loads what explains: a report without explanations never needs it.
+        from reports.verify.explained import explained_pairs
+
         yield "explain.json", _explained(documents.explanations, evidence)
         named = named_in_explanations(documents.explanations)
         yield "explain.json", of_the_same(named, shown, "the explanations")
