@@ -124,6 +124,7 @@ def _end_at_once(code: list[int]) -> None:
         with suppress(OSError, ValueError, AttributeError):  # nobody reads it any more
             sys.stdout.flush()
             sys.stderr.flush()
+        starts.end_as_asked()
         os._exit(code[0])
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +12,7 @@ from assay._endpoint import section
 from assay._result import Result
 from audit.errors import CaseError, InputError
 from audit.load.values import name_of
+from audit.passing import make, remove
 
 Column = Any
 """The name of a column of the frame, or one value a row (n,)."""
@@ -297,11 +296,11 @@ def _folder(out: str | Path | None) -> Iterator[Path]:
         Path(out).mkdir(parents=True, exist_ok=True)
         yield Path(out)
         return
-    folder = Path(tempfile.mkdtemp(prefix="assay-"))
+    folder = make()
     try:
         yield folder
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
         raise
 
 

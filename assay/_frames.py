@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from audit.case import COPIES
 from audit.errors import CaseError, DataError, nearest
 from audit.files import write_whole
 from audit.load.sign import sign_of
@@ -195,8 +196,8 @@ _DEFAULTS = ("name", "purpose")
 
 
 def write_case(path: Path, tables: Mapping[str, Mapping[str, Any]]) -> None:
-    """The case file beside the data."""
-    blocks = []
+    """The case file beside the data, which says that what it names beside it are copies."""
+    blocks = [COPIES]
     for title, table in tables.items():
         try:
             lines = [f"{key(k)} = {write(v)}" for k, v in table.items()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from audit.documents import Documents
 from audit.errors import InputError
 from audit.files import read_json
 from audit.metrics import SELECTION_RATE
+from audit.passing import remove
 from audit.sizes import measured
 from audit.values import Rate, to_json
 from audit.wide import rates_of
@@ -44,7 +44,7 @@ class Result:
         self.folder = Path(folder)
         self.case_file = case
         if passing:  # a temporary folder lives as long as its result
-            weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+            weakref.finalize(self, remove, self.folder)
         documents = Documents({"evidence.json": (self.folder / "evidence.json").read_bytes()})
         self.evidence: dict[str, Any] = documents.plain("evidence.json")
         self._record = documents.evidence

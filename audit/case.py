@@ -13,6 +13,9 @@ from audit.contract.records import Contract
 from audit.policy import Policy
 from audit.stress.spec import StressSpec, WhatifSpec
 
+COPIES = "# Written by assay.audit in a notebook: the table and the model beside it are copies, and go with the run."
+"""How a case file begins that was written with what it names."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReadSpec:

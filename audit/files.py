@@ -26,7 +26,8 @@ def canonical(document: Any, *, compact: bool = False) -> bytes:
 def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Write `content` beside `path` and rename it into place. Raises OutputError; what was there before stays.
 
-    Until it is whole only the owner can read it, so that a key (mode 0600) is never open to others.
+    mode: who may read it, less what the umask takes away. Until it is whole only the owner can read it, so that a key
+    (mode 0600) is never open to others.
     """
     temporary = ""
     try:
@@ -36,7 +37,7 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, mode)
+        os.chmod(temporary, mode & ~_umask())
         os.replace(temporary, path)
     except OSError as error:
         if temporary and os.path.exists(temporary):
@@ -100,9 +101,19 @@ def write_once(path: Path, content: bytes) -> None:
             f"{path.name!r} exists already", got=f"a file {path}", expected="a new name",
             todo="choose another, or remove it: nothing that a person wrote is overwritten",
         ) from None  # fmt: skip
-    mask = os.umask(0)
-    os.umask(mask)
-    os.chmod(path, 0o666 & ~mask)
+    os.chmod(path, 0o666 & ~_umask())
+
+
+def _umask() -> int:
+    """What is taken away from others. Asking by setting it, the only way outside Linux, is a moment in which a file of
+    another thread is open to everybody."""
+    try:
+        status = Path("/proc/self/status").read_text(errors="replace")
+        return int(status.partition("\nUmask:")[2].split(maxsplit=1)[0], 8)
+    except (OSError, ValueError, IndexError):
+        mask = os.umask(0o077)
+        os.umask(mask)
+        return mask
 
 
 def private_folder(path: Path) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,7 @@ import numpy as np
 from audit.asked import USUAL, answer, bind, labels_of, open_model, rule_of
 from audit.cube import Floats, Ints
 from audit.decide import decide
+from audit.passing import passing
 from debias.held import Apart
 from debias.learner import one_thread
 from debias.methods.method import Method
@@ -170,8 +169,8 @@ def answers_of(
         with one_thread():
             score[rows] = own.predict_proba(frame[list(getattr(own, "feature_names_in_", frame.columns))])[:, column]
         return decided(score, USUAL), score, USUAL
-    with tempfile.TemporaryDirectory() as place:
-        path = Path(place) / file
+    with passing() as place:
+        path = place / file
         path.write_bytes(content)
         with open_model(task.case.model, allow, path, made_here=True) as worker:
             bind(task.case, worker, task.frame.iloc[rows], list(frame.columns))

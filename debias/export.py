@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +13,7 @@ from audit.evidence import sha256
 from audit.models.arrays import arrays_in
 from audit.models.loaded import same_class
 from audit.numbers import brief
+from audit.passing import passing
 from debias.candidate import Candidate
 from debias.task import Task
 
@@ -79,8 +78,8 @@ def export_onnx(task: Task, candidate: Candidate, allow: Sequence[str] = ()) -> 
     also = candidate.parameters.get("sensitive_inputs", [])
     columns = list(dict.fromkeys([*task.features, *also]))
     frame, positive = task.frame[columns].iloc[test], str(task.case.data.positive)
-    with tempfile.TemporaryDirectory() as place:
-        before, after = Path(place) / candidate.file, Path(place) / ONNX
+    with passing() as place:
+        before, after = place / candidate.file, place / ONNX
         before.write_bytes(candidate.content)
         try:
             with Worker(before, allow=tuple(allow)) as worker:

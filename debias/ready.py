@@ -99,12 +99,15 @@ def main(argv: Sequence[str]) -> None:
     starts.command()  # as `cli.start`
     from audit.models.held import job
 
-    with job():
-        with contextlib.suppress(Exception):  # the command itself says what is wrong
-            prepare(args)
-        if os.read(turn, 1):
-            sys.argv[1:] = args
-            runpy.run_module("cli", run_name="__main__", alter_sys=True)
+    try:
+        with job():
+            with contextlib.suppress(Exception):  # the command itself says what is wrong
+                prepare(args)
+            if os.read(turn, 1):
+                sys.argv[1:] = args
+                runpy.run_module("cli", run_name="__main__", alter_sys=True)
+    except starts.Stopped:  # while it waited for its turn
+        starts.end_as_asked()
 
 
 if __name__ == "__main__":

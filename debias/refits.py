@@ -9,12 +9,10 @@ The case's own estimator, cloned inside its walls, where it can be cloned; else 
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
@@ -25,6 +23,7 @@ from audit.asked import Rule, answer, bind, labels_of, open_model, own_format, r
 from audit.cube import Floats, Ints
 from audit.errors import ModelError
 from audit.models.arrays import FLOATS, arrays_in
+from audit.passing import passing
 from audit.stress.ask import processes
 from audit.stress.kept import Kept, asked_key
 from debias.learner import WORDS, one_thread, own_learner
@@ -144,8 +143,8 @@ class InItsPlace(Refits):
             rule = rule_of(case, worker.info, labels_of(case, self._task.frame))
             names = np.array([rule.name(meaning.negative), rule.name(meaning.positive)], dtype=object)
             content = arrays_in(_Model, worker.call("refit", rows, labels=names[label], seed=np.array(seed))).model
-        with tempfile.TemporaryDirectory() as place:
-            path = Path(place) / f"again.{form}"
+        with passing() as place:
+            path = place / f"again.{form}"
             path.write_bytes(content)
             with open_model(case.model, self._allow, path, made_here=True) as worker:
                 bind(case, worker, self._task.frame, self._task.features)

@@ -12,13 +12,14 @@ import os
 import re
 import shutil
 import time
+import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from audit import access, answers
-from audit.case import Case
+from audit.case import COPIES, Case
 from audit.errors import InputError, OutputError
 from audit.files import private_folder
 from audit.numbers import many
@@ -32,10 +33,12 @@ _FILES = frozenset(
     "answers.jsonl modelcard.md provenance.json mlbom.cdx.json mitigated.json mitigated.onnx mitigated.skops "
     "mitigated.txt watch.db watch.db-wal watch.db-shm watch.db-journal".split()
 )
+CASE = "case.toml"
 _FOLDERS = frozenset((".store", "models", "incoming"))
 _GOING = ".going"
 _OURS = b'"assay/'
 _ID = re.compile(r"[0-9a-f]{32}")
+_HALF = re.compile(r"\.(.+)\.[a-z0-9_]{8}")
 _KEYS = (".p12", ".pfx")
 _NOTES = {".json", ".txt"}
 HOLD = "hold.json"
@@ -86,7 +89,9 @@ def forget(
     if place is not None:
         return forget_folder(place, work, reports_to=home / "reports" if keep_reports else None, dry=dry)
     path = Path(target)
-    if path.is_dir() and (path / "evidence.json").is_file():
+    if path.name == CASE and _copies(path.parent):
+        path = path.parent
+    if path.is_dir() and ((path / "evidence.json").is_file() or _copies(path)):
         return forget_run(path, work, keep_reports=keep_reports, dry=dry)
     if not path.is_file():
         raise InputError(
@@ -178,7 +183,7 @@ def forget_run(run: Path, jobs_home: Path, *, keep_reports: bool = False, dry: b
     """What Assay has written into a run folder that a person named; anything else in it stays and is listed."""
     run = Path(run)
     done = _jobs_of((run,), jobs_home)
-    out = _answers(run, dry)
+    out, copies = _answers(run, dry), _copies(run)
     for path in sorted(run.iterdir()):
         if path.is_dir() and not path.is_symlink() and path.name in _FOLDERS:
             out += _tree(path, dry)
@@ -189,7 +194,7 @@ def forget_run(run: Path, jobs_home: Path, *, keep_reports: bool = False, dry: b
                 out += Forgotten((), ((str(path), "the signed report"),))
             else:
                 out += _file(path, dry)
-        elif path.name in _names() or _is_ours(path):
+        elif path.name in _names() or path.name in copies or _is_ours(path):
             out += _file(path, dry)
         else:
             out += Forgotten((), ((str(path), "not known to be Assay's"),))
@@ -198,6 +203,18 @@ def forget_run(run: Path, jobs_home: Path, *, keep_reports: bool = False, dry: b
     for job in done:
         out += _tree(job, dry)
     return out
+
+
+def _copies(run: Path) -> frozenset[str]:
+    """What a notebook's audit put into its run folder: the case file, and the copies that it names. A person's own file
+    it names from the root on."""
+    try:
+        text = (run / CASE).read_text(encoding="utf-8")
+        tables = tomllib.loads(text) if text.startswith(COPIES) else {}
+    except (OSError, ValueError):
+        return frozenset()
+    named = [str(table.get("path", "")) for table in tables.values() if isinstance(table, dict)]
+    return frozenset((CASE, *(n for n in named if n == Path(n).name)) if tables else ())
 
 
 def runs_of(case: Case, near: Path) -> list[Path]:
@@ -274,7 +291,7 @@ def is_upload(path: Path) -> bool:
     from audit.load import kinds  # what is looked at when the app starts loads no table of records
     from audit.models import formats
 
-    ending = path.suffix.lower()
+    ending = whole(path).suffix.lower()
     models = formats.endings()
     if ending in {*kinds.endings(), *models, *formats.PICKLES, *_KEYS} - _NOTES:
         return True
@@ -282,6 +299,12 @@ def is_upload(path: Path) -> bool:
         return ending in models and any(f.known(path.read_bytes()) for f in formats.FORMATS.values())
     except OSError:
         return False
+
+
+def whole(path: Path) -> Path:
+    """The file that one was to be which was left half written (audit.files.write_whole); any other as it is."""
+    half = _HALF.fullmatch(path.name)
+    return path.with_name(half[1]) if half else path
 
 
 def _running(jobs_home: Path) -> list[jobs.Job]:

@@ -56,8 +56,8 @@ SETTINGS = "retention.toml"
 PURGED = "purged.json"
 PURGE = "purge"
 DAY = 86_400.0
-_ROWS = ("incoming", "poor")
-"""Folders of a run that hold people's rows."""
+_ROWS = ("incoming", "poor", "models")
+"""Folders of a run that hold people's rows, or models that were made of them."""
 
 
 class PurgeEntry(msgspec.Struct, frozen=True, tag_field="type", tag=PURGE):
@@ -221,8 +221,10 @@ class _Purge:
         every = [p for p in root.rglob("*") if p.is_file() and p.name not in CLEAR - {SEALED}]
         parts = {
             "cases_days": every,
-            "answers_days": [p for p in every if p.name.startswith("answers") and p.suffix == ".jsonl"],
-            "explanations_days": [p for p in every if p == root / "run" / "explain.json" or ".store" in p.parts],
+            "answers_days": [p for p in every if _is_answers(forget.whole(p).name)],
+            "explanations_days": [
+                p for p in every if forget.whole(p) == root / "run" / "explain.json" or ".store" in p.parts
+            ],
             "data_days": [p for p in every if _is_data(p, root)],
         }
         # The data is used as long as anything is done with the case; answers and explanations have ages of their own.
@@ -267,12 +269,19 @@ class _Purge:
         return ""
 
 
+def _is_answers(name: str) -> bool:
+    return name.startswith("answers") and name.endswith(".jsonl")
+
+
 def _is_data(path: Path, place: Path) -> bool:
-    """Whether this file of a case holds people's rows or the model that was brought."""
+    """Whether this file of a case holds people's rows or a model: the one that was brought, or one made of it (a model
+    of nearest neighbours is the rows that it learned from)."""
     if path.parent == place:
         return forget.is_upload(path) or (path.suffix not in (".toml", ".json", "") and path.name[0] != ".")
     inner = path.relative_to(place).parts
-    return len(inner) > 2 and inner[0] == "run" and inner[1] in _ROWS
+    if inner[0] != "run":
+        return False
+    return inner[1] in _ROWS if len(inner) > 2 else forget.is_upload(path)
 
 
 def purged_of(place: Path) -> Iterator[dict[str, Any]]:

@@ -22,6 +22,7 @@ WAITING = (
     "tests/audit/models/test_sandbox_deeds.py", "tests/audit/models/test_model_worker.py",
     "tests/reports/test_hostile.py", "tests/audit/models/test_late.py", "tests/debias/loop/test_rows_aside.py",
     "tests/reports/test_doors.py", "tests/audit/models/test_one_worker.py", "tests/debias/loop/test_seen.py",
+    "tests/test_stopped.py",
 )  # fmt: skip
 """Files whose worker waits for something else most of the time: a browser, a clock, a process that it started."""
 LONG = (

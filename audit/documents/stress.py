@@ -22,10 +22,11 @@ class DataRead(Record, frozen=True):
 
 
 class About(Record, frozen=True):
-    """Of which data and which case a document is, whatever else it holds."""
+    """Of which data, case and model a document is, whatever else it holds."""
 
     data: DataRead
     case: CaseNamed
+    model: Model | None = None
 
 
 class SearchSettings(Record, frozen=True):

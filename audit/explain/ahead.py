@@ -29,9 +29,9 @@ from audit.decide import decide
 from audit.errors import CaseError, DataError
 from audit.explain.kinds import DECISION, PROBABILITY, VALUE
 from audit.explain.outputs import Rule
-from audit.explain.prepare import Settings, check_people, decided, facts, shown, subject
+from audit.explain.prepare import Settings, Subject, check_people, decided, facts, shown, subject
 from audit.explain.router import explain
-from audit.explain.sample import FLOOR, background, withheld
+from audit.explain.sample import FLOOR, background, rare
 from audit.gaps import Settings as Measuring
 from audit.individual import plan
 from audit.load import load_rows
@@ -157,7 +157,7 @@ def precompute(
         decides = Rule(USUAL if own.cut is None else own.cut, meaning.favourable_is_positive, signed(worker.info, own))
         kind = output if info.output == PROBABILITY else DECISION if info.output == DECISION else VALUE
         score = predict(who.frame)
-        back = _background(who.frame, who.groups, settings)
+        back = _background(who, settings)
         key = _key(worker.info.sha256, kind, settings, decides, rule, back)
         back_scores = predict(back)
         many = len(who.frame) if rows is None else min(rows, len(who.frame))
@@ -293,12 +293,9 @@ def _missing(store: Store, key: bytes, frame: pd.DataFrame) -> Iterator[tuple[np
         yield np.array(at), digests
 
 
-def _background(frame: pd.DataFrame, groups: Any, settings: Settings) -> pd.DataFrame:
+def _background(who: Subject, settings: Settings) -> pd.DataFrame:
     """The background of `assay explain`: nobody of a rare group is in it."""
-    keep = np.ones(len(frame), dtype=bool)
-    for names in groups.values():
-        keep &= ~np.isin(names, list(withheld(names, FLOOR)))
-    pool = np.flatnonzero(keep)
+    frame, pool = who.frame, np.flatnonzero(rare(who.groups, len(who.frame), who.cluster)[0])
     if len(pool) < 2:
         raise DataError(
             "there are too few people to explain", got=f"{many(len(pool), 'person')} in groups of {FLOOR} or more",

@@ -9,7 +9,7 @@ reacts about as much in both. The alarm is raised where the reaction on real row
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -98,9 +98,14 @@ def _judge(name: str, real: Floats, spliced: Floats) -> Reaction:
     mean, other = float(real.mean()), float(spliced.mean())
     error = float(real.std(ddof=1) / np.sqrt(len(real)))
     other_error = float(spliced.std(ddof=1) / np.sqrt(len(spliced)))
-    # mean - RATIO other > 0, at the careful end.
-    careful = mean - RATIO * other - Z * float(np.hypot(error, RATIO * other_error))
-    return Reaction(name, mean, error, other, other_error, mean >= LEAST and careful > 0)
+    reaction = Reaction(name, mean, error, other, other_error, False)
+    return replace(reaction, alarm=alarms(reaction))
+
+
+def alarms(r: Reaction) -> bool:
+    """Whether real people's scores move more than made-up rows': mean - RATIO other > 0, at the careful end."""
+    careful = r.real - RATIO * r.spliced - Z * float(np.hypot(r.real_error, RATIO * r.spliced_error))
+    return r.real >= LEAST and careful > 0
 
 
 def words(reactions: Sequence[Reaction]) -> str:

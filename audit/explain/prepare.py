@@ -12,11 +12,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from audit.case import Case
-from audit.code import groups_per_row
+from audit.code import code_clusters, groups_per_row
 from audit.cube import Meaning
 from audit.errors import CaseError, DataError
 from audit.evidence import tool
-from audit.explain.kinds import OUTPUTS, Floats
+from audit.explain.kinds import OUTPUTS, Floats, Ints
 from audit.files import canonical
 from audit.load import Rows, sha256_of
 from audit.load.recourse import to_table
@@ -97,11 +97,12 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subject:
-    """The audited people as the model sees them, their groups and weights."""
+    """The audited people as the model sees them, their groups and weights, and which rows are of one person."""
 
     frame: pd.DataFrame
     groups: Mapping[str, npt.NDArray[np.str_]]
     weight: Floats | None
+    cluster: Ints | None
 
 
 def subject(case: Case, rows: Rows, features: Sequence[str]) -> Subject:
@@ -122,7 +123,7 @@ def subject(case: Case, rows: Rows, features: Sequence[str]) -> Subject:
     weight = None
     if case.data.weight is not None:
         weight = audited[case.data.weight].to_numpy(dtype=np.float64)
-    return Subject(audited[list(features)], groups_per_row(case, audited), weight)
+    return Subject(audited[list(features)], groups_per_row(case, audited), weight, code_clusters(case, audited))
 
 
 def check_people(people: Sequence[int], count: int) -> tuple[int, ...]:
@@ -175,6 +176,7 @@ def facts(case: Case, settings: Settings, people: Sequence[int], allow: Sequence
         "roles": {
             "label": data.label, "positive": data.positive, "favourable": data.favourable, "weight": data.weight,
             "sensitive": list(data.sensitive), "id": data.id, "split": data.split, "audit": data.audit,
+            "cluster": data.cluster, "rare": "until none is left",
             "bins": {k: list(v) for k, v in data.bins.items()}, "exclude": list(data.exclude),
             "features": None if data.features is None else list(data.features),
         },

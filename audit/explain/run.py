@@ -38,7 +38,7 @@ from audit.explain.proxies import associations
 from audit.explain.recourse_gap import Finding, absent
 from audit.explain.recourse_gap import groups as recourse_by_group
 from audit.explain.router import Refused, explain
-from audit.explain.sample import FLOOR, background, choose, withheld
+from audit.explain.sample import FLOOR, background, choose, rare
 from audit.explain.sampled import Sampled
 from audit.explain.summary import SplitGap, fidelity, group_entries, importance, split_entry
 from audit.files import canonical, write_whole
@@ -197,10 +197,7 @@ class Explaining:
         self.tell("Asking the model about everyone", 0, 0)
         score = self.predict(frame)
         named = check_people(people, len(frame))
-        small = {a: withheld(names, FLOOR) for a, names in groups.items()}
-        keep = np.ones(len(frame), dtype=bool)
-        for attribute, names in groups.items():
-            keep &= ~np.isin(names, list(small[attribute]))
+        keep, small = rare(groups, len(frame), self.who.cluster)
         if int(keep.sum()) < 2:
             raise DataError(
                 "there are too few people to explain",

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from audit.clusters import people_per_value
 from audit.explain.kinds import Ints
 
 FLOOR = 10
@@ -28,10 +29,30 @@ class Chosen:
     groups: Mapping[str, Mapping[str, Ints]]
 
 
-def withheld(names: npt.NDArray[np.str_], floor: int = FLOOR) -> tuple[str, ...]:
-    """The groups of one attribute that have 1 to floor - 1 people."""
-    levels, counts = np.unique(names, return_counts=True)
-    return tuple(str(g) for g, n in zip(levels, counts, strict=True) if 0 < n < floor)
+def rare(
+    groups: Mapping[str, npt.NDArray[np.str_]], count: int, cluster: Ints | None = None, floor: int = FLOOR
+) -> tuple[npt.NDArray[np.bool_], dict[str, tuple[str, ...]]]:
+    """(N,) who is of no rare group, and the rare groups of each attribute: those that the tables are published without
+    (audit/suppress.py). A group of fewer than `floor` people is rare; without these people another may be, and so on.
+
+    count: N, of rows. cluster (N,): which person each row is about, from 0.
+    """
+    keep, small = np.ones(count, dtype=bool), {a: set[str]() for a in groups}
+    while True:
+        fewer = {
+            a: _fewer(names[keep], None if cluster is None else cluster[keep], floor) for a, names in groups.items()
+        }
+        if not any(fewer.values()):
+            return keep, {a: tuple(sorted(of)) for a, of in small.items()}
+        for attribute, names in groups.items():
+            small[attribute] |= fewer[attribute]
+            keep &= ~np.isin(names, list(fewer[attribute]))
+
+
+def _fewer(names: npt.NDArray[np.str_], cluster: Ints | None, floor: int) -> set[str]:
+    levels, codes, rows = np.unique(names, return_inverse=True, return_counts=True)
+    people = rows if cluster is None else people_per_value(cluster, codes, len(levels))
+    return {str(g) for g, n in zip(levels, people, strict=True) if n < floor}
 
 
 def choose(

@@ -8,7 +8,6 @@ decide alike.
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from audit.models.onnx_export import how_far_apart
 from audit.models.own import Environment, OwnWorker
 from audit.models.worker import Worker
 from audit.numbers import brief, many
+from audit.passing import passing
 
 ROWS = 100
 ROWS_HERE = 20_000
@@ -86,8 +86,8 @@ def convert(
     answers = arrays_in(_Conversion, arrays)
     content, scores, decided = answers.content, answers.scores, answers.decided
     progress.stage("Comparing both files")
-    with tempfile.TemporaryDirectory() as place:
-        new = Path(place) / out.name
+    with passing() as place:
+        new = place / out.name
         new.write_bytes(content)
         with Worker(new) as opened:
             there = opened.info
@@ -151,8 +151,8 @@ def _opened(path: Path, out: Path, frame: pd.DataFrame, features: Sequence[str],
             expected="a model whose ONNX file answers alike", todo="audit it as it is: `path` under [model]",
         )  # fmt: skip
     progress.stage("Comparing both files")
-    with tempfile.TemporaryDirectory() as place:
-        new = Path(place) / out.name
+    with passing() as place:
+        new = place / out.name
         new.write_bytes(content)
         with Worker(new) as other:
             there = other.info

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -79,9 +79,17 @@ class _Job:
             held = self.held.get(key)
             if held is None or held.child.ended or (not held.users and held.child.worn):
                 self._forget([k for k, h in self.held.items() if k == key or not h.users])
-                held = self.held[key] = self.starter.submit(start).result()
+                held = self.held[key] = self._started(start)
             held.users += 1
             return held
+
+    def _started(self, start: Callable[[], Held]) -> Held:
+        begun = self.starter.submit(start)
+        try:
+            return begun.result()
+        except KeyboardInterrupt:  # it begins all the same, and nobody would end it
+            begun.add_done_callback(_end_unheld)
+            raise
 
     def give_back(self, held: Held) -> None:
         with self.lock:
@@ -108,6 +116,11 @@ class _Job:
         with self.lock:
             self._forget(list(self.held))
         self.starter.shutdown()
+
+
+def _end_unheld(begun: Future[Held]) -> None:
+    if begun.exception() is None:
+        begun.result().end()
 
 
 _job: ContextVar[_Job | None] = ContextVar("job", default=None)

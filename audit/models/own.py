@@ -10,8 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,7 @@ from audit.models.hybrids import LazyRows
 from audit.models.loaded import one_line
 from audit.models.process import Child, Limits
 from audit.models.worker import _START_SECONDS, ModelInfo, Rows, Worker, _info
+from audit.passing import make, remove
 from audit.values import from_json
 
 FILES_LIMIT = 20_000
@@ -149,7 +148,7 @@ class OwnWorker(Worker):
     ) -> None:
         super().__init__(path, limits=limits or LIMITS, kept=kept)
         self._environment = environment
-        self._folder: str | None = None
+        self._folder: Path | None = None
         self._spawned = False
         self._groups: tuple[str, ...] = ()
         self.keys: tuple[str, ...] = ()
@@ -168,17 +167,17 @@ class OwnWorker(Worker):
         if not path.exists():
             read_bytes(path)  # which says so
         self._spawned = False
-        folder = self._folder = tempfile.mkdtemp(prefix="assay-model-")
+        folder = self._folder = make()
         try:
-            digest = digest_of(path, self._environment, Path(folder))
+            digest = digest_of(path, self._environment, folder)
             self._consented(digest)
             self._file = ModelFile(path, self._environment.load, digest, 0)
             self._hold((digest, self._environment, self._limits), self._spawn)
         except BaseException:
-            _clear(folder)
+            remove(folder)
             raise
         if not self._spawned:  # a process of the job had loaded these bytes already
-            _clear(folder)
+            remove(folder)
         return self
 
     def _spawn(self) -> Held:
@@ -188,12 +187,12 @@ class OwnWorker(Worker):
         child = Child(
             self._limits,
             serve=f"{_WORKER}:serve",
-            readable=[folder, str(_WORKER.with_name("own_loaders.py"))],
+            readable=[str(folder), str(_WORKER.with_name("own_loaders.py"))],
             packages=(),
             scratch=True,
             python=str(self._environment.python),
         )
-        return Held(child, lambda child: self._load_from(child, Path(folder)), lambda: _clear(folder))
+        return Held(child, lambda child: self._load_from(child, folder), lambda: remove(folder))
 
     def _consented(self, digest: str) -> None:
         env, name = self._environment, self._path.name
@@ -291,10 +290,6 @@ class OwnWorker(Worker):
             fields |= {"columns": kinds}
             more |= columns
         return wire.pack(fields, more)
-
-
-def _clear(folder: str) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def columns_of(frame: pd.DataFrame) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:

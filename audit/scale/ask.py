@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -38,6 +37,7 @@ from audit.load.values import coded
 from audit.models.loaded import DECISION, class_index
 from audit.models.worker import ModelInfo
 from audit.numbers import many
+from audit.passing import passing
 from audit.scale import typed as base
 from audit.scale.kinds import PEOPLE, arrow, kinds
 from audit.scale.source import Source
@@ -97,7 +97,7 @@ def scored_rows(
     ... in the order of `columns`; measured: which rows are asked about. Raises AssayError."""
     place = {c: f"c{i}" for i, c in enumerate(columns)}
     features = check.features_of(case, columns)
-    with open_model(case.model, allow) as worker, tempfile.TemporaryDirectory(prefix="assay-") as folder:
+    with open_model(case.model, allow) as worker, passing() as folder:
         info = worker.info
         bind(case, worker, pd.DataFrame(columns=list(columns)), features)
         reads = tuple(
@@ -116,7 +116,7 @@ def scored_rows(
             says(worker), rule.own, rule.link, bool(classes), tuple((place[c], c) for c in inputs),
             tuple(c for c in inputs if c in case.data.sensitive), tuple(keep),
         )  # fmt: skip
-        shipped = Path(folder) / spec.file
+        shipped = folder / spec.file
         shutil.copyfile(str(case.model.path), shipped)
         thin = frame.select(*[nw.col(c) for c in dict.fromkeys([*keep, *(p for p, _ in spec.columns)])],
                             measured.fill_null(False).alias(MEASURED)).to_native()  # fmt: skip

@@ -8,7 +8,6 @@ the process, however that ends. Where the disk has no room for it, or the copy f
 from __future__ import annotations
 
 import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -25,6 +24,7 @@ from audit.load import check
 from audit.load.digest import sha256_of
 from audit.load.roles import check_roles
 from audit.numbers import many
+from audit.passing import passing
 from audit.printable import first_line
 from audit.scale.lines import Early, alike, in_lines
 from audit.scale.source import (
@@ -124,8 +124,8 @@ def opened(case: Case, begin: Begin | None = None) -> Iterator[Opened]:
     check.columns(case, source.columns, ())
     begun = [_stands(f) for f in source.files]
     digest = Digest(case.data.path)
-    with tempfile.TemporaryDirectory(prefix="assay-") as folder:
-        database = duckdb.connect(config={**SAFE, "memory_limit": _memory(source), "temp_directory": folder})
+    with passing() as folder:
+        database = duckdb.connect(config={**SAFE, "memory_limit": _memory(source), "temp_directory": str(folder)})
         try:
             database.execute("SET enable_progress_bar = false")  # it would write to stdout
             # What was begun ends before the copies go, and the database is closed; what nobody waits for is not begun.
@@ -135,9 +135,9 @@ def opened(case: Case, begin: Begin | None = None) -> Iterator[Opened]:
                 looked = pool.submit(look_through, source)  # while the file is copied
                 # A split says of rows, not of lines, which are drawn from.
                 lined = begin is not None and case.data.split is None and in_lines(source)
-                early = begin(source, Path(folder), pool, looked) if begin is not None and lined else None
+                early = begin(source, folder, pool, looked) if begin is not None and lined else None
                 ordered = begin is not None and early is None
-                copied = _copied(case, source, database, Path(folder), copies, ordered)
+                copied = _copied(case, source, database, folder, copies, ordered)
                 looked.result()
                 yield Opened(copied, copied if ordered else source, database, digest, pool, early)
                 for file, then in zip(source.files, begun, strict=True):

@@ -26,6 +26,7 @@ from reports.verify.known import Known
 from reports.verify.result import arm_named
 
 _DATA = ("sha256", "label", "positive", "favourable", "sensitive", "features", "weight")
+_METHOD = ("title", "stage", "words", "source")
 _SETTINGS = ("order", "reference")
 """What gaps are taken between; draws and the seed are each command's own."""
 _MODEL = ("kind", "sha256", "format", "estimator", "column", "threshold")
@@ -48,6 +49,7 @@ def mitigation_pairs(mitigation: Mitigation, evidence: Evidence, figures: Mappin
     figures: rates and gaps of each arm."""
     margins = {name: margins_from_json(dict(cube)) for name, cube in mitigation.cubes.items() if cube is not None}
     yield from _case(mitigation, evidence)
+    yield from _method(mitigation)
     yield from _people(mitigation, margins, evidence)
     for name, arm in mitigation.arms.present().items():
         lost = {_norm_key(n) for n in evidence.norms} - {_norm_key(n) for n in arm.norms}
@@ -68,13 +70,29 @@ def _case(mitigation: Mitigation, evidence: Evidence) -> Pairs:
             yield f"the {key} of the mitigation's data", value, getattr(data, key)
     yield "the rows of the mitigation", mitigation.data.rows, data.rows
     if mitigation.policy is not None:
-        yield "the policy of the mitigation", mitigation.policy.sha256, evidence.policy.sha256
+        stated, own = mitigation.policy, evidence.policy
+        yield "the policy of the mitigation", stated.sha256, own.sha256
+        yield "whose norms the mitigation is held against", stated if stated.standing else own, own
     for key in _MODEL:
         yield f"the {key} of the model mitigated", getattr(mitigation.base, key), getattr(evidence.model, key)
     if mitigation.settings is not None:
         for key in _SETTINGS:
             value, right = getattr(mitigation.settings, key), getattr(evidence.settings, key)
             yield f"the {key} of the mitigation's settings", value, right
+
+
+def _method(mitigation: Mitigation) -> Pairs:
+    """What stands of the method is its row's: also the notice on who has to tell a group for a decision."""
+    from debias.methods.table import METHODS
+
+    method = METHODS.get(mitigation.method)
+    yield "whether the method of the mitigation is known", method is not None, True
+    for key in _METHOD if method is not None else ():
+        if value := getattr(mitigation, key):
+            yield f"the {key} of the method", value, getattr(method, key)
+    if method is not None:
+        now = mitigation.needs_sensitive_at_decision, mitigation.notice
+        yield "whether decisions take a person's group", now, (method.needs_sensitive_at_decision, method.notice)
 
 
 def _people(mitigation: Mitigation, margins: Mapping[str, Sequence[Margin]], evidence: Evidence) -> Pairs:

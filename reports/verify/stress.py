@@ -80,6 +80,7 @@ def check_whatif(files: Mapping[str, bytes]) -> str:
                     ("interval", f.low <= f.change <= f.high, True),  # type: ignore[operator]  # None: not measured
                 )
                 compared += _same(f"variant {number}", followed)
+        compared += _same("the variants", [("tests", whatif.tests, len(p))] if whatif.tests else [])
         adjusted = iter(stats.holm(np.array(p)).tolist() if p else [])
         for number, v in enumerate(whatif.variants, 1):
             for f in v.figures:

@@ -11,12 +11,14 @@ from typing import Any
 
 from audit.derived import FROM_ROWS
 from audit.documents import Documents, FormError, record_in
+from audit.documents.base import Names, Record
 from audit.documents.evidence import DataNamed, Evidence
 from audit.documents.explanations import ExplainedData, ExplainedModel, Explanations
 from audit.documents.search import Search
 from audit.documents.stress import About
 from audit.documents.table import DOCUMENTS
 from audit.errors import AssayError
+from audit.stress.figures import Aim
 from reports.manifest import NAME, Manifest
 from reports.verify.arms import Pairs, arms_of, mitigation_pairs
 from reports.verify.figures import alike, load
@@ -76,9 +78,13 @@ def _pairs(files: Mapping[str, bytes], manifest: Manifest | None, known: Known) 
         yield "mitigation.json", mitigation_pairs(documents.mitigation, evidence, arms)
         yield "mitigation.json", people_pairs(documents.mitigation, documents.plain("cube.json"), evidence)
     if documents.explanations is not None and documents.explanations.explained:
+        # Here, since it loads what explains: a report without explanations never needs it.
+        from reports.verify.explained import explained_pairs
+
         yield "explain.json", _explained(documents.explanations, evidence)
         named = named_in_explanations(documents.explanations)
         yield "explain.json", of_the_same(named, shown, "the explanations")
+        yield "explain.json", explained_pairs(documents.explanations, evidence, documents.plain("explain.json"))
     if documents.search is not None:
         yield "search.json", _searched(documents.search, evidence)
     for name, words in (("stress.json", "what could go wrong"), ("whatif.json", "the variants")):
@@ -86,6 +92,7 @@ def _pairs(files: Mapping[str, bytes], manifest: Manifest | None, known: Known) 
             document = load(files, name)
             yield name, _about(record_in(About, document, name), words, evidence)
             yield name, of_the_same(named_in(document), shown, words)
+            yield name, _norms(document, words, evidence)
 
 
 def _manifest(manifest: Manifest, evidence: Evidence) -> Pairs:
@@ -143,6 +150,34 @@ def _about(about: About, words: str, evidence: Evidence) -> Pairs:
         most = evidence.data.audited_rows  # fewer where it is a part of the rows that are audited
         yield f"the people of {words}", about.data.measured_rows, min(about.data.measured_rows, most)
     yield f"the case of {words}", about.case, evidence.case
+    for key in ("kind", "sha256", "format", "column") if about.model is not None else ():
+        yield f"the {key} of the model of {words}", getattr(about.model, key), getattr(evidence.model, key)
+
+
+class _Aimed(Record, frozen=True):
+    """A figure that a norm is about; figure: how it is taken, where `kind` is something else."""
+
+    metric: str
+    attribute: Names
+    kind: str
+    limit: float | None = None
+    figure: str | None = None
+    words: str | None = None
+
+
+def _norms(document: Any, words: str, evidence: Evidence) -> Pairs:
+    """Norms are the audit's, and figures are called by their names."""
+    norms = {(n.metric, n.kind, frozenset(n.attribute), n.limit) for n in evidence.norms}  # in any order
+    aims = [*document.get("aims", ())]
+    for part in (document.get("serving", {}), document.get("training", {})):
+        aims += part.get("entries", ())
+    strange = 0
+    for aim in (record_in(_Aimed, a, "aims") for a in aims):
+        kind = aim.figure or aim.kind
+        strange += aim.limit is not None and (aim.metric, kind, frozenset(aim.attribute), aim.limit) not in norms
+        if aim.words:
+            yield f"the name of a figure of {words}", aim.words, Aim(aim.metric, aim.attribute, kind).words()
+    yield f"how many norms of {words} are none of the audit's", strange, 0
 
 
 def on_the_word(files: Mapping[str, bytes]) -> str:

@@ -58,6 +58,14 @@ OLDER = {
         "stress.json", lambda d: d["serving"]["entries"][0]["counts"].update(groups=["<30", ">=30"])
     ),
     "how many groups of the variants are none": told("whatif.json", lambda d: d["aims"][0].update(groups=["<30"])),
+    "how many norms of what could go wrong are none": told(
+        "stress.json", lambda d: d["serving"]["entries"][0].update(limit=0.9)
+    ),
+    "how many norms of the variants are none": told(
+        "whatif.json", lambda d: (d["aims"][0].update(limit=0.05), d["multiverse"][0].update(limit=0.05))
+    ),
+    "the name of a figure of the variants": told("whatif.json", lambda d: d["aims"][0].update(words="accuracy")),
+    "the sha256 of the model of what could go wrong": told("stress.json", lambda d: d["model"].update(sha256="0" * 64)),
     "the people of what could go wrong": told("stress.json", lambda d: d["data"].update(audited_rows=600)),
     "the people of the variants": told("whatif.json", lambda d: d["data"].update(measured_rows=600)),
     "the case of the variants": told("whatif.json", lambda d: d["case"].update(name="Other")),
@@ -70,7 +78,11 @@ def run(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = Path(shutil.copytree(german(tmp_path_factory), tmp_path / "run"))
     evidence = json.loads((folder / "evidence.json").read_bytes())
     for name, document in (("stress.json", STRESS), ("whatif.json", WHATIF)):
-        about = {"case": evidence["case"], "data": evidence["data"] | document.get("data", {})}
+        about = {
+            "case": evidence["case"],
+            "data": evidence["data"] | document.get("data", {}),
+            "model": evidence["model"],
+        }
         (folder / name).write_bytes(canonical(named_as(document, (folder / "cube.json").read_bytes()) | about))
     return folder
 

@@ -192,6 +192,8 @@ def test_uploads_that_nobody_came_back_to_go_after_a_week(
         workspace.keep_upload(folder, "people.csv", MARK)
     replaced = workspace.keep_upload(case, "rows-before.csv", MARK)
     brought = workspace.keep_upload(case, "ada.p12", MARK)  # as versions before this one kept them
+    cut_off = case.place / ".rows.csv.a1b2c3d4"  # the app was killed while it was written
+    cut_off.write_bytes(MARK)
     note = case.place / "notes.toml"
     note.write_text("a screen's own")
     for folder in (old, busy, case):
@@ -210,6 +212,7 @@ def test_uploads_that_nobody_came_back_to_go_after_a_week(
     assert not half.exists()
     assert not replaced.exists()
     assert not brought.exists()
+    assert not cut_off.exists()
     for kept in (young.place, busy.place, note, case.place / "rows.csv", case.run / "evidence.json"):
         assert kept.exists(), kept
     assert run(capsys, "--abandoned")[1]["deleted"] == []

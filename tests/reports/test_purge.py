@@ -33,6 +33,7 @@ def case(home: Path, tmp_path_factory: pytest.TempPathFactory) -> workspace.Case
     shutil.copytree(forty_rows(tmp_path_factory), folder.place, dirs_exist_ok=True)
     (folder.run / "explain.json").write_text('{"schema": "assay/explain/1"}')
     (folder.run / "answers.jsonl").write_text("{}")
+    (folder.run / ".explain.json.a1b2c3d4").write_text('{"schema": "assay/explain/1"}')  # its writer was killed
     (folder.run / "report.pdf").write_bytes(b"%PDF signed")
     for name in ("log", "acts"):
         Log(home / name).append(lambda _: [{"type": "other", "logged": "2026-01-01"}])
@@ -88,20 +89,27 @@ def test_each_rule_takes_its_own_and_the_log_tells_of_it(
     assert [e["rule"] for e in done["entries"]] == [e["rule"] for e in dry["entries"]]
     gone = before.keys() - everything(home).keys()
     inside = f"cases/{case.id}/run"
-    assert {g for g in gone if not g.startswith("jobs/")} == {f"{inside}/explain.json", f"{inside}/answers.jsonl"}
+    assert {g for g in gone if not g.startswith("jobs/")} == {
+        f"{inside}/{name}" for name in ("explain.json", "answers.jsonl", ".explain.json.a1b2c3d4")
+    }
     assert not list((home / "jobs").iterdir())
     # Younger than its rule, the data is still there; by the option it goes, the figures and the report stay.
     code, done, _ = run(capsys, "--data", "41", "--jobs", "9")
     assert [e["rule"] for e in done["entries"]] == []
     (case.place / "model.json").write_text('{"learner": {}}')  # a model of XGBoost, which ends as notes do
     (case.place / "owner.json").write_text('{"by": "Ada"}')
+    (case.place / ".rows.csv.a1b2c3d4").write_text("a person's row")  # of an upload that was cut off
+    (case.run / "models").mkdir()
+    for name in ("mitigated.skops", "mitigated.json", "models/0.skops"):
+        (case.run / name).write_text('{"learner": {}}')
+    (case.run / "mitigation.json").write_text('{"schema": "assay/mitigation/1"}')
     age(case.place, 95)
     code, done, _ = run(capsys)
     assert [e["rule"] for e in done["entries"]] == ["data_days = 90"]
     left = {p.name for p in case.place.rglob("*")}
-    assert not {"rows.csv", "model.json"} & left
+    assert not {"rows.csv", "model.json", ".rows.csv.a1b2c3d4", "mitigated.skops", "mitigated.json", "0.skops"} & left
     assert "owner.json" in left
-    assert {"case.toml", "evidence.json", "cube.json", "report.pdf", "purged.json"} <= left
+    assert {"case.toml", "evidence.json", "cube.json", "report.pdf", "purged.json", "mitigation.json"} <= left
     # Who, when, which case, by which rule, how much: in the log, whose chain holds; no name of a file.
     entries = [e for e in Log(home / "acts").read().entries if e["type"] == "purge"]
     assert {(e["case"], e["rule"]) for e in entries} >= {(case.id, "data_days = 90"), ("", "jobs_days = 30")}

@@ -77,6 +77,13 @@ FORGED: dict[str, tuple[str, Callable[[Any], object]]] = {
     "the case of the mitigation": mitigation(lambda d: d["case"].update(name="Other")),
     "the sha256 of the mitigation's data": mitigation(lambda d: d["data"].update(sha256="0" * 64)),
     "the rows of the mitigation": mitigation(lambda d: added(d["data"], "rows")),
+    "whether the method of the mitigation is known": mitigation(lambda d: d.update(method="a miracle")),
+    "the title of the method": mitigation(lambda d: d.update(title="Reweighing, approved by the regulator")),
+    "the words of the method": mitigation(lambda d: d.update(words="Removes all bias.")),
+    "whether decisions take a person's group": mitigation(
+        lambda d: d.update(method="group_thresholds", title="", stage="", words="", source="")
+    ),
+    "whose norms the mitigation is held against": mitigation(lambda d: d["policy"].update(standing="own")),
     "the sha256 of the model mitigated": mitigation(lambda d: d["base"].update(sha256="0" * 64)),
     "the people of the arm": mitigation(lambda d: added(d["splits"], "test")),
     "the accuracy of the arm": mitigation(lambda d: added(d["arms"]["candidate"], "accuracy", -0.01)),

@@ -10,7 +10,7 @@ from audit.explain.decompose import GroupMean, group_means, splits
 from audit.explain.kinds import Attributions
 from audit.explain.outputs import Rule, transform
 from audit.explain.proxies import associations
-from audit.explain.sample import choose, withheld
+from audit.explain.sample import choose, rare
 from audit.explain.sampled import explain_sampled
 
 
@@ -134,8 +134,9 @@ def test_one_group_has_no_gap() -> None:
 
 def test_every_group_is_sampled_and_each_list_is_a_random_sample() -> None:
     group = np.array(["big"] * 2000 + ["small"] * 60 + ["tiny"] * 4)
-    assert withheld(group) == ("tiny",)
-    keep = group != "tiny"
+    keep, small = rare({"g": group}, len(group))
+    assert small == {"g": ("tiny",)}
+    assert (keep == (group != "tiny")).all()
     chosen = choose({"g": group}, keep, 300, 50, 0)
     assert len(chosen.everyone) == 300
     assert set(chosen.groups["g"]) == {"big", "small"}

@@ -179,7 +179,7 @@ def test_rows_are_drawn_of_one_file_at_a_time(seen: Seen, tmp_path: Path, monkey
 
     def noted(folder: Path, copies: ExitStack, name: str) -> Path:
         result = own(folder, copies, name)
-        held.append({f for f in map(linked, source.OWN_HANDLES.iterdir()) if f.startswith(str(folder))})
+        held.append({f for f in map(linked, source.OWN_HANDLES.iterdir()) if f.startswith(f"{folder}/")})
         return result
 
     monkeypatch.setattr(lines, "nameless", noted)

@@ -1,0 +1,58 @@
+"""A killed process's temporary folder goes when the next one makes its own; that of a living one stays."""
+
+from __future__ import annotations
+
+import ast
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.shared import ROOT
+
+AUDIT = """
+import sys, time
+import pandas as pd
+import assay
+
+rows = pd.DataFrame({"sex": ["f", "m"] * 20, "paid": [0, 1, 1, 0] * 10, "decided": [1, 0] * 20})
+result = assay.audit(rows, decision="decided", label="paid", sensitive=["sex"], favourable=1)
+print(result.folder, flush=True)
+if "wait" in sys.argv:
+    time.sleep(60)
+"""
+
+
+def test_rows_that_a_killed_notebook_left_go_with_the_next_audit(tmp_path: Path) -> None:
+    env = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    start = [sys.executable, "-c", AUDIT]
+    waiting = [
+        subprocess.Popen([*start, "wait"], env=env, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    try:
+        killed, lives = (Path(str(w.stdout and w.stdout.readline()).strip()) for w in waiting)
+        waiting[0].send_signal(signal.SIGKILL)
+        waiting[0].wait()
+        assert (killed / "data.parquet").exists(), "nobody could take it along"
+        done = subprocess.run(start, env=env, cwd=ROOT, capture_output=True, text=True, check=True)
+        assert not killed.exists()
+        assert (lives / "data.parquet").exists()
+        assert not Path(done.stdout.strip()).exists(), "its own went with its result"
+    finally:
+        for process in waiting:
+            process.kill()
+            process.communicate()
+    assert [p.name for p in tmp_path.iterdir()] == [lives.name]
+
+
+@pytest.mark.parametrize("room", ["audit", "debias", "reports", "assay"])
+def test_nothing_else_makes_a_temporary_folder(room: str) -> None:
+    """But what holds no rows or has a guardian: a walled process, an open case, the checker that stands alone."""
+    known = {"audit/models/process.py", "audit/sealed.py", "audit/passing.py", "reports/check_offline/check.py"}
+    for file in (ROOT / room).rglob("*.py"):
+        names = {n.attr for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Attribute)}
+        if names & {"mkdtemp", "TemporaryDirectory"}:
+            assert str(file.relative_to(ROOT)) in known

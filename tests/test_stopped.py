@@ -1,0 +1,84 @@
+"""Who stops a command in the middle finds nothing of it in the temporary folder: no model, and nobody's rows."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from audit.models.own import Environment, digest_of
+from debias import jobs
+from tests.audit.models.zoo.people import loans, people
+from tests.shared import ROOT
+
+SLOW = "import time\n\n\ndef load(path):\n    time.sleep(60)\n"
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> list[str]:
+    """An audit whose model takes a minute to load; a copy of it waits in the temporary folder."""
+    (tmp_path / "slow.py").write_text(SLOW)
+    (tmp_path / "m.bin").write_bytes(b"weights")
+    (tmp_path / "tmp").mkdir()
+    people().to_csv(tmp_path / "people.csv", index=False)
+    digest = digest_of(tmp_path / "m.bin", Environment(Path(sys.executable), "slow:load", None, tmp_path))
+    model = f'path = "m.bin"\npython = "{sys.executable}"\nload = "slow:load"\nconsent = "sha256:{digest}"\n'
+    (tmp_path / "case.toml").write_text(loans(["pay", "debt"]) + model)
+    return ["audit", str(tmp_path / "case.toml"), "--out", str(tmp_path / "out")]
+
+
+def until(true: Callable[[], object]) -> None:
+    end = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def copies(folder: Path) -> list[Path]:
+    return [p for p in folder.rglob("*") if p.is_file()]
+
+
+@pytest.mark.parametrize("which", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_command_that_is_asked_to_end_takes_its_copies_with_it(
+    words: list[str], tmp_path: Path, which: signal.Signals
+) -> None:
+    env = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
+    with subprocess.Popen(
+        [sys.executable, "-m", "cli", *words], cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True
+    ) as process:
+        until(lambda: copies(tmp_path / "tmp"))
+        process.send_signal(which)
+        _, errors = process.communicate(timeout=60)
+    assert not list((tmp_path / "tmp").iterdir())
+    assert "assay audit: stopped after" in errors
+    assert "Traceback" not in errors
+    # Who waits for it sees what ended it, as for any program; Ctrl-C has a code of its own.
+    assert process.returncode == (1 if which == signal.SIGINT else -which)
+
+
+def test_a_job_that_a_person_stops_takes_its_copies_with_it(words: list[str], tmp_path: Path) -> None:
+    """The group of processes is asked, and the wrapper asks its command once more."""
+    job = jobs.start(words, tmp_path / "jobs", env={"TMPDIR": str(tmp_path / "tmp")})
+    until(lambda: copies(tmp_path / "tmp"))
+    assert jobs.cancel(tmp_path / "jobs", job.id).status == "cancelled"
+    assert not copies(tmp_path / "tmp")
+
+
+def test_what_is_told_to_ignore_the_end_of_the_terminal_goes_on(words: list[str], tmp_path: Path) -> None:
+    env = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
+    with subprocess.Popen(
+        [sys.executable, "-m", "cli", *words], cwd=ROOT, env=env, stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    ) as process:  # fmt: skip
+        until(lambda: copies(tmp_path / "tmp"))
+        process.send_signal(signal.SIGHUP)
+        time.sleep(0.3)
+        assert process.poll() is None
+        assert copies(tmp_path / "tmp")
+        process.terminate()
