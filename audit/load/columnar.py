@@ -193,7 +193,7 @@ def plain_columns(
 
 
 _AS_TEXT = {b"assay": b"text"}
-_MISSING_IS_NAN = {b"missing": b"none"}
+_MISSING_IS_NAN = {b"missing": b"nan"}
 """Of a column of true and false: what is missing in it is NaN where pandas reads it, and not None. An encoder that
 learned from one takes the other for a value that it never saw."""
 

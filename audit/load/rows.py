@@ -237,7 +237,8 @@ def _words_elsewhere(frame: pd.DataFrame, features: Sequence[str]) -> list[str]:
             shown = ", ".join(repr(v) for v, e in zip(uniques, hit[:-1], strict=True) if e)
             notes.append(
                 f"Column {name!r}: {many(count, 'value')} written as {shown} {are(count, 'reaches', 'reach')} the "
-                "model as text. R and pandas read that as missing: if the model learned from what they read, leave it empty."
+                "model as text. R and pandas read that as missing: if the model learned from what they read, leave it "
+                "empty."
             )
     return notes
 
