@@ -86,9 +86,9 @@ def test_true_false_and_missing(kind: str, impute: bool, tmp_path: Path, capsys:
     assert any("holds true and false" in n for n in evidence["notes"]) == (kind == "of R")
 
 
-def audited(model: Any, name: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    (folder / "model.skops").write_bytes(skops_bytes(model))
-    (folder / "case.toml").write_text(CASE.format(name))
+def audited(model: Any, name: str, folder: Path, capsys: pytest.CaptureFixture[str], more: str = "") -> dict[str, Any]:
+    (folder / "model.skops").write_bytes(model if isinstance(model, bytes) else skops_bytes(model))
+    (folder / "case.toml").write_text(CASE.format(name) + more)
     assert cli.main(["audit", str(folder / "case.toml"), "--out", str(folder / "run")]) == 0
     capsys.readouterr()
     evidence: dict[str, Any] = json.loads((folder / "run" / "evidence.json").read_bytes())
@@ -112,3 +112,24 @@ def test_words_that_other_programs_read_as_missing_are_said(
         f"Column 'own': {(frame.own == 'NA').sum()} values written as 'NA' reach the model as text. R and pandas read "
         "that as missing: if the model learned from what they read, leave it empty."
     ]
+
+
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_ordered_categories_of_lightgbm(wrapped: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its trees see them as numbers; the file lists their texts, and not whose they are."""
+    from lightgbm import LGBMClassifier
+
+    frame = people().drop(columns="own")
+    rng = np.random.default_rng(1)
+    frame["own"] = pd.Categorical(rng.choice(["low", "some", "much"], N), ["low", "some", "much"], ordered=True)
+    frame["out"] = np.where(frame.own.cat.codes + frame.pay > 1, "yes", "no")
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    model = LGBMClassifier(n_estimators=5, min_child_samples=5, n_jobs=1, verbose=-1)
+    model.fit(frame[["pay", "own"]], frame.out)
+    content = model if wrapped else model.booster_.model_to_string().encode()
+    more = "" if wrapped else 'classes = { 0 = "no", 1 = "yes" }\n'
+    evidence = audited(content, "t.csv", tmp_path, capsys, more)
+    decided = model.predict(frame[["pay", "own"]]) == "yes"
+    counted = {c["group"][0]: c["tp"] + c["fp"] for c in evidence["counts"] if c["attribute"] == ["sex"]}
+    assert counted == {g: int(decided[frame.sex == g].sum()) for g in "fm"}
+    assert 0 < decided.sum() < N
