@@ -31,6 +31,8 @@ LEAST_STEPS = 60
 (`native_walks`). Measured: bench/walks.py and bench/growth.py --only explained."""
 CELLS = 2**21
 """Rows times trees that are added up at a time."""
+LEAST = np.float32(-88.7)
+"""XGBoost takes no log-odds to be less."""
 TRIED, TURNING = 60, 17
 """Walks on which the sums are tried, and how many columns turn on each."""
 
@@ -188,7 +190,10 @@ def _xgboost(at: Opened, trees: Sequence[Tree]) -> Summing:
     start = np.float32(config.learner.learner_model_param.base_score.strip("[]"))
     if at.index is not None:
         start = np.float32(-math.log(float(np.float32(1) / start - np.float32(1))))
-    return trees, np.asarray(start), _one_of_two(at.index, _logistic)
+    # Of a file without its wrapper the first class's share is taken in double precision (`models.loaded.one_class`).
+    wide = np.float32 if hasattr(at.last, "get_booster") else np.float64
+    link = _one_of_two(at.index, lambda total: _logistic(np.maximum(total, LEAST)).astype(wide))
+    return trees, np.asarray(start), link
 
 
 def _forest(at: Opened, trees: Sequence[Tree]) -> Summing:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.ipc as pa_ipc
@@ -184,7 +186,58 @@ def plain_columns(
             columns.append(simple)
             names.append(field.name)
     notes = (f"Left out, because they hold lists or raw bytes: {', '.join(left)}.",) if left else ()
-    return pa.table(columns, names=names), tuple(left), notes
+    nullable = _nullable(table.schema)
+    fields = [table.schema.field(n).with_type(c.type) for n, c in zip(names, columns, strict=True)]
+    fields = [f.with_metadata(_MISSING_IS_NAN if f.name in nullable else f.metadata) for f in fields]
+    return pa.table(columns, schema=pa.schema(fields)), tuple(left), notes
+
+
+_AS_TEXT = {b"assay": b"text"}
+_MISSING_IS_NAN = {b"missing": b"nan"}
+"""Of a column of true and false: what is missing in it is NaN where pandas reads it, and not None. An encoder that
+learned from one takes the other for a value that it never saw."""
+
+
+class _Described(msgspec.Struct, frozen=True):
+    """A column as pandas describes it in the files that it writes."""
+
+    name: object = None
+    numpy_type: object = None
+
+
+class _Pandas(msgspec.Struct, frozen=True):
+    columns: tuple[_Described, ...] = ()
+
+
+def _nullable(schema: pa.Schema) -> set[object]:
+    """The columns of pandas' own kind of true and false with missing ones; none where the file does not say so."""
+    try:
+        described = msgspec.json.decode((schema.metadata or {}).get(b"pandas", b"{}"), type=_Pandas)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return set()
+    return {c.name for c in described.columns if c.numpy_type == "boolean" and isinstance(c.name, str)}
+
+
+def of_text(columns: Sequence[pa.ChunkedArray], names: Sequence[str]) -> pa.Table:
+    """A table of columns that were texts in the file."""
+    fields = [pa.field(n, c.type, metadata=_AS_TEXT | _MISSING_IS_NAN) for n, c in zip(names, columns, strict=True)]
+    return pa.table(columns, schema=pa.schema(fields))
+
+
+def is_of_text(table: pa.Table) -> bool:
+    """Whether `of_text` made it."""
+    return all((f.metadata or {}).items() >= _AS_TEXT.items() for f in table.schema)
+
+
+def frame_of(table: pa.Table) -> pd.DataFrame:
+    """The table as pandas has it."""
+    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    for place, field in enumerate(table.schema):
+        if pa.types.is_boolean(field.type) and (field.metadata or {}).items() >= _MISSING_IS_NAN.items():
+            values = frame.iloc[:, place]
+            if values.dtype == object:  # else none is missing
+                frame[field.name] = values.where(values.notna(), float("nan"))
+    return frame
 
 
 def _kept(column: pa.ChunkedArray) -> pa.ChunkedArray | None:

@@ -1,7 +1,7 @@
 """Types of columns of text: whole numbers, numbers, true/false, else text. Decided on whole columns, never on a sample.
 
-An empty value is missing. In a column of numbers so are NA, NaN, null, ? and their like, which is said; in a column of
-text they are values: "NA" may be Namibia.
+An empty value is missing. In a column of numbers, or of true and false, so are NA, NaN, null, ? and their like, which
+is said; in a column of text they are values: "NA" may be Namibia.
 
 007 and 7 are one number and two names: in a column that names groups or people, numbers of which some have zeros in
 front stay as they are written.
@@ -9,17 +9,21 @@ front stay as they are written.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from audit.load.columnar import of_text
 from audit.numbers import are, many
 
 MARKERS = (
     "NA", "N/A", "n/a", "na", "#N/A", "NaN", "nan", "NAN", "<NA>", "NaT", "null", "NULL", "Null", "None", "none", "?",
     "-", "--", ".",
 )  # fmt: skip
+
+MISSING_ELSEWHERE = ("NA", "N/A", "n/a", "#N/A", "NaN", "nan", "<NA>", "null", "NULL", "None")
+"""Those of them that pandas takes for missing in a column of text too, and of which R writes the first."""
 
 _NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 _COMMA = r"^\s*[+-]?\d+(,\d+)?\s*$"
@@ -34,7 +38,7 @@ def infer(table: pa.Table, delimiter: str, named: Container[str] = ()) -> tuple[
     """`table` of texts with typed columns, and notes. named: the columns whose values are names."""
     notes: list[str] = []
     columns = [_typed(name, table.column(name), delimiter, notes, name in named) for name in table.column_names]
-    return pa.table(columns, names=table.column_names), tuple(notes)
+    return of_text(columns, table.column_names), tuple(notes)
 
 
 def _typed(name: str, column: pa.ChunkedArray, delimiter: str, notes: list[str], named: bool) -> pa.ChunkedArray:
@@ -45,7 +49,7 @@ def _typed(name: str, column: pa.ChunkedArray, delimiter: str, notes: list[str],
     head = column.slice(0, 2000).drop_null()
     values = set(head.unique().to_pylist()) - set(MARKERS) if len(head) else set()
     if values and not any(_looks_numeric(v) for v in values):
-        return _true_false(column) if values <= _TRUE | _FALSE else column
+        return _true_false(name, column, notes) if values <= _TRUE | _FALSE else column
     if pc.any(pc.match_substring_regex(column, _HEX)).as_py():
         return column  # 0x1F is a name
     plain = _cast_numbers(column)
@@ -70,8 +74,7 @@ def _padded(
 
 def _marked_numbers(name: str, column: pa.ChunkedArray, delimiter: str, notes: list[str]) -> pa.ChunkedArray:
     """Numbers with markers for what is missing, or the column as it is."""
-    marked = pc.is_in(column, value_set=pa.array(MARKERS))
-    values = pc.if_else(marked, pa.scalar(None, pa.string()), column)
+    values = _unmarked(column)
     if values.null_count == len(values):
         return column
     numbers = _cast_numbers(values)
@@ -80,11 +83,21 @@ def _marked_numbers(name: str, column: pa.ChunkedArray, delimiter: str, notes: l
     if numbers is None:
         _note_of_text(name, values, notes)
         return column
-    count = pc.sum(marked).as_py() or 0
-    if count:
-        shown = ", ".join(repr(v) for v in column.filter(pc.fill_null(marked, False)).unique().slice(0, 3).to_pylist())
-        notes.append(f"Column {name!r} holds numbers; {many(count, 'value')} ({shown}) {are(count)} read as missing.")
+    if marked := _listed(column, MARKERS):
+        notes.append(f"Column {name!r} holds numbers; {marked} read as missing.")
     return numbers
+
+
+def _unmarked(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.if_else(pc.is_in(column, value_set=pa.array(MARKERS)), pa.scalar(None, pa.string()), column)
+
+
+def _listed(column: pa.ChunkedArray, words: Sequence[str]) -> str:
+    """How many values are one of these words, and which, with the verb; "" where none is."""
+    hit = pc.is_in(column, value_set=pa.array(words))
+    count = pc.sum(hit).as_py() or 0
+    shown = ", ".join(repr(v) for v in column.filter(hit).unique().slice(0, 3).to_pylist())
+    return f"{many(count, 'value')} ({shown}) {are(count)}" if count else ""
 
 
 def _note_of_text(name: str, values: pa.ChunkedArray, notes: list[str]) -> None:
@@ -104,12 +117,14 @@ def _looks_numeric(value: str) -> bool:
     return any(c.isdigit() for c in value) or value.strip().lower().lstrip("+-") in ("inf", "infinity")
 
 
-def _true_false(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    known = set(column.drop_null().unique().to_pylist())
-    if not known <= _TRUE | _FALSE:
+def _true_false(name: str, column: pa.ChunkedArray, notes: list[str]) -> pa.ChunkedArray:
+    values = _unmarked(column)
+    if not set(values.drop_null().unique().to_pylist()) <= _TRUE | _FALSE:
         return column
-    true = pc.is_in(column, value_set=pa.array(sorted(_TRUE)))
-    return pc.if_else(pc.is_valid(column), true, pa.scalar(None, pa.bool_()))
+    if marked := _listed(column, MARKERS):
+        notes.append(f"Column {name!r} holds true and false; {marked} read as missing.")
+    true = pc.is_in(values, value_set=pa.array(sorted(_TRUE)))
+    return pc.if_else(pc.is_valid(values), true, pa.scalar(None, pa.bool_()))
 
 
 def _cast_numbers(values: pa.ChunkedArray) -> pa.ChunkedArray | None:

@@ -15,6 +15,7 @@ from audit.load import check, engines
 from audit.load.columnar import MOST_KINDS
 from audit.load.digest import sha256_of
 from audit.load.groups import file_columns, named_columns, with_indicators
+from audit.load.infer import MISSING_ELSEWHERE
 from audit.load.join import join_sensitive
 from audit.load.roles import check_roles
 from audit.load.tables import columns_of, read_noted
@@ -113,6 +114,8 @@ def load_rows(case: Case, *, everything: bool | None = None, packed: bool = Fals
     audit, train = _split(case, frame)
     check.rows(case, frame, audit)
     notes += check.remarks(case, frame, audit)
+    if table.as_text and case.model.is_asked:
+        notes += _words_elsewhere(frame, [f for f in features if f not in case.data.sensitive])
     if packed:
         frame = _packed(frame, [f for f in features if f not in with_roles])
     pa.default_memory_pool().release_unused()  # what reading took beside the columns
@@ -219,6 +222,25 @@ def missing_words(
                 "together with the rows that have no value."
             )
     return with_columns(frame, changed), notes
+
+
+def _words_elsewhere(frame: pd.DataFrame, features: Sequence[str]) -> list[str]:
+    """A sentence for each feature of a text file that holds words as values which other programs read as missing."""
+    notes = []
+    for name in features:
+        if not isinstance(frame[name].dtype, pd.StringDtype):
+            continue
+        codes, uniques = pd.factorize(frame[name], use_na_sentinel=True)
+        hit = np.array([v in MISSING_ELSEWHERE for v in uniques] + [False])
+        if hit.any():
+            count = int(hit[codes].sum())
+            shown = ", ".join(repr(v) for v, e in zip(uniques, hit[:-1], strict=True) if e)
+            notes.append(
+                f"Column {name!r}: {many(count, 'value')} written as {shown} {are(count, 'reaches', 'reach')} the "
+                "model as text. R and pandas read that as missing: if the model learned from what they read, leave it "
+                "empty."
+            )
+    return notes
 
 
 def without_missing_words(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

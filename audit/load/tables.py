@@ -26,11 +26,14 @@ AT_ONCE = 64
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReadTable:
-    """A table as read: the frame (rows numbered from 0), the names of all its columns, and what to say about it."""
+    """A table as read: the frame (rows numbered from 0), the names of all its columns, and what to say about it.
+
+    as_text: whether all values stood in the file as text."""
 
     frame: pd.DataFrame
     columns: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    as_text: bool = False
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None, read: ReadSpec = PLAIN) -> pd.DataFrame:
@@ -80,14 +83,14 @@ def read_noted(
     try:
         asked = ReadOptions(read, named, lost, opened, packed)
         table, names, notes = reader_of(kinds.pop()).table(files, columns, asked)
-        held = [table]
+        as_text, held = columnar.is_of_text(table), [table]
         del table
         frame = _frame(held)
     except OSError as error:
         raise unreadable(files[0], error) from error
     except pa.ArrowException as error:
         raise columnar.broken(files[0], "a table", error) from error
-    return ReadTable(frame, names, notes)
+    return ReadTable(frame, names, notes, as_text)
 
 
 def _frame(held: list[pa.Table]) -> pd.DataFrame:
@@ -97,10 +100,10 @@ def _frame(held: list[pa.Table]) -> pd.DataFrame:
     parts: list[pd.DataFrame] = []
     while table.num_columns > AT_ONCE:
         part, table = (table.select(table.column_names[k]) for k in (slice(AT_ONCE), slice(AT_ONCE, None)))
-        parts.append(part.to_pandas(ignore_metadata=True))
+        parts.append(columnar.frame_of(part))
         del part
         pool.release_unused()
-    parts.append(table.to_pandas(ignore_metadata=True))
+    parts.append(columnar.frame_of(table))
     del table
     pool.release_unused()
     return parts[0] if len(parts) == 1 else pd.concat(parts, axis=1)
@@ -110,4 +113,4 @@ def _of_lake(path: Path, columns: Select) -> ReadTable:
     """The live rows of a table of Delta Lake or Apache Iceberg."""
     names = lake_reader.names_in(path)
     table, left, notes = columnar.plain_columns(path.name, lake_reader.read(path, chosen(names, columns)))
-    return ReadTable(table.to_pandas(ignore_metadata=True), tuple(n for n in names if n not in left), notes)
+    return ReadTable(columnar.frame_of(table), tuple(n for n in names if n not in left), notes)

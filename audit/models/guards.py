@@ -64,8 +64,9 @@ def _sparse(matrix: Any, *_: Any, **__: Any) -> None:
 
 def _stages(estimators: Any, rows: Any, *arguments: Any) -> None:
     """predict_stages(estimators, X, scale, out), predict_stage(estimators, stage, X, scale, out)."""
-    table = arguments[0] if isinstance(rows, (int, np.integer)) else rows
-    out = arguments[-1]
+    table, out = rows, arguments[-1]
+    if isinstance(rows, (int, np.integer)):  # while it is fitted, what comes after this stage is not there yet
+        table, estimators = arguments[0], estimators[: rows + 1]
     width = max((tree.tree_.n_features for tree in estimators.ravel()), default=0)
     good = estimators.ndim == 2 and out.ndim == 2 and out.shape == (table.shape[0], estimators.shape[1])
     _require(good and table.shape[1] >= width, "a boosted ensemble")

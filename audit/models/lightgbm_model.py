@@ -119,17 +119,15 @@ class LightgbmModel(Loaded):
         listed = [n for n, i in zip(self._names, infos, strict=False) if i != "none" and not i.startswith("[")]
         if len(listed) == len(self._categories):
             return listed
-        unused = {n for n, i in zip(self._names, infos, strict=False) if i == "none"}
-        likely = [
-            n for n in self._names if n in listed or (n in unused and not pd.api.types.is_numeric_dtype(rows[n].dtype))
-        ]
+        # Ordered categories are numbers to the trees, and a column that none uses is nothing: of these, what is text.
+        likely = [n for n in self._names if n in listed or not pd.api.types.is_numeric_dtype(rows[n].dtype)]
         if len(likely) == len(self._categories):
             return likely
         raise ModelError(
             "the categorical columns of the LightGBM model cannot be told apart",
             got=f"{many(len(listed), 'column')} with categories in the trees",
             expected=f"{len(self._categories)}, as the file's pandas_categorical says",
-            todo="save the scikit-learn object with skops.io.dump instead",
+            todo="train without ordered categories that are not text: as numbers they say the same to its trees",
         )
 
     def scores(self, frame: pd.DataFrame, positive: str) -> np.ndarray:

@@ -14,6 +14,8 @@ from audit.models.arrays import FLOATS, arrays_in
 from audit.models.loaded import Loaded, class_index
 
 _PROBE_ROWS = 400
+_STOPPED = ("early_stopping_round", "early_stopping_rounds", "early_stopping", "n_iter_no_change")
+"""What LightGBM and XGBoost call the rounds without progress after which training stops."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,12 +28,17 @@ class FitRequest:
     seed: int | None = None
     positive: str = ""
 
-    def configure(self, estimator: Any) -> None:
-        """Its parameters, and the seed where none is set."""
+    def unfitted(self, fitted: Any) -> Any:
+        """A clone with the parameters that are asked for, and the seed where none is set."""
+        from sklearn.base import clone
+
+        estimator = clone(fitted)
+        _train_to_the_best_round(fitted, estimator)
         if self.parameters is not None:
             estimator.set_params(**json.loads(self.parameters))
         if self.seed is not None:
             _seed(estimator, self.seed)
+        return estimator
 
 
 def refit(model: Loaded, frame: pd.DataFrame | None, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
@@ -54,15 +61,12 @@ def refit(model: Loaded, frame: pd.DataFrame | None, arrays: dict[str, np.ndarra
             expected="a scikit-learn estimator as skops (LGBMClassifier and XGBClassifier included)",
             todo="save the scikit-learn object with skops.io.dump, or choose a mitigation that leaves the model alone",
         )
-    from sklearn.base import clone
-
     from audit.models.write import skops_bytes
 
     assert frame is not None
     asked = arrays_in(FitRequest, arrays)
     target = _target(model, asked.labels)
-    estimator = clone(model.estimator)
-    asked.configure(estimator)
+    estimator = asked.unfitted(model.estimator)
     weight = asked.sample_weight
     rows = frame if model.facts.features is not None else frame.to_numpy()
     keyword, reason = _weight_keyword(estimator)
@@ -104,14 +108,11 @@ def refit_answer(model: Loaded, frame: pd.DataFrame | None, arrays: dict[str, np
         )
     import copy
 
-    from sklearn.base import clone
-
     assert frame is not None
     asked = arrays_in(FitRequest, arrays)
     learn = len(asked.labels)
     fresh = copy.copy(model)
-    fresh.estimator = clone(model.estimator)
-    asked.configure(fresh.estimator)
+    fresh.estimator = asked.unfitted(model.estimator)
     rows = frame.iloc[:learn]
     fresh.estimator.fit(rows if model.facts.features is not None else rows.to_numpy(), _target(model, asked.labels))
     names = [str(c) for c in fresh.estimator.classes_]
@@ -148,8 +149,25 @@ def _seed(estimator: Any, seed: int) -> None:
         estimator.set_params(**unset)
 
 
+def _train_to_the_best_round(fitted: Any, estimator: Any) -> None:
+    """A booster that stopped early watched rows that nobody has here, and will not be trained without: its clone takes
+    as many rounds as the booster predicts with."""
+    parts = {"": fitted, **{f"{name}__": part for name, part in fitted.get_params(deep=True).items()}}
+    for at, part in parts.items():
+        if type(part).__module__.partition(".")[0] not in ("lightgbm", "xgboost"):
+            continue
+        # LightGBM counts the best round from 1; 0 and None are of training that ran to its end.
+        best = getattr(part, "best_iteration_", None)
+        if best is None and part.get_params().get("early_stopping_rounds"):
+            best = part.best_iteration + 1
+        wanted = [name for name in _STOPPED if part.get_params().get(name)]
+        if wanted and best:
+            estimator.set_params(**{at + name: None for name in wanted}, **{f"{at}n_estimators": int(best)})
+
+
 def _weight_keyword(estimator: Any) -> tuple[str | None, str]:
     """The name under which `fit` takes weights, and how to say it; None where it takes none."""
+    from sklearn.model_selection._search import BaseSearchCV
     from sklearn.utils.validation import has_fit_parameter
 
     steps = getattr(estimator, "steps", None)
@@ -160,10 +178,8 @@ def _weight_keyword(estimator: Any) -> tuple[str | None, str]:
     kind = type(estimator).__name__
     if has_fit_parameter(estimator, "sample_weight"):
         return "sample_weight", f"given to {kind}"
-    # A search hands fit parameters on to the estimator it searches over.
-    searched = getattr(estimator, "estimator", None)
-    if searched is not None and hasattr(estimator, "cv") and hasattr(estimator, "refit"):
-        inner, note = _weight_keyword(searched)
+    if isinstance(estimator, BaseSearchCV):  # it hands fit parameters on to the estimator it searches over
+        inner, note = _weight_keyword(estimator.estimator)
         return (inner, f"{note}, inside {kind}") if inner else (None, note)
     return None, f"{kind} takes no weights: trained without them"
 

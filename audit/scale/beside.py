@@ -155,7 +155,7 @@ def _as_read(case: Case, source: Source, table: pa.Table) -> pd.DataFrame:
     if source.kind == "csv":
         texts = table.cast(pa.schema([(n, pa.string()) for n in table.column_names]))
         table = infer(texts, source.delimiter, named_columns(case, ()))[0]
-    frame = columnar.plain_columns(source.files[0].name, table)[0].to_pandas(ignore_metadata=True)
+    frame = columnar.frame_of(columnar.plain_columns(source.files[0].name, table)[0])
     return missing_words(case, frame)[0]
 
 

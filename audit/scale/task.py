@@ -124,7 +124,7 @@ def _one(spec: TaskSpec, worker: Worker, batch: pa.RecordBatch) -> pa.RecordBatc
 
 def rows_for_model(table: pa.Table, groups: Sequence[str]) -> pd.DataFrame:
     """Rows as reading the file in memory gives them."""
-    frame = columnar.plain_columns("the table", table)[0].to_pandas(ignore_metadata=True)
+    frame = columnar.frame_of(columnar.plain_columns("the table", table)[0])
     return without_missing_words(frame, [g for g in groups if g in frame.columns])
 
 

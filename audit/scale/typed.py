@@ -175,7 +175,7 @@ def typed_values(
     lost = [n for n in (*roles, *([column] if own else [])) if n not in part.column_names]
     if lost:
         raise no_value(lost[0])
-    frame = part.to_pandas(ignore_metadata=True)
+    frame = columnar.frame_of(part)
     for name in table.column_names:
         if name not in names:
             frame[name] = table.column(name).to_numpy()

@@ -18,6 +18,7 @@ from audit.models import worker as worker_module
 from audit.models.formats import load
 from audit.models.hybrids import Base, Walks
 from audit.models.table import send
+from audit.models.write import skops_bytes
 from tests.audit.explain.test_native_walks import walks
 from tests.audit.explain.test_tree_shap import KINDS, Loaded, answers, booster, encoded, made, sklearn, table, worth
 
@@ -86,6 +87,27 @@ def test_where_the_sums_start_from(last: Any) -> None:
     assert sums is not None
     asked = walks(x)
     assert sums.scores(*on(asked)).tobytes() == model.scores(asked.frame(), "1").tobytes()
+
+
+@pytest.mark.parametrize("rate", [0.3, 3.0])
+@pytest.mark.parametrize("of", ["skops", "xgboost"])
+def test_xgboost_with_its_wrapper_and_without_to_the_bit_for_either_class(of: str, rate: float) -> None:
+    """A wrapper takes the first class's share in single precision, a file's booster has it taken in double. Log-odds of
+    less than -88.7, which a learning rate of 3 brings about, are not told apart."""
+    from xgboost import XGBClassifier
+
+    x = pd.DataFrame(np.random.default_rng(3).normal(size=(400, 5)), columns=list("abcde"))
+    options = {"n_estimators": 60, "reg_lambda": 0, "min_child_weight": 0, "max_depth": 2, "n_jobs": 1}
+    fitted = XGBClassifier(learning_rate=rate, **options).fit(x, (x.a + 0.3 * x.b > 0).astype(int))
+    content = skops_bytes(fitted) if of == "skops" else bytes(fitted.get_booster().save_raw("ubj"))
+    asked = walks(x)
+    for positive in ("0", "1"):
+        model = load(of, content, ())
+        sums = Shortener(model, x, positive).sums
+        assert sums is not None
+        right = model.scores(asked.frame(), positive)
+        assert sums.scores(*on(asked)).tobytes() == np.asarray(right, dtype=np.float64).tobytes()
+        assert (fitted.predict(x, output_margin=True).min() < -89) == (rate > 1)
 
 
 @pytest.mark.parametrize("kind", sorted(ASKED_THEMSELVES))
