@@ -9,7 +9,7 @@ reacts about as much in both. The alarm is raised where the reaction on real row
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,28 +17,9 @@ import pandas as pd
 
 from audit.explain.kinds import Floats, Ints, Predict, ask
 from audit.explain.permutation_shap import CellTable
+from audit.explain.sentences import Reaction, alarms, words
 from audit.explain.summary import rounded
 from audit.models.hybrids import Base, Hybrids, rows_in_block
-from audit.numbers import fixed
-
-LEAST = 0.02
-"""Mean change of the score on real rows below which a feature is not judged."""
-RATIO = 4.0
-"""How many times larger the reaction on real rows must be, at the careful end of its interval."""
-Z = 3.3
-"""Normal quantile of that interval: about one false alarm in 1,000 features that are just at the limit."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reaction:
-    """Mean |change of the score| when one feature alone is changed: on real rows and on spliced ones, with errors."""
-
-    feature: str
-    real: float
-    real_error: float
-    spliced: float
-    spliced_error: float
-    alarm: bool
 
 
 def reactions(
@@ -100,28 +81,6 @@ def _judge(name: str, real: Floats, spliced: Floats) -> Reaction:
     other_error = float(spliced.std(ddof=1) / np.sqrt(len(spliced)))
     reaction = Reaction(name, mean, error, other, other_error, False)
     return replace(reaction, alarm=alarms(reaction))
-
-
-def alarms(r: Reaction) -> bool:
-    """Whether real people's scores move more than made-up rows': mean - RATIO other > 0, at the careful end."""
-    careful = r.real - RATIO * r.spliced - Z * float(np.hypot(r.real_error, RATIO * r.spliced_error))
-    return r.real >= LEAST and careful > 0
-
-
-def words(reactions: Sequence[Reaction]) -> str:
-    """The alarm in a sentence, or that there is none."""
-    alarmed = [r for r in reactions if r.alarm]
-    if not alarmed:
-        return (
-            "No sign that the model tells real people from made-up rows: changing one feature alone does not move its "
-            "score much more in real rows than in made-up ones."
-        )
-    first = max(alarmed, key=lambda r: r.real)
-    return (
-        f"Alarm: changing {first.feature} alone moves the score of real people by {fixed(first.real, 3)} on "
-        f"average, but of made-up rows by {fixed(first.spliced, 3)} only. The model may tell them apart and hide from "
-        "explanations; do not rely on the attributions, and ask its makers why."
-    )
 
 
 def to_json(reactions: Sequence[Reaction]) -> dict[str, Any]:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from audit.models.hybrids import LazyRows
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from audit.models.hybrids import LazyRows
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-Predict = Callable[[pd.DataFrame], Floats]
+Predict = Callable[["pd.DataFrame"], Floats]
 """Rows in, one number a row out: the probability of the positive value, a 0/1 decision or a regression's value. One
 with a true attribute `takes_hybrids` takes `audit.models.hybrids.LazyRows` too."""
 

@@ -22,8 +22,9 @@ from audit.explain.outputs import Rule
 from audit.explain.prepare import shown
 from audit.explain.recourse import Counterfactual, search
 from audit.explain.sample import FLOOR
+from audit.explain.sentences import RecourseGap
 from audit.explain.summary import rounded
-from audit.numbers import fixed, many, points
+from audit.numbers import fixed, many
 from audit.stats.gap import GapResult, largest_gap
 from audit.stats.intervals import wilson
 from audit.stats.means import mean_gap, mean_interval
@@ -64,44 +65,6 @@ class _Change:
     def to_json(self) -> dict[str, Any]:
         steps = [{"feature": s.feature, "from": s.before, "to": s.after} for s in self.steps]
         return {"steps": steps, "cost": self.cost}
-
-
-@dataclass(frozen=True, slots=True)
-class RecourseGap:
-    """The widest gap between two groups in the `of` ("cost" or "share") of recourse, as explain.json has it."""
-
-    attribute: tuple[str, ...]
-    of: str
-    value: float | None
-    low: float | None
-    high: float | None
-    p_value: float | None
-    highest: tuple[str, ...] | None
-    lowest: tuple[str, ...] | None
-    people: int
-    method: str
-    estimable: bool
-    reason: str | None
-
-    @property
-    def words(self) -> str:
-        """One sentence."""
-        by = " and ".join(self.attribute)
-        if not self.estimable or self.highest is None or self.lowest is None:
-            return f"The gap in the {self.of} of recourse by {by} cannot be estimated: {self.reason}."
-        highest, lowest = self.highest[0], self.lowest[0]
-        value, low, high = (v or 0.0 for v in (self.value, self.low, self.high))
-        if self.of == "cost":
-            return (
-                f"Refused people of {by} = {highest} who have recourse must change {fixed(value, 2)} more on "
-                f"average than those of {by} = {lowest} (95 % interval of these two {fixed(low, 2)} to "
-                f"{fixed(high, 2)}; {many(self.people, 'person')})."
-            )
-        return (
-            f"Recourse was found for {points(value)} more of the refused people of {by} = "
-            f"{highest} than of {by} = {lowest} (95 % interval of these two {fixed(100 * low, 1)} "
-            f"to {fixed(100 * high, 1)}; {many(self.people, 'person')})."
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from audit.evidence import tool
 from audit.explain import document
 from audit.explain.decompose import group_means, splits
 from audit.explain.dependence import TOP, dependence
-from audit.explain.hiding import reactions, to_json, words
+from audit.explain.hiding import reactions, to_json
 from audit.explain.interactions import FEATURES, TreeValues, friedman, from_trees, of_trees, refusal
 from audit.explain.kinds import DECISION, PROBABILITY, VALUE, Attributions, Floats, Ints, Predict
 from audit.explain.lime_batch import Lime, lime_batch
@@ -40,6 +40,7 @@ from audit.explain.recourse_gap import groups as recourse_by_group
 from audit.explain.router import Refused, explain
 from audit.explain.sample import FLOOR, background, choose, rare
 from audit.explain.sampled import Sampled
+from audit.explain.sentences import words
 from audit.explain.summary import SplitGap, fidelity, group_entries, importance, split_entry
 from audit.files import canonical, write_whole
 from audit.load import load_rows

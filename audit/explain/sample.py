@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from audit.clusters import people_per_value
 from audit.explain.kinds import Ints
+from audit.lazy import pandas as pd
 
 FLOOR = 10
 """Groups of fewer people are withheld: nothing about them is written (as in audit/suppress.py)."""

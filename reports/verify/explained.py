@@ -16,11 +16,10 @@ from audit.documents import record_in
 from audit.documents.base import Names, Record
 from audit.documents.evidence import Evidence
 from audit.documents.explanations import Decomposition, Explanations, Person, RecourseGroup
-from audit.explain.hiding import Reaction, alarms, words
 from audit.explain.kinds import DECISION, LOG_ODDS
 from audit.explain.outputs import log_odds
-from audit.explain.recourse_gap import RecourseGap
 from audit.explain.sample import FLOOR
+from audit.explain.sentences import Reaction, RecourseGap, alarms, words
 from audit.metrics import SELECTION_RATE
 from audit.stats.intervals import wilson
 

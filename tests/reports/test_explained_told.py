@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import cli
-from audit.explain.recourse_gap import RecourseGap
+from audit.explain.sentences import RecourseGap
 from audit.publish import publish_files
 from tests.reports import kit
 from tests.reports.pki import Pki

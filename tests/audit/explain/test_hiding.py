@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from audit.explain.hiding import reactions, words
+from audit.explain.hiding import reactions
+from audit.explain.sentences import words
 
 Predict = Callable[[pd.DataFrame], np.ndarray]
 
