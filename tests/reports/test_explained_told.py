@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -170,3 +172,27 @@ def test_a_model_that_answers_twice_otherwise_is_believed_to(
         d["people"][0]["score"] += 0.01
 
     assert verified(kit.edited(files, "explain.json", change), pki, tmp_path, monkeypatch) == 0
+
+
+LOADED = """
+import sys
+import numpy as np
+from reports.verify.inside import serve
+fields, _ = serve({"do": "verify", "elsewhere": True}, {"pdf": np.fromfile(sys.argv[1], dtype=np.uint8)})
+checks = fields["verification"]["checks"]
+print(*[c["name"] for c in checks if c["status"] == "failed"], *sys.modules)
+"""
+
+
+def test_checking_explanations_and_a_mitigation_loads_no_pandas(
+    tmp_path_factory: pytest.TempPathFactory, pki: Pki, tmp_path: Path
+) -> None:
+    """It is a quarter of what checking takes, and no line needs it."""
+    out = german(tmp_path_factory)
+    names = ("cube.json", "evidence.json", "explain.json", "mitigation.json")
+    every = publish_files({n: (out / n).read_bytes() for n in names}, people=True)
+    (tmp_path / "r.pdf").write_bytes(kit.report(every, pki.auditor, extra={"people": True, "timestamp": False}))
+    command = [sys.executable, "-c", LOADED, str(tmp_path / "r.pdf")]
+    loaded = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.split()
+    assert {"reports.verify.explained", "reports.verify.arms", "debias"} <= set(loaded)
+    assert not {"pandas", "pyarrow", "sklearn", "totals", "mitigation"} & set(loaded)
