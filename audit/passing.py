@@ -24,7 +24,10 @@ def make() -> Path:
     _sweep(tempfile.gettempdir())
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:  # as below
+            continue
         fcntl.flock(handle, fcntl.LOCK_EX)
         if folder.exists():
             _held[folder] = handle

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from audit import passing
 from tests.shared import ROOT
 
 AUDIT = """
@@ -56,3 +59,31 @@ def test_nothing_else_makes_a_temporary_folder(room: str) -> None:
         names = {n.attr for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Attribute)}
         if names & {"mkdtemp", "TemporaryDirectory"}:
             assert str(file.relative_to(ROOT)) in known
+
+
+@pytest.mark.parametrize("moment", ["before it is opened", "before it is locked"])
+def test_a_folder_that_another_process_sweeps_before_it_is_held_is_made_anew(
+    moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten jobs that start at once each look for what nobody holds."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    made: list[Path] = []
+    mkdtemp, lock = tempfile.mkdtemp, fcntl.flock
+
+    def swept(handle: int, how: int) -> None:
+        if moment == "before it is locked" and len(made) == 1:
+            made[0].rmdir()
+        lock(handle, how)
+
+    def making(prefix: str) -> str:
+        made.append(Path(mkdtemp(prefix=prefix)))
+        if moment == "before it is opened" and len(made) == 1:
+            made[0].rmdir()
+        return str(made[-1])
+
+    monkeypatch.setattr(tempfile, "mkdtemp", making)
+    monkeypatch.setattr(fcntl, "flock", swept)
+    with passing.passing() as folder:
+        assert folder.is_dir()
+        assert folder == made[1]
+    assert not folder.exists()
