@@ -50,8 +50,9 @@ def test_a_command_that_is_asked_to_end_takes_its_copies_with_it(
 ) -> None:
     env = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
     with subprocess.Popen(
-        [sys.executable, "-m", "cli", *words], cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True
-    ) as process:
+        [sys.executable, "-m", "cli", *words], cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(which, signal.SIG_DFL),  # tests may run under nohup
+    ) as process:  # fmt: skip
         until(lambda: copies(tmp_path / "tmp"))
         process.send_signal(which)
         _, errors = process.communicate(timeout=60)
