@@ -50,10 +50,10 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
         ) from error
 
 
-def write_own(path: Path, content: bytes, *also: bytes) -> None:
-    """`write_whole` where a person names the file: over none but an earlier one of its kind, told by how it begins, or
-    by `also`. Raises OutputError."""
-    refuse_another(path, content[:8], *also)
+def write_own(path: Path, content: bytes, *begins: bytes, holds: bytes = b"") -> None:
+    """`write_whole` where a person names the file: over none but an earlier one of its kind, told by how it begins (as
+    `content` does, unless `begins` says) or by what it holds. Raises OutputError."""
+    refuse_another(path, *(begins or (() if holds else (content[:8],))), holds=holds)
     write_whole(path, content)
 
 

@@ -31,20 +31,27 @@ def not_a_place(folder: Path) -> str | None:
     return None if os.access(near, os.W_OK | os.X_OK) else f"no permission to write in {near}"
 
 
-def refuse_another(path: Path, *begins: bytes) -> None:
-    """Nothing is written over a file that begins with none of these: it is somebody's, and no earlier one of its kind.
+LOOKED_AT = 65_536
+"""Bytes of a file that is there already."""
+
+
+def refuse_another(path: Path, *begins: bytes, holds: bytes = b"") -> None:
+    """Nothing is written over a file that begins with none of these, nor has `holds` in its first bytes: it is
+    somebody's, and no earlier one of its kind.
 
     A file that is empty or not there may be written. Raises OutputError.
     """
+    if not path.is_file():
+        return  # nothing there, or a pipe; or who writes says why it cannot be
     try:
         with path.open("rb") as file:
-            there = file.read(max(map(len, begins)))
+            there = file.read(LOOKED_AT)
     except OSError:
-        return  # nothing there; or who writes says why it cannot be
-    if there and not there.startswith(begins):
+        return
+    if there and not (begins and there.startswith(begins)) and not (holds and holds in there):
         raise OutputError(
             f"{path} is another file, and would be lost",
-            got=f"a file that begins with other signs than {begins[0].decode(errors='replace')!r}",
+            got=f"a file without the signs of its kind, {(begins or (holds,))[0].decode(errors='replace').strip()!r}",
             expected="a new name, or a file of the same kind",
             todo="name another file, or remove that one",
         )

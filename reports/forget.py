@@ -205,6 +205,10 @@ def forget_run(run: Path, jobs_home: Path, *, keep_reports: bool = False, dry: b
     return out
 
 
+_COPY = re.compile(r"data\.parquet|model\.[a-z]{3,6}")
+"""The names that assay.audit gives."""
+
+
 def _copies(run: Path) -> frozenset[str]:
     """What a notebook's audit put into its run folder: the case file, and the copies that it names. A person's own file
     it names from the root on."""
@@ -214,7 +218,7 @@ def _copies(run: Path) -> frozenset[str]:
     except (OSError, ValueError):
         return frozenset()
     named = [str(table.get("path", "")) for table in tables.values() if isinstance(table, dict)]
-    return frozenset((CASE, *(n for n in named if n == Path(n).name)) if tables else ())
+    return frozenset((CASE, *(n for n in named if _COPY.fullmatch(n))) if tables else ())
 
 
 def runs_of(case: Case, near: Path) -> list[Path]:

@@ -28,6 +28,8 @@ ROWS = 200
 """How many others are explained beside the person: enough for what a letter needs."""
 NAME = "*"
 """In a code book, the key under which the column itself is said in words."""
+AGAINST = "What counted most against you:"
+"""The line that every letter has, whatever the title of its form."""
 _FIELD = re.compile(r"\{([a-z0-9_]+)\}")
 
 
@@ -88,7 +90,7 @@ def letter_of(case: Case, explained: Mapping[str, Any], row: int, preset: Preset
     )
     decision = value_label(case, case.data.label or "", str(person.decision))
     lines = [*(f"[HOLD THIS LETTER. {f}]" for f in findings), preset.letter.title, "", *before, ""]
-    lines += [f"The decision: {decision}.", "", "What counted most against you:"]
+    lines += [f"The decision: {decision}.", "", AGAINST]
     lines += [f"  {n}. {r}." for n, r in enumerate(reasons, 1)] or ["  No single fact about you counted against you."]
     lines += ["", *_turns(case, person), "", *after]
     return Letter(row, "\n".join(lines) + "\n", tuple(reasons), tuple(findings), tuple(lacking))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import cli
 from assay._commands import COMMANDS
 from audit import starts
 from audit.errors import AssayError, GateBroken, InputError, VerificationError
+from audit.places import refuse_another
 from tests.reports import kit
 
 CASE = """
@@ -428,3 +430,23 @@ def test_numeric_libraries_of_a_command_use_one_thread_unless_the_user_says_othe
     threads = ast.literal_eval(done.stdout)
     assert len(threads) >= 2
     assert set(threads) == ({1} if not user else {1, 3}), done.stdout
+
+
+def test_a_summary_of_another_case_may_be_written_over(
+    case: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It begins with the case's name; what begins otherwise is somebody's."""
+    summary = tmp_path / "summary.md"
+    assert run(capsys, "audit", case, "--out", tmp_path / "a", "--markdown", summary)[0] == 0
+    case.write_text(re.sub('name = ".*"', 'name = "Another"', case.read_text(), count=1))
+    assert run(capsys, "audit", case, "--out", tmp_path / "b", "--markdown", summary)[0] == 0
+    assert "Another" in summary.read_text().splitlines()[0]
+    summary.write_text("# Mine")
+    assert run(capsys, "audit", case, "--out", tmp_path / "b", "--markdown", summary)[0] == 2
+    assert summary.read_text() == "# Mine"
+
+
+def test_a_pipe_is_not_looked_into(tmp_path: Path) -> None:
+    """Who opens one to read waits for ever."""
+    os.mkfifo(tmp_path / "pipe")
+    refuse_another(tmp_path / "pipe", b"%PDF-")

@@ -115,7 +115,8 @@ def _for_programs(
         if path is not None:
             from reports.machine import write
 
-            write_own(path, write(kind, evidence, str(case)))
+            # A summary begins with the name of its case.
+            write_own(path, write(kind, evidence, str(case)), *([b"## "] if kind == "markdown" else []))
     if openlineage is not None:
         import datetime as dt
         import hashlib

@@ -18,12 +18,12 @@ from assay._commands.parsing import FILE, WHOLE, Option, Result, command
 def letter(case: Path, row: int, run: Path | None, form: str | None, out: Path | None) -> Result:
     from audit.files import write_own
     from audit.load import load_case
-    from reports.letter import write_letter
+    from reports.letter import AGAINST, write_letter
 
     loaded = load_case(case)
     draft = write_letter(loaded, run or case.resolve().parent / f"{case.stem}-letters", row, form)
     if out is not None:
-        write_own(out, draft.text.encode(), b"[HOLD TH", b"About th")
+        write_own(out, draft.text.encode(), holds=f"\n{AGAINST}\n".encode())
     words = [draft.text.rstrip()] if out is None else [f"Written: {out}"]
     words += [f"FINDING for the board: {f}" for f in draft.findings]
     words += [f"Still to be answered by a person: {t}" for t in draft.lacking]

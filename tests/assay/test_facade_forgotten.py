@@ -61,3 +61,23 @@ def test_a_model_of_ones_own_beside_them_stays(
     )
     assert cli.main(["forget", str(tmp_path / "run")]) == 0
     assert [p.name for p in (tmp_path / "run").iterdir()] == ["mine.skops"]
+
+
+def test_a_persons_own_model_stays_though_its_case_file_was_edited(
+    rows: pd.DataFrame, model: KNeighborsClassifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Named from the root on by the notebook, and by its name alone since: no name that the notebook gives."""
+    import skops.io
+
+    monkeypatch.setenv("ASSAY_HOME", str(tmp_path / "home"))
+    run = tmp_path / "run"
+    run.mkdir()
+    skops.io.dump(model, run / "mine.skops")
+    assay.audit(
+        rows, model=run / "mine.skops", features=["age"], label="paid", sensitive=["sex"], favourable=1, out=run
+    )
+    text = (run / "case.toml").read_text()
+    assert str(run / "mine.skops") in text
+    (run / "case.toml").write_text(text.replace(str(run / "mine.skops"), "mine.skops"))
+    assert cli.main(["forget", str(run)]) == 0
+    assert [p.name for p in run.iterdir()] == ["mine.skops"]

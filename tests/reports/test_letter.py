@@ -103,6 +103,12 @@ def test_through_the_door(
     assert {0, 2} <= set(codes.values())
     refused = str(next(row for row, code in codes.items() if code == 0))
     assert main(["letter", *place, "--row", refused, "--form", "eu-art-86"]) == 0
+    own = tmp_path / "letter.txt"
+    for form in ("eu-art-86", "adverse-action", "eu-art-86"):  # one letter may be written over another
+        assert main(["letter", *place, "--row", refused, "--form", form, "--out", str(own)]) == 0
+    (tmp_path / "mine.txt").write_text("About the decision that I have to make")
+    assert main(["letter", *place, "--row", refused, "--out", str(tmp_path / "mine.txt")]) == 2
+    assert (tmp_path / "mine.txt").read_text().startswith("About")
     assert "How the decision on your case was made" in capsys.readouterr().out
     for form, words in (("eu-fria", "has no letter"), ("adverse-acton", "did you mean 'adverse-action'")):
         assert main(["letter", *place, "--row", refused, "--form", form]) == 2
