@@ -13,10 +13,10 @@ rows of other walks as the trees add up, or all rows are asked about.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,7 @@ from audit.explain.owners import NoMapError, Opened
 from audit.explain.tree_read import TINY, Tree
 from audit.models.hybrids import Base, Hybrids, places_on, still
 
+T = TypeVar("T")
 LEAST_SAVED = 0.8
 """Walks are shortened where no more than this part of their rows is left."""
 FEW = 10_000
@@ -48,52 +49,55 @@ class _TreesRead:
     own: Ints
 
 
+def _tried(work: Callable[[Any], T | None]) -> cached_property[T | None]:
+    """Looked at once. None where it fails: what a library has against rows that are ours alone is no fault of the
+    model; the rows themselves are asked about."""
+
+    def known(own: Any) -> T | None:
+        try:
+            return work(own)
+        except Exception:
+            return None
+
+    out = cached_property(known)
+    out.__doc__ = work.__doc__
+    return out
+
+
 class Shortener:
     """For one base and model: which cells no tree tells apart, what the trees add up to, and its people encoded."""
 
     def __init__(self, model: Any, base: pd.DataFrame, positive: str) -> None:
         self._asked = model, base, positive
 
-    @cached_property
+    @_tried
     def _trees(self) -> _TreesRead | None:
-        try:
-            return _read(*self._asked)
-        except Exception:  # what a library has against rows that are ours alone; the rows themselves are asked about
-            return None
+        return _read(*self._asked)
 
-    @cached_property
+    @_tried
     def codes(self) -> Ints | None:
         """(n, M): equal codes of a column go the same way at every node of every tree. None where trees are not read,
         or that does not hold."""
-        try:
-            codes = None if self._trees is None else _codes(self._trees, self._asked[1].shape)
-            return codes if codes is not None and _holds(*self._asked, codes) else None
-        except Exception:  # as of `_trees`
-            return None
+        codes = None if self._trees is None else _codes(self._trees, self._asked[1].shape)
+        return codes if codes is not None and _holds(*self._asked, codes) else None
 
-    @cached_property
+    @_tried
     def sums(self) -> Sums | None:
         """What answers in place of the model, to the last bit; None where trees are not read, or that does not hold."""
-        try:
-            if self._trees is None:
-                return None
-            read = self._trees
-            added = sums(read.at, read.trees, read.matrix, read.own)
-            return added if held(added, *self._asked) else None
-        except Exception:  # as of `_trees`
+        if self._trees is None:
             return None
+        read = self._trees
+        added = sums(read.at, read.trees, read.matrix, read.own)
+        return added if held(added, *self._asked) else None
 
-    @cached_property
+    @_tried
     def encoded(self) -> Encoded | None:
         """What asks the last step of a pipeline alone, with the same answers to the last bit; None where that does not
         hold, or there are no encoders that keep columns apart."""
-        try:
-            if not _is_known(*self._asked[:2]):
-                return None
-            encoded = encoded_of(*self._asked)
-            return encoded if held(encoded, *self._asked) else None
-        except Exception:  # as of `_trees`
+        if not _is_known(*self._asked[:2]):
             return None
+        encoded = encoded_of(*self._asked)
+        return encoded if held(encoded, *self._asked) else None
 
     def scores(self, arrays: dict[str, np.ndarray]) -> Floats | None:
         """(rows,): the answers to the rows of long walks, or of many behind encoders; None where the model itself is to

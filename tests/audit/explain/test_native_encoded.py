@@ -28,7 +28,7 @@ from audit.models import Worker, child, wire
 from audit.models.formats import load
 from audit.models.hybrids import Walks
 from audit.models.table import send
-from tests.audit.explain.test_native_sums import answering, on
+from tests.audit.explain.test_native_sums import answering, assert_alike_to_the_bit, on
 from tests.audit.explain.test_native_walks import walks
 from tests.audit.explain.test_tree_shap import Loaded, table, worth
 
@@ -85,15 +85,7 @@ def fitted(kind: str) -> tuple[Loaded, str]:
 @pytest.mark.parametrize("kind", PIPELINES)
 def test_each_pipeline_answers_to_the_bit_as_it_does_to_all_rows(kind: str) -> None:
     """Dense and sparse, missing values, a walk on which nothing turns, either class."""
-    model, output = fitted(kind)
-    asked = walks(table(40, seed=2))
-    for index in (1, 0) if output != VALUE else (1,):
-        own = answering(model, output, index)
-        encoded = Shortener(own, asked.base.frame, str(index)).encoded
-        assert encoded is not None, "it was not believed"
-        right = own.scores(asked.frame(), str(index))
-        assert len(np.unique(right)) > 3
-        assert encoded.scores(*on(asked)).tobytes() == right.tobytes()
+    assert_alike_to_the_bit(*fitted(kind), "encoded")
 
 
 @pytest.mark.parametrize(

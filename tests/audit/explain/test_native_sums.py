@@ -46,18 +46,23 @@ def on(asked: Walks) -> tuple[Any, ...]:
     return tuple(arrays[f"walk.{name}"] for name in ("rank", "inner", "first", "second"))
 
 
+def assert_alike_to_the_bit(model: Loaded, output: str, way: str) -> None:
+    """What answers the rows of walks in the model's place (`way` of a Shortener) does so as it, for either class."""
+    asked = walks(table(40, seed=2))
+    for index in (1, 0) if output != VALUE else (1,):
+        own = answering(model, output, index)
+        answers = getattr(Shortener(own, asked.base.frame, str(index)), way)
+        assert answers is not None, "it was not believed"
+        right = own.scores(asked.frame(), str(index))
+        assert len(np.unique(right)) > 3
+        assert answers.scores(*on(asked)).tobytes() == right.tobytes()
+
+
 @pytest.mark.parametrize("kind", SUMMED)
 def test_each_kind_of_tree_adds_up_to_its_answers_to_the_bit(kind: str) -> None:
     """Missing values, zeros, categories, one-hot columns; a walk on which nothing turns; either class."""
     model, output = made(kind)
-    asked = walks(table(40, seed=2))
-    for index in (1, 0) if output != VALUE else (1,):
-        own = answering(model, output if output == VALUE else PROBABILITY, index)
-        sums = Shortener(own, asked.base.frame, str(index)).sums
-        assert sums is not None, "the trees were not believed"
-        right = own.scores(asked.frame(), str(index))
-        assert len(np.unique(right)) > 3
-        assert sums.scores(*on(asked)).tobytes() == right.tobytes()
+    assert_alike_to_the_bit(model, output if output == VALUE else PROBABILITY, "sums")
 
 
 @pytest.mark.parametrize(
