@@ -22,12 +22,14 @@ from tests.reports.conftest import Reports
 from tests.reports.pki import Pki
 from tests.reports.test_refusals_more import another_name, one_name_twice, opened_up
 
+LINK = "<p><a href='#rates'>To the rates</a></p>"
+
 
 def linked(files: Mapping[str, bytes], manifest: Manifest) -> str:
-    """The small page, with a link."""
+    """The small page, with two links."""
     return (
         kit.page(files, manifest)
-        .replace("<h2>", "<p><a href='#rates'>To the rates</a></p><h2 id=rates>", 1)
+        .replace("<h2>", f"{LINK * 2}<h2 id=rates>", 1)
         .replace("</body>", "<h2>Notes</h2><p>None.</p></body>")
     )
 
@@ -40,8 +42,13 @@ def page(small: Reports, pki: Pki) -> Reports:
     return Reports(small.files, draft, signed, b"", b"")
 
 
-def link(pdf: Any) -> Any:
-    return next(a for a in pdf.pages[0].obj.Annots if a.Subtype == Name.Link)
+def link(pdf: Any, number: int = 0) -> Any:
+    return [a for a in pdf.pages[0].obj.Annots if a.Subtype == Name.Link][number]
+
+
+def cells(pdf: Any) -> list[Any]:
+    kinds = (o for o in pdf.objects if isinstance(o, pikepdf.Dictionary) and o.get("/Type") == "/StructElem")
+    return [o for o in kinds if o.S == "/TD"]
 
 
 def bookmark(pdf: Any) -> Any:
@@ -50,8 +57,7 @@ def bookmark(pdf: Any) -> Any:
 
 
 def element(pdf: Any) -> Any:
-    kinds = (o for o in pdf.objects if isinstance(o, pikepdf.Dictionary) and o.get("/Type") == "/StructElem")
-    return next(o for o in kinds if o.S == "/TD")
+    return cells(pdf)[0]
 
 
 def embedded(pdf: Any) -> Any:
@@ -128,6 +134,72 @@ CHANGES: dict[str, Callable[[Any], None]] = {
         "/Resources", lambda pdf: pdf.make_stream(b"", {}), lambda pdf: pdf.pages[0].obj
     ),
 }  # fmt: skip
+
+
+def every_other(key: str, value: Callable[[Any, int], Any]) -> Callable[[Any], None]:
+    """The same entry in each cell of a table, right in the first and the last, wrong in one between."""
+
+    def change(pdf: Any) -> None:
+        found = cells(pdf)
+        assert len(found) > 2
+        for at, cell in enumerate(found):
+            cell[key] = value(pdf, at == len(found) // 2)
+
+    return change
+
+
+def of_many(key: str, right: str, wrong: str) -> Callable[[Any], None]:
+    return every_other(key, lambda pdf, other: pikepdf.Object.parse((wrong if other else right).encode()))
+
+
+# Objects of one shape are looked at once: another one among many alike is found all the same.
+TWINS: dict[str, Callable[[Any], None]] = {
+    "a border of one": put("/BS", pikepdf.Object.parse(b"<< /W 1 >>"), lambda pdf: link(pdf, 0)),
+    "another border of ten": put("/BS", pikepdf.Object.parse(b"<< /W 10 >>"), lambda pdf: link(pdf, 1)),
+    "another border of a tenth": put("/BS", pikepdf.Object.parse(b"<< /W 0.1 >>"), lambda pdf: link(pdf, 1)),
+    "a name for a number": of_many("/K", "[5]", "[/5]"),
+    "a half for a number": of_many("/K", "[5]", "[5.5]"),
+    "a text for a number": of_many("/K", "[5]", "[(5)]"),
+    "a key with another digit": of_many("/A", "<< /O /Table /RowSpan 2 >>", "<< /O /Table /RowSpan2 2 >>"),
+    "a name with a digit": of_many("/A", "<< /O /Table >>", "<< /O /Table2 >>"),
+    "a name that ends as a text begins": of_many("/A", "<< /O /Table >>", "<< /O /Table#22u:5 >>"),
+    "a name that ends as a reference": of_many("/A", "<< /O /Table >>", "<< /O /Table#225#200#20R >>"),
+    "a name that says it is a reference": of_many("/K", "[5]", "[/5#200#20R]"),
+    "a page for a cell": every_other("/K", lambda pdf, other: Array([pdf.pages[0].obj] if other else [])),
+    "a page for a table": every_other("/P", lambda pdf, other: pdf.pages[0].obj if other else cells(pdf)[0].P),
+    "a reference to a number": every_other("/P", lambda pdf, other: pdf.make_indirect(5) if other else cells(pdf)[0].P),
+    "a stream of the same entries": every_other(
+        "/A", lambda pdf, other: pdf.make_indirect(pikepdf.Object.parse(b"<< /O /Table /Length 0 >>"))
+        if not other else pdf.make_stream(b"", O=Name.Table),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_another_kind_among_many_alike_is_refused(name: str, page: Reports, pki: Pki) -> None:
+    verification = verify(opened_up(TWINS[name])(page, pki), printer=linked)
+    assert verification.failed is not None
+    assert (verification.failed.name, verification.failed.detail) == ("structure", allowed.PROBLEM)
+
+
+def test_what_objects_of_one_shape_refer_to_is_what_each_refers_to(page: Reports, small: Reports) -> None:
+    """Held against the objects themselves: the references that are followed are all of each one's own."""
+
+    def inside(obj: Any) -> list[str]:
+        if isinstance(obj, dict | list):
+            return [n for one in (obj.values() if isinstance(obj, dict) else obj) for n in inside(one)]
+        return [obj] if allowed._is_reference(obj) else []
+
+    for data in (page.certified, small.rejected):
+        with opened(data) as pdf:
+            objects, sampled = allowed._Objects(pdf, {}), {}
+            for number in (f"{obj.objgen[0]} 0 R" for obj in pdf.objects):
+                obj, shape = objects[number], objects.shape(number)
+                assert list(shape.references) == inside(getattr(obj, "entries", obj))
+                sample = sampled.setdefault(shape.key, objects.sample(number))
+                at = inside(getattr(sample, "entries", sample))
+                assert at == [f"{i} 0 R" for i in range(len(shape.references))]
+            assert 20 < len(sampled) < len(pdf.objects)
 
 
 OTHERWISE = {
@@ -213,7 +285,7 @@ def as_it_is_held(obj: Any) -> Any:
 def test_what_is_held_against_the_list_is_what_the_file_has(page: Reports, small: Reports) -> None:
     for data in (page.certified, small.rejected):
         with opened(data) as pdf:
-            objects, count = allowed._Objects(pdf), 0
+            objects, count = allowed._Objects(pdf, {}), 0
             for obj in pdf.objects:
                 if isinstance(obj, pikepdf.Object):
                     number = "{} {} R".format(*obj.objgen)
