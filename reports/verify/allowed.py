@@ -199,8 +199,7 @@ def _reached(objects: _Objects, taken: _Taken) -> set[str]:
             one = walk.value(objects.sample(number), *place)
             found = taken[shape.key, place] = one, tuple((int(n.partition(" ")[0]), p) for n, p in walk.follow())
         one, references = found
-        if one:
-            held[number].add(one)
+        held[number].add(one)
         left += [(shape.references[at], inner) for at, inner in references]
     return known
 

@@ -26,10 +26,10 @@ LINK = "<p><a href='#rates'>To the rates</a></p>"
 
 
 def linked(files: Mapping[str, bytes], manifest: Manifest) -> str:
-    """The small page, with two links."""
+    """The small page, with links."""
     return (
         kit.page(files, manifest)
-        .replace("<h2>", f"{LINK * 2}<h2 id=rates>", 1)
+        .replace("<h2>", f"{LINK * 3}<h2 id=rates>", 1)
         .replace("</body>", "<h2>Notes</h2><p>None.</p></body>")
     )
 
@@ -136,42 +136,80 @@ CHANGES: dict[str, Callable[[Any], None]] = {
 }  # fmt: skip
 
 
-def every_other(key: str, value: Callable[[Any, int], Any]) -> Callable[[Any], None]:
-    """The same entry in each cell of a table, right in the first and the last, wrong in one between."""
+def every_other(
+    key: str, value: Callable[[Any, int], Any], among: Callable[[Any], list[Any]] = cells
+) -> Callable[[Any], None]:
+    """The same entry in many objects, right in the first and the last, wrong in one between."""
 
     def change(pdf: Any) -> None:
-        found = cells(pdf)
+        found = among(pdf)
         assert len(found) > 2
-        for at, cell in enumerate(found):
-            cell[key] = value(pdf, at == len(found) // 2)
+        for at, one in enumerate(found):
+            one[key] = value(pdf, at == len(found) // 2)
 
     return change
 
 
-def of_many(key: str, right: str, wrong: str) -> Callable[[Any], None]:
-    return every_other(key, lambda pdf, other: pikepdf.Object.parse((wrong if other else right).encode()))
+def of_many(key: str, right: str, wrong: str, among: Callable[[Any], list[Any]] = cells) -> Callable[[Any], None]:
+    """As qpdf's text has it."""
+    return every_other(key, lambda pdf, other: pikepdf.Object.parse((wrong if other else right).encode()), among)
+
+
+def links(pdf: Any) -> list[Any]:
+    """All alike."""
+    found = [a for a in pdf.pages[0].obj.Annots if a.Subtype == Name.Link]
+    for one in found:
+        one.Rect = Array([1, 2, 3, 4])
+        del one["/StructParent"]
+    return found
+
+
+def descendants(pdf: Any) -> list[Any]:
+    """Fonts that are alike, but for what they refer to."""
+    fonts = pdf.pages[0].obj.Resources.Font
+    for at in range(3):
+        fonts[f"/F{at}"] = pdf.make_indirect(pikepdf.Dictionary(font(pdf)))
+        one = pikepdf.Dictionary(font(pdf).DescendantFonts[0])
+        fonts[f"/F{at}"].DescendantFonts = Array([pdf.make_indirect(one)])
+    return [fonts[f"/F{at}"].DescendantFonts[0] for at in range(3)]
+
+
+def streams_of_files(pdf: Any) -> list[Any]:
+    listed = pdf.Root.Names.EmbeddedFiles.Names
+    return [listed[at].EF for at in range(1, len(listed), 2)]
+
+
+def as_a_dictionary(pdf: Any, other: int) -> Any:
+    """The stream of the first embedded file, or what its dictionary says."""
+    stream = streams_of_files(pdf)[0].F
+    entries = {key: stream.get(key) for key in stream.keys()}  # noqa: SIM118
+    return pdf.make_indirect(pikepdf.Dictionary(entries)) if other else stream
+
+
+def a_name_for_a_space(pdf: Any) -> None:
+    """A name that may stand at a group, and may not among a page's spaces."""
+    name, resources = pdf.make_indirect(Name.DeviceRGB), pdf.pages[0].obj.Resources
+    group = pikepdf.Dictionary(Type=Name.Group, S=Name.Transparency, CS=name)
+    kinds = {"Type": Name.XObject, "Subtype": Name.Form, "BBox": Array([0, 0, 1, 1])}
+    resources.XObject = pikepdf.Dictionary({"/x1": pdf.make_stream(b"", Group=group, **kinds)})
+    resources.ColorSpace = pikepdf.Dictionary({"/c1": name})
 
 
 # Objects of one shape are looked at once: another one among many alike is found all the same.
 TWINS: dict[str, Callable[[Any], None]] = {
-    "a border of one": put("/BS", pikepdf.Object.parse(b"<< /W 1 >>"), lambda pdf: link(pdf, 0)),
-    "another border of ten": put("/BS", pikepdf.Object.parse(b"<< /W 10 >>"), lambda pdf: link(pdf, 1)),
-    "another border of a tenth": put("/BS", pikepdf.Object.parse(b"<< /W 0.1 >>"), lambda pdf: link(pdf, 1)),
+    "a border that is drawn": of_many("/BS", "<< /W 0 >>", "<< /W 1 >>", links),
+    "a border of a tenth": of_many("/BS", "<< /W 0 >>", "<< /W 0.0 >>", links),
     "a name for a number": of_many("/K", "[5]", "[/5]"),
-    "a half for a number": of_many("/K", "[5]", "[5.5]"),
+    "a half for a number": of_many("/K", "[555]", "[5.5]"),
     "a text for a number": of_many("/K", "[5]", "[(5)]"),
     "a key with another digit": of_many("/A", "<< /O /Table /RowSpan 2 >>", "<< /O /Table /RowSpan2 2 >>"),
-    "a name with a digit": of_many("/A", "<< /O /Table >>", "<< /O /Table2 >>"),
-    "a name that ends as a text begins": of_many("/A", "<< /O /Table >>", "<< /O /Table#22u:5 >>"),
-    "a name that ends as a reference": of_many("/A", "<< /O /Table >>", "<< /O /Table#225#200#20R >>"),
-    "a name that says it is a reference": of_many("/K", "[5]", "[/5#200#20R]"),
-    "a page for a cell": every_other("/K", lambda pdf, other: Array([pdf.pages[0].obj] if other else [])),
-    "a page for a table": every_other("/P", lambda pdf, other: pdf.pages[0].obj if other else cells(pdf)[0].P),
-    "a reference to a number": every_other("/P", lambda pdf, other: pdf.make_indirect(5) if other else cells(pdf)[0].P),
-    "a stream of the same entries": every_other(
-        "/A", lambda pdf, other: pdf.make_indirect(pikepdf.Object.parse(b"<< /O /Table /Length 0 >>"))
-        if not other else pdf.make_stream(b"", O=Name.Table),
-    ),
+    "a kind of font with another digit": of_many("/Subtype", "/CIDFontType2", "/CIDFontType3", descendants),
+    "a name that ends as a text": of_many("/A", "<< /O /Table >>", "<< /O /Table#22u:5 >>"),
+    "a page for a cell": every_other("/K", lambda pdf, other: Array([pdf.pages[0].obj if other else cells(pdf)[0]])),
+    "a page for a row": every_other("/P", lambda pdf, other: pdf.pages[0].obj if other else cells(pdf)[0].P),
+    "a number for a row": every_other("/P", lambda pdf, other: pdf.make_indirect(5) if other else cells(pdf)[0].P),
+    "a name for a space": a_name_for_a_space,
+    "a dictionary for a stream": every_other("/F", as_a_dictionary, streams_of_files),
 }  # fmt: skip
 
 
@@ -180,6 +218,15 @@ def test_another_kind_among_many_alike_is_refused(name: str, page: Reports, pki:
     verification = verify(opened_up(TWINS[name])(page, pki), printer=linked)
     assert verification.failed is not None
     assert (verification.failed.name, verification.failed.detail) == ("structure", allowed.PROBLEM)
+
+
+@pytest.mark.parametrize("name", ["/x#225#200#20R", "/x#22u:5", "/x#5c", "/5#200#20R"])
+def test_a_name_may_look_like_a_reference(name: str, page: Reports, pki: Pki) -> None:
+    """Where any name may stand: what is referred to behind it is counted as before."""
+    change = of_many("/A", "<< /O /List /ListNumbering /x >>", f"<< /O /List /ListNumbering {name} >>")
+    verification = verify(opened_up(change)(page, pki), printer=linked)
+    assert verification.failed is not None
+    assert verification.failed.name != "structure"
 
 
 def test_what_objects_of_one_shape_refer_to_is_what_each_refers_to(page: Reports, small: Reports) -> None:
