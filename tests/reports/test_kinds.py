@@ -187,12 +187,12 @@ def as_a_dictionary(pdf: Any, other: int) -> Any:
 
 
 def a_name_for_a_space(pdf: Any) -> None:
-    """A name that may stand at a group, and may not among a page's spaces."""
-    name, resources = pdf.make_indirect(Name.DeviceRGB), pdf.pages[0].obj.Resources
-    group = pikepdf.Dictionary(Type=Name.Group, S=Name.Transparency, CS=name)
-    kinds = {"Type": Name.XObject, "Subtype": Name.Form, "BBox": Array([0, 0, 1, 1])}
-    resources.XObject = pikepdf.Dictionary({"/x1": pdf.make_stream(b"", Group=group, **kinds)})
-    resources.ColorSpace = pikepdf.Dictionary({"/c1": name})
+    """A name that may stand at a group, and may not among spaces."""
+    name = pdf.make_indirect(Name.DeviceRGB)
+    drawn = pdf.make_stream(b"", Type=Name.XObject, Subtype=Name.Form, BBox=Array([0, 0, 1, 1]))
+    drawn.Group = pikepdf.Dictionary(Type=Name.Group, S=Name.Transparency, CS=name)
+    drawn.Resources = pdf.make_indirect(pikepdf.Dictionary(ColorSpace=pikepdf.Dictionary({"/c1": name})))
+    pdf.pages[0].obj.Resources.XObject = pikepdf.Dictionary({"/x1": drawn})
 
 
 # Objects of one shape are looked at once: another one among many alike is found all the same.
