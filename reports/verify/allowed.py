@@ -110,8 +110,8 @@ class _Objects:
         """The object with "0 0 R", "1 0 R" ... in place of its references, in order."""
         count = itertools.count()
 
-        def numbered(found: re.Match[bytes]) -> bytes:
-            return b'"%d 0 R"' % next(count) if _REFERENCE.fullmatch(found[0]) else found[0]
+        def numbered(string: re.Match[bytes]) -> bytes:
+            return b'"%d 0 R"' % next(count) if _REFERENCE.fullmatch(string[0]) else string[0]
 
         return _native(self._get(number), lambda raw: _STRING.sub(numbered, raw))
 
@@ -194,11 +194,11 @@ def _reached(objects: _Objects, taken: _Taken) -> set[str]:
         shape = objects.shape(number)
         if shape.holds:
             known.add(number)
-        if (found := taken.get((shape.key, place))) is None:
+        if (answer := taken.get((shape.key, place))) is None:
             walk = _Walk()
             one = walk.value(objects.sample(number), *place)
-            found = taken[shape.key, place] = one, tuple((int(n.partition(" ")[0]), p) for n, p in walk.follow())
-        one, references = found
+            answer = taken[shape.key, place] = one, tuple((int(n.partition(" ")[0]), p) for n, p in walk.follow())
+        one, references = answer
         held[number].add(one)
         left += [(shape.references[at], inner) for at, inner in references]
     return known

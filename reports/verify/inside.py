@@ -44,7 +44,7 @@ for _name in ("aiohttp", "pyhanko.sign.signers"):
 sys.modules.setdefault("pkcs11", None)  # type: ignore[arg-type]  # not there: keys in hardware sign, and check nothing
 # SciPy puts its functions for other kinds of arrays in place of the same functions, where they are asked for.
 _arrays = ModuleType("scipy.special._support_alternative_backends")
-_arrays.__dict__["__all__"] = []
+vars(_arrays).update(__all__=[])
 sys.modules.setdefault(_arrays.__name__, _arrays)
 with numpy_in_part():
     import scipy.special  # noqa: F401
