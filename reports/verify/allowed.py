@@ -124,8 +124,8 @@ class _Objects:
 
 def _shape(stream: bool, raw: bytes) -> _Shape:
     if b"\\" in raw:  # in a string that escapes something: only whole strings are looked at, and each is its own
-        strings = _STRING.findall(raw)
-        return _Shape((stream, raw, ()), tuple(s[1:-1].decode() for s in strings if _REFERENCE.fullmatch(s)), True)
+        ours = filter(None, map(_REFERENCE.fullmatch, _STRING.findall(raw)))
+        return _Shape((stream, raw, ()), tuple(one[1].decode() for one in ours), True)
     parts = _REFERENCE.split(raw)
     key = stream, b'""'.join(parts[::2]).translate(_DIGITS), tuple(_NAMES.findall(raw))
     return _Shape(key, tuple(map(bytes.decode, parts[1::2])), True)

@@ -68,6 +68,10 @@ def font(pdf: Any) -> Any:
     return next(iter(pdf.pages[0].obj.Resources.Font.values()))
 
 
+def profile(pdf: Any) -> Any:
+    return pdf.Root.OutputIntents[0].DestOutputProfile
+
+
 def without(key: str, place: Callable[[Any], Any]) -> Callable[[Any], None]:
     def change(pdf: Any) -> None:
         del place(pdf)[key]
@@ -121,6 +125,13 @@ CHANGES: dict[str, Callable[[Any], None]] = {
     ),
     "a destination that is a file": put("/Dest", lambda pdf: Array([embedded(pdf), Name.Fit]), bookmark),
     "a destination of another kind": put("/Dest", lambda pdf: Array([pdf.pages[0].obj, Name.FitR]), bookmark),
+    "a space that is no list": put(
+        "/ColorSpace", pikepdf.Object.parse(b"<< /c1 << /ICCBased 5 >> >>"), lambda pdf: pdf.pages[0].obj.Resources
+    ),
+    "a space of three": put(
+        "/ColorSpace", lambda pdf: pikepdf.Dictionary({"/c1": Array([Name.ICCBased, profile(pdf), 5])}),
+        lambda pdf: pdf.pages[0].obj.Resources,
+    ),
     "another type": put("/Type", Name.Filespec, element),
     "a name that is no word of ours": put("/Tabs", Name.R, lambda pdf: pdf.pages[0].obj),
     "a name that is no UTF-8": put(
@@ -195,12 +206,18 @@ def a_name_for_a_space(pdf: Any) -> None:
     pdf.pages[0].obj.Resources.XObject = pikepdf.Dictionary({"/x1": drawn})
 
 
+def a_half_behind(pdf: Any) -> None:
+    every_other("/P", lambda pdf, other: cells(pdf)[0].P)(pdf)
+    every_other("/K", lambda pdf, other: Array([cells(pdf)[0], Decimal("5.5") if other else 555]))(pdf)
+
+
 # Objects of one shape are looked at once: another one among many alike is found all the same.
 TWINS: dict[str, Callable[[Any], None]] = {
     "a border that is drawn": of_many("/BS", "<< /W 0 >>", "<< /W 1 >>", links),
     "a border of a tenth": of_many("/BS", "<< /W 0 >>", "<< /W 0.0 >>", links),
     "a name for a number": of_many("/K", "[5]", "[/5]"),
     "a half for a number": of_many("/K", "[555]", "[5.5]"),
+    "a half behind a reference": a_half_behind,
     "a text for a number": of_many("/K", "[5]", "[(5)]"),
     "a key with another digit": of_many("/A", "<< /O /Table /RowSpan 2 >>", "<< /O /Table /RowSpan2 2 >>"),
     "a kind of font with another digit": of_many("/Subtype", "/CIDFontType2", "/CIDFontType3", descendants),
