@@ -20,7 +20,6 @@ A message says what was wrong, what was got and expected, and what to do next.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from typing import Self
 
@@ -155,6 +154,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if alike:
         return f"did you mean {alike[0]!r}?"
     swapped = [n for n in names if n != str(name) and sorted(n) == sorted(str(name))]
+    import difflib  # a hundredth of a second that only a wrong name needs
+
     close = swapped or difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]!r}?"

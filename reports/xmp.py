@@ -7,7 +7,7 @@ ISO 19005-3, 6.6.2.3 asks for an extension schema for every property that PDF/A 
 from __future__ import annotations
 
 import datetime as dt
-from xml.sax.saxutils import escape
+from html import escape
 
 _PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/">
@@ -51,10 +51,10 @@ _PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 def packet(*, title: str, author: str, language: str, creator: str, producer: str, date: dt.datetime) -> bytes:
     """The packet's UTF-8 bytes. `date` has a time zone; the same values are in the PDF's Info dictionary."""
     return _PACKET.format(
-        title=escape(title),
-        author=escape(author),
-        language=escape(language),
-        creator=escape(creator),
-        producer=escape(producer),
+        title=escape(title, quote=False),
+        author=escape(author, quote=False),
+        language=escape(language, quote=False),
+        creator=escape(creator, quote=False),
+        producer=escape(producer, quote=False),
         date=date.astimezone(dt.UTC).isoformat(timespec="seconds"),
     ).encode("utf-8")

@@ -40,7 +40,7 @@ PRELOADED = {
         "reports.verify.inside", "reports.issue", "reports.pdf", "reports.document", "reports.stamp",
         "reports.verify.contents", "reports.verify.faces", "reports.verify.figures", "reports.verify.printed",
         "audit.stress.figures", "debias.pareto_figures", "debias.methods", "weasyprint", "jinja2", "pikepdf",
-        "cryptography.x509", "pyhanko.sign.signers.pdf_signer", "pyhanko.sign.validation.pdf_embedded", "pyhanko.stamp",
+        "cryptography.x509", "pyhanko.sign.validation.pdf_embedded", "pyhanko.stamp",
     ),
 }  # fmt: skip
 """What a child serves -> what is imported before it is forked."""

@@ -7,7 +7,9 @@ held against every object in the file's tables, in every revision; one that noth
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -22,30 +24,34 @@ from reports.verify.kinds import KINDS
 from reports.verify.reading import opened
 from reports.verify.result import Broken
 
-Place = tuple[str, str]
-"""An object ("12 0 R"), and the rule of a place where it stands."""
+Place = tuple[str, str, str]
+"""Where an object may stand: the rule of the place, and whose entry it is, in words: the kind, and the key."""
 _FITS = {"/XYZ": 3, "/Fit": 0, "/FitH": 1}
 PROBLEM = "the file holds something that Assay does not write"
 TODO = "open it in no other viewer: it may act or show something else. Ask the auditor for the report again"
 _NAME = re.compile(r"/[A-Za-z0-9._+-]{1,24}")
-_DEPTH = 3
-"""Arrays within arrays, at most."""
+_REFERENCE = re.compile(rb'"(\d+ \d+ R)"')
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_NAMES = re.compile(rb'"n?:?/[^"]*"')
+_DIGITS = bytes.maketrans(b"23456789", b"11111111")
+"""Which number it is, and which digits a text has, is all the same to every rule, but for zero."""
 
 
 def check_allowed(data: bytes, revisions: Sequence[Revision]) -> str:
     """Every object of every revision is of a kind that Assay writes, and is referred to. Raises Broken."""
-    count = 0
+    known: set[str] = set()
+    taken: _Taken = {}
+    shapes: dict[tuple[bool, bytes], _Shape] = {}
     for revision in revisions:
         # Anew for each: an entry that led nowhere, and so was none, is one once a later revision writes its object.
         with opened(data[: revision.end]) as pdf:
-            objects = _Objects(pdf)
-            known = {number for number, _ in _Walk(objects).work()}
+            objects = _Objects(pdf, shapes)
+            known = _reached(objects, taken)
             for number in objects.numbers(revision):
                 if number not in known and not _holds_the_file(obj := objects[number], revision):
                     got = f"object {number.partition(' ')[0]}: {_object_head(obj)}"
                     raise Broken("the file holds an object that nothing refers to", got=got)
-        count = len(known)
-    return f"{count:,} objects, each of a kind that Assay writes"
+    return f"{len(known):,} objects, each of a kind that Assay writes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +61,59 @@ class _Stream:
     entries: dict[str, Any]
 
 
-class _Objects:
-    """The objects of a file by number ("12 0 R"), each read once, as qpdf's JSON has them (its manual, version 2).
+_Key = tuple[bool, bytes, tuple[bytes, ...]]
 
-    A name begins with `/` (`n:/` where it is no UTF-8), a text with `u:` or `b:`, a reference with a digit. qpdf writes
-    them in a twentieth of the time that it takes to ask it for each entry.
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What every rule asks of an object, and whom it refers to, in order. holds: it is no number, true, false or null.
+
+    key : the same of all objects that differ in their references and in digits alone, of which names have the same.
     """
 
-    def __init__(self, pdf: Any) -> None:
-        self._pdf = pdf
-        self._read: dict[str, Any] = {}
+    key: _Key
+    references: tuple[str, ...]
+    holds: bool
+
+
+class _Objects:
+    """The objects of a file by number ("12 0 R") as qpdf's JSON has them (its manual, version 2).
+
+    A name begins with `/` (`n:/` where it is no UTF-8), a text with `u:` or `b:`, a reference with a digit. qpdf writes
+    them in a twentieth of the time that it takes to ask it for each entry. shapes: of other revisions.
+    """
+
+    def __init__(self, pdf: Any, shapes: dict[tuple[bool, bytes], _Shape]) -> None:
+        import pikepdf
+
+        self._pdf, self._types = pdf, (pikepdf.Object, pikepdf.Stream)
+        self._shapes = shapes
         self.trailer = _native(pdf.trailer)
 
     def __getitem__(self, number: str) -> Any:
-        if number not in self._read:
-            first, second, _ = number.split(" ")
-            self._read[number] = _native(self._pdf.get_object((int(first), int(second))))
-        return self._read[number]
+        return _native(self._get(number))
+
+    def _get(self, number: str) -> Any:
+        first, second, _ = number.split(" ")
+        return self._pdf.get_object((int(first), int(second)))
+
+    def shape(self, number: str) -> _Shape:
+        obj, (anything, stream) = self._get(number), self._types
+        if not isinstance(obj, anything):
+            return _Shape((False, repr(obj).encode(), ()), (), False)
+        is_this = isinstance(obj, stream), obj.to_json(dereference=True)
+        if (shape := self._shapes.get(is_this)) is None:
+            shape = self._shapes[is_this] = _shape(*is_this)
+        return shape
+
+    def sample(self, number: str) -> Any:
+        """The object with "0 0 R", "1 0 R" ... in place of its references, in order."""
+        count = itertools.count()
+
+        def numbered(string: re.Match[bytes]) -> bytes:
+            return b'"%d 0 R"' % next(count) if _REFERENCE.fullmatch(string[0]) else string[0]
+
+        return _native(self._get(number), lambda raw: _STRING.sub(numbered, raw))
 
     def numbers(self, revision: Revision) -> list[str]:
         """Those that a revision writes. A number, true, false or null that stands alone draws nothing, and is none."""
@@ -80,14 +122,24 @@ class _Objects:
         return ["{} {} R".format(*obj.objgen) for obj in self._pdf.objects if hasattr(obj, "objgen")]
 
 
-def _native(obj: Any) -> Any:
+def _shape(stream: bool, raw: bytes) -> _Shape:
+    if b"\\" in raw:  # in a string that escapes something: only whole strings are looked at, and each is its own
+        ours = filter(None, map(_REFERENCE.fullmatch, _STRING.findall(raw)))
+        return _Shape((stream, raw, ()), tuple(one[1].decode() for one in ours), True)
+    parts = _REFERENCE.split(raw)
+    key = stream, b'""'.join(parts[::2]).translate(_DIGITS), tuple(_NAMES.findall(raw))
+    return _Shape(key, tuple(map(bytes.decode, parts[1::2])), True)
+
+
+def _native(obj: Any, changed: Callable[[bytes], bytes] | None = None) -> Any:
     """An object's own values. Raises Broken where qpdf's JSON is none: a number written as nobody writes it."""
     import pikepdf
 
     if not isinstance(obj, pikepdf.Object):
         return float(obj) if isinstance(obj, Decimal) else obj
     try:
-        plain = msgspec.json.decode(obj.to_json(dereference=True))
+        raw = obj.to_json(dereference=True)
+        plain = msgspec.json.decode(raw if changed is None else changed(raw))
     except (ValueError, RecursionError) as error:
         raise Broken(PROBLEM, got=f"object {obj.objgen[0]}, which cannot be read", todo=TODO) from error
     return _Stream(plain) if isinstance(obj, pikepdf.Stream) else plain
@@ -123,41 +175,60 @@ def _object_head(obj: Any) -> str:
     return "an array" if isinstance(obj, list) else "nothing" if obj is None else f"a value ({type(obj).__name__})"
 
 
+_Taken = dict[tuple[_Key, Place], tuple[str, tuple[tuple[int, Place], ...]]]
+"""Shape and place -> the alternative of the rule that took it, and the place of each reference in it."""
+
+
+def _reached(objects: _Objects, taken: _Taken) -> set[str]:
+    """From the trailer along every reference, each with the rule for the place it stands in: the objects that are
+    reached. Objects of one shape are held against a rule once."""
+    trailer = _Walk()
+    trailer.keys(objects.trailer, "trailer", "the trailer")
+    left = trailer.follow()
+    held: dict[str, set[str]] = defaultdict(set)
+    known: set[str] = set()
+    while left:
+        number, place = left.pop()
+        if not held[number].isdisjoint(_rule(place[0]).alternatives):
+            continue
+        shape = objects.shape(number)
+        if shape.holds:
+            known.add(number)
+        if (answer := taken.get((shape.key, place))) is None:
+            walk = _Walk()
+            one = walk.value(objects.sample(number), *place)
+            answer = taken[shape.key, place] = one, tuple((int(n.partition(" ")[0]), p) for n, p in walk.follow())
+        one, references = answer
+        held[number].add(one)
+        left += [(shape.references[at], inner) for at, inner in references]
+    return known
+
+
 class _Walk:
-    """From the trailer along every reference, each with the rule for the place it stands in."""
+    """One object held against a rule; `references` are those in it, each with its place."""
 
-    def __init__(self, objects: _Objects) -> None:
-        self.objects = objects
-        self.seen: set[Place] = set()
-        self.held: set[Place] = set()
-        self.left: list[tuple[Any, str, str, str]] = []
+    def __init__(self) -> None:
+        self.left: list[tuple[Any, Place]] = []
+        self.references: list[tuple[str, Place]] = []
 
-    def work(self) -> set[Place]:
-        """What was reached."""
-        self._keys(self.objects.trailer, "trailer", "the trailer")
+    def follow(self) -> list[tuple[str, Place]]:
+        """What is left of the object. All references."""
         while self.left:
-            obj, rule, where, key = self.left.pop()
-            self._value(obj, rule, where, key, 0)
-        return self.seen
+            obj, place = self.left.pop()
+            if _is_reference(obj):
+                self.references.append((obj, place))
+            else:
+                self.value(obj, *place)
+        return self.references
 
-    def _value(self, obj: Any, rule: str, where: str, key: str, depth: int) -> None:
-        one_of, number = _rule(rule), None
-        if _is_reference(obj):
-            if (obj, rule) in self.seen:
-                return
-            number, obj = obj, self.objects[obj]
-            if isinstance(obj, _Stream | dict | list | str):
-                self.seen.add((number, rule))
-            for one in one_of.alternatives:
-                if (number, one) in self.held:
-                    return
+    def value(self, obj: Any, rule: str, where: str, key: str) -> str:
+        """The alternative that takes it, "" for what leads nowhere. Raises Broken."""
+        one_of = _rule(rule)
         if self._is_leaf(obj, one_of):
-            return
+            return ""
         for one, (form, inner) in one_of.forms:
-            if form(self, obj, inner, where, key, depth):
-                if number is not None:
-                    self.held.add((number, one))
-                return
+            if form(self, obj, inner, where, key):
+                return one
         raise Broken(
             PROBLEM,
             got=f"{where} {key}".rstrip() + f": {_object_head(obj)}",
@@ -166,40 +237,36 @@ class _Walk:
         )
 
     def _is_leaf(self, obj: Any, rule: _Rule) -> bool:
-        """Whether it is a number, name or text that the rule takes, or a reference that was followed under it."""
+        """Whether it is a number, name or text that the rule takes."""
         if type(obj) is not str:
             return type(obj) in rule.numbers
-        if (obj, rule.said) in self.seen:
-            return True
         if _is_name(obj):
             return rule.any_name or obj in rule.alternatives
         return rule.text and _is_text(obj)
 
-    def _array(self, obj: Any, rule: str, where: str, key: str, depth: int) -> bool:
+    def _array(self, obj: Any, rule: str, where: str, key: str) -> bool:
         """[rule]: an array of which each item is held against the rule."""
-        if not isinstance(obj, list) or depth > _DEPTH:
+        if not isinstance(obj, list):
             return False
         one_of = _rule(rule)
-        for item in obj:
-            if not self._is_leaf(item, one_of):
-                self._value(item, rule, where, key, depth + 1)
+        self.left += [(item, (rule, where, key)) for item in obj if not self._is_leaf(item, one_of)]
         return True
 
-    def _names(self, obj: Any, rule: str, where: str, key: str, depth: int) -> bool:
+    def _names(self, obj: Any, rule: str, where: str, key: str) -> bool:
         """{rule}: a dictionary under whatever names."""
         if not isinstance(obj, dict):
             return False
         where = f"{where} {key}".rstrip()
-        self.left += [(value, rule, where, key) for key, value in obj.items()]
+        self.left += [(value, (rule, where, key)) for key, value in obj.items()]
         return True
 
-    def _plain(self, obj: Any, rule: str, where: str, key: str, depth: int) -> bool:
+    def _plain(self, obj: Any, rule: str, where: str, key: str) -> bool:
         return _PLAIN[rule](obj)
 
-    def _named(self, obj: Any, rule: str, where: str, key: str, depth: int) -> bool:
+    def _named(self, obj: Any, rule: str, where: str, key: str) -> bool:
         return isinstance(obj, str) and obj == rule
 
-    def _entries(self, obj: Any, rule: str, where: str, key: str, depth: int) -> bool:
+    def _entries(self, obj: Any, rule: str, where: str, key: str) -> bool:
         """A dictionary or stream of a kind of KINDS."""
         if not isinstance(obj, _Stream if rule.startswith("stream:") else dict):
             return False
@@ -207,10 +274,10 @@ class _Walk:
         for key_, must in _marks(rule):
             if not _is_marked(entries, key_, must):
                 return False
-        self._keys(entries, rule, f"{where} {key}".rstrip() if rule == "empty" else _plainly(rule))
+        self.keys(entries, rule, f"{where} {key}".rstrip() if rule == "empty" else _plainly(rule))
         return True
 
-    def _keys(self, entries: Mapping[str, Any], kind: str, where: str) -> None:
+    def keys(self, entries: Mapping[str, Any], kind: str, where: str) -> None:
         allowed = _rules(kind)
         for key, value in entries.items():
             rule = allowed.get(key)
@@ -218,25 +285,25 @@ class _Walk:
                 got, expected = f"{_named(key)} in {_a(where)}", ", ".join(allowed) or "nothing"
                 raise Broken(PROBLEM, got=got, expected=expected, todo=TODO)
             if not self._is_leaf(value, rule):
-                self.left.append((value, rule.said, where, key))
+                self.left.append((value, (rule.said, where, key)))
 
-    def _dest(self, obj: Any, rule: str, where: str, key: str, depth: int) -> bool:
+    def _dest(self, obj: Any, rule: str, where: str, key: str) -> bool:
         """[page /XYZ left top zoom] and its like: a place in this document."""
         if not isinstance(obj, list) or len(obj) < 2 or not _is_name(obj[1]):
             return False
         if _FITS.get(obj[1]) != len(obj) - 2 or not all(x is None or _is_number(x) for x in obj[2:]):
             return False
-        self.left.append((obj[0], "page", "a destination", ""))
+        self.left.append((obj[0], ("page", "a destination", "")))
         return True
 
-    def _space(self, obj: Any, rule: str, where: str, key: str, depth: int) -> bool:
+    def _space(self, obj: Any, rule: str, where: str, key: str) -> bool:
         """[/ICCBased profile] or [/Lab parameters]."""
         if not isinstance(obj, list) or len(obj) != 2 or not _is_name(obj[0]):
             return False
         held = {"/ICCBased": "stream:profile", "/Lab": "lab"}.get(obj[0])
         if held is None:
             return False
-        self.left.append((obj[1], held, where, key))
+        self.left.append((obj[1], (held, where, key)))
         return True
 
 
@@ -260,7 +327,7 @@ def _rule(text: str) -> _Rule:
     return _Rule(text, one_of, tuple((one, _form(one)) for one in one_of), numbers, "name" in one_of, "text" in one_of)
 
 
-_Form = Callable[[_Walk, Any, str, str, str, int], bool]
+_Form = Callable[[_Walk, Any, str, str, str], bool]
 
 
 def _form(rule: str) -> tuple[_Form, str]:

@@ -37,8 +37,15 @@ class _Unneeded(ModuleType):
         return type(name, (Exception,), {})
 
 
-# pyHanko loads it to fetch timestamps and revocation lists. In here nothing is fetched, and no socket opens.
-sys.modules.setdefault("aiohttp", _Unneeded("aiohttp"))
+# pyHanko loads them to fetch timestamps and revocation lists, and to sign. In here nothing is fetched or signed, and no
+# socket opens. The second is half of what loading pyHanko takes.
+for _name in ("aiohttp", "pyhanko.sign.signers"):
+    sys.modules.setdefault(_name, _Unneeded(_name))
+sys.modules.setdefault("pkcs11", None)  # type: ignore[arg-type]  # not there: keys in hardware sign, and check nothing
+# SciPy puts its functions for other kinds of arrays in place of the same functions, where they are asked for.
+_arrays = ModuleType("scipy.special._support_alternative_backends")
+vars(_arrays).update(__all__=[])
+sys.modules.setdefault(_arrays.__name__, _arrays)
 with numpy_in_part():
     import scipy.special  # noqa: F401
 NOT_RUN = "not made again, because a check failed"

@@ -22,12 +22,14 @@ from tests.reports.conftest import Reports
 from tests.reports.pki import Pki
 from tests.reports.test_refusals_more import another_name, one_name_twice, opened_up
 
+LINK = "<p><a href='#rates'>To the rates</a></p>"
+
 
 def linked(files: Mapping[str, bytes], manifest: Manifest) -> str:
-    """The small page, with a link."""
+    """The small page, with links."""
     return (
         kit.page(files, manifest)
-        .replace("<h2>", "<p><a href='#rates'>To the rates</a></p><h2 id=rates>", 1)
+        .replace("<h2>", f"{LINK * 3}<h2 id=rates>", 1)
         .replace("</body>", "<h2>Notes</h2><p>None.</p></body>")
     )
 
@@ -40,8 +42,13 @@ def page(small: Reports, pki: Pki) -> Reports:
     return Reports(small.files, draft, signed, b"", b"")
 
 
-def link(pdf: Any) -> Any:
-    return next(a for a in pdf.pages[0].obj.Annots if a.Subtype == Name.Link)
+def link(pdf: Any, number: int = 0) -> Any:
+    return [a for a in pdf.pages[0].obj.Annots if a.Subtype == Name.Link][number]
+
+
+def cells(pdf: Any) -> list[Any]:
+    kinds = (o for o in pdf.objects if isinstance(o, pikepdf.Dictionary) and o.get("/Type") == "/StructElem")
+    return [o for o in kinds if o.S == "/TD"]
 
 
 def bookmark(pdf: Any) -> Any:
@@ -50,8 +57,7 @@ def bookmark(pdf: Any) -> Any:
 
 
 def element(pdf: Any) -> Any:
-    kinds = (o for o in pdf.objects if isinstance(o, pikepdf.Dictionary) and o.get("/Type") == "/StructElem")
-    return next(o for o in kinds if o.S == "/TD")
+    return cells(pdf)[0]
 
 
 def embedded(pdf: Any) -> Any:
@@ -60,6 +66,10 @@ def embedded(pdf: Any) -> Any:
 
 def font(pdf: Any) -> Any:
     return next(iter(pdf.pages[0].obj.Resources.Font.values()))
+
+
+def profile(pdf: Any) -> Any:
+    return pdf.Root.OutputIntents[0].DestOutputProfile
 
 
 def without(key: str, place: Callable[[Any], Any]) -> Callable[[Any], None]:
@@ -115,6 +125,13 @@ CHANGES: dict[str, Callable[[Any], None]] = {
     ),
     "a destination that is a file": put("/Dest", lambda pdf: Array([embedded(pdf), Name.Fit]), bookmark),
     "a destination of another kind": put("/Dest", lambda pdf: Array([pdf.pages[0].obj, Name.FitR]), bookmark),
+    "a space that is no list": put(
+        "/ColorSpace", pikepdf.Object.parse(b"<< /c1 << /ICCBased 5 >> >>"), lambda pdf: pdf.pages[0].obj.Resources
+    ),
+    "a space of three": put(
+        "/ColorSpace", lambda pdf: pikepdf.Dictionary({"/c1": Array([Name.ICCBased, profile(pdf), 5])}),
+        lambda pdf: pdf.pages[0].obj.Resources,
+    ),
     "another type": put("/Type", Name.Filespec, element),
     "a name that is no word of ours": put("/Tabs", Name.R, lambda pdf: pdf.pages[0].obj),
     "a name that is no UTF-8": put(
@@ -128,6 +145,125 @@ CHANGES: dict[str, Callable[[Any], None]] = {
         "/Resources", lambda pdf: pdf.make_stream(b"", {}), lambda pdf: pdf.pages[0].obj
     ),
 }  # fmt: skip
+
+
+def every_other(
+    key: str, value: Callable[[Any, int], Any], among: Callable[[Any], list[Any]] = cells
+) -> Callable[[Any], None]:
+    """The same entry in many objects, right in the first and the last, wrong in one between."""
+
+    def change(pdf: Any) -> None:
+        found = among(pdf)
+        assert len(found) > 2
+        for at, one in enumerate(found):
+            one[key] = value(pdf, at == len(found) // 2)
+
+    return change
+
+
+def of_many(key: str, right: str, wrong: str, among: Callable[[Any], list[Any]] = cells) -> Callable[[Any], None]:
+    """As qpdf's text has it."""
+    return every_other(key, lambda pdf, other: pikepdf.Object.parse((wrong if other else right).encode()), among)
+
+
+def links(pdf: Any) -> list[Any]:
+    """All alike."""
+    found = [a for a in pdf.pages[0].obj.Annots if a.Subtype == Name.Link]
+    for one in found:
+        one.Rect = Array([1, 2, 3, 4])
+        del one["/StructParent"]
+    return found
+
+
+def descendants(pdf: Any) -> list[Any]:
+    """Fonts that are alike, but for what they refer to."""
+    fonts = pdf.pages[0].obj.Resources.Font
+    for at in range(3):
+        fonts[f"/F{at}"] = pdf.make_indirect(pikepdf.Dictionary(font(pdf)))
+        one = pikepdf.Dictionary(font(pdf).DescendantFonts[0])
+        fonts[f"/F{at}"].DescendantFonts = Array([pdf.make_indirect(one)])
+    return [fonts[f"/F{at}"].DescendantFonts[0] for at in range(3)]
+
+
+def streams_of_files(pdf: Any) -> list[Any]:
+    listed = pdf.Root.Names.EmbeddedFiles.Names
+    return [listed[at].EF for at in range(1, len(listed), 2)]
+
+
+def as_a_dictionary(pdf: Any, other: int) -> Any:
+    """The stream of the first embedded file, or what its dictionary says."""
+    stream = streams_of_files(pdf)[0].F
+    entries = {key: stream.get(key) for key in stream.keys()}  # noqa: SIM118
+    return pdf.make_indirect(pikepdf.Dictionary(entries)) if other else stream
+
+
+def a_name_for_a_space(pdf: Any) -> None:
+    """A name that may stand at a group, and may not among spaces."""
+    name = pdf.make_indirect(Name.DeviceRGB)
+    drawn = pdf.make_stream(b"", Type=Name.XObject, Subtype=Name.Form, BBox=Array([0, 0, 1, 1]))
+    drawn.Group = pikepdf.Dictionary(Type=Name.Group, S=Name.Transparency, CS=name)
+    drawn.Resources = pdf.make_indirect(pikepdf.Dictionary(ColorSpace=pikepdf.Dictionary({"/c1": name})))
+    pdf.pages[0].obj.Resources.XObject = pikepdf.Dictionary({"/x1": drawn})
+
+
+def a_half_behind(pdf: Any) -> None:
+    every_other("/P", lambda pdf, other: cells(pdf)[0].P)(pdf)
+    every_other("/K", lambda pdf, other: Array([cells(pdf)[0], Decimal("5.5") if other else 555]))(pdf)
+
+
+# Objects of one shape are looked at once: another one among many alike is found all the same.
+TWINS: dict[str, Callable[[Any], None]] = {
+    "a border that is drawn": of_many("/BS", "<< /W 0 >>", "<< /W 1 >>", links),
+    "a border of a tenth": of_many("/BS", "<< /W 0 >>", "<< /W 0.0 >>", links),
+    "a name for a number": of_many("/K", "[5]", "[/5]"),
+    "a half for a number": of_many("/K", "[555]", "[5.5]"),
+    "a half behind a reference": a_half_behind,
+    "a text for a number": of_many("/K", "[5]", "[(5)]"),
+    "a key with another digit": of_many("/A", "<< /O /Table /RowSpan 2 >>", "<< /O /Table /RowSpan2 2 >>"),
+    "a kind of font with another digit": of_many("/Subtype", "/CIDFontType2", "/CIDFontType3", descendants),
+    "a name that ends as a text": of_many("/A", "<< /O /Table >>", "<< /O /Table#22u:5 >>"),
+    "a page for a cell": every_other("/K", lambda pdf, other: Array([pdf.pages[0].obj if other else cells(pdf)[0]])),
+    "a page for a row": every_other("/P", lambda pdf, other: pdf.pages[0].obj if other else cells(pdf)[0].P),
+    "a number for a row": every_other("/P", lambda pdf, other: pdf.make_indirect(5) if other else cells(pdf)[0].P),
+    "a name for a space": a_name_for_a_space,
+    "a dictionary for a stream": every_other("/F", as_a_dictionary, streams_of_files),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_another_kind_among_many_alike_is_refused(name: str, page: Reports, pki: Pki) -> None:
+    verification = verify(opened_up(TWINS[name])(page, pki), printer=linked)
+    assert verification.failed is not None
+    assert (verification.failed.name, verification.failed.detail) == ("structure", allowed.PROBLEM)
+
+
+@pytest.mark.parametrize("name", ["/x#225#200#20R", "/x#22u:5", "/x#5c", "/5#200#20R"])
+def test_a_name_may_look_like_a_reference(name: str, page: Reports, pki: Pki) -> None:
+    """Where any name may stand: what is referred to behind it is counted as before."""
+    change = of_many("/A", "<< /O /List /ListNumbering /x >>", f"<< /O /List /ListNumbering {name} >>")
+    verification = verify(opened_up(change)(page, pki), printer=linked)
+    assert verification.failed is not None
+    assert verification.failed.name != "structure"
+
+
+def test_what_objects_of_one_shape_refer_to_is_what_each_refers_to(page: Reports, small: Reports) -> None:
+    """Held against the objects themselves: the references that are followed are all of each one's own."""
+
+    def inside(obj: Any) -> list[str]:
+        if isinstance(obj, dict | list):
+            return [n for one in (obj.values() if isinstance(obj, dict) else obj) for n in inside(one)]
+        return [obj] if allowed._is_reference(obj) else []
+
+    for data in (page.certified, small.rejected):
+        with opened(data) as pdf:
+            objects, sampled = allowed._Objects(pdf, {}), {}
+            for number in (f"{obj.objgen[0]} 0 R" for obj in pdf.objects):
+                obj, shape = objects[number], objects.shape(number)
+                assert list(shape.references) == inside(getattr(obj, "entries", obj))
+                sample = sampled.setdefault(shape.key, objects.sample(number))
+                at = inside(getattr(sample, "entries", sample))
+                assert at == [f"{i} 0 R" for i in range(len(shape.references))]
+            assert 20 < len(sampled) < len(pdf.objects)
 
 
 OTHERWISE = {
@@ -213,7 +349,7 @@ def as_it_is_held(obj: Any) -> Any:
 def test_what_is_held_against_the_list_is_what_the_file_has(page: Reports, small: Reports) -> None:
     for data in (page.certified, small.rejected):
         with opened(data) as pdf:
-            objects, count = allowed._Objects(pdf), 0
+            objects, count = allowed._Objects(pdf, {}), 0
             for obj in pdf.objects:
                 if isinstance(obj, pikepdf.Object):
                     number = "{} {} R".format(*obj.objgen)
