@@ -1,18 +1,19 @@
 """Many people who audit at once in one app: how long the last waits, what memory it takes, and whether anything fails.
 
-    python bench/app_queue.py [--people 10] [--apart] [--screens]
+    python bench/app_queue.py [--people 10] [--apart] [--screens] [--repeats 5]
 
 Each person's job is started as the app starts it (debias.jobs), all within one second, on the sample Adult income; with
 --apart each has a case of their own (another name in the case file), so that nothing is taken over. Printed: seconds to
 the first and to the last, the peak of memory (PSS: shared pages counted once) and of the number of
 processes, and how each job ended. --screens: a real browser changes screens meanwhile, and the slowest change is
-printed. The queue is that of this machine: cores less one, or ASSAY_JOBS.
+printed. Then the medians. The queue is that of this machine: cores less one, or ASSAY_JOBS.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import statistics
 import sys
 import tempfile
 import threading
@@ -111,19 +112,14 @@ def change(page: Any, name: str, settled: str, took: list[float]) -> None:
     took.append(time.monotonic() - began)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--people", type=int, default=10)
-    parser.add_argument("--apart", action="store_true")
-    parser.add_argument("--screens", action="store_true")
-    options = parser.parse_args()
-
+def once(people: int, apart: bool, screens: bool) -> tuple[Counter[str], list[float]]:
+    """How the jobs ended; seconds to the first and to the last, MiB at most, and the slowest change of screen."""
     from debias import jobs
 
     with tempfile.TemporaryDirectory() as held:
         home, over, took = Path(held), threading.Event(), []
         memory, clicks = Memory(), None
-        if options.screens:
+        if screens:
             from cli import main as assay
 
             place = home / "cases" / ("f" * 32)
@@ -138,7 +134,7 @@ def main() -> int:
         began = time.monotonic()
         started = [
             jobs.start(["audit", str(case), "--out", str(run)], home / "jobs")
-            for case, run in files(home, options.people, options.apart)
+            for case, run in files(home, people, apart)
         ]
         ends: dict[str, float] = {}
         places: set[str] = set()
@@ -157,17 +153,33 @@ def main() -> int:
         if clicks is not None:
             clicks.join()
         how = Counter(s.status for s in states.values())
+        changes = took[took.index(-1.0) + 1 :] if -1.0 in took else [0.0]
+        figures = [min(ends.values()), max(ends.values()), memory.peak / 2**20, max(changes)]
         print(
-            f"{options.people} people{' with cases of their own' if options.apart else ', one case'}: first "
-            f"{min(ends.values()):.1f} s, last {max(ends.values()):.1f} s; peak {memory.peak / 2**20:,.0f} MiB in "
+            f"{people} people{' with cases of their own' if apart else ', one case'}: {told(figures, screens)}; "
             f"{memory.most} processes; ended: {dict(how)}; {jobs.slots()} at a time; load {os.getloadavg()[0]:.0f}"
         )
-        print("said while waiting: " + "; ".join(sorted(p for p in places if "wait" in p)[:4]))
-        changes = took[took.index(-1.0) + 1 :] if -1.0 in took else []
-        if changes:
-            print(f"{len(changes)} changes of screen meanwhile: slowest {max(changes):.2f} s, "
-                  f"median {sorted(changes)[len(changes) // 2]:.2f} s")  # fmt: skip
-    return 0 if how == Counter(done=options.people) else 1
+        print("said while waiting: " + "; ".join(sorted(p for p in places if "wait" in p)[:4]), flush=True)
+    return how, figures
+
+
+def told(figures: list[float], screens: bool) -> str:
+    first, last, peak, slowest = figures
+    changes = f"; slowest change of screen meanwhile {slowest:.2f} s" if screens else ""
+    return f"first {first:.1f} s, last {last:.1f} s; peak {peak:,.0f} MiB{changes}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--people", type=int, default=10)
+    parser.add_argument("--apart", action="store_true")
+    parser.add_argument("--screens", action="store_true")
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    runs = [once(options.people, options.apart, options.screens) for _ in range(options.repeats)]
+    middle = [statistics.median(values) for values in zip(*(figures for _, figures in runs), strict=True)]
+    print(f"Medians of {options.repeats}: {told(middle, options.screens)}")
+    return 0 if all(how == Counter(done=options.people) for how, _ in runs) else 1
 
 
 if __name__ == "__main__":

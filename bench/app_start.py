@@ -1,7 +1,8 @@
 """How long the app takes from its start to a first screen that can be used, in Chromium: `bench/app_start.py [TIMES]`.
 
 Prints seconds until the server answers, until the first screen is settled, and until a second window's is; and the
-seconds of processor that server and browser took until the first screen, which do not depend on what else runs.
+seconds of processor that server and browser took until the first screen, which do not depend on what else runs. Then
+the medians.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -106,10 +108,17 @@ def once() -> tuple[float, float, float, float, float]:
     return served, took[0], took[1], cpu, browsing
 
 
+def told(run: tuple[float, ...]) -> None:
+    served, first, second, cpu, browsing = run
+    print(f"served {served:.1f} s, first screen {first:.1f} s, second window {second:.1f} s; until the first "
+          f"screen the server took {cpu:.1f} s of processor, the browser {browsing:.1f} s; "
+          f"load {os.getloadavg()[0]:.1f}", flush=True)  # fmt: skip
+
+
 if __name__ == "__main__":
-    for _ in range(int(sys.argv[1]) if len(sys.argv) > 1 else 3):
-        served, first, second, cpu, browsing = once()
-        load = os.getloadavg()[0]
-        print(f"served {served:.1f} s, first screen {first:.1f} s, second window {second:.1f} s; until the first "
-              f"screen the server took {cpu:.1f} s of processor, the browser {browsing:.1f} s; "
-              f"load {load:.1f}", flush=True)  # fmt: skip
+    runs = []
+    for _ in range(int(sys.argv[1]) if len(sys.argv) > 1 else 5):
+        runs.append(once())
+        told(runs[-1])
+    print("Medians: ", end="")
+    told(tuple(map(statistics.median, zip(*runs, strict=True))))

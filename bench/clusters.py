@@ -1,8 +1,8 @@
 """What `cluster` costs: `run_audit` with people in several rows against the same file as single rows.
 
-    python bench/clusters.py [--rows 1000000] [--each 4] [--repeats 3]
+    python bench/clusters.py [--rows 1000000] [--each 4] [--repeats 5]
 
-From a Parquet file to evidence.json on disk, each run in a process of its own; the best of the repeats, in memory and
+From a Parquet file to evidence.json on disk, each run in a process of its own; the median of the repeats, in memory and
 counted by the database. Seconds are of processor time, all threads together, which a busy machine changes little; the
 time on the clock stands beside.
 """
@@ -10,6 +10,7 @@ time on the clock stands beside.
 from __future__ import annotations
 
 import argparse
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -56,7 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--each", type=int, default=4)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--one", nargs=3)
     args = parser.parse_args()
     if args.one:
@@ -69,18 +70,18 @@ def main() -> None:
         print("| rows | rows a person | engine | single rows s | people s | ratio | clock s | clock s | ratio |")
         print("|---|---|---|---|---|---|---|---|---|")
         for large in (0, 1):
-            best, clock = [float("inf")] * 2, [float("inf")] * 2
+            spent: tuple[list[tuple[float, ...]], ...] = ([], [])
             for _ in range(args.repeats):
                 for cluster in (0, 1):
                     done = subprocess.run(
                         [sys.executable, __file__, "--one", str(path), str(cluster), str(large)], check=True,
                         capture_output=True, text=True,
                     )  # fmt: skip
-                    work, passed = map(float, done.stdout.split())
-                    best[cluster], clock[cluster] = min(best[cluster], work), min(clock[cluster], passed)
+                    spent[cluster].append(tuple(map(float, done.stdout.split())))
+            work, clock = ([statistics.median(run[i] for run in side) for side in spent] for i in (0, 1))
             name = "database" if large else "memory"
             print(
-                f"| {args.rows:,} | {args.each} | {name} | {best[0]:.2f} | {best[1]:.2f} | {best[1] / best[0]:.2f} | "
+                f"| {args.rows:,} | {args.each} | {name} | {work[0]:.2f} | {work[1]:.2f} | {work[1] / work[0]:.2f} | "
                 f"{clock[0]:.2f} | {clock[1]:.2f} | {clock[1] / clock[0]:.2f} |",
                 flush=True,
             )

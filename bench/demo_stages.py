@@ -1,6 +1,6 @@
 """`assay demo`, `assay audit` on 10,000 rows with a model, or `assay verify`, as a whole process: where the time goes.
 
-    python bench/demo_stages.py [demo|audit|verify] [--runs 3] [--against CHECKOUT] [--report FILE]
+    python bench/demo_stages.py [demo|audit|verify] [--runs 5] [--against CHECKOUT] [--report FILE]
 
 Per stage: seconds by the clock, and of processors, of the command itself and of the processes that it starts. Then each
 process with its processor seconds, and the whole: the command and all its processes, as the kernel counts them. Medians
@@ -134,7 +134,7 @@ def stage_table(runs: list[Run]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="?", choices=("demo", "audit", "verify"), default="demo")
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--against", type=Path)
     parser.add_argument("--report", type=Path)
     options = parser.parse_args()

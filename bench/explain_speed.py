@@ -104,8 +104,8 @@ def lime(frame: pd.DataFrame, fitted: dict[str, Any], peer_rows: int) -> None:
                     lambda f: model.predict_proba(f.to_numpy())[:, 1], rows, frame, num_features=keep, seed=0
                 )
 
-            theirs_time = worked(theirs, 3) / peer_rows * EXPLAINED
-            ours_time = worked(ours, 3)
+            theirs_time = worked(theirs, 5) / peer_rows * EXPLAINED
+            ours_time = worked(ours, 5)
             print(
                 f"lime, K = {keep}, {name}: ours {ours_time:.2f} s of processor for {EXPLAINED:,} rows, lime "
                 f"{theirs_time:.1f} s (extrapolated from {peer_rows} rows): {theirs_time / ours_time:.0f}x",

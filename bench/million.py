@@ -1,6 +1,6 @@
 """One million rows with a model: `assay audit` beside the bare prediction of the same rows in one process.
 
-    python bench/million.py [--rows 1000000] [--repeats 3]
+    python bench/million.py [--rows 1000000] [--repeats 5]
 
 The rows are those of the sample Adult income, drawn with replacement, the numbers moved a little so that rows differ.
 Bare: a fresh process that reads the Parquet file with pandas, loads the model with skops and calls `predict_proba`
@@ -80,7 +80,7 @@ def measured(command: list[str]) -> tuple[float, float, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as held:
         folder = Path(held)

@@ -6,14 +6,16 @@ The bench makes a Parquet file: two attributes of ten groups together, a label, 
 Ours is `run_audit` as the command line calls it, 2,000 draws, from the file to evidence.json on disk, its sha256 too.
 The peer is DuckDB alone, on as many threads: `SELECT ..., count(*) ... GROUP BY ALL` over the same columns, fetched.
 --csv: the same table as CSV (10 million rows are 203 MB), read by DuckDB as text on the peer's side. The audit chooses
-its own way through the file, as it does for a person. Each runs in a process of its own; memory is that process's peak
-resident set. --growth prints how the time of an audit in memory grows with rows, groups and scores.
+its own way through the file, as it does for a person. Each runs in a process of its own, the two in turn; medians, and
+the largest peak of resident memory. --growth prints how the time of an audit in memory grows with rows, groups and
+scores.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -139,7 +141,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="*", default=[10_000_000])
     parser.add_argument("--csv", action="store_true")
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
     parser.add_argument("--growth", action="store_true")
     args = parser.parse_args()
@@ -154,7 +156,7 @@ def main() -> None:
             make(path, rows)
         path = as_csv(path) if args.csv else path
         runs = [(alone("theirs", path), alone("ours", path)) for _ in range(args.repeats)]
-        (peer, peer_cpu), (mine, cpu) = ([min(r[i][k] for r in runs) for k in (0, 1)] for i in (0, 1))
+        (peer, peer_cpu), (mine, cpu) = ([statistics.median(r[i][k] for r in runs) for k in (0, 1)] for i in (0, 1))
         peaks = [max(r[i][2] for r in runs) for i in (0, 1)]
         size = path.stat().st_size / 1e6
         figures = f"{peer:.2f} ({peer_cpu:.2f}) | {mine:.2f} ({cpu:.2f}) | {mine / peer:.2f} ({cpu / peer_cpu:.2f})"
