@@ -18,6 +18,7 @@ from assay._commands import COMMANDS
 from audit import starts
 from audit.errors import AssayError, GateBroken, InputError, VerificationError
 from audit.places import refuse_another
+from reports.machine import BEGINS
 from tests.reports import kit
 
 CASE = """
@@ -215,15 +216,16 @@ def test_no_file_of_another_kind_is_written_over(
         for words in (
             ["register", log, "--csv", path],
             ["register", log, "--proof", tmp_path / "r.pdf", "--out", path],
-            ["audit", case, "--out", tmp_path / "other", "--sarif", path],
-            ["audit", case, "--out", tmp_path / "other", "--openlineage", path],
+            *(["audit", case, "--out", tmp_path / "other", f"--{kind}", path] for kind in BEGINS),
         ):
             assert run(capsys, *words)[0] == 2, words
+    assert not (tmp_path / "other").exists()  # said before the work
     assert {p: p.read_bytes() for p in mine} == mine
     (tmp_path / "empty").write_bytes(b"")
     for _ in range(2):
         assert run(capsys, "register", log, "--csv", tmp_path / "empty")[0] == 0
-        assert run(capsys, "audit", case, "--out", tmp_path / "other", "--sarif", tmp_path / "s.json")[0] == 0
+        again = (word for kind in BEGINS for word in (f"--{kind}", tmp_path / kind))
+        assert run(capsys, "audit", case, "--out", tmp_path / "other", *again)[0] == 0
 
 
 def test_a_fault_of_ours_is_1_without_a_trace(

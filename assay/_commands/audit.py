@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,16 +42,22 @@ def audit(
     from audit.contract.run import broken_in
     from audit.documents import Documents
     from audit.gaps import Settings
+    from audit.places import refuse_another
     from audit.run import run_audit
     from audit.sizes import measured, weighed
+    from reports.machine import BEGINS
     from reports.presets import check_case
 
+    asked = {"junit": junit, "sarif": sarif, "markdown": markdown, "openlineage": openlineage}
+    files = {kind: path for kind, path in asked.items() if path is not None}
+    for kind, path in files.items():
+        refuse_another(path, BEGINS[kind])
     loaded = check_case(case_of(_case_file(case, out, from_data), offline))
     settings = Settings(seed=seed, draws=draws, reference=loaded.data.reference)
     document = run_audit(loaded, out, settings, allow=allow, alone=True).evidence
     content = (out / "evidence.json").read_bytes()
     evidence = Documents({"evidence.json": content}).evidence
-    _for_programs(evidence, content, case, {"junit": junit, "sarif": sarif, "markdown": markdown}, openlineage)
+    _for_programs(evidence, content, case, files)
     lines = [" ".join((f"{loaded.name}: {measured(evidence.data)} measured.", weighed(evidence.data))).strip()]
     known = evidence.data.label is not None
     lines += ["", *(f"- {s}" for s in evidence.findings if known or "whose outcome is" not in s)]
@@ -105,27 +111,23 @@ def _case_file(path: Path, out: Path, options: dict[str, Any]) -> Path:
     return written
 
 
-def _for_programs(
-    evidence: Evidence, content: bytes, case: Path, files: dict[str, Path | None], openlineage: Path | None
-) -> None:
+def _for_programs(evidence: Evidence, content: bytes, case: Path, files: Mapping[str, Path]) -> None:
     """The files that build servers and lineage stores read, where they were asked for; content: evidence.json."""
-    from audit.files import write_own
+    from audit.files import canonical, write_own
+    from reports.machine import BEGINS, write
 
     for kind, path in files.items():
-        if path is not None:
-            from reports.machine import write
+        if kind == "openlineage":
+            import datetime as dt
+            import hashlib
 
-            # A summary begins with the name of its case.
-            write_own(path, write(kind, evidence, str(case)), *([b"## "] if kind == "markdown" else []))
-    if openlineage is not None:
-        import datetime as dt
-        import hashlib
+            from reports.machine.openlineage import to_event
 
-        from audit.files import canonical
-        from reports.machine.openlineage import to_event
-
-        digest = hashlib.sha256(content).hexdigest()
-        write_own(openlineage, canonical(to_event(evidence, digest=digest, when=dt.datetime.now(dt.UTC))))
+            digest = hashlib.sha256(content).hexdigest()
+            text = canonical(to_event(evidence, digest=digest, when=dt.datetime.now(dt.UTC)))
+        else:
+            text = write(kind, evidence, str(case))
+        write_own(path, text, BEGINS[kind])
 
 
 _STANDS = {"inside": "inside the norm", "outside": "outside the norm", "undecided": "undecided, the interval spans it"}

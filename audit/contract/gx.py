@@ -196,6 +196,10 @@ def _type(names: list[Any]) -> str:
 # -- out ------------------------------------------------------------------------------------------------------------
 
 
+BEGINS = b'{\n "success"'
+"""How a validation result begins as it is written here: over no other file one is written."""
+
+
 def validation(checked: Checked) -> dict[str, Any]:
     """A validation result in the form of Great Expectations 1.x, without any person's value."""
     results = [_result(o) for o in checked.outcomes]

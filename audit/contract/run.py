@@ -18,6 +18,7 @@ from audit.documents.contract import ContractHeld
 from audit.errors import CaseError, GateBroken
 from audit.files import canonical, write_once, write_own
 from audit.numbers import are, many
+from audit.places import refuse_another
 
 
 def proposed(data: Path, out: Path | None) -> tuple[dict[str, Any], str]:
@@ -82,9 +83,11 @@ def checked_case(
             todo=f"propose one (assay contract {quote(str(path))} "
             f"--out {quote(str(path.with_name('contract.toml')))}), read it, and name it there",
         )
+    if results is not None:
+        refuse_another(results, gx.BEGINS)
     checked = _held(case, case.contract)
     if results is not None:
-        write_own(results, canonical(gx.validation(checked)))
+        write_own(results, canonical(gx.validation(checked)), gx.BEGINS)
     words = "\n".join(lines(checked))
     document = {"schema": SCHEMA, **to_document(checked)}
     return document, words, broken_in(record_in(ContractHeld, document, "contract.json")) if gate else None

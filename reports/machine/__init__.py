@@ -14,7 +14,9 @@ from reports.machine.markdown import to_markdown
 from reports.machine.sarif import to_sarif
 
 FORMATS: dict[str, Callable[[Evidence, str], bytes]] = {"junit": to_junit, "sarif": to_sarif, "markdown": to_markdown}
-"""Name -> (evidence, name of the case file) -> the file. Adding a format is adding a row."""
+"""Name -> (evidence, name of the case file) -> the file. Adding a format is adding a row, here and below."""
+BEGINS = {"junit": b"<?xml ", "sarif": b'{\n "$schema"', "markdown": b"## ", "openlineage": b'{\n "eventType"'}
+"""How a file of each begins: over no other one is written."""
 
 
 def write(kind: str, evidence: Evidence, case: str) -> bytes:

@@ -197,6 +197,10 @@ def test_suites_of_both_dialects_are_read_and_results_hold_no_value_of_a_person(
     assert written["results"][0]["result"]["unexpected_count"] == 130
     assert written["results"][0]["result"]["unexpected_percent"] == pytest.approx(6.5)
     assert "Ce" not in results.read_text()
+    assert cli.main(["contract", str(case), "--check", "--results", str(results)]) == 0  # over an earlier one
+    mine = case.read_bytes()
+    assert cli.main(["contract", str(case), "--check", "--results", str(case)]) == 2
+    assert case.read_bytes() == mine
 
 
 def test_a_suite_of_which_nothing_is_understood_is_refused(case, capsys) -> None:
