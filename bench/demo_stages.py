@@ -7,9 +7,9 @@ process with its processor seconds, and the whole: the command and all its proce
 over runs. Processes are looked at 30 times a second: what a process does in its last moments is in the whole only.
 --against: the same of another checkout of Assay, the two in turn, the ratio of the wholes, and whether what they wrote
 is the same byte for byte (as far as it is made to be: the report has a date, the candidate a time). verify: of the
-report of a demonstration that runs first, or of FILE; and what it takes without the process that sets the pages, which
-is the last of those that read reports. Compile every side first (`python -m compileall -q assay audit debias reports`):
-an isolated process writes nothing, so what only it imports would be compiled anew each time.
+report of a demonstration that runs first, of each side's own, or of FILE; and what it takes without the process that
+sets the pages, which is the last of those that read reports. Compile every side first (`python -m compileall -q audit
+debias reports`): an isolated process writes nothing, so what only it imports would be compiled anew each time.
 """
 
 from __future__ import annotations
@@ -141,17 +141,18 @@ def main() -> None:
     sides = [ROOT] if options.against is None else [options.against.resolve(), ROOT]
     runs: dict[Path, list[Run]] = {side: [] for side in sides}
     with tempfile.TemporaryDirectory() as held:
-        case, report = ten_thousand(Path(held)), options.report
-        if options.what == "verify" and report is None:
-            report = Path(held) / "demo" / "report.pdf"
-            looked([sys.executable, "-m", "cli", "demo", "--out", str(report.parent)], sides[0])
+        case, reports = ten_thousand(Path(held)), dict.fromkeys(sides, options.report)
+        if options.what == "verify" and options.report is None:
+            for number, side in enumerate(sides):
+                reports[side] = Path(held) / f"demo-{number}" / "report.pdf"
+                looked([sys.executable, "-m", "cli", "demo", "--out", str(reports[side].parent)], side)
         for _ in range(options.runs):
             for number, side in enumerate(sides):
                 out = Path(held) / f"out-{number}-{len(runs[side])}"
                 what = {
                     "demo": ["demo", "--out", str(out)],
                     "audit": ["audit", str(case), "--out", str(out)],
-                    "verify": ["verify", str(report)],
+                    "verify": ["verify", str(reports[side])],
                 }[options.what]
                 runs[side].append(looked([sys.executable, "-m", "cli", *what], side))
         for side in sides:
