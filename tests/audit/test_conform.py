@@ -14,7 +14,7 @@ from fairlearn import metrics as fl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit.conform import aif360, clarify, conformance, fairlearn
+from audit.conform import aif360, clarify, conformance, fairlearn, sums_of
 from audit.cube import CodedRows, Margin, Meaning, cube_of, margins_of
 from audit.derived import derived
 from audit.gaps import Settings
@@ -98,27 +98,27 @@ PREDICTED = [1, 1, 1, 0, 0, 0, 1, 1, 0, 1, 0, 0]
 )  # fmt: skip
 def test_clarifys_published_values(name: str, of_f: float) -> None:
     margin = margins(SEX, LABEL, PREDICTED)[1]
-    assert clarify(margin, 0, np.arange(2))[name] == pytest.approx(of_f)
+    assert clarify(sums_of(margin, np.arange(2)), 0)[name] == pytest.approx(of_f)
     if name != "DI":
-        assert clarify(margin, 1, np.arange(2))[name] == pytest.approx(-of_f)
+        assert clarify(sums_of(margin, np.arange(2)), 1)[name] == pytest.approx(-of_f)
     else:
-        assert clarify(margin, 1, np.arange(2))[name] == pytest.approx(7 / 10)
+        assert clarify(sums_of(margin, np.arange(2)), 1)[name] == pytest.approx(7 / 10)
 
 
 def test_clarifys_divergences_run_over_common_labels() -> None:
     """One facet member of label 1 against two of label 1 and three of label 0: KL in nats, and here below 0."""
     margin = margins(list("dnnnnn"), [1, 1, 1, 0, 0, 0], [0] * 6)[1]
-    result = clarify(margin, 0, np.arange(2))
+    result = clarify(sums_of(margin, np.arange(2)), 0)
     assert result["KL"] == pytest.approx(0.4 * math.log(0.4))
     assert result["LP"] == pytest.approx(0.6)
-    even = clarify(margins(list("dnnndn"), [1, 1, 1, 0, 0, 0], [0] * 6)[1], 0, np.arange(2))
+    even = clarify(sums_of(margins(list("dnnndn"), [1, 1, 1, 0, 0, 0], [0] * 6)[1], np.arange(2)), 0)
     assert (even["KL"], even["JS"], even["LP"]) == (0.0, 0.0, 0.0)
 
 
 def test_clarifys_division_by_zero() -> None:
     """0/0 is 0 there, and more than 0 over 0 is infinite: null in JSON, never a number."""
     people = margins(SEX, LABEL, [0, 1, 1, 0, 1, 0, 1, 1, 0, 0, 1, 1])
-    assert clarify(people[1], 0, np.arange(2))["DI"] == math.inf
+    assert clarify(sums_of(people[1], np.arange(2)), 0)["DI"] == math.inf
     entry = next(v for v in conformance(people, Settings())["values"] if v["tool"] == "clarify" and v["group"] == ["F"])
     assert entry["values"]["DI"] is None
 
