@@ -14,6 +14,7 @@ from fairlearn import metrics as fl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import cli
 from audit.conform import aif360, clarify, conformance, fairlearn, sums_of
 from audit.cube import CodedRows, Margin, Meaning, cube_of, margins_of
 from audit.derived import derived
@@ -113,6 +114,39 @@ def test_clarifys_divergences_run_over_common_labels() -> None:
     assert result["LP"] == pytest.approx(0.6)
     even = clarify(sums_of(margins(list("dnnndn"), [1, 1, 1, 0, 0, 0], [0] * 6)[1], np.arange(2)), 0)
     assert (even["KL"], even["JS"], even["LP"]) == (0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("weight", ["none", "whole", "parts"])
+def test_each_group_is_held_against_all_others(weight: str, tmp_path: Path) -> None:
+    """By the rows themselves; people whose group is not known take no part."""
+    rng = np.random.default_rng(5)
+    n = 900
+    frame = pd.DataFrame({"g": rng.choice(["a", "b", "c", "d", ""], n), "y": rng.integers(0, 2, n)})
+    frame["d"] = rng.integers(0, 2, n)
+    frame["w"] = {"none": 1, "whole": rng.integers(1, 5, n), "parts": rng.uniform(0.1, 3, n)}[weight]
+    frame.to_csv(tmp_path / "d.csv", index=False)
+    weighs = "" if weight == "none" else 'weight = "w"\n'
+    (tmp_path / "case.toml").write_text(
+        '[case]\nname = "t"\npurpose = "t"\n[data]\npath = "d.csv"\nlabel = "y"\npositive = "1"\nfeatures = []\n'
+        f'sensitive = ["g"]\n{weighs}[model]\ndecision = "d"\n'
+    )
+    assert cli.main(["audit", str(tmp_path / "case.toml"), "--out", str(tmp_path / "run")]) in (0, 3)
+    values = json.loads((tmp_path / "run" / "evidence.json").read_text())["conformance"]["values"]
+    entries = {v["group"][0]: v["values"] for v in values if v["tool"] == "clarify" and v["attribute"] == ["g"]}
+    assert set(entries) == set("abcd")
+    for group, figures in entries.items():
+        mine, others = frame[frame["g"] == group], frame[~frame["g"].isin([group, ""])]
+
+        def share(column: str, rows: pd.DataFrame) -> float:
+            return float(np.average(rows[column], weights=rows["w"]))
+
+        size, rest = mine["w"].sum(), others["w"].sum()
+        assert figures["CI"] == pytest.approx((rest - size) / (rest + size))
+        assert figures["DPL"] == pytest.approx(share("y", others) - share("y", mine))
+        assert figures["DPPL"] == pytest.approx(share("d", others) - share("d", mine))
+        assert figures["DI"] == pytest.approx(share("d", mine) / share("d", others))
+        right = [r.assign(right=r["y"] == r["d"]) for r in (others, mine)]
+        assert figures["AD"] == pytest.approx(share("right", right[0]) - share("right", right[1]))
 
 
 def test_clarifys_division_by_zero() -> None:
