@@ -124,6 +124,8 @@ def test_each_group_is_held_against_all_others(weight: str, tmp_path: Path) -> N
     frame = pd.DataFrame({"g": rng.choice(["a", "b", "c", "d", ""], n), "y": rng.integers(0, 2, n)})
     frame["d"] = rng.integers(0, 2, n)
     frame["w"] = {"none": 1, "whole": rng.integers(1, 5, n), "parts": rng.uniform(0.1, 3, n)}[weight]
+    if weight == "parts":  # others of a group that outweighs them are not what it leaves of the whole
+        frame.loc[frame["g"] == "a", "w"] *= 1e13
     frame.to_csv(tmp_path / "d.csv", index=False)
     weighs = "" if weight == "none" else 'weight = "w"\n'
     (tmp_path / "case.toml").write_text(
