@@ -238,16 +238,18 @@ def out_of_fold(mine: Sequence[Levels], codes: Ints, groups: int, fold: Ints) ->
 
 
 def _solved(at: Ints, y: Floats, fold: Ints, penalty: Floats) -> Floats:
-    """By elimination. Sums of 0 and 1 are exact in any order, so that the same rows give the same scores on any
-    machine's threads."""
-    x = np.zeros((len(y), len(penalty)))
+    """By elimination. Sums of 0 and 1 are exact in any order, and in single precision up to 2^24, so that the same rows
+    give the same scores on any machine's threads."""
+    x = np.zeros((len(y), len(penalty)), dtype=np.float32)
     np.put_along_axis(x, at, 1.0, axis=1)
-    parts = [(x[fold == f].T @ x[fold == f], x[fold == f].T @ y[fold == f]) for f in range(FOLDS)]
-    gram, target = sum(p[0] for p in parts), sum(p[1] for p in parts)
+    blocks = [x[fold == f] for f in range(FOLDS)]
+    grams = [(block.T @ block).astype(np.float64) for block in blocks]
+    targets = [(block.T @ y[fold == f].astype(np.float32)).astype(np.float64) for f, block in enumerate(blocks)]
+    gram, target = sum(grams), sum(targets)
     out = np.zeros_like(y)
-    for f in range(FOLDS):
-        coefficients = np.linalg.solve(gram - parts[f][0] + np.diag(penalty), target - parts[f][1])
-        out[fold == f] = x[fold == f] @ coefficients
+    for f, block in enumerate(blocks):
+        coefficients = np.linalg.solve(gram - grams[f] + np.diag(penalty), target - targets[f])
+        out[fold == f] = block.astype(np.float64) @ coefficients
     return out
 
 
