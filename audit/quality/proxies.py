@@ -264,7 +264,8 @@ def _descended(at: Ints, y: Floats, fold: Ints, penalty: Floats, offsets: Ints) 
     n, many = at.shape
     starts = np.arange(0, n * many + 1, many, dtype=np.int32)
     x = sparse.csr_array((np.ones(n * many), at.ravel().astype(np.int32), starts), shape=(n, len(penalty)))
-    largest = int(np.argmax(y.sum(axis=0)))
+    # Of equal groups that of the first row, whatever the names.
+    largest = int(np.lexsort((y.argmax(axis=0), -y.sum(axis=0)))[0])
     others = np.delete(np.arange(y.shape[1]), largest)
     out = np.zeros_like(y)
     at_once = FOLDS if len(others) <= FEW_GROUPS else 1
@@ -292,7 +293,8 @@ def _coefficients(x: Any, y: Floats, learns: npt.NDArray[np.bool_], penalty: Flo
     target = x.T @ (np.tile(y, learns.shape[1]) * mask)
     scale = x.T @ mask + penalty[:, None]
     goal = NEAR * np.linalg.norm(target, axis=0)
-    coefficients, residual, free = np.zeros_like(target), target, np.empty_like(target)
+    coefficients: Floats = np.zeros_like(target)
+    residual, free = target, np.empty_like(target)
     levels = np.diff(np.append(offsets, len(penalty)))
     shift = np.append(RIDGE * levels[:-1], 1.0)[:, None]
     rows = learns.sum(axis=0).repeat(y.shape[1])

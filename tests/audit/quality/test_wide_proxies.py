@@ -61,6 +61,15 @@ def test_columns_of_any_number_of_levels_take_few_steps(groups: int, monkeypatch
     assert proxies.out_of_fold(mine, codes, groups, fold) == pytest.approx(by_elimination, abs=2e-6)
 
 
+def test_names_of_groups_decide_nothing() -> None:
+    mine, codes, groups, fold = wide(60, 20, 2, 1_500)
+    even = np.flatnonzero(codes == 0)[: (codes == 1).sum()], np.flatnonzero(codes == 1)[: (codes == 0).sum()]
+    kept = np.sort(np.concatenate(even))
+    mine, codes, fold = [Levels(c.column, c.codes[kept], c.names) for c in mine], codes[kept], fold[kept]
+    scores = proxies.out_of_fold(mine, codes, groups, fold)
+    assert (proxies.out_of_fold(mine, 1 - codes, groups, fold)[:, ::-1] == scores).all()
+
+
 def test_both_ways_of_solving_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     case = wide(10, 8, 2, 600)
     by_elimination = proxies.out_of_fold(*case)
