@@ -282,11 +282,11 @@ def _descended(at: Ints, y: Floats, fold: Ints, penalty: Floats, offsets: Ints) 
 
 def _coefficients(x: Any, y: Floats, learns: npt.NDArray[np.bool_], penalty: Floats, offsets: Ints) -> Floats:
     """(indicators, folds x groups), of y (n, groups), learnt for each fold on the rows that `learns` (n, folds) has.
-    All in one descent: a pass over the indicators takes hardly longer for ten right-hand sides than for two.
+    All in one descent: a pass over the indicators for ten right-hand sides takes far less than five for two.
 
     offsets: of each column's first indicator, and of the constant. A column's indicators add up to the constant, so
     that shifts of all of a column's coefficients are nearly free, and slow a descent; they are solved for at each step
-    (a coarse space: Nicolaides 1987), which takes half of the steps away.
+    (a coarse space: Nicolaides 1987), which takes half of the steps away or more.
     """
     mask = learns.repeat(y.shape[1], axis=1).astype(np.float64)
     ahead = x.tocsc() if y.shape[1] <= FEW_GROUPS else x  # by columns, no sum waits for the one before
