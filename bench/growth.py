@@ -6,9 +6,10 @@ Each row is of the command line, as a person starts it, on a Parquet file made b
 processes and wall seconds (medians of --runs), peak memory (the largest), and the size of evidence.json. The exponent
 is the slope of CPU seconds above what the smallest size takes, between a size and the one before, in logarithms of
 both: 1 is linear. Beside it what n log n itself shows between the same sizes, above the same smallest one: where the
-exponent is larger, something grows faster. Below NOISE seconds above the smallest size there is none. Of attributes all
-pairs and triples are audited, so their exponent is over the number of tables, which is told. --most leaves out sizes
-above it. --write puts each axis' table in place of the one that the page has. One thread a process.
+exponent is larger, something grows faster. Below NOISE seconds (of one run; of medians less) above the smallest size
+there is none. Of attributes all pairs and triples are audited, so their exponent is over the number of tables, which is
+told. --most leaves out sizes above it. --write puts each axis' table in place of the one that the page has. One thread
+a process.
 """
 
 from __future__ import annotations
@@ -175,13 +176,13 @@ def tables(attributes: int) -> int:
     return sum(math.comb(attributes, k) for k in (1, 2, 3))
 
 
-def exponents(seen: Sequence[tuple[int, float]]) -> tuple[float, float] | None:
+def exponents(seen: Sequence[tuple[int, float]], runs: int) -> tuple[float, float] | None:
     """Of (size, CPU seconds), smallest first: the slope between the last two, and that of n log n; None where too
     little stands above the first."""
     if len(seen) < 3:
         return None
     (least, base), (n, last), (many, cpu) = seen[0], seen[-2], seen[-1]
-    if min(cpu, last) - base < NOISE:
+    if min(cpu, last) - base < NOISE / math.sqrt(runs):
         return None
 
     def slope(of_last: float, of_many: float) -> float:
@@ -209,7 +210,7 @@ def walk(axis: str, most: int, runs: int = 1, make: Callable[[str, int, Path], P
             folder = Path(held)
             cpu, wall, peak, document = repeated(make(axis, size, folder), folder / "run", runs)
         seen.append((many, cpu))
-        slopes = exponents(seen)
+        slopes = exponents(seen, runs)
         shown = " | ".join(["", ""] if slopes is None else [f"{s:.2f}" for s in slopes])
         tell(f"| {size_text} | {cpu:.1f} | {wall:.1f} | {peak:,.0f} | {document:.2f} | {shown} |")
     print()
