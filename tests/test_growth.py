@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parents[1]
 @pytest.fixture(scope="module")
 def growth() -> Any:
     spec = importlib.util.spec_from_file_location("bench_growth", ROOT / "bench" / "growth.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     path = list(sys.path)
     spec.loader.exec_module(module)
@@ -27,14 +28,17 @@ def growth() -> Any:
 def test_the_exponent_of_n_log_n_is_what_is_shown_beside_it(growth: Any) -> None:
     sizes = (10, 50, 200)
     slope, of_sorting = growth.exponents([(n, 1.5 + 0.01 * n * math.log(n)) for n in sizes], 1)
-    assert slope == pytest.approx(of_sorting) and 1 < of_sorting < 1.4
+    assert slope == pytest.approx(of_sorting)
+    assert 1 < of_sorting < 1.4
     linear, same = growth.exponents([(n, 1.5 + 0.05 * (n - 10)) for n in sizes], 1)
-    assert same == of_sorting and linear == pytest.approx(math.log(190 / 40) / math.log(4))
+    assert same == of_sorting
+    assert linear == pytest.approx(math.log(190 / 40) / math.log(4))
 
 
 def test_no_exponent_where_too_little_stands_above_the_smallest(growth: Any) -> None:
     seen = [(10, 1.0), (50, 1.3), (200, 2.0)]
-    assert growth.exponents(seen, 1) is None and growth.exponents(seen[:2], 1) is None
+    assert growth.exponents(seen, 1) is None
+    assert growth.exponents(seen[:2], 1) is None
     assert growth.exponents(seen, 5) is not None
 
 
