@@ -54,12 +54,13 @@ class Tool:
 
 
 def _of_clarify(at: _At) -> Iterator[tuple[int | None, Figures]]:
+    sums = sums_of(at.margin, at.known)
     for g in at.known.tolist():
         given_others = {
             "CDDL": conditional_disparity(at.by_attribute, at.margin, g, _labels),
             "CDDPL": conditional_disparity(at.by_attribute, at.margin, g, _decisions),
         }
-        yield g, clarify(at.margin, g, at.known) | given_others
+        yield g, clarify(sums, g) | given_others
 
 
 def _of_aif360(at: _At) -> Iterator[tuple[int | None, Figures]]:
@@ -144,12 +145,41 @@ def _over(a: float, b: float) -> float:
     return a / b if b else (0.0 if a == 0 else math.inf)
 
 
-def clarify(margin: Margin, g: int, known: Any) -> dict[str, float | None]:
-    """Pre- and post-training bias metrics of Amazon SageMaker Clarify for facet `g`."""
-    others = [i for i in known if i != g]
+@dataclass(frozen=True, slots=True, eq=False)
+class Sums:
+    """Weights of one margin's groups by outcome and decision (G, 2, 2) and by decision (G, 2), and of all `known`.
+
+    exact: they are whole numbers, sums of which are exact in any order.
+    """
+
+    cells: Floats
+    decided: Floats
+    known: np.ndarray
+    whole: Floats
+    whole_decided: Floats
+    entropy: float
+    exact: bool
+
+    def others(self, g: int) -> tuple[Floats, Floats]:
+        """Of all but this group."""
+        if self.exact:
+            return self.whole - self.cells[g], self.whole_decided - self.decided[g]
+        others = self.known[self.known != g]
+        return self.cells[others].sum(axis=0), self.decided[others].sum(axis=0)
+
+
+def sums_of(margin: Margin, known: np.ndarray) -> Sums:
+    """What the figures of all groups of a margin are made of."""
     cells, decided = _cells(margin, True), _decided(margin, True)
-    d, a = cells[g], cells[others].sum(axis=0)
-    p_d, p_a = decided[g], decided[others].sum(axis=0)
+    entropy = generalized_entropy(benefits(margin)[known].sum(axis=0), BENEFITS, 2)
+    exact = bool((margin.w % 1 == 0).all() and margin.w.sum() < 2**53)
+    return Sums(cells, decided, known, cells[known].sum(axis=0), decided[known].sum(axis=0), entropy, exact)
+
+
+def clarify(sums: Sums, g: int) -> dict[str, float | None]:
+    """Pre- and post-training bias metrics of Amazon SageMaker Clarify for facet `g`."""
+    d, p_d = sums.cells[g], sums.decided[g]
+    a, p_a = sums.others(g)
     out: dict[str, float | None] = {
         "CI": _over(p_a.sum() - p_d.sum(), p_a.sum() + p_d.sum()),
         "DPPL": _over(p_a[1], p_a.sum()) - _over(p_d[1], p_d.sum()),
@@ -179,7 +209,7 @@ def clarify(margin: Margin, g: int, known: Any) -> dict[str, float | None]:
         "DRR": _over(d[0, 0], d[:, 0].sum()) - _over(a[0, 0], a[:, 0].sum()),
         "AD": _over(np.trace(a), a.sum()) - _over(np.trace(d), d.sum()),
         "TE": 0.0 if tau_d == tau_a else tau_d - tau_a,
-        "GE": generalized_entropy(benefits(margin)[known].sum(axis=0), BENEFITS, 2),
+        "GE": sums.entropy,
     }
     return out
 

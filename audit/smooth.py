@@ -129,7 +129,7 @@ class Fit:
 
 
 def smooth(x: npt.NDArray[np.int64], n: npt.NDArray[np.int64], columns: Floats) -> Fit:
-    """Rates of x out of n (G,), drawn towards the main effects in `columns` (G, K).
+    """Rates of x out of n (G,), drawn towards the main effects in `columns` (G, K), which are those of a `design`.
 
     The interval is that of a beta with the mean and variance of the mixture over STRENGTHS, widened by what is not
     known of the main effects themselves. A strength is as likely as its data are with the main effects integrated out
@@ -137,6 +137,7 @@ def smooth(x: npt.NDArray[np.int64], n: npt.NDArray[np.int64], columns: Floats) 
     look more additive than they are, and intervals of small groups come out too short (Morris 1983).
     """
     x, n = np.asarray(x, dtype=np.float64), np.asarray(n, dtype=np.float64)
+    ones = np.nonzero(columns)[1].reshape(len(columns), -1)
     logs, each, spread = [], [], []
     beta = np.zeros(columns.shape[1])
     for strength in STRENGTHS[::-1]:
@@ -144,7 +145,7 @@ def smooth(x: npt.NDArray[np.int64], n: npt.NDArray[np.int64], columns: Floats) 
         heard = (strength + 1) / (n + strength)
         beta, covariance = main_effects(x * heard, n * heard, columns, beta)
         mean = np.clip(expit(columns @ beta), 1e-6, 1 - 1e-6)
-        of_mean = (mean * (1 - mean)) ** 2 * np.einsum("gk,kl,gl->g", columns, covariance, columns)
+        of_mean = (mean * (1 - mean)) ** 2 * variances(ones, covariance)
         a, b = strength * mean, strength * (1 - mean)
         best = (betaln(x + a, n - x + b) - betaln(a, b)).sum() - RIDGE * (beta[1:] ** 2).sum() / 2
         logs.append(best + np.linalg.slogdet(covariance)[1] / 2 - np.log(strength) / 2)
@@ -160,6 +161,15 @@ def smooth(x: npt.NDArray[np.int64], n: npt.NDArray[np.int64], columns: Floats) 
     strengths = STRENGTHS[::-1, None]
     borrowed = (weight * strengths / (n + strengths)).sum(axis=0)
     return Fit(value, low, high, borrowed, float(np.exp((weight * np.log(strengths)).sum())))
+
+
+def variances(ones: npt.NDArray[np.int64], covariance: Floats) -> Floats:
+    """(G,) of each group's sum of effects, those at `ones` (G, few): columns @ covariance @ columns.T has no others."""
+    out = np.zeros(len(ones))
+    for k in ones.T:
+        for other in ones.T:
+            out += covariance[k, other]
+    return out
 
 
 def main_effects(x: Floats, n: Floats, columns: Floats, start: Floats | None = None) -> tuple[Floats, Floats]:

@@ -1,13 +1,15 @@
 """How the time and memory of `assay audit` (`explained`, `texts`: of `assay explain`) grow along each axis of a file.
 
-    python bench/growth.py [--only rows groups attributes ... explained] [--most SIZE] [--write docs/growth.md]
+    python bench/growth.py [--only rows groups attributes ...] [--runs 5] [--most SIZE] [--write docs/growth.md]
 
-Each row is one run of the command line, as a person starts it, on a Parquet file made by the bench: CPU seconds and
-peak memory of its processes, wall seconds, and the size of evidence.json. The exponent is the slope of CPU seconds
-above what the smallest size takes, between the two largest sizes, in logarithms of both: 1 is linear, and n log n
-shows as a little more than 1; below NOISE seconds above the smallest size there is none. Of attributes all pairs and
-triples are audited, so their exponent is over the number of tables, which is told. --most leaves out sizes above it.
---write puts each axis' table in place of the one that the page has. One thread a process.
+Each row is of the command line, as a person starts it, on a Parquet file made by the bench: CPU seconds of its
+processes and wall seconds (medians of --runs), peak memory (the largest), and the size of evidence.json. The exponent
+is the slope of CPU seconds above what the smallest size takes, between a size and the one before, in logarithms of
+both: 1 is linear. Beside it what n log n itself shows between the same sizes, above the same smallest one: where the
+exponent is larger, something grows faster. Below NOISE seconds (of one run; of medians less) above the smallest size
+there is none. Of attributes all pairs and triples are audited, so their exponent is over the number of tables, which is
+told. --most leaves out sizes above it. --write puts each axis' table in place of the one that the page has. One thread
+a process.
 """
 
 from __future__ import annotations
@@ -17,11 +19,12 @@ import json
 import math
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -162,12 +165,34 @@ def measured(case: Path, out: Path) -> tuple[float, float, float, float]:
     return cpu, wall, peak, (out / document).stat().st_size / 1e6
 
 
+def repeated(case: Path, out: Path, runs: int) -> tuple[float, float, float, float]:
+    """The same of so many runs: medians of seconds, the largest peak."""
+    cpu, wall, peak, document = zip(*(measured(case, out) for _ in range(runs)), strict=True)
+    return statistics.median(cpu), statistics.median(wall), max(peak), document[-1]
+
+
 def tables(attributes: int) -> int:
     """How many tables of groups so many attributes have: alone, in pairs and in triples."""
     return sum(math.comb(attributes, k) for k in (1, 2, 3))
 
 
-def walk(axis: str, most: int, make: Callable[[str, int, Path], Path] = make_case) -> str:
+def exponents(seen: Sequence[tuple[int, float]], runs: int) -> tuple[float, float] | None:
+    """Of (size, CPU seconds), smallest first: the slope between the last two, and that of n log n; None where too
+    little stands above the first."""
+    if len(seen) < 3:
+        return None
+    (least, base), (n, last), (many, cpu) = seen[0], seen[-2], seen[-1]
+    if min(cpu, last) - base < NOISE / math.sqrt(runs):
+        return None
+
+    def slope(of_last: float, of_many: float) -> float:
+        return math.log(of_many / of_last) / math.log(many / n)
+
+    sorting = [k * math.log(k) - least * math.log(least) for k in (n, many)]
+    return slope(last - base, cpu - base), slope(*sorting)
+
+
+def walk(axis: str, most: int, runs: int = 1, make: Callable[[str, int, Path], Path] = make_case) -> str:
     """The table of an axis, printed line by line and given back."""
     lines: list[str] = []
 
@@ -175,22 +200,19 @@ def walk(axis: str, most: int, make: Callable[[str, int, Path], Path] = make_cas
         lines.append(line)
         print(line, flush=True)
 
-    tell(f"| {axis} | CPU s | wall s | peak MiB | document MB | exponent |")
-    tell("|---:|---:|---:|---:|---:|---:|")
+    tell(f"| {axis} | CPU s | wall s | peak MiB | document MB | exponent | of n log n |")
+    tell("|---:|---:|---:|---:|---:|---:|---:|")
     seen: list[tuple[int, float]] = []
     for size in (s for s in SIZES[axis] if s <= most):
         many = tables(size) if axis == "attributes" else size
         size_text = f"{size:,} ({many:,} tables)" if axis == "attributes" else f"{size:,}"
         with tempfile.TemporaryDirectory() as held:
             folder = Path(held)
-            cpu, wall, peak, document = measured(make(axis, size, folder), folder / "run")
-        exponent = ""
-        if len(seen) > 1:
-            (_, base), (n, last) = seen[0], seen[-1]
-            if min(cpu, last) - base >= NOISE:
-                exponent = f"{math.log((cpu - base) / (last - base)) / math.log(many / n):.2f}"
+            cpu, wall, peak, document = repeated(make(axis, size, folder), folder / "run", runs)
         seen.append((many, cpu))
-        tell(f"| {size_text} | {cpu:.1f} | {wall:.1f} | {peak:,.0f} | {document:.2f} | {exponent} |")
+        slopes = exponents(seen, runs)
+        shown = " | ".join(["", ""] if slopes is None else [f"{s:.2f}" for s in slopes])
+        tell(f"| {size_text} | {cpu:.1f} | {wall:.1f} | {peak:,.0f} | {document:.2f} | {shown} |")
     print()
     return "\n".join(lines)
 
@@ -211,10 +233,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="*", choices=tuple(SIZES), default=list(SIZES))
     parser.add_argument("--most", type=int, default=10_000_000)
+    parser.add_argument("--runs", type=int, default=1, metavar="N")
     parser.add_argument("--write", type=Path, metavar="PAGE")
     args = parser.parse_args()
     for axis in args.only:
-        lines = walk(axis, args.most)
+        lines = walk(axis, args.most, args.runs)
         if args.write:
             put(args.write, axis, lines)
 

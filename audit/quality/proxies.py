@@ -36,6 +36,8 @@ DENSE = 1_000
 NEAR = 1e-8
 """Of the first residual: scores are then right to about as much."""
 MOST_STEPS = 1_000
+FEW_GROUPS = 6
+"""Up to which all folds are learnt in one descent."""
 
 
 def proxies(
@@ -232,49 +234,91 @@ def out_of_fold(mine: Sequence[Levels], codes: Ints, groups: int, fold: Ints) ->
     y = (codes[:, None] == np.arange(groups)).astype(np.float64)
     penalty = np.full(width, RIDGE)
     penalty[-1] = 1e-6
-    return (_solved if width <= DENSE else _descended)(at, y, fold, penalty)
+    return _solved(at, y, fold, penalty) if width <= DENSE else _descended(at, y, fold, penalty, offsets)
 
 
 def _solved(at: Ints, y: Floats, fold: Ints, penalty: Floats) -> Floats:
-    """By elimination. Sums of 0 and 1 are exact in any order, so that the same rows give the same scores on any
-    machine's threads."""
-    x = np.zeros((len(y), len(penalty)))
+    """By elimination. Sums of 0 and 1 are exact in any order, and in single precision up to 2^24, so that the same rows
+    give the same scores on any machine's threads."""
+    x = np.zeros((len(y), len(penalty)), dtype=np.float32)
     np.put_along_axis(x, at, 1.0, axis=1)
-    parts = [(x[fold == f].T @ x[fold == f], x[fold == f].T @ y[fold == f]) for f in range(FOLDS)]
-    gram, target = sum(p[0] for p in parts), sum(p[1] for p in parts)
+    blocks = [x[fold == f] for f in range(FOLDS)]
+    grams = [(block.T @ block).astype(np.float64) for block in blocks]
+    targets = [(block.T @ y[fold == f].astype(np.float32)).astype(np.float64) for f, block in enumerate(blocks)]
+    gram, target = sum(grams), sum(targets)
     out = np.zeros_like(y)
-    for f in range(FOLDS):
-        coefficients = np.linalg.solve(gram - parts[f][0] + np.diag(penalty), target - parts[f][1])
-        out[fold == f] = x[fold == f] @ coefficients
+    for f, block in enumerate(blocks):
+        coefficients = np.linalg.solve(gram - grams[f] + np.diag(penalty), target - targets[f])
+        out[fold == f] = block.astype(np.float64) @ coefficients
     return out
 
 
-def _descended(at: Ints, y: Floats, fold: Ints, penalty: Floats) -> Floats:
+def _descended(at: Ints, y: Floats, fold: Ints, penalty: Floats, offsets: Ints) -> Floats:
     """By conjugate gradients (Hestenes & Stiefel 1952) on the sparse indicators, where elimination would take the cube
-    of thousands of columns. Rows come in an order of their content, so that sums are the same for a re-sorted file."""
+    of thousands of columns. Rows come in an order of their content, so that sums are the same for a re-sorted file.
+
+    Everybody is in one group, so that the scores of the largest group are what those of the others leave of 1.
+    """
     from scipy import sparse
 
     n, many = at.shape
     starts = np.arange(0, n * many + 1, many, dtype=np.int32)
     x = sparse.csr_array((np.ones(n * many), at.ravel().astype(np.int32), starts), shape=(n, len(penalty)))
+    # Of equal groups that of the first row, whatever the names.
+    largest = int(np.lexsort((y.argmax(axis=0), -y.sum(axis=0)))[0])
+    others = np.delete(np.arange(y.shape[1]), largest)
     out = np.zeros_like(y)
-    coefficients = np.zeros((len(penalty), y.shape[1]))
-    for f in range(FOLDS):
-        train, target = x[np.flatnonzero(fold != f)], y[fold != f]
-        scale = (np.asarray(train.sum(axis=0)).ravel() + penalty)[:, None]
-        # Of the fold before as a start: most of its rows are the same.
-        residual = train.T @ (target - train @ coefficients) - penalty[:, None] * coefficients
-        goal = NEAR * np.linalg.norm(train.T @ target, axis=0)
-        near = residual / scale
-        step, size = near, (residual * near).sum(axis=0)
-        for _ in range(MOST_STEPS):
-            if (np.linalg.norm(residual, axis=0) <= goal).all():
-                break
-            turned = train.T @ (train @ step) + penalty[:, None] * step
-            length = size / np.maximum((step * turned).sum(axis=0), np.finfo(float).tiny)
-            coefficients, residual = coefficients + length * step, residual - length * turned
-            near, before = residual / scale, size
-            size = (residual * near).sum(axis=0)
-            step = near + size / np.maximum(before, np.finfo(float).tiny) * step
-        out[fold == f] = x[np.flatnonzero(fold == f)] @ coefficients
+    at_once = FOLDS if len(others) <= FEW_GROUPS else 1
+    for first in range(0, FOLDS, at_once):
+        folds = np.arange(first, first + at_once)
+        learn = np.flatnonzero((fold[:, None] != folds).any(axis=1))
+        coefficients = _coefficients(x[learn], y[np.ix_(learn, others)], fold[learn, None] != folds, penalty, offsets)
+        for f, of_fold in zip(folds, np.split(coefficients, at_once, axis=1), strict=True):
+            left_out = np.flatnonzero(fold == f)
+            out[np.ix_(left_out, others)] = x[left_out] @ of_fold
+    out[:, largest] = 1 - out.sum(axis=1)
     return out
+
+
+def _coefficients(x: Any, y: Floats, learns: npt.NDArray[np.bool_], penalty: Floats, offsets: Ints) -> Floats:
+    """(indicators, folds x groups), of y (n, groups), learnt for each fold on the rows that `learns` (n, folds) has.
+    All in one descent: a pass over the indicators for ten right-hand sides takes far less than five for two.
+
+    offsets: of each column's first indicator, and of the constant. A column's indicators add up to the constant, so
+    that shifts of all of a column's coefficients are nearly free, and slow a descent; they are solved for at each step
+    (a coarse space: Nicolaides 1987), which takes half of the steps away or more.
+    """
+    mask = learns.repeat(y.shape[1], axis=1).astype(np.float64)
+    ahead = x.tocsc() if y.shape[1] <= FEW_GROUPS else x  # by columns, no sum waits for the one before
+    target = x.T @ (np.tile(y, learns.shape[1]) * mask)
+    scale = x.T @ mask + penalty[:, None]
+    goal = NEAR * np.linalg.norm(target, axis=0)
+    coefficients: Floats = np.zeros_like(target)
+    residual, free = target, np.empty_like(target)
+    levels = np.diff(np.append(offsets, len(penalty)))
+    shift = np.append(RIDGE * levels[:-1], 1.0)[:, None]
+    rows = learns.sum(axis=0).repeat(y.shape[1])
+    joint = rows / (1 + rows * (1 / shift).sum())
+
+    def towards(residual: Floats) -> Floats:
+        """The residual by each indicator's own scale, and by the shifts of columns (Sherman & Morrison 1950)."""
+        shifts = np.add.reduceat(residual, offsets, axis=0) / shift
+        shifts -= joint * shifts.sum(axis=0) / shift
+        out: Floats = residual / scale
+        out += shifts.repeat(levels, axis=0)
+        return out
+
+    near = towards(residual)
+    step, size = near, (residual * near).sum(axis=0)
+    for _ in range(MOST_STEPS):
+        if (np.linalg.norm(residual, axis=0) <= goal).all():
+            break
+        turned = x.T @ np.multiply(ahead @ step, mask)
+        turned += np.multiply(penalty[:, None], step, out=free)
+        length = size / np.maximum(np.multiply(step, turned, out=free).sum(axis=0), np.finfo(float).tiny)
+        coefficients += np.multiply(length, step, out=free)
+        residual -= np.multiply(length, turned, out=free)
+        near = towards(residual)
+        before, size = size, np.multiply(residual, near, out=free).sum(axis=0)
+        step = near + np.multiply(step, size / np.maximum(before, np.finfo(float).tiny), out=step)
+    return coefficients

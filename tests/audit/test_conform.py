@@ -14,7 +14,8 @@ from fairlearn import metrics as fl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit.conform import aif360, clarify, conformance, fairlearn
+import cli
+from audit.conform import aif360, clarify, conformance, fairlearn, sums_of
 from audit.cube import CodedRows, Margin, Meaning, cube_of, margins_of
 from audit.derived import derived
 from audit.gaps import Settings
@@ -98,27 +99,62 @@ PREDICTED = [1, 1, 1, 0, 0, 0, 1, 1, 0, 1, 0, 0]
 )  # fmt: skip
 def test_clarifys_published_values(name: str, of_f: float) -> None:
     margin = margins(SEX, LABEL, PREDICTED)[1]
-    assert clarify(margin, 0, np.arange(2))[name] == pytest.approx(of_f)
+    assert clarify(sums_of(margin, np.arange(2)), 0)[name] == pytest.approx(of_f)
     if name != "DI":
-        assert clarify(margin, 1, np.arange(2))[name] == pytest.approx(-of_f)
+        assert clarify(sums_of(margin, np.arange(2)), 1)[name] == pytest.approx(-of_f)
     else:
-        assert clarify(margin, 1, np.arange(2))[name] == pytest.approx(7 / 10)
+        assert clarify(sums_of(margin, np.arange(2)), 1)[name] == pytest.approx(7 / 10)
 
 
 def test_clarifys_divergences_run_over_common_labels() -> None:
     """One facet member of label 1 against two of label 1 and three of label 0: KL in nats, and here below 0."""
     margin = margins(list("dnnnnn"), [1, 1, 1, 0, 0, 0], [0] * 6)[1]
-    result = clarify(margin, 0, np.arange(2))
+    result = clarify(sums_of(margin, np.arange(2)), 0)
     assert result["KL"] == pytest.approx(0.4 * math.log(0.4))
     assert result["LP"] == pytest.approx(0.6)
-    even = clarify(margins(list("dnnndn"), [1, 1, 1, 0, 0, 0], [0] * 6)[1], 0, np.arange(2))
+    even = clarify(sums_of(margins(list("dnnndn"), [1, 1, 1, 0, 0, 0], [0] * 6)[1], np.arange(2)), 0)
     assert (even["KL"], even["JS"], even["LP"]) == (0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("weight", ["none", "whole", "parts"])
+def test_each_group_is_held_against_all_others(weight: str, tmp_path: Path) -> None:
+    """By the rows themselves; people whose group is not known take no part."""
+    rng = np.random.default_rng(5)
+    n = 900
+    frame = pd.DataFrame({"g": rng.choice(["a", "b", "c", "d", ""], n), "y": rng.integers(0, 2, n)})
+    frame["d"] = rng.integers(0, 2, n)
+    frame["w"] = {"none": 1, "whole": rng.integers(1, 5, n), "parts": rng.uniform(0.1, 3, n)}[weight]
+    if weight == "parts":  # others of a group that outweighs them are not what it leaves of the whole
+        frame.loc[frame["g"] == "a", "w"] *= 1e13
+    frame.to_csv(tmp_path / "d.csv", index=False)
+    weighs = "" if weight == "none" else 'weight = "w"\n'
+    (tmp_path / "case.toml").write_text(
+        '[case]\nname = "t"\npurpose = "t"\n[data]\npath = "d.csv"\nlabel = "y"\npositive = "1"\nfeatures = []\n'
+        f'sensitive = ["g"]\n{weighs}[model]\ndecision = "d"\n'
+    )
+    assert cli.main(["audit", str(tmp_path / "case.toml"), "--out", str(tmp_path / "run")]) in (0, 3)
+    values = json.loads((tmp_path / "run" / "evidence.json").read_text())["conformance"]["values"]
+    entries = {v["group"][0]: v["values"] for v in values if v["tool"] == "clarify" and v["attribute"] == ["g"]}
+    assert set(entries) == set("abcd")
+    for group, figures in entries.items():
+        mine, others = frame[frame["g"] == group], frame[~frame["g"].isin([group, ""])]
+
+        def share(column: str, rows: pd.DataFrame) -> float:
+            return float(np.average(rows[column], weights=rows["w"]))
+
+        size, rest = mine["w"].sum(), others["w"].sum()
+        assert figures["CI"] == pytest.approx((rest - size) / (rest + size))
+        assert figures["DPL"] == pytest.approx(share("y", others) - share("y", mine))
+        assert figures["DPPL"] == pytest.approx(share("d", others) - share("d", mine))
+        assert figures["DI"] == pytest.approx(share("d", mine) / share("d", others))
+        right = [r.assign(right=r["y"] == r["d"]) for r in (others, mine)]
+        assert figures["AD"] == pytest.approx(share("right", right[0]) - share("right", right[1]))
 
 
 def test_clarifys_division_by_zero() -> None:
     """0/0 is 0 there, and more than 0 over 0 is infinite: null in JSON, never a number."""
     people = margins(SEX, LABEL, [0, 1, 1, 0, 1, 0, 1, 1, 0, 0, 1, 1])
-    assert clarify(people[1], 0, np.arange(2))["DI"] == math.inf
+    assert clarify(sums_of(people[1], np.arange(2)), 0)["DI"] == math.inf
     entry = next(v for v in conformance(people, Settings())["values"] if v["tool"] == "clarify" and v["group"] == ["F"])
     assert entry["values"]["DI"] is None
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import cli
-from audit.smooth import RIDGE, design, main_effects, smooth
+from audit.smooth import RIDGE, design, main_effects, smooth, variances
 
 GROUPS = [(s, r, a) for s in "fm" for r in "abcd" for a in ("<25", "25-39", "40-59", ">=60")]
 
@@ -54,6 +54,14 @@ def test_main_effects_are_those_of_scikit_learn() -> None:
     reference = LogisticRegression(C=1 / RIDGE, tol=1e-10, max_iter=5000).fit(rows, y, sample_weight=weight)
     assert beta[0] == pytest.approx(reference.intercept_[0], abs=1e-4)
     assert beta[1:] == pytest.approx(reference.coef_[0], abs=1e-4)
+
+
+def test_variances_are_the_diagonal_of_the_whole_product() -> None:
+    columns = design(GROUPS)
+    root = np.random.default_rng(2).normal(size=(columns.shape[1], columns.shape[1]))
+    covariance = root @ root.T
+    expected = np.diag(columns @ covariance @ columns.T)
+    assert variances(np.nonzero(columns)[1].reshape(len(columns), -1), covariance) == pytest.approx(expected)
 
 
 def test_many_people_keep_their_own_rate_and_few_borrow() -> None:
