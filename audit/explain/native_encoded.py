@@ -11,6 +11,7 @@ Believed where it is the model's own answer to the last bit (`native_sums.held`)
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from audit.explain import native
-from audit.explain.kinds import Floats, Ints, RefusedError
-from audit.models.hybrids import Blocks, walked
+from audit.explain.kinds import Bools, Floats, Ints, RefusedError
+from audit.models.hybrids import Blocks, built, walked
 
 SOME, WORTH = 500, 0.5
 """Rows on which encoders are measured against the last step; what they have to take of its time, to be passed over."""
@@ -32,12 +33,13 @@ class Encoded:
     Raises RefusedError for what is no numbers, or sparse with more than one of them for a column of the data."""
 
     def __init__(self, last: Any, index: int | None, encoded: Any, own: Ints) -> None:
-        self._last, self._index, self._own = last, index, own
-        self._sparse = not isinstance(encoded, np.ndarray)
+        self.last, self._index, self.own = last, index, own
+        self.slots: list[npt.NDArray[Any]] | None = None
+        self.width = encoded.shape[1]
         cells = [encoded]
-        if self._sparse:
-            cells, self._own = _slots(encoded, own)
-            self._width = encoded.shape[1]
+        if not isinstance(encoded, np.ndarray):
+            cells, self.own = _slots(encoded, own)
+            self.slots = cells
         if any(c.ndim != 2 or c.dtype.kind not in "iufb" for c in cells):
             raise RefusedError("its encoded rows are no numbers")
         self._ordered = cells[0].flags.c_contiguous
@@ -48,20 +50,37 @@ class Encoded:
 
     def scores(self, rank: npt.NDArray[Any], inner: Ints, first: Ints, second: Ints) -> Floats:
         """(E,): the answer to each row of the walks, in their order."""
-        turns = np.ascontiguousarray(rank[:, self._own])
-        cells = [walked(block, turns, inner, first, second).to_numpy() for block in self._blocks]
-        if not self._sparse:
+        turns = np.ascontiguousarray(rank[:, self.own])
+        return self._asked_cells([walked(block, turns, inner, first, second) for block in self._blocks])
+
+    def mixed(self, mask: Bools, first: Ints, second: Ints) -> Floats:
+        """(E,): the answer to each row of `audit.models.hybrids.Hybrids`."""
+        taken = mask[:, self.own]
+        return self._asked_cells([built(block, taken, first, second) for block in self._blocks])
+
+    def _asked_cells(self, frames: list[pd.DataFrame]) -> Floats:
+        cells = [frame.to_numpy() for frame in frames]
+        if self.slots is None:
             return self.asked(np.ascontiguousarray(cells[0]) if self._ordered else cells[0])
         from scipy.sparse import csr_matrix
 
         places, values = cells
         starts = np.arange(len(places) + 1, dtype=np.int32) * places.shape[1]
-        return self.asked(csr_matrix((values.ravel(), places.ravel(), starts), shape=(len(places), self._width)))
+        return self.asked(csr_matrix((values.ravel(), places.ravel(), starts), shape=(len(places), self.width)))
 
     def asked(self, rows: Any) -> Floats:
         """(n,): what the last step answers to encoded rows."""
-        answers = self._last.predict(rows) if self._index is None else self._last.predict_proba(rows)[:, self._index]
-        return np.asarray(answers, dtype=np.float64)
+        return self.of(self.last)(rows)
+
+    def of(self, last: Any) -> Callable[[Any], Floats]:
+        """What `last` in the last step's place answers of the class asked about."""
+        index = self._index
+
+        def answers(rows: Any) -> Floats:
+            given = last.predict(rows) if index is None else last.predict_proba(rows)[:, index]
+            return np.asarray(given, dtype=np.float64)
+
+        return answers
 
 
 def encoded_of(model: Any, base: pd.DataFrame, positive: str) -> Encoded:

@@ -25,16 +25,16 @@ import pandas as pd
 from audit.explain import native, native_trees
 from audit.explain.kinds import Bools, Floats, Ints, RefusedError
 from audit.explain.native_encoded import Encoded, encoded_of
-from audit.explain.native_sums import LEAST_STEPS, Sums, held, sums
+from audit.explain.native_lines import Line
+from audit.explain.native_sums import LEAST_STEPS, Sums, held, rows_tried, sums
 from audit.explain.owners import NoMapError, Opened
 from audit.explain.tree_read import TINY, Tree
-from audit.models.hybrids import Base, Hybrids, places_on, still
+from audit.models.hybrids import Base, Hybrids, Walks, places_on, still, unpacked
 
 T = TypeVar("T")
+M = TypeVar("M", Encoded, Line)
 LEAST_SAVED = 0.8
 """Walks are shortened where no more than this part of their rows is left."""
-FEW = 10_000
-"""Rows from which on people are encoded once, and not each row."""
 PROBES = 500
 FORMATS = ("skops", "lightgbm", "xgboost")
 
@@ -69,6 +69,7 @@ class Shortener:
 
     def __init__(self, model: Any, base: pd.DataFrame, positive: str) -> None:
         self._asked = model, base, positive
+        self._rows = 0
 
     @_tried
     def _trees(self) -> _TreesRead | None:
@@ -88,30 +89,46 @@ class Shortener:
             return None
         read = self._trees
         added = sums(read.at, read.trees, read.matrix, read.own)
-        return added if held(added, *self._asked) else None
+        return added if held([_on_walks(added)], *self._asked) else None
+
+    @_tried
+    def _behind(self) -> Encoded | None:
+        return encoded_of(*self._asked) if _is_known(*self._asked[:2]) else None
+
+    @_tried
+    def line(self) -> Line | None:
+        """What adds up a line behind a pipeline's encoders, as `encoded`; None where that does not hold, or there is
+        none."""
+        return None if self._behind is None else self._held(Line(self._behind))
 
     @_tried
     def encoded(self) -> Encoded | None:
         """What asks the last step of a pipeline alone, with the same answers to the last bit; None where that does not
         hold, or there are no encoders that keep columns apart."""
-        if not _is_known(*self._asked[:2]):
-            return None
-        encoded = encoded_of(*self._asked)
-        return encoded if held(encoded, *self._asked) else None
+        return None if self._behind is None else self._held(self._behind)
+
+    def _held(self, answering: M) -> M | None:
+        """What answers about walks and hybrids, where it is right about both."""
+        return answering if held([_on_walks(answering), _on_hybrids(answering)], *self._asked) else None
 
     def scores(self, arrays: dict[str, np.ndarray]) -> Floats | None:
-        """(rows,): the answers to the rows of long walks, or of many behind encoders; None where the model itself is to
-        be asked."""
-        inner = arrays.get("walk.inner")
-        if inner is None:
-            return None
-        noticed = self._noticed(arrays)
-        if noticed is not None and int(noticed.sum()) >= LEAST_STEPS * max(len(inner), 1) and self.sums is not None:
+        """(rows,): the answers to the rows of long walks, or of many rows behind encoders; None where the model itself
+        is to be asked."""
+        noticed = self._noticed(arrays) if "walk.rank" in arrays else None
+        if noticed is not None and int(noticed.sum()) >= LEAST_STEPS * max(len(noticed), 1) and self.sums is not None:
             return self.sums.scores(*_parts(arrays))
-        if 2 * int(inner.sum()) < FEW or self.encoded is None:
+        base = self._asked[1]
+        self._rows += 2 * int(arrays["walk.inner"].sum()) if "walk.rank" in arrays else len(arrays["hybrid.mask"])
+        # People are encoded once, and not each row, where that is tried on fewer rows than were asked about so far.
+        if self._rows < rows_tried(len(base)):
             return None
+        answering = self.line or self.encoded
+        if answering is None:
+            return None
+        if "hybrid.mask" in arrays:
+            return answering.mixed(*unpacked(arrays, base.shape[1]))
         place = self.shorten(arrays)
-        answers = self.encoded.scores(*_parts(arrays))
+        answers = answering.scores(*_parts(arrays))
         return answers if place is None else answers[place]
 
     def _noticed(self, arrays: dict[str, np.ndarray]) -> Bools | None:
@@ -147,6 +164,18 @@ class Shortener:
         place = (np.cumsum(often + 1) - (often + 1))[on] + before[starts[on] + k]
         arrays.update({"walk.rank": turned, "walk.inner": (often + 1).astype(np.int32)})
         return np.concatenate([place, int((often + 1).sum()) + place])
+
+
+def _on_walks(answering: Sums | Encoded | Line) -> Callable[[Walks], Floats]:
+    return lambda walks: answering.scores(*_parts(walks.arrays()))
+
+
+def _on_hybrids(answering: Encoded | Line) -> Callable[[Walks], Floats]:
+    def mixed(walks: Walks) -> Floats:
+        rows = walks.hybrids()
+        return answering.mixed(rows.mask, rows.first, rows.second)
+
+    return mixed
 
 
 def _parts(arrays: dict[str, np.ndarray]) -> tuple[npt.NDArray[Any], Ints, Ints, Ints]:
