@@ -87,7 +87,8 @@ def encoded_of(model: Any, base: pd.DataFrame, positive: str) -> Encoded:
     """Raises RefusedError and NoMapError for what has no encoders, or such that mix columns, or gives no scores
     of its own."""
     begun = time.thread_time()
-    last, encoded, own = native.behind_encoders(model, base)
+    last, own = native.behind_encoders(model, base.shape[1])
+    encoded = native.encode(model, base)
     a_row = (time.thread_time() - begun) / len(base)
     index = model.class_index(positive) if model.facts.classes else None
     if index is not None and not hasattr(last, "predict_proba"):
@@ -115,8 +116,8 @@ def _slots(encoded: Any, own: Ints) -> tuple[list[npt.NDArray[Any]], Ints]:
         raise RefusedError("its encoders put columns in between others")
     row = np.repeat(np.arange(encoded.shape[0]), np.diff(encoded.indptr))
     at = slot[encoded.indices]
-    if len(np.unique(row * len(whose) + at)) < len(row):
-        raise RefusedError("its encoders have several values for one")
+    if not (np.diff(row * len(whose) + at) > 0).all():
+        raise RefusedError("its encoders have several values for one, or not in the order of their columns")
     places = np.tile(first.astype(encoded.indices.dtype), (encoded.shape[0], 1))
     values = np.zeros(places.shape, dtype=encoded.data.dtype)
     places[row, at], values[row, at] = encoded.indices, encoded.data

@@ -72,12 +72,10 @@ class Line:
 
     def mixed(self, mask: Bools, first: Ints, second: Ints) -> Floats:
         """(E,): the answer to each row of `audit.models.hybrids.Hybrids`."""
-        total = np.empty(len(mask))
-        for at in range(0, len(mask), ROWS):
-            part = slice(at, at + ROWS)
-            turned = np.ascontiguousarray(mask[part].T)
-            rows = np.zeros(len(first[part]))
-            for own, added in zip(self._own.tolist(), self._added, strict=True):
-                rows += added.take(np.where(turned[own], first[part], second[part]))
-            total[part] = rows
+        turned = np.ascontiguousarray(mask.T)
+        second = second.astype(np.intp)
+        apart = first - second
+        total = np.zeros(len(mask))
+        for own, added in zip(self._own.tolist(), self._added, strict=True):
+            total += added.take(second + apart * turned[own])
         return self._link(total[:, None])

@@ -195,7 +195,10 @@ def _read(model: Any, base: pd.DataFrame, positive: str) -> _TreesRead | None:
     known = len(base)
     hybrids = native_trees.probes(base, known // 2)
     try:
-        at = native.opened(model, pd.concat([base, hybrids.frame()], ignore_index=True), positive)
+        at = native.opened(model, base.shape[1], positive)
+        if not native.is_trees(at):
+            return None
+        at = native.with_rows(model, at, pd.concat([base, hybrids.frame()], ignore_index=True))
         trees, matrix, own, _ = native_trees.seen(at, known, hybrids)
     except (RefusedError, NoMapError):
         return None
