@@ -21,7 +21,7 @@ from audit.explain.neighbours import Column, as_floats, encode, learn, sample
 
 SAMPLES = 5000
 CHUNK = 64
-CHUNK_BYTES = 2**24
+CHUNK_BYTES = 2**22
 """Of the moments that are held at once, of a row at least."""
 _FORWARD_UP_TO = 6  # lime's "auto": forward selection up to six features
 
@@ -110,8 +110,8 @@ def _moments(drawn: Neighbours, far: Floats, codes: Ints, score: Floats) -> Floa
     out = np.empty((count, features + 2, features + 2))
     for i in range(count):
         drawn.moments(codes[i], root, far, out[i])
-    itself = np.concatenate([np.ones((count, features + 1)), score[:, None]], axis=1)
-    out += itself[:, :, None] * itself[:, None, :]
+        itself = np.append(np.ones(features + 1), score[i])
+        out[i] += itself[:, None] * itself
     return out
 
 
@@ -147,8 +147,8 @@ def _surrogates(
 def _ridge(a: Floats, c: Floats, alpha: float, used: Bools) -> Floats:
     """(a + alpha I) w = c over the used features of each row; the others get 0."""
     features = a.shape[1]
-    both = used[:, :, None] & used[:, None, :]
-    matrix = np.where(both, a, 0.0) + np.eye(features) * np.where(used, alpha, 1.0)[:, None, :]
+    matrix = a.copy() if used.all() else np.where(used[:, :, None] & used[:, None, :], a, 0.0)
+    matrix[:, np.arange(features), np.arange(features)] += np.where(used, alpha, 1.0)
     return np.asarray(np.linalg.solve(matrix, np.where(used, c, 0.0)[:, :, None])[:, :, 0], dtype=np.float64)
 
 
