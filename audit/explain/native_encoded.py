@@ -10,6 +10,7 @@ Believed where it is the model's own answer to the last bit (`native_sums.held`)
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable
 from typing import Any
@@ -34,6 +35,7 @@ class Encoded:
 
     def __init__(self, last: Any, index: int | None, encoded: Any, own: Ints) -> None:
         self.last, self._index, self.own = last, index, own
+        self._by_margin = False
         self.slots: list[npt.NDArray[Any]] | None = None
         self.width = encoded.shape[1]
         cells = [encoded]
@@ -70,29 +72,48 @@ class Encoded:
 
     def asked(self, rows: Any) -> Floats:
         """(n,): what the last step answers to encoded rows."""
-        return self.of(self.last)(rows)
+        return np.asarray(self.of(self.last)(rows), dtype=np.float64)
 
-    def of(self, last: Any) -> Callable[[Any], Floats]:
+    def of(self, last: Any) -> Callable[[Any], Any]:
         """What `last` in the last step's place answers of the class asked about."""
-        index = self._index
+        if self._by_margin:
+            return lambda rows: last.decision_function(rows)
+        if self._index is None:
+            return lambda rows: last.predict(rows)
+        if self.decides:
+            return lambda rows: last.predict(rows) == last.classes_[self._index]
+        return lambda rows: last.predict_proba(rows)[:, self._index]
 
-        def answers(rows: Any) -> Floats:
-            given = last.predict(rows) if index is None else last.predict_proba(rows)[:, index]
-            return np.asarray(given, dtype=np.float64)
+    @property
+    def decides(self) -> bool:
+        """Whether the last step gives decisions, and no probabilities."""
+        return self._index is not None and not hasattr(self.last, "predict_proba")
 
-        return answers
+    def by_margin(self) -> Encoded:
+        """The same, answering with what its decisions are made of."""
+        other = copy.copy(self)
+        other._by_margin = True
+        return other
+
+
+class Margins:
+    """A loaded model that answers with what its decisions are made of: many decisions alike tell little of a row."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def scores(self, frame: pd.DataFrame, positive: str) -> Floats:
+        """(n,), or (n, K)."""
+        return np.asarray(self._model.estimator.decision_function(self._model.prepare(frame)), dtype=np.float64)
 
 
 def encoded_of(model: Any, base: pd.DataFrame, positive: str) -> Encoded:
-    """Raises RefusedError and NoMapError for what has no encoders, or such that mix columns, or gives no scores
-    of its own."""
+    """Raises RefusedError and NoMapError for what has no encoders, or such that mix columns."""
     begun = time.thread_time()
     last, own = native.behind_encoders(model, base.shape[1])
     encoded = native.encode(model, base)
     a_row = (time.thread_time() - begun) / len(base)
     index = model.class_index(positive) if model.facts.classes else None
-    if index is not None and not hasattr(last, "predict_proba"):
-        raise RefusedError("it gives no probabilities")
     if not (isinstance(encoded, np.ndarray) or getattr(encoded, "format", None) == "csr"):
         raise RefusedError("its encoded rows are of another kind")
     if encoded.shape[1] != len(own):

@@ -56,7 +56,7 @@ class Line:
             part = slice(start, stop)
             total[done : ends[stop - 1]] = self._walked(turns[part], often[part], after[part], before[part])
             start = stop
-        return self._link(total[:, None])
+        return np.asarray(self._link(total[:, None]), dtype=np.float64)
 
     def _walked(self, turns: npt.NDArray[Any], often: Ints, after: Ints, before: Ints) -> Floats:
         total = np.zeros(int(often.sum()))
@@ -78,4 +78,4 @@ class Line:
         total = np.zeros(len(mask))
         for own, added in zip(self._own.tolist(), self._added, strict=True):
             total += added.take(second + apart * turned[own])
-        return self._link(total[:, None])
+        return np.asarray(self._link(total[:, None]), dtype=np.float64)

@@ -24,7 +24,7 @@ import pandas as pd
 
 from audit.explain import native, native_trees
 from audit.explain.kinds import Bools, Floats, Ints, RefusedError
-from audit.explain.native_encoded import Encoded, encoded_of
+from audit.explain.native_encoded import Encoded, Margins, encoded_of
 from audit.explain.native_lines import Line
 from audit.explain.native_sums import LEAST_STEPS, Sums, held, rows_tried, sums
 from audit.explain.owners import NoMapError, Opened
@@ -99,17 +99,26 @@ class Shortener:
     def line(self) -> Line | None:
         """What adds up a line behind a pipeline's encoders, as `encoded`; None where that does not hold, or there is
         none."""
-        return None if self._behind is None else self._held(Line(self._behind))
+        return self._held(Line)
 
     @_tried
     def encoded(self) -> Encoded | None:
         """What asks the last step of a pipeline alone, with the same answers to the last bit; None where that does not
         hold, or there are no encoders that keep columns apart."""
-        return None if self._behind is None else self._held(self._behind)
+        return self._held(lambda behind: behind)
 
-    def _held(self, answering: M) -> M | None:
-        """What answers about walks and hybrids, where it is right about both."""
-        return answering if held([_on_walks(answering), _on_hybrids(answering)], *self._asked) else None
+    def _held(self, answering: Callable[[Encoded], M]) -> M | None:
+        """What answers about walks and hybrids, where it is right about both: also about the margins that decisions are
+        made of, where it decides."""
+        behind, (model, base, positive) = self._behind, self._asked
+        if behind is None:
+            return None
+        tried = [(behind, model)] + ([(behind.by_margin(), Margins(model))] if behind.decides else [])
+        for one, own in tried:
+            made = answering(one)
+            if not held([_on_walks(made), _on_hybrids(made)], own, base, positive):
+                return None
+        return answering(behind)
 
     def scores(self, arrays: dict[str, np.ndarray]) -> Floats | None:
         """(rows,): the answers to the rows of long walks, or of many rows behind encoders; None where the model itself
