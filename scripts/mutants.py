@@ -59,7 +59,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "audit/explain/native_walks.py": ("tests/audit/explain/test_native_walks.py",),
     "audit/explain/native_encoded.py": (
         "tests/audit/explain/test_native_encoded.py", "tests/audit/explain/test_native_lines.py",
-    ),  # fmt: skip,
+    ),
     "audit/explain/native_lines.py": ("tests/audit/explain/test_native_lines.py",),
     "audit/explain/lime_moments.py": ("tests/audit/explain/test_lime_batch.py",),
     "audit/explain/native_sums.py": ("tests/audit/explain/test_native_sums.py",),
