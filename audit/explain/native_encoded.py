@@ -1,9 +1,10 @@
-"""Rows of walks put together behind a pipeline's encoders: each person is encoded once, and not each row.
+"""Walks and hybrids put together behind a pipeline's encoders: each person is encoded once, and not each row.
 
 Encoders of which each output column is made of one column of the data (`owners.py`) give a row that is made of two
-people the encoded cells of these two. So the base is encoded, the rows of walks (`audit.models.hybrids`) are made of
-encoded cells, dense or sparse as the pipeline has them, and the pipeline's last step is asked. One-hot encoding of a
-hundred columns of text is nine tenths of what asking the pipeline takes.
+people the encoded cells of these two. So the base is encoded, the rows (`audit.models.hybrids`) are made of encoded
+cells, dense or sparse as the pipeline has them, and the pipeline's last step is asked. One-hot encoding of a hundred
+columns of text is nine tenths of what asking the pipeline takes. Lines over sparse rows are added up
+(`native_lines.py`).
 
 Believed where it is the model's own answer to the last bit (`native_sums.held`); else the pipeline is asked.
 """
@@ -28,7 +29,7 @@ SOME, WORTH = 500, 0.5
 
 
 class Encoded:
-    """Walks over the rows of a base behind the encoders. encoded (n, E): an array or a CSR matrix; own (E,): the column
+    """Walks and hybrids of a base behind the encoders. encoded (n, E): an array or a CSR matrix; own (E,): the column
     of the data that each column is made of; index: of the class asked about, None for a regression.
 
     Raises RefusedError for what is no numbers, or sparse with more than one of them for a column of the data."""

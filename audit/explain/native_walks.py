@@ -4,6 +4,7 @@ A tree sees of a number on which side of its thresholds it lies. Where two rows 
 threshold of every tree, no step of that column changes an answer; so of the rows of a walk (`audit.models.hybrids`)
 those are asked about before and after which something moved, and the others have the answer of the row before them.
 Long walks are not asked about at all where what their trees add up to is what the model answers (`native_sums.py`).
+Behind encoders people are encoded once (`native_encoded.py`, `native_lines.py`), also for rows that are not of walks.
 Every answer is the model's own, to the last bit.
 
 Made in the worker's process, of models whose trees are read (`tree_read.py`). That the trees were read rightly is tried
@@ -115,8 +116,8 @@ class Shortener:
             return None
         tried = [(behind, model)] + ([(behind.by_margin(), Margins(model))] if behind.decides else [])
         for one, own in tried:
-            made = answering(one)
-            if not held([_on_walks(made), _on_hybrids(made)], own, base, positive):
+            candidate = answering(one)
+            if not held([_on_walks(candidate), _on_hybrids(candidate)], own, base, positive):
                 return None
         return answering(behind)
 
@@ -127,7 +128,8 @@ class Shortener:
         if noticed is not None and int(noticed.sum()) >= LEAST_STEPS * max(len(noticed), 1) and self.sums is not None:
             return self.sums.scores(*_parts(arrays))
         base = self._asked[1]
-        self._rows += 2 * int(arrays["walk.inner"].sum()) if "walk.rank" in arrays else len(arrays["hybrid.mask"])
+        none = np.zeros(0, dtype=np.int32)
+        self._rows += 2 * int(arrays.get("walk.inner", none).sum()) + len(arrays.get("hybrid.first", none))
         # People are encoded once, and not each row, where that is tried on fewer rows than were asked about so far.
         if self._rows < rows_tried(len(base)):
             return None
