@@ -65,7 +65,8 @@ class Line:
         ends = np.stack([before, after], axis=1)
         for at in range(0, len(self._own), COLUMNS):
             part = slice(at, at + COLUMNS)
-            added = np.repeat(self._added[part][:, ends].ravel(), runs[part].ravel()).reshape(-1, len(total))
+            cells = np.repeat(self._added[part][:, ends].ravel(), runs[part].ravel())
+            added = cells.reshape(len(runs[part]), len(total))
             added[0] += total
             total = np.add.reduce(added, axis=0)
         return total

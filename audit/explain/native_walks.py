@@ -134,12 +134,17 @@ class Shortener:
         if self._rows < rows_tried(len(base)):
             return None
         answering = self.line or self.encoded
-        if answering is None:
+        try:
+            return None if answering is None else self._by(answering, arrays)
+        except Exception:  # what the last step has against these rows, the model may have not
             return None
+
+    def _by(self, answering: Encoded | Line, arrays: dict[str, np.ndarray]) -> Floats:
         if "hybrid.mask" in arrays:
-            return answering.mixed(*unpacked(arrays, base.shape[1]))
-        place = self.shorten(arrays)
-        answers = answering.scores(*_parts(arrays))
+            return answering.mixed(*unpacked(arrays, self._asked[1].shape[1]))
+        short = dict(arrays)
+        place = self.shorten(short)
+        answers = answering.scores(*_parts(short))
         return answers if place is None else answers[place]
 
     def _noticed(self, arrays: dict[str, np.ndarray]) -> Bools | None:

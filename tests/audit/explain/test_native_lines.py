@@ -112,6 +112,19 @@ def test_each_kind_of_line_adds_up_to_its_answers_to_the_bit(kind: str, monkeypa
         alike(line, model, frame, positive)
 
 
+def test_a_walk_on_which_nothing_turns_may_be_the_first_before_one_that_is_too_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model, frame = fitted(sparse(LogisticRegression()), PROBABILITY), table(40, seed=2)
+    line = Shortener(model, frame, "yes").line
+    assert line is not None
+    monkeypatch.setattr(native_lines, "ROWS", 1)
+    all_of_them = walks(frame)
+    turned = Walks(all_of_them.base, *(a[::-1] for a in on(all_of_them)))
+    assert turned.inner[0] == 0
+    assert line.scores(*on(turned)).tobytes() == model.scores(turned.frame(), "yes").tobytes()
+
+
 @pytest.mark.parametrize(
     ("estimator", "output"),
     [
@@ -226,6 +239,22 @@ def test_questions_about_the_same_people_are_counted_together(texts: tuple[Path,
     assert answers[0] is None
     assert answers[2] is not None
     assert answers[2].tobytes() == load("skops", path.read_bytes(), ()).scores(part.frame(), "yes").tobytes()
+
+
+@pytest.mark.parametrize("kind", ["walks", "hybrids"])
+def test_where_what_was_believed_fails_later_the_model_is_asked(
+    kind: str, texts: tuple[Path, pd.DataFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A last step may refuse a sum that has grown too large for a number, which within the model is a certainty."""
+    path, frame = texts
+    shortener = Shortener(load("skops", path.read_bytes(), ()), frame, "yes")
+    asked: LazyRows = walks(frame, 400) if kind == "walks" else hybrids(frame, 9000)
+    assert shortener.scores(dict(asked.arrays())) is not None
+    for name in ("scores", "mixed"):
+        monkeypatch.setattr(Line, name, lambda *a: 1 / 0)
+    arrays = dict(asked.arrays())
+    assert shortener.scores(arrays) is None
+    assert all(np.array_equal(arrays[name], value) for name, value in asked.arrays().items())
 
 
 @pytest.mark.parametrize("kind", ["walks", "hybrids"])
