@@ -1,10 +1,12 @@
-"""Answers to the rows of walks: what trees add up to (audit/explain/native_sums.py) against the library, row by row.
+"""Answers to the rows of walks: what trees add up to (audit/explain/native_sums.py), and lines behind one-hot encoding
+(native_lines.py), against the library, row by row.
 
-    python bench/walks.py [--columns 10 20 40 80 300] [--repeats 5]
+    python bench/walks.py [--only MODEL ...] [--columns 10 20 40 80 300] [--repeats 5]
 
-For each kind of trees and number of columns: processor time a row of the library over rows that were built, and of the
-sums; their ratio in one run (median), and whether all answers are the same to the last bit. 20,000 people of numbers,
-ten of which matter; walks as `assay explain` asks about them, in its blocks. One thread.
+For each kind of model and number of columns: processor time a row of the library over rows that were built, and of the
+sums; their ratio in one run (median), and whether all answers are the same to the last bit. 20,000 people of numbers
+(of texts of 30 kinds for lines), ten of which matter; walks as `assay explain` asks about them, in its blocks. One
+thread.
 """
 
 from __future__ import annotations
@@ -36,6 +38,9 @@ PEOPLE, BACK = 500, 100
 def models() -> dict[str, Callable[[], Any]]:
     from lightgbm import LGBMClassifier
     from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier, RandomForestClassifier
+    from sklearn.linear_model import LogisticRegression, SGDClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
     from xgboost import XGBClassifier
 
     return {
@@ -44,6 +49,8 @@ def models() -> dict[str, Callable[[], Any]]:
         "RandomForest": lambda: RandomForestClassifier(random_state=0, max_samples=0.2),
         "LightGBM": lambda: LGBMClassifier(random_state=0, n_jobs=1, verbose=-1),
         "XGBoost": lambda: XGBClassifier(random_state=0, n_jobs=1),
+        "LogisticRegression of texts": lambda: make_pipeline(OneHotEncoder(), LogisticRegression(max_iter=50)),
+        "SGDClassifier of texts": lambda: make_pipeline(OneHotEncoder(), SGDClassifier(loss="log_loss", max_iter=5)),
     }
 
 
@@ -67,9 +74,10 @@ def measured(model: Any, frame: pd.DataFrame, repeats: int) -> str:
     loaded = SimpleNamespace(
         estimator=model, facts=facts, format="skops", scores=scores, prepare=lambda f: f, class_index=lambda name: 1
     )
-    sums = Shortener(loaded, frame, "1").sums
+    shortener = Shortener(loaded, frame, "1")
+    sums = shortener.line or shortener.sums
     if sums is None:
-        return "the trees are not believed"
+        return "the sums are not believed"
     own, library, same = [], [], True
     for repeat in range(repeats):
         walks = block(frame, scores(frame, "1"), repeat)
@@ -88,15 +96,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--columns", type=int, nargs="*", default=[10, 20, 40, 80, 300])
     parser.add_argument("--repeats", type=int, default=5)
+    kinds = models()
+    parser.add_argument("--only", nargs="*", choices=tuple(kinds), default=list(kinds))
     args = parser.parse_args()
     warnings.simplefilter("ignore")
-    print("| trees | columns | library, us a row | sums, us a row | ratio | same bits |")
+    print("| model | columns | library, us a row | sums, us a row | ratio | same bits |")
     print("|---|---:|---:|---:|---:|---|")
-    for name, make in models().items():
+    for name in args.only:
         for columns in args.columns:
             rng = np.random.default_rng(columns)
             x = pd.DataFrame(rng.normal(size=(20_000, columns)), columns=[f"x{k}" for k in range(columns)])
-            model = make().fit(x, (x.iloc[:, :10].sum(axis=1) + rng.normal(size=len(x)) > 1).astype(int))
+            worth = x.iloc[:, :10].sum(axis=1) + rng.normal(size=len(x)) > 1
+            if name.endswith("of texts"):
+                x = "v" + (15 + 5 * x).round().clip(0, 29).astype(int).astype(str)
+            model = kinds[name]().fit(x, worth.astype(int))
             print(f"| {name} | {columns} | {measured(model, x.iloc[: PEOPLE + BACK], args.repeats)} |", flush=True)
 
 

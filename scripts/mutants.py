@@ -57,7 +57,11 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "tests/debias/test_methods_comparison.py", "tests/debias/test_paired.py", "tests/debias/test_flips.py",
     ),
     "audit/explain/native_walks.py": ("tests/audit/explain/test_native_walks.py",),
-    "audit/explain/native_encoded.py": ("tests/audit/explain/test_native_encoded.py",),
+    "audit/explain/native_encoded.py": (
+        "tests/audit/explain/test_native_encoded.py", "tests/audit/explain/test_native_lines.py",
+    ),
+    "audit/explain/native_lines.py": ("tests/audit/explain/test_native_lines.py",),
+    "audit/explain/lime_moments.py": ("tests/audit/explain/test_lime_batch.py",),
     "audit/explain/native_sums.py": ("tests/audit/explain/test_native_sums.py",),
     "audit/scale/opened.py": ("tests/audit/scale/test_opened.py", "tests/audit/scale/test_room_for_copies.py"),
     "audit/load/sign.py": ("tests/audit/load/test_schemas.py", "tests/audit/load/test_start.py"),

@@ -10,7 +10,7 @@ A refusal is an answer, not an error: {"refused": why}. The caller then uses the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -46,39 +46,54 @@ def attributions(model: Any, frame: pd.DataFrame, arrays: dict[str, Any]) -> dic
         return {"refused": np.array(why, dtype=object)}
 
 
-def opened(model: Any, frame: pd.DataFrame, positive: str) -> Opened:
-    """The loaded model taken apart over `frame`. Raises RefusedError and NoMapError."""
-    last, encoded, own = behind_encoders(model, frame)
+def opened(model: Any, columns: int, positive: str) -> Opened:
+    """The loaded model taken apart, without rows: to encode them takes longest. Raises RefusedError and NoMapError."""
+    last, own = behind_encoders(model, columns)
     classes = [str(c) for c in model.facts.classes]
     index = model.class_index(positive) if classes else None
     if index is not None and len(classes) > 2:
         raise RefusedError("it decides between more than two classes")
     name, top = type(last).__name__, type(last).__module__.split(".")[0]
     output = _gives(name, top, index)
-    return Opened(last, name, top, encoded, own, index, -1.0 if index == 0 and output == LOG_ODDS else 1.0, output)
+    return Opened(last, name, top, None, own, index, -1.0 if index == 0 and output == LOG_ODDS else 1.0, output)
 
 
-def behind_encoders(model: Any, frame: pd.DataFrame) -> tuple[Any, Any, Ints]:
-    """The last step of a loaded model, the rows as it sees them (n, E), and which column of `frame` each of them is
-    made of (E,). Raises NoMapError."""
-    encoded: Any = model.prepare(frame)
+def with_rows(model: Any, at: Opened, frame: pd.DataFrame) -> Opened:
+    """With the rows of `frame` as the last step sees them."""
+    return replace(at, encoded=encode(model, frame))
+
+
+def behind_encoders(model: Any, columns: int) -> tuple[Any, Ints]:
+    """The last step of a loaded model, and which of the data's columns each of those that it sees is made of (E,).
+    Raises NoMapError."""
     last = model.estimator
-    own = np.arange(frame.shape[1], dtype=np.int64)
+    own = np.arange(columns, dtype=np.int64)
     while type(last).__name__ == "Pipeline":
         for _, step in last.steps[:-1]:
             own = own[owners(step, len(own))]
-            encoded = encoded if step in (None, "passthrough") else step.transform(encoded)
         last = last.steps[-1][1]
-    return last, encoded, own
+    return last, own
+
+
+def encode(model: Any, frame: pd.DataFrame) -> Any:
+    """The rows (n, E) as a loaded model's last step sees them."""
+    rows: Any = model.prepare(frame)
+    last = model.estimator
+    while type(last).__name__ == "Pipeline":
+        for _, step in last.steps[:-1]:
+            rows = rows if step in (None, "passthrough") else step.transform(rows)
+        last = last.steps[-1][1]
+    return rows
 
 
 def _attributions(model: Any, frame: pd.DataFrame, count: int, positive: str, wanted: str) -> dict[str, Any]:
     if count >= len(frame):
         raise RefusedError("there is no background")
-    probes = native_trees.probes(frame, count)
-    at = opened(model, pd.concat([frame, probes.frame()], ignore_index=True), positive)
+    at = opened(model, frame.shape[1], positive)
     if at.output != wanted:
         raise RefusedError(f"its own attributions are of the {at.output}, and the {wanted} is to be explained")
+    probes = native_trees.probes(frame, count)
+    at = with_rows(model, at, pd.concat([frame, probes.frame()], ignore_index=True))
     if at.top == "sklearn" and hasattr(at.last, "coef_"):
         values, base, total = _linear(at.last, at.encoded, count, len(frame))
         if values.shape[1] != len(at.own):
@@ -104,11 +119,16 @@ _LINEAR_VALUE = {
     "HuberRegressor", "LinearSVR", "SGDRegressor", "TheilSenRegressor", "Lars", "LassoLars",
 }  # fmt: skip
 HIST = {"HistGradientBoostingClassifier", "HistGradientBoostingRegressor"}
-_BOOSTED = {*HIST, "GradientBoostingClassifier", "GradientBoostingRegressor"}
+BOOSTED = {*HIST, "GradientBoostingClassifier", "GradientBoostingRegressor"}
 FORESTS = {
     "RandomForestClassifier", "RandomForestRegressor", "ExtraTreesClassifier", "ExtraTreesRegressor",
     "DecisionTreeClassifier", "DecisionTreeRegressor",
 }  # fmt: skip
+
+
+def is_trees(at: Opened) -> bool:
+    """Whether the last step is of a kind whose trees are read."""
+    return at.top in ("lightgbm", "xgboost") or at.name in BOOSTED | FORESTS
 
 
 def _gives(name: str, top: str, index: int | None) -> str:
@@ -117,9 +137,9 @@ def _gives(name: str, top: str, index: int | None) -> str:
         return VALUE if index is None else LOG_ODDS
     if top != "sklearn":
         raise RefusedError(f"no library gives attributions for {name}")
-    if name in _LINEAR_LOG_ODDS or (name in _BOOSTED and index is not None):
+    if name in _LINEAR_LOG_ODDS or (name in BOOSTED and index is not None):
         return LOG_ODDS
-    if name in _LINEAR_VALUE or (name in _BOOSTED and index is None):
+    if name in _LINEAR_VALUE or (name in BOOSTED and index is None):
         return VALUE
     if name in FORESTS:
         return VALUE if index is None else PROBABILITY

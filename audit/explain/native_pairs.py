@@ -49,21 +49,20 @@ def interactions(model: Any, frame: pd.DataFrame, arrays: dict[str, Any]) -> dic
 
 
 def _interactions(model: Any, frame: pd.DataFrame, positive: str) -> dict[str, Any]:
-    opened = native.opened(model, frame, positive)
-    if opened.top == "xgboost":
-        values, base, total = _xgboost(opened.last, opened.encoded)
-        family = "xgboost"
-    elif opened.top == "lightgbm":
-        values, base, total = _lightgbm(opened.last, opened.encoded)
-        family = "lightgbm"
-    elif opened.name in native.HIST | native.FORESTS:
-        values, base, total = _sklearn(opened.last, opened.name, opened.encoded, opened.index)
-        family = "tree"
-    else:
+    opened = native.opened(model, frame.shape[1], positive)
+    if not native.is_trees(opened) or opened.name in native.BOOSTED - native.HIST:
         linear = hasattr(opened.last, "coef_")
         raise RefusedError(
             f"{opened.name} is not made of trees" if linear else f"shap is not asked for {opened.name}'s"
         )
+    opened = native.with_rows(model, opened, frame)
+    family = opened.top if opened.top in ("xgboost", "lightgbm") else "tree"
+    if family == "xgboost":
+        values, base, total = _xgboost(opened.last, opened.encoded)
+    elif family == "lightgbm":
+        values, base, total = _lightgbm(opened.last, opened.encoded)
+    else:
+        values, base, total = _sklearn(opened.last, opened.name, opened.encoded, opened.index)
     if values.shape[1] != len(opened.own):
         raise NoMapError(opened.name)
     if not gate(values.reshape(len(values), -1), base, total, TOLERANCES[family]).passed:

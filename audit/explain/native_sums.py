@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -121,15 +121,14 @@ def sums(at: Opened, trees: Sequence[Tree], matrix: Floats, own: Ints) -> Sums:
     return Sums(trees, matrix, own, start.reshape(()), link)
 
 
-class Answering(Protocol):
-    """What answers to the rows of walks in a model's place."""
+def rows_tried(people: int) -> int:
+    """Rows of so many people that are encoded or asked about to try what answers in a model's place."""
+    return 2 * people + 2 * TRIED * (TURNING - 1)
 
-    def scores(self, rank: npt.NDArray[Any], inner: Ints, first: Ints, second: Ints) -> Floats: ...
 
-
-def held(added: Answering, model: Any, base: pd.DataFrame, positive: str) -> bool:
-    """Whether the model answers so, to the last bit: two rows put together of each row of the base and another, and the
-    rows of walks between some."""
+def held(ways: Sequence[Callable[[Walks], Floats]], model: Any, base: pd.DataFrame, positive: str) -> bool:
+    """Whether the model answers as each of the ways does, to the last bit: two rows put together of each row of the
+    base and another, and the rows of walks between some."""
     rng = np.random.default_rng(2)
     known, columns = base.shape
     first = np.concatenate([np.arange(known), rng.integers(0, known, TRIED)])
@@ -140,7 +139,7 @@ def held(added: Answering, model: Any, base: pd.DataFrame, positive: str) -> boo
     inner = np.repeat([1, min(TURNING, columns) - 1], [known, TRIED])
     walks = Walks(Base(base), rank, inner, first, second)
     own = np.asarray(model.scores(walks.frame(), positive), dtype=np.float64)
-    return own.tobytes() == added.scores(rank, inner, first, second).tobytes()
+    return all(own.tobytes() == way(walks).tobytes() for way in ways)
 
 
 def _one_of_two(index: int | None, last: Link) -> Link:

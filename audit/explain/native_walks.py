@@ -4,6 +4,7 @@ A tree sees of a number on which side of its thresholds it lies. Where two rows 
 threshold of every tree, no step of that column changes an answer; so of the rows of a walk (`audit.models.hybrids`)
 those are asked about before and after which something moved, and the others have the answer of the row before them.
 Long walks are not asked about at all where what their trees add up to is what the model answers (`native_sums.py`).
+Behind encoders people are encoded once (`native_encoded.py`, `native_lines.py`), also for rows that are not of walks.
 Every answer is the model's own, to the last bit.
 
 Made in the worker's process, of models whose trees are read (`tree_read.py`). That the trees were read rightly is tried
@@ -24,17 +25,17 @@ import pandas as pd
 
 from audit.explain import native, native_trees
 from audit.explain.kinds import Bools, Floats, Ints, RefusedError
-from audit.explain.native_encoded import Encoded, encoded_of
-from audit.explain.native_sums import LEAST_STEPS, Sums, held, sums
+from audit.explain.native_encoded import Encoded, Margins, encoded_of
+from audit.explain.native_lines import Line
+from audit.explain.native_sums import LEAST_STEPS, Sums, held, rows_tried, sums
 from audit.explain.owners import NoMapError, Opened
 from audit.explain.tree_read import TINY, Tree
-from audit.models.hybrids import Base, Hybrids, places_on, still
+from audit.models.hybrids import Base, Hybrids, Walks, places_on, still, unpacked
 
 T = TypeVar("T")
+M = TypeVar("M", Encoded, Line)
 LEAST_SAVED = 0.8
 """Walks are shortened where no more than this part of their rows is left."""
-FEW = 10_000
-"""Rows from which on people are encoded once, and not each row."""
 PROBES = 500
 FORMATS = ("skops", "lightgbm", "xgboost")
 
@@ -69,6 +70,7 @@ class Shortener:
 
     def __init__(self, model: Any, base: pd.DataFrame, positive: str) -> None:
         self._asked = model, base, positive
+        self._rows = 0
 
     @_tried
     def _trees(self) -> _TreesRead | None:
@@ -88,30 +90,61 @@ class Shortener:
             return None
         read = self._trees
         added = sums(read.at, read.trees, read.matrix, read.own)
-        return added if held(added, *self._asked) else None
+        return added if held([_on_walks(added)], *self._asked) else None
+
+    @_tried
+    def _behind(self) -> Encoded | None:
+        return encoded_of(*self._asked) if _is_known(*self._asked[:2]) else None
+
+    @_tried
+    def line(self) -> Line | None:
+        """What adds up a line behind a pipeline's encoders, as `encoded`; None where that does not hold, or there is
+        none."""
+        return self._held(Line)
 
     @_tried
     def encoded(self) -> Encoded | None:
         """What asks the last step of a pipeline alone, with the same answers to the last bit; None where that does not
         hold, or there are no encoders that keep columns apart."""
-        if not _is_known(*self._asked[:2]):
+        return self._held(lambda behind: behind)
+
+    def _held(self, answering: Callable[[Encoded], M]) -> M | None:
+        """What answers about walks and hybrids, where it is right about both: also about the margins that decisions are
+        made of, where it decides."""
+        behind, (model, base, positive) = self._behind, self._asked
+        if behind is None:
             return None
-        encoded = encoded_of(*self._asked)
-        return encoded if held(encoded, *self._asked) else None
+        tried = [(behind, model)] + ([(behind.by_margin(), Margins(model))] if behind.decides else [])
+        for one, own in tried:
+            candidate = answering(one)
+            if not held([_on_walks(candidate), _on_hybrids(candidate)], own, base, positive):
+                return None
+        return answering(behind)
 
     def scores(self, arrays: dict[str, np.ndarray]) -> Floats | None:
-        """(rows,): the answers to the rows of long walks, or of many behind encoders; None where the model itself is to
-        be asked."""
-        inner = arrays.get("walk.inner")
-        if inner is None:
-            return None
-        noticed = self._noticed(arrays)
-        if noticed is not None and int(noticed.sum()) >= LEAST_STEPS * max(len(inner), 1) and self.sums is not None:
+        """(rows,): the answers to the rows of long walks, or of many rows behind encoders; None where the model itself
+        is to be asked."""
+        noticed = self._noticed(arrays) if "walk.rank" in arrays else None
+        if noticed is not None and int(noticed.sum()) >= LEAST_STEPS * max(len(noticed), 1) and self.sums is not None:
             return self.sums.scores(*_parts(arrays))
-        if 2 * int(inner.sum()) < FEW or self.encoded is None:
+        base = self._asked[1]
+        none = np.zeros(0, dtype=np.int32)
+        self._rows += 2 * int(arrays.get("walk.inner", none).sum()) + len(arrays.get("hybrid.first", none))
+        # People are encoded once, and not each row, where that is tried on fewer rows than were asked about so far.
+        if self._rows < rows_tried(len(base)):
             return None
-        place = self.shorten(arrays)
-        answers = self.encoded.scores(*_parts(arrays))
+        answering = self.line or self.encoded
+        try:
+            return None if answering is None else self._by(answering, arrays)
+        except Exception:  # what the last step has against these rows, the model may have not
+            return None
+
+    def _by(self, answering: Encoded | Line, arrays: dict[str, np.ndarray]) -> Floats:
+        if "hybrid.mask" in arrays:
+            return answering.mixed(*unpacked(arrays, self._asked[1].shape[1]))
+        short = dict(arrays)
+        place = self.shorten(short)
+        answers = answering.scores(*_parts(short))
         return answers if place is None else answers[place]
 
     def _noticed(self, arrays: dict[str, np.ndarray]) -> Bools | None:
@@ -149,6 +182,18 @@ class Shortener:
         return np.concatenate([place, int((often + 1).sum()) + place])
 
 
+def _on_walks(answering: Sums | Encoded | Line) -> Callable[[Walks], Floats]:
+    return lambda walks: answering.scores(*_parts(walks.arrays()))
+
+
+def _on_hybrids(answering: Encoded | Line) -> Callable[[Walks], Floats]:
+    def mixed(walks: Walks) -> Floats:
+        rows = walks.hybrids()
+        return answering.mixed(rows.mask, rows.first, rows.second)
+
+    return mixed
+
+
 def _parts(arrays: dict[str, np.ndarray]) -> tuple[npt.NDArray[Any], Ints, Ints, Ints]:
     rank, inner, first, second = (arrays[f"walk.{name}"] for name in ("rank", "inner", "first", "second"))
     return rank, inner, first, second
@@ -166,7 +211,10 @@ def _read(model: Any, base: pd.DataFrame, positive: str) -> _TreesRead | None:
     known = len(base)
     hybrids = native_trees.probes(base, known // 2)
     try:
-        at = native.opened(model, pd.concat([base, hybrids.frame()], ignore_index=True), positive)
+        at = native.opened(model, base.shape[1], positive)
+        if not native.is_trees(at):
+            return None
+        at = native.with_rows(model, at, pd.concat([base, hybrids.frame()], ignore_index=True))
         trees, matrix, own, _ = native_trees.seen(at, known, hybrids)
     except (RefusedError, NoMapError):
         return None

@@ -85,9 +85,10 @@ def _category(column: pd.Series) -> Column:
     codes = _category_codes(column, values)
     counts = np.bincount(codes, minlength=len(values) + 1).astype(np.float64)
     kept = np.flatnonzero(counts)
-    first = {int(c): i for i, c in reversed(list(enumerate(codes.tolist())))}
+    first = np.zeros(len(values) + 1, dtype=np.int64)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]  # the last that is put there stays
     # One original cell per code, to put neighbours together in the column's own type.
-    source = column.iloc[[first.get(c, 0) for c in range(len(values) + 1)]].reset_index(drop=True)
+    source = column.iloc[first].reset_index(drop=True)
     none = np.empty(0)
     return Column(
         str(column.name), False, kept.astype(np.float64), counts[kept] / counts.sum(), len(values),

@@ -173,9 +173,16 @@ def of_arrays(blocks: Blocks, arrays: dict[str, np.ndarray]) -> pd.DataFrame:
     """The rows, from what crossed; takes its own entries out of `arrays`."""
     if "walk.rank" in arrays:
         return walked(blocks, *(arrays.pop(f"walk.{name}") for name in ("rank", "inner", "first", "second")))
-    bits, first, second = (arrays.pop(f"hybrid.{name}") for name in ("mask", "first", "second"))
-    mask = np.unpackbits(bits, axis=1, count=len(blocks.names)).view(np.bool_)
-    return built(blocks, mask, first, second)
+    mixed = unpacked(arrays, len(blocks.names))
+    for name in ("mask", "first", "second"):
+        del arrays[f"hybrid.{name}"]
+    return built(blocks, *mixed)
+
+
+def unpacked(arrays: dict[str, np.ndarray], columns: int) -> tuple[Bools, npt.NDArray[Any], npt.NDArray[Any]]:
+    """mask (E, M), first and second (E,) of what crossed of `Hybrids`."""
+    bits, first, second = (arrays[f"hybrid.{name}"] for name in ("mask", "first", "second"))
+    return np.unpackbits(bits, axis=1, count=columns).view(np.bool_), first, second
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from audit.explain import lime_moments
 from audit.explain.lime_batch import Lime, lime_batch, stability
 
 NAMES = ["age", "hours", "gain", "job", "home", "debt", "years", "region"]
@@ -83,6 +84,62 @@ def test_equal_to_lime(num_features: int, seed: int) -> None:
         np.testing.assert_allclose(got.r2[i], explanation.score, atol=1e-10, rtol=0)
         np.testing.assert_allclose(got.local[i], explanation.local_pred[0], atol=1e-10, rtol=0)
         assert got.score[i] == pytest.approx(explanation.predict_proba[1], abs=1e-12)
+
+
+def test_pairs_add_up_to_the_moments_of_dense_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where no neighbour has the row's category, or any of its categories."""
+    rng = np.random.default_rng(1)
+    near, far = rng.integers(0, 20, (500, 12)), rng.normal(size=500)
+    drawn, root = lime_moments.Neighbours(near, 25), np.linspace(0.1, 0.9, 13)
+    for own in (near[3], np.where(np.arange(12) < 3, -1, near[5]), np.full(12, 25), np.full(12, -1)):
+        both = np.full((2, 14, 14), np.nan)
+        for fixed, out in zip((1e9, -1e9), both, strict=True):
+            monkeypatch.setattr(lime_moments, "FIXED", fixed)
+            drawn.moments(own, root, far, out)
+        same = np.column_stack([np.ones(500), near == own, far])
+        weight = root[(near == own).sum(axis=1)] ** 2
+        np.testing.assert_allclose(both, np.stack([same.T @ (same * weight[:, None])] * 2), rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("fixed", [100_000, 0])
+@pytest.mark.parametrize("selection", ["forward_selection", "none"])
+def test_columns_of_many_categories_are_as_in_lime(selection: str, fixed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By dense products, and by the pairs of columns that neighbours share with the row, which are few."""
+    seen: list[int] = []
+    kept = lime_moments._sparse
+    monkeypatch.setattr(lime_moments, "FIXED", fixed)
+    monkeypatch.setattr(lime_moments, "_sparse", lambda *a: (seen.append(1), kept(*a))[1])
+    rng = np.random.default_rng(3)
+    reference, rows = (rng.integers(0, 25, (n, 30)).astype(float) for n in (2000, 5))
+    names = [f"c{k}" for k in range(30)]
+
+    def answers(values: np.ndarray) -> np.ndarray:
+        return np.asarray((values[:, :6] > 11).sum(axis=1) / 6.0 + 0.01 * values[:, 7])
+
+    from lime.lime_tabular import LimeTabularExplainer
+
+    explainer = LimeTabularExplainer(
+        reference, mode="regression", feature_names=names, categorical_features=list(range(30)), random_state=0,
+        feature_selection=selection,
+    )  # fmt: skip
+    got = lime_batch(
+        lambda frame: answers(frame.to_numpy(dtype=np.float64)), pd.DataFrame(rows, columns=names),
+        pd.DataFrame(reference, columns=names), categorical=names, samples=1000, seed=0, num_features=5,
+        selection=selection,
+    )  # fmt: skip
+    assert len(seen) == (0 if fixed else len(rows))
+    for i, row in enumerate(rows):
+        explainer.random_state.seed(0)
+        theirs = explainer.explain_instance(row, answers, num_samples=1000, num_features=5)
+        expected = dict(theirs.local_exp[1])
+        if selection == "none":  # lime then tells the largest five of all
+            assert all(got.weights[i, j] == pytest.approx(w, abs=1e-10) for j, w in expected.items())
+        else:
+            assert {j: pytest.approx(w, abs=1e-10) for j, w in expected.items()} == {
+                j: got.weights[i, j] for j in np.flatnonzero(got.chosen[i])
+            }
+        assert got.r2[i] == pytest.approx(theirs.score, abs=1e-10)
+        assert got.local[i] == pytest.approx(theirs.local_pred[0], abs=1e-10)
 
 
 @pytest.mark.parametrize("selection", ["forward_selection", "highest_weights", "none"])

@@ -12,6 +12,7 @@ import pytest
 
 from audit.explain.kinds import gate
 from audit.explain.native import attributions
+from audit.explain.native_pairs import interactions
 from audit.explain.outputs import Rule
 from audit.explain.owners import NoMapError, owners
 from audit.explain.router import explain, native_attributions
@@ -156,6 +157,26 @@ def test_a_linear_regression_explains_its_value() -> None:
 
 def test_another_output_is_refused_with_its_name() -> None:
     assert "of the log-odds, and the probability" in str(ask(Loaded(pipeline(logistic())), "probability")["refused"])
+
+
+def test_rows_are_not_encoded_for_what_is_refused_by_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One-hot encoding takes longest of all. The reason is the same as ever, that of the steps before that of the
+    output."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.decomposition import PCA
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    line = pipeline(LogisticRegression())
+    mixing = make_pipeline(line[0], PCA(2), LogisticRegression()).fit(people(), answers(people()))
+    monkeypatch.setattr(ColumnTransformer, "transform", lambda *a: 1 / 0)
+    asked = {"rows": 5, "positive": "yes", "output": "probability"}
+    arrays = {name: np.asarray(value) for name, value in asked.items()}
+    refusal = str(attributions(Loaded(line), people(20), dict(arrays))["refused"])
+    assert refusal == "its own attributions are of the log-odds, and the probability is to be explained"
+    assert "step PCA mixes columns" in str(attributions(Loaded(mixing), people(20), dict(arrays))["refused"])
+    pairs = str(interactions(Loaded(line), people(20), {"positive": np.asarray("yes")})["refused"])
+    assert pairs == "LogisticRegression is not made of trees"
 
 
 def test_steps_that_mix_columns_are_refused() -> None:
