@@ -33,6 +33,8 @@ KEY = "answers.key"
 QUOTA = 2 * 2**30
 """Bytes of answers kept, where ASSAY_ANSWERS_BYTES does not say otherwise. 0 keeps nothing."""
 TOUCH_SECONDS = 60.0
+LOOKED_AT, WORTH = 2**16, 0.8
+"""Bytes by which it is judged whether an answer is packed; what they have to become."""
 PARTS_SECONDS = 7 * 24 * 3600.0
 """How long the answers of unfinished work wait for it to be taken up again."""
 
@@ -139,7 +141,7 @@ class Store:
         """Keep `body`, for as long as there is room. kind: "answer", "fit", "explanation" or "model"."""
         if not self._room or (self.paused and kind == "answer"):
             return
-        packed, now = zlib.compress(body, 1), time.time()
+        packed, now = _packed(body), time.time()
         if len(packed) > self._room // 4:
             return
         with self._working() as base:
@@ -322,6 +324,12 @@ def throw_away(place: Path) -> None:
     for end in ("", "-wal", "-shm"):
         with contextlib.suppress(OSError):
             (place / (FILE + end)).unlink()
+
+
+def _packed(body: bytes) -> bytes:
+    """A model's scores hardly become smaller, and take longer to pack than to keep."""
+    start = body[:LOOKED_AT]
+    return zlib.compress(body, 1 if len(zlib.compress(start, 1)) <= WORTH * len(start) else 0)
 
 
 def _size(base: sqlite3.Connection) -> int:

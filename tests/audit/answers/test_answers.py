@@ -380,6 +380,19 @@ def test_what_is_made_ahead_is_read_and_is_what_would_be_made(
     assert cli.main(["explain", str(case), "--out", str(out), "--row", "7", "--kept"]) == 2, "it is not believed"
 
 
+def test_what_becomes_smaller_is_packed_and_scores_are_kept_as_they_are(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("ASSAY_HOME", str(tmp_path / "home"))
+    store = Store(tmp_path / "answers", tmp_path / "run")
+    bodies = np.random.default_rng(0).random(50_000).tobytes(), b"the same words " * 20_000
+    for number, body in enumerate(bodies):
+        store.put(bytes([number] * 32), "answer", body)
+        assert store.get(bytes([number] * 32)).body == body
+    with contextlib.closing(sqlite3.connect(tmp_path / "answers" / FILE)) as base:
+        sizes = [size for (size,) in base.execute("SELECT size FROM entry ORDER BY id")]
+    assert len(bodies[0]) < sizes[0] < len(bodies[0]) * 1.001
+    assert sizes[1] < len(bodies[1]) / 100
+
+
 def test_the_least_recently_used_makes_room(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("ASSAY_HOME", str(tmp_path))
     monkeypatch.setenv("ASSAY_ANSWERS_BYTES", str(100_000))
