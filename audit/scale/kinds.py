@@ -62,14 +62,16 @@ def kinds(
     *,
     most: int,
     floor: tuple[int, Sequence[str]] | None = None,
+    ones: Sequence[str] = (),
 ) -> pa.Table:
-    """One row for each combination of the columns `keys`, at most `most`, sorted: the keys, `people`, then the sums.
+    """One row for each combination of the columns `keys`, at most `most`, sorted: the keys, `people`, the sums, then
+    those of the columns `ones`, which hold 1 or 0.
 
     frame: of narwhals. floor: (n, columns): combinations of these columns with fewer than n rows are left out where
     the rows are.
     """
-    asked = frame.select(*[nw.col(k) for k in keys], *[part for s in sums for part in s.parts()])
-    parts = [f"{s.name}_{place}" for s in sums for place in reversed(range(PARTS))]
+    asked = frame.select(*[nw.col(k) for k in (*keys, *ones)], *[part for s in sums for part in s.parts()])
+    parts = [*(f"{s.name}_{place}" for s in sums for place in reversed(range(PARTS))), *ones]
     if keys:
         grouped = asked.group_by(*keys).agg(nw.len().alias(PEOPLE), *[nw.col(p).sum() for p in parts])
     else:
@@ -83,6 +85,8 @@ def kinds(
     out = table.select([*keys, PEOPLE])
     for s in sums:
         out = out.append_column(s.name, pa.array(s.of(table)))
+    for name in ones:
+        out = out.append_column(name, table.column(name))
     return out
 
 
