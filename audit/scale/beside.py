@@ -72,14 +72,15 @@ class DataProfile:
 class Place:
     """Measured rows in an engine. frame: of narwhals, its columns c0, c1 ... in the order of `source.columns`.
 
-    hashed: the frame with a column `h`, a whole number made of the given columns; drawn: about so many rows of so many,
+    hashed: of the frame's rows, those whose number, made of the given columns, is divisible by one that is given; it is
+    their column `h`; drawn: about so many rows of so many,
     by a seed; sample: how many may be drawn, None: as many as fit; floor: combinations with fewer rows stay where they
     are.
     """
 
     source: Source
     frame: Any
-    hashed: Callable[[Any, Sequence[str]], Any]
+    hashed: Callable[[Any, Sequence[str], int], Any]
     drawn: Callable[[Sequence[str], int, int, int], pa.Table]
     how: str
     sample: int | None = None
@@ -154,7 +155,7 @@ def _numeric_columns(place: Place, sample: pd.DataFrame | None) -> frozenset[str
 def _counts(case: Case, place: Place, columns: Sequence[str], numbers: frozenset[str]) -> Counts | None:
     source = place.source
     gone = gone_of(case, source, place.frame.collect_schema(), columns, numbers=numbers)
-    sums = [value.sum().alias(name) for name, (_, value) in gone.sums.items()]
+    sums = [value.sum().alias(name) for name, value in gone.ones.items()]
     keys = [source.column(c) for c in gone.keys]
     table = _by_group(case, place, place.frame.group_by(*keys).agg(nw.len().alias(PEOPLE), *sums))
     return None if table is None else gone.of(case, source, table)
@@ -162,8 +163,8 @@ def _counts(case: Case, place: Place, columns: Sequence[str], numbers: frozenset
 
 def _kinds(case: Case, place: Place, columns: Sequence[str], part: int) -> Kinds | None:
     groups = [place.source.column(c) for c in case.data.sensitive]
-    hashed = place.hashed(place.frame, [place.source.column(c) for c in columns])
-    some = hashed.filter(nw.col(HASH) % part == 0).group_by(HASH, *groups).agg(nw.len().alias("n"))
+    hashed = place.hashed(place.frame, [place.source.column(c) for c in columns], part)
+    some = hashed.group_by(HASH, *groups).agg(nw.len().alias("n"))
     single = one(nw.col("n") == 1)
     grouped = some.group_by(*groups).agg(nw.len().alias("k"), single.sum().alias("s"), nw.col("n").sum().alias(PEOPLE))
     table = _by_group(case, place, grouped)
@@ -187,11 +188,12 @@ def of_duckdb(case: Case, counted: base.Counted, seed: int, opened: Opened) -> D
     mine = opened.rows()
     connection, mine = mine.connection, measured_rows(case, opened.source, mine)
 
-    def hashed(frame: Any, columns: Sequence[str]) -> Any:
+    def hashed(frame: Any, columns: Sequence[str], part: int) -> Any:
         del frame
         # Its number without a sign would be too large for some readers; half of it tells kinds apart as well.
         own = f"CAST(hash({', '.join(columns)}) >> 1 AS BIGINT)"
-        return nw.from_native(connection.sql(f"SELECT *, {own} AS {HASH} FROM {mine.table}"))
+        every = nw.from_native(connection.sql(f"SELECT *, {own} AS {HASH} FROM {mine.table}"))
+        return every.filter(nw.col(HASH) % part == 0)
 
     def drawn(columns: Sequence[str], rows: int, of: int, seed: int) -> pa.Table:
         connection.execute("SET threads = 1")  # with more the draw would depend on which comes first

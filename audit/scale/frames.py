@@ -165,9 +165,10 @@ def _count_table(
     """The combinations of a table; of one with answers of a model beside its roles where it was asked."""
     source = held.source
     schema = held.frame.collect_schema()
-    ones = () if gone is None else tuple(gone.sums)
-    # Of the values as they are: bands come after.
-    frame = held.frame if gone is None else held.frame.with_columns(v.alias(n) for n, (_, v) in gone.sums.items())
+    ones, of = ({}, []) if gone is None else (gone.ones, gone.columns(source))
+    frame = held.frame
+    if gone is not None and gone.copies:
+        frame = frame.with_columns(nw.col(held.column(c)).alias(copy) for c, copy in gone.copies.items())
     roles = {held.column(c): c for c in base.roles_of(case)}
     frame = (
         frame.with_columns(
@@ -195,7 +196,9 @@ def _count_table(
         frame = frame.with_columns(asked.decision.alias(own))
     if not scores or _distinct(frame.head(base.PROBE), at) <= EXACT_SCORES:
         each = [own, *([at] if asked is not None and scores else [])]
-        table = whole = kinds(frame, list(dict.fromkeys([*roles, *each])), sums, most=most, floor=floor, ones=ones)
+        table = whole = kinds(
+            frame, list(dict.fromkeys([*roles, *each])), sums, most=most, floor=floor, ones=ones, of=of
+        )
         called = {own: base.OWN, at: base.SCORE} if asked is not None else {}
         for name in each:
             table = table.append_column(called.get(name, base.OWN), table.column(name))
@@ -211,7 +214,7 @@ def _count_table(
         sums.append(Sum("t", score if weight is None else weight * score, largest * top))
         decided = nw.col(own) if asked is not None else score >= case.model.threshold
         binned = frame.with_columns(decided.alias("own"), _bin_of(score, bins[0].tolist()).alias("bin"))
-        whole = kinds(binned, [*roles, "own", "bin"], sums, most=most, floor=floor, ones=ones)
+        whole = kinds(binned, [*roles, "own", "bin"], sums, most=most, floor=floor, ones=ones, of=of)
         table = whole.drop_columns(list(ones))
         table = table.rename_columns([*roles, base.OWN, base.BIN, *table.column_names[len(roles) + 2 :]])
     assert table is not None

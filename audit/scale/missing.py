@@ -27,6 +27,8 @@ from audit.scale.kinds import PEOPLE
 from audit.scale.source import Source
 
 BLANKS = " \t\n\x0b\f\r\xa0"
+AFTER_BLANKS = "!"
+"""No text that comes before it begins with a letter or a mark: all of BLANKS but the last do, and no text at all."""
 _SPACE = r"[\s\x{0B}\x{A0}]*"
 SAID = rf"^{_SPACE}(?:{'|'.join(map(re.escape, WRITTEN))})?{_SPACE}\z"
 """Patterns that RE2 and Java read alike: to trim every value first took ten times as long."""
@@ -48,11 +50,21 @@ class Counts:
 @dataclass(frozen=True, slots=True)
 class Gone:
     """What is added up of a table. keys: what is grouped by, and told from the groups. sums: by the name of the sum, a
-    column and 1 or 0 of each value; `m` and a number for what is empty, `w` for what says so."""
+    column and 1 or 0 of each value; `m` and a number for what is empty, `w` for what says so. copies: what a column
+    that is grouped by its band is called as it was."""
 
     keys: tuple[str, ...]
     looked: tuple[str, ...]
     sums: Mapping[str, tuple[str, nw.Expr]]
+    copies: Mapping[str, str]
+
+    @property
+    def ones(self) -> dict[str, nw.Expr]:
+        return {name: value for name, (_, value) in self.sums.items()}
+
+    def columns(self, source: Source) -> list[str]:
+        """What the sums are told from."""
+        return [self.copies.get(c, source.column(c)) for c in dict.fromkeys(c for c, _ in self.sums.values())]
 
     def of(self, case: Case, source: Source, table: pa.Table) -> Counts:
         """Of one row for each combination of the keys, with PEOPLE and the sums."""
@@ -78,29 +90,31 @@ def gone_of(
     case: Case, source: Source, schema: Mapping[str, Any], looked: Sequence[str], *,
     numbers: frozenset[str] = frozenset(), banded: bool = False,
 ) -> Gone:  # fmt: skip
-    """numbers: texts in a column of numbers; banded: numbers with `bins` are grouped by their band, which says nothing
-    of a value."""
+    """numbers: texts in a column of numbers; banded: numbers with `bins` are grouped by their band, which does not say
+    whether there was a value."""
     data = case.data
     keys = tuple(dict.fromkeys((*data.sensitive, *([data.label] if data.label is not None else []))))
     bands = {c for c in data.bins if banded and schema[source.column(c)].is_numeric()}
+    copies = {c: f"own {source.column(c)}" for c in data.bins if c in bands}
     sums = {}
     for i, name in enumerate(c for c in looked if c not in keys or c in bands):
-        value, kind = nw.col(source.column(name)), schema[source.column(name)]
+        value, kind = nw.col(copies.get(name, source.column(name))), schema[source.column(name)]
         number = name in numbers
         gone = value.is_null() | value.fill_null("").is_in(MARKERS) if number else empty(value, kind)
         sums[f"m{i}"] = (name, one(gone))
         if kind == nw.String and not number:
             sums[f"w{i}"] = (name, one(_said(value, source.kind == SPARK).fill_null(False)))
-    return Gone(keys, tuple(c for c in looked if c not in bands), sums)
+    return Gone(keys, tuple(c for c in looked if c not in bands), sums, copies)
 
 
 def _said(value: nw.Expr, dear: bool) -> nw.Expr:
     """Whether a text says that there is no value. dear: a pattern is, as in Spark, and not in DuckDB."""
-    said = value.str.contains(SAID)
     if not dear:
-        return said
-    edges = [e for b in BLANKS for e in (value.str.starts_with(b), value.str.ends_with(b))]
-    return value.is_in(["", *WRITTEN]) | (reduce(or_, edges) & said)
+        return value.str.contains(SAID)
+    value = value.cast(nw.String)  # a column of Spark may have an order of its own, in which NAN is nan
+    said = value.str.contains(SAID)
+    edges = [value < AFTER_BLANKS, value.str.starts_with(BLANKS[-1]), *(value.str.ends_with(b) for b in BLANKS)]
+    return value.is_in(WRITTEN) | (reduce(or_, edges) & said)
 
 
 def empty(value: nw.Expr, kind: Any) -> nw.Expr:

@@ -112,11 +112,13 @@ def _place_in_spark(held: Held, mine: Any) -> Place:
     """Measured rows, to be looked at where they are."""
     from pyspark.sql import functions
 
-    def hashed(frame: Any, columns: Sequence[str]) -> Any:
+    def hashed(frame: Any, columns: Sequence[str], part: int) -> Any:
         native = nw.to_native(frame)
         # Spark passes over nulls: (null, a) and (a, null) would be one kind.
         parts = [p for c in columns for p in (functions.col(c), functions.col(c).isNull())]
-        return nw.from_native(native.withColumn(HASH, functions.xxhash64(*parts)))
+        own = native.withColumn(HASH, functions.xxhash64(*parts))
+        # Said to Spark itself: narwhals would divide twice, for a remainder that has no sign.
+        return nw.from_native(own.filter(functions.col(HASH) % part == 0))
 
     def drawn(columns: Sequence[str], rows: int, of: int, seed: int) -> pa.Table:
         some = nw.to_native(mine.select(*columns)).sample(fraction=min(1.0, rows / max(1, of)), seed=seed)
