@@ -28,7 +28,7 @@ from audit.numbers import many
 from audit.scale import typed as base
 from audit.scale.ask import ModelAnswers, can_ask, scored_rows
 from audit.scale.kinds import PEOPLE, Sum, arrow, kinds
-from audit.scale.missing import Counts, Gone, added_up, gone_of, looked_at, one
+from audit.scale.missing import Counts, Gone, added_up, empty, gone_of, looked_at, one
 from audit.scale.source import Source
 from audit.scale.task import OWN, SCORE
 from audit.scores import EXACT_SCORES, RANKS, Floats, starts_of
@@ -42,7 +42,7 @@ TOGETHER = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class HeldCounts:
     """What was counted; missing values, where the same pass counted them; mine: the rows to measure, where it told."""
 
     counted: base.Counted
@@ -130,10 +130,10 @@ def refuse(case: Case, engine: str) -> None:
 
 def count_held(case: Case, held: Held, allow: Sequence[str] = ()) -> base.Counted:
     """As `audit.scale.count`, of a table in another engine. Raises CaseError, DataError; ModelError of a model."""
-    return found_in(case, held, allow, False).counted
+    return count_with_missing(case, held, allow, False).counted
 
 
-def found_in(case: Case, held: Held, allow: Sequence[str], beside: bool) -> Found:
+def count_with_missing(case: Case, held: Held, allow: Sequence[str], beside: bool) -> HeldCounts:
     """The same, with missing values where they may come with the cube. beside: whether they are looked at.
 
     Where no row may leave they may not: what comes back of each combination would say which values its people lack."""
@@ -161,7 +161,7 @@ def _rides(case: Case, held: Held) -> Gone | None:
 def _count_table(
     case: Case, held: Held, asked: ModelAnswers | None, repeated: tuple[int, int] | None = None,
     gone: Gone | None = None,
-) -> Found:  # fmt: skip
+) -> HeldCounts:  # fmt: skip
     """The combinations of a table; of one with answers of a model beside its roles where it was asked."""
     source = held.source
     schema = held.frame.collect_schema()
@@ -172,7 +172,7 @@ def _count_table(
     roles = {held.column(c): c for c in base.roles_of(case)}
     frame = (
         frame.with_columns(
-            _in_band(nw.col(held.column(c)), edges).alias(held.column(c))
+            _in_band(nw.col(held.column(c)), schema[held.column(c)], edges).alias(held.column(c))
             for c, edges in case.data.bins.items()
             if schema[held.column(c)].is_numeric()
         )
@@ -240,12 +240,12 @@ def _count_table(
     again = repeated if asked is not None else _repeated(case, held, frame)
     extra = base.Extra(notes, bins, repeated=again, asked=asked)
     counted = base.coded_of(case, source, typed, extra, _Hash(held, table))
-    return Found(counted) if gone is None else _with_missing(case, held, counted, gone, whole, typed)
+    return HeldCounts(counted) if gone is None else _with_missing(case, held, counted, gone, whole, typed)
 
 
 def _with_missing(
     case: Case, held: Held, counted: base.Counted, gone: Gone, table: pa.Table, typed: pd.DataFrame
-) -> Found:
+) -> HeldCounts:
     """The sums of measured rows by sensitive values and label. table: the combinations that came back; typed: the same,
     as reading the rows would give them."""
     mine = held.frame
@@ -254,7 +254,7 @@ def _with_missing(
         mine = mine.filter(nw.col(held.column(split)).is_in(table.column(held.column(split)).unique().to_pylist()))
     keys = [held.column(k) for k in gone.keys]
     table = added_up(table, keys, [PEOPLE, *gone.sums])
-    return Found(counted, None if table is None else gone.of(case, held.source, table), mine)
+    return HeldCounts(counted, None if table is None else gone.of(case, held.source, table), mine)
 
 
 def _refuse_nested(case: Case, held: Held, schema: Mapping[str, Any]) -> None:
@@ -297,16 +297,14 @@ def _distinct(frame: Any, column: str) -> int:
     return int(_one(frame, nw.col(column).n_unique())[0])
 
 
-def _in_band(value: nw.Expr, edges: Sequence[float]) -> nw.Expr:
+def _in_band(value: nw.Expr, kind: Any, edges: Sequence[float]) -> nw.Expr:
     """A number that stands for the band of each: what lies in the band need not leave the engine."""
-    out: Any = nw.when(value >= edges[-1]).then(nw.lit(float(edges[-1])))
     below = nw.lit(float(edges[0]) - 1.0)
-    missing = ~finite(value)
     stands = [below, *(nw.lit(float(e)) for e in edges)]
-    out = stands[-1]
+    out: Any = stands[-1]
     for edge, left in zip(reversed(edges), reversed(stands[:-1]), strict=True):
         out = nw.when(value < edge).then(left).otherwise(out)
-    return nw.when(~missing).then(out)
+    return nw.when(~empty(value, kind)).then(out)
 
 
 def measured(case: Case, held: Held, frame: Any) -> Any:

@@ -70,9 +70,9 @@ class Gone:
         """Of one row for each combination of the keys, with PEOPLE and the sums."""
         rows = table.column(PEOPLE).to_numpy().astype(np.int64)
         frame = frame_of_groups(case, source, table, rows, self.keys)
-        told = [c for c in self.keys if c in self.looked]
-        missing = {c: frame[c].isna().to_numpy() * rows for c in told}
-        written = {c: said_missing(frame[c]) * rows for c in told}
+        grouped = [c for c in self.keys if c in self.looked]
+        missing = {c: frame[c].isna().to_numpy() * rows for c in grouped}
+        written = {c: said_missing(frame[c]) * rows for c in grouped}
         for name, (column, _) in self.sums.items():
             (missing if name[0] == "m" else written)[column] = table.column(name).to_numpy().astype(np.int64)
         none = np.zeros_like(rows)
@@ -103,18 +103,18 @@ def gone_of(
         gone = value.is_null() | value.fill_null("").is_in(MARKERS) if number else empty(value, kind)
         sums[f"m{i}"] = (name, one(gone))
         if kind == nw.String and not number:
-            sums[f"w{i}"] = (name, one(_said(value, source.kind == SPARK).fill_null(False)))
+            sums[f"w{i}"] = (name, one(_is_word(value, source.kind == SPARK).fill_null(False)))
     return Gone(keys, tuple(c for c in looked if c not in bands), sums, copies)
 
 
-def _said(value: nw.Expr, dear: bool) -> nw.Expr:
+def _is_word(value: nw.Expr, dear: bool) -> nw.Expr:
     """Whether a text says that there is no value. dear: a pattern is, as in Spark, and not in DuckDB."""
     if not dear:
         return value.str.contains(SAID)
     value = value.cast(nw.String)  # a column of Spark may have an order of its own, in which NAN is nan
-    said = value.str.contains(SAID)
+    matches = value.str.contains(SAID)
     edges = [value < AFTER_BLANKS, value.str.starts_with(BLANKS[-1]), *(value.str.ends_with(b) for b in BLANKS)]
-    return value.is_in(WRITTEN) | (reduce(or_, edges) & said)
+    return value.is_in(WRITTEN) | (reduce(or_, edges) & matches)
 
 
 def empty(value: nw.Expr, kind: Any) -> nw.Expr:

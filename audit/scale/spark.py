@@ -33,7 +33,7 @@ from audit.load.readers import kind_of, same_columns
 from audit.printable import first_line
 from audit.scale.ask import told_by_task
 from audit.scale.beside import HASH, DataProfile, Place, profile
-from audit.scale.frames import Held, found_in, measured, refuse
+from audit.scale.frames import Held, count_with_missing, measured, refuse
 from audit.scale.kinds import arrow
 from audit.scale.opened import Digest
 from audit.scale.typed import Counted
@@ -94,12 +94,12 @@ def _count_in_spark(
     case: Case, held: Held, allow: Sequence[str], seed: int | None
 ) -> tuple[Counted, Mapping[str, str], DataProfile | None]:
     try:
-        found = found_in(case, held, allow, seed is not None)
+        whole = count_with_missing(case, held, allow, seed is not None)
         if seed is None:
-            return found.counted, held.said, None
+            return whole.counted, held.said, None
         progress.stage("Looking at the data inside Spark")
-        place = _place_in_spark(held, measured(case, held, held.frame) if found.mine is None else found.mine)
-        return found.counted, held.said, profile(case, found.counted, place, seed, counts=found.counts)
+        place = _place_in_spark(held, measured(case, held, held.frame) if whole.mine is None else whole.mine)
+        return whole.counted, held.said, profile(case, whole.counted, place, seed, counts=whole.counts)
     except Exception as error:
         if not _of_spark(error):
             raise

@@ -22,7 +22,7 @@ from audit.load import load_case
 from audit.quality import groups_of
 from audit.quality.missing import WRITTEN, missing_of
 from audit.scale import frames
-from audit.scale.frames import Held, found_in
+from audit.scale.frames import Held, count_with_missing
 from tests.audit.scale.test_frames import held
 
 BLANKS = ("", " ", "\t", "\u00a0", " \r\n")
@@ -48,6 +48,7 @@ def people() -> pa.Table:
     numbers[5:7] = [float("inf"), -float("inf")]
     ages = [None if k == 0 else float("nan") if k == 1 else float(v) for k, v in
             zip(rng.integers(0, 12, ROWS), rng.integers(18, 80, ROWS), strict=True)]  # fmt: skip
+    ages[5:7] = [float("inf"), -float("inf")]  # in the last band, and in the first
     texts = TEXTS + OTHERS * 6
     return pa.table(
         {
@@ -87,10 +88,10 @@ def in_memory(folder: Path, case: Path) -> Any:
 
 def of_counts(case: Any, table: Held) -> Any:
     """The same entry, of what came with the cube."""
-    found = found_in(case, table, (), True)
-    counts = found.counts
+    result = count_with_missing(case, table, (), True)
+    counts = result.counts
     assert counts is not None
-    names = [*found.counted.features, case.data.label, *case.data.sensitive]
+    names = [*result.counted.features, case.data.label, *case.data.sensitive]
     empty, words = ({c: by[c] for c in dict.fromkeys(names)} for by in (counts.missing, counts.written))
     settings = Settings(draws=50)
     return json.loads(json.dumps(missing_of(empty, words, counts.rows, groups_of(case, counts.frame), settings)))
@@ -127,6 +128,6 @@ def test_they_come_by_themselves_where_no_row_may_leave_or_columns_are_many(
         source = replace(source, sample=0)
     if kind == "many columns":
         monkeypatch.setattr(frames, "TOGETHER", 3)
-    found = found_in(case, source, (), True)
-    assert (found.counts, found.mine) == (None, None)
-    assert found.counted.people > 0
+    result = count_with_missing(case, source, (), True)
+    assert (result.counts, result.mine) == (None, None)
+    assert result.counted.people > 0
