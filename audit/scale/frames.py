@@ -154,7 +154,7 @@ def _rides(case: Case, held: Held) -> Gone | None:
         return None
     schema = held.frame.collect_schema()
     looked = looked_at(case, held.source, schema)
-    gone = gone_of(case, held.source, schema, looked, banded=True)
+    gone = gone_of(case, held.source, schema, looked)
     return gone if len({column for column, _ in gone.sums.values()}) <= TOGETHER else None
 
 
@@ -167,8 +167,6 @@ def _count_table(
     schema = held.frame.collect_schema()
     ones, of = ({}, []) if gone is None else (gone.ones, gone.columns(source))
     frame = held.frame
-    if gone is not None and gone.copies:
-        frame = frame.with_columns(nw.col(held.column(c)).alias(copy) for c, copy in gone.copies.items())
     roles = {held.column(c): c for c in base.roles_of(case)}
     frame = (
         frame.with_columns(

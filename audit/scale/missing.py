@@ -50,13 +50,11 @@ class Counts:
 @dataclass(frozen=True, slots=True)
 class Gone:
     """What is added up of a table. keys: what is grouped by, and told from the groups. sums: by the name of the sum, a
-    column and 1 or 0 of each value; `m` and a number for what is empty, `w` for what says so. copies: what a column
-    that is grouped by its band is called as it was."""
+    column and 1 or 0 of each value; `m` and a number for what is empty, `w` for what says so."""
 
     keys: tuple[str, ...]
     looked: tuple[str, ...]
     sums: Mapping[str, tuple[str, nw.Expr]]
-    copies: Mapping[str, str]
 
     @property
     def ones(self) -> dict[str, nw.Expr]:
@@ -64,7 +62,7 @@ class Gone:
 
     def columns(self, source: Source) -> list[str]:
         """What the sums are told from."""
-        return [self.copies.get(c, source.column(c)) for c in dict.fromkeys(c for c, _ in self.sums.values())]
+        return [source.column(c) for c in dict.fromkeys(c for c, _ in self.sums.values())]
 
     def of(self, case: Case, source: Source, table: pa.Table) -> Counts:
         """Of one row for each combination of the keys, with PEOPLE and the sums."""
@@ -87,24 +85,24 @@ def looked_at(case: Case, source: Source, schema: Mapping[str, Any] | None = Non
 
 
 def gone_of(
-    case: Case, source: Source, schema: Mapping[str, Any], looked: Sequence[str], *,
-    numbers: frozenset[str] = frozenset(), banded: bool = False,
-) -> Gone:  # fmt: skip
-    """numbers: texts in a column of numbers; banded: numbers with `bins` are grouped by their band, which does not say
-    whether there was a value."""
+    case: Case,
+    source: Source,
+    schema: Mapping[str, Any],
+    looked: Sequence[str],
+    numbers: frozenset[str] = frozenset(),
+) -> Gone:
+    """numbers: texts in a column of numbers."""
     data = case.data
     keys = tuple(dict.fromkeys((*data.sensitive, *([data.label] if data.label is not None else []))))
-    bands = {c for c in data.bins if banded and schema[source.column(c)].is_numeric()}
-    copies = {c: f"own {source.column(c)}" for c in data.bins if c in bands}
     sums = {}
-    for i, name in enumerate(c for c in looked if c not in keys or c in bands):
-        value, kind = nw.col(copies.get(name, source.column(name))), schema[source.column(name)]
+    for i, name in enumerate(c for c in looked if c not in keys):
+        value, kind = nw.col(source.column(name)), schema[source.column(name)]
         number = name in numbers
         gone = value.is_null() | value.fill_null("").is_in(MARKERS) if number else empty(value, kind)
         sums[f"m{i}"] = (name, one(gone))
         if kind == nw.String and not number:
             sums[f"w{i}"] = (name, one(_is_word(value, source.kind == SPARK).fill_null(False)))
-    return Gone(keys, tuple(c for c in looked if c not in bands), sums, copies)
+    return Gone(keys, tuple(looked), sums)
 
 
 def _is_word(value: nw.Expr, dear: bool) -> nw.Expr:
