@@ -23,10 +23,11 @@ from audit.quality import groups_of
 from audit.quality.missing import WRITTEN, missing_of
 from audit.scale import frames
 from audit.scale.frames import Held, count_with_missing
+from audit.scale.missing import BLANKS
 from tests.audit.scale.test_frames import held
 
-BLANKS = ("", " ", "\t", "\u00a0", " \r\n")
-TEXTS = [*WRITTEN, *BLANKS, *(f" {w}\t" for w in WRITTEN), *(f"{w}\u00a0" for w in WRITTEN), "\x0bnan", None]
+TEXTS = [*WRITTEN, "", *BLANKS, " \r\n", None]
+TEXTS += [t for w in WRITTEN for b in BLANKS for t in (f"{b}{w}", f"{w}{b}")] + [f" {w}\t" for w in WRITTEN]
 """Every text that says that there is none, with blanks before, behind, and alone."""
 OTHERS = ["no", "nano", "NAN", "- -", "?!", " a", "a ", "\x01", "1.0"]
 OWN = {
@@ -34,7 +35,7 @@ OWN = {
     "few scores": 'score = "few"',
     "many scores": 'score = "many"\nthreshold = 0.4',
 }
-ROWS = 1200
+ROWS = 1600
 
 
 def people() -> pa.Table:
@@ -49,7 +50,7 @@ def people() -> pa.Table:
     ages = [None if k == 0 else float("nan") if k == 1 else float(v) for k, v in
             zip(rng.integers(0, 12, ROWS), rng.integers(18, 80, ROWS), strict=True)]  # fmt: skip
     ages[5:7] = [float("inf"), -float("inf")]  # in the last band, and in the first
-    texts = TEXTS + OTHERS * 6
+    texts = TEXTS + OTHERS * 12
     return pa.table(
         {
             "sex": pa.array(rng.choice(["f", "m", "nan", " "], ROWS, p=[0.45, 0.45, 0.05, 0.05])),

@@ -119,7 +119,7 @@ def model_case(folder: Path, model: Path, engine: str) -> Path:
 
 
 SEX, SEX_AND_AGE = '"sex"', '"sex", "age"'
-FLOOR = 60
+FLOOR = 100
 AUDITS = {
     **{name: (own, "", None) for name, own in test_missing.OWN.items()},
     "no sample": (test_missing.OWN["decision"], "spark = { sample = 0 }\n", None),
