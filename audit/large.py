@@ -30,7 +30,8 @@ from audit.quality import groups_of
 from audit.quality.leaks import leaks_of
 from audit.quality.missing import missing_of
 from audit.quality.proxies import proxies
-from audit.scale.beside import Counts, DataProfile, Kinds
+from audit.scale.beside import DataProfile, Kinds
+from audit.scale.missing import Counts
 from audit.scale.typed import Counted
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@
 The table is that of bench/scale.py. Ours is `run_audit` with engine = "spark", 2,000 draws, from the table to
 evidence.json on disk; "the cube" is its part in Spark. The peer is `df.groupBy(...).count().toArrow()` over the same
 columns. Both are warm: the session has begun, and each ran once before. Cells are compared with DuckDB's, one by one.
+CPU is that of Spark's process and this one together: where others use the machine too, it is what can be compared.
 --cluster starts a standalone master and two workers on this machine, kills one of them while it counts, and compares
 again. It needs `make spark` and Java.
 """
@@ -90,8 +91,10 @@ def side_by_side(rows: list[int], repeats: int, master: str, folder: Path) -> No
     from audit.case import SparkSpec
     from audit.scale.spark import session_of
 
-    print("| rows | bare s | the cube s | audit s | cube / bare | audit / bare | CPU us a row: bare, cube | cells |")
-    print("|---|---|---|---|---|---|---|---|")
+    heads = ["rows", "bare s", "the cube s", "audit s", "cube / bare", "audit / bare"]
+    heads += ["CPU us a row: bare, cube, audit", "CPU: cube / bare, audit / bare", "cells"]
+    print(f"| {' | '.join(heads)} |")
+    print("|---|---|---|---|---|---|---|---|---|")
     with session_of(SparkSpec(master=master)) as session:
         java = session.sparkContext._gateway.proc.pid
         for n in rows:
@@ -103,14 +106,17 @@ def side_by_side(rows: list[int], repeats: int, master: str, folder: Path) -> No
             same = equal(cube_alone(case), duckdb_cube(case))
             runs, spent = [], []
             for _ in range(repeats):
-                before = cpu(java)
-                bare_seconds = timed(cells, session, path)[0]
-                middle = cpu(java)
-                cube_seconds = timed(cube_alone, case)[0]
-                spent.append((middle - before, cpu(java) - middle))
-                runs.append((bare_seconds, cube_seconds, timed(ours, case)[0]))
+                row, used = [], []
+                for work, arguments in ((cells, (session, path)), (cube_alone, (case,)), (ours, (case,))):
+                    before = cpu(java) + time.process_time()
+                    row.append(timed(work, *arguments)[0])
+                    used.append(cpu(java) + time.process_time() - before)
+                runs.append(row)
+                spent.append(used)
             bare, cube, audit = (statistics.median(r[i] for r in runs) for i in range(3))
-            each = ", ".join(f"{statistics.median(s[i] for s in spent) / n * 1e6:.2f}" for i in range(2))
+            used = [statistics.median(s[i] for s in spent) for i in range(3)]
+            each = ", ".join(f"{u / n * 1e6:.2f}" for u in used)
+            each += f" | {used[1] / used[0]:.2f}, {used[2] / used[0]:.2f}"
             words = "equal" if same else "NOT EQUAL"
             ratios = f"{cube / bare:.2f} | {audit / bare:.2f}"
             print(f"| {n:,} | {bare:.2f} | {cube:.2f} | {audit:.2f} | {ratios} | {each} | {words} |", flush=True)

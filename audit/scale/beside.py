@@ -9,7 +9,6 @@ binomial error; repeated rows are the rest of the rows. No kind leaves the engin
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
@@ -23,16 +22,16 @@ import pyarrow as pa
 
 from audit.case import Case
 from audit.cube import Ints
-from audit.load import check, columnar
+from audit.load import columnar
 from audit.load.groups import named_columns
-from audit.load.infer import MARKERS, infer
+from audit.load.infer import infer
 from audit.load.rows import missing_words
-from audit.quality.missing import WRITTEN, said_missing
 from audit.scale import typed as base
 from audit.scale.count import measured_rows
 from audit.scale.kinds import PEOPLE, arrow
 from audit.scale.lines import Early, drawn_of_rows
 from audit.scale.lines import drawn as drawn_lines
+from audit.scale.missing import MOST, Counts, frame_of_groups, gone_of, looked_at, one
 from audit.scale.opened import Opened
 from audit.scale.source import Source
 
@@ -41,24 +40,8 @@ SAMPLE, CELLS = 40_000, 20_000_000
 that they would have more cells."""
 KINDS = 1_000_000
 """Rows up to which each kind of row is looked at; of larger tables a part that has about so many."""
-_SPACE = r"[\s\x{0B}\x{A0}]*"
-SAID = rf"^{_SPACE}(?:{'|'.join(map(re.escape, WRITTEN))})?{_SPACE}\z"
-"""Patterns that RE2 and Java read alike: to trim every value first took ten times as long."""
 HASH = "h"
 HOW = "drawn by DuckDB's reservoir, by the seed"
-MOST = 100_000
-"""Combinations of sensitive values up to which counts are made by group."""
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """By combination of sensitive values, which `frame` holds (g combinations): rows (g,); missing, written: column ->
-    (g,) empty values, and texts that say so."""
-
-    frame: pd.DataFrame
-    rows: Ints
-    missing: dict[str, Ints]
-    written: dict[str, Ints]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +72,15 @@ class DataProfile:
 class Place:
     """Measured rows in an engine. frame: of narwhals, its columns c0, c1 ... in the order of `source.columns`.
 
-    hashed: the frame with a column `h`, a whole number made of the given columns; drawn: about so many rows of so many,
+    hashed: of the frame's rows, those whose number, made of the given columns, is divisible by one that is given; it is
+    their column `h`; drawn: about so many rows of so many,
     by a seed; sample: how many may be drawn, None: as many as fit; floor: combinations with fewer rows stay where they
     are.
     """
 
     source: Source
     frame: Any
-    hashed: Callable[[Any, Sequence[str]], Any]
+    hashed: Callable[[Any, Sequence[str], int], Any]
     drawn: Callable[[Sequence[str], int, int, int], pa.Table]
     how: str
     sample: int | None = None
@@ -104,32 +88,27 @@ class Place:
 
 
 def profile(
-    case: Case, counted: base.Counted, place: Place, seed: int, pool: Executor | None = None, early: Early | None = None
-) -> DataProfile:
+    case: Case, counted: base.Counted, place: Place, seed: int, pool: Executor | None = None,
+    early: Early | None = None, counts: Counts | None = None,
+) -> DataProfile:  # fmt: skip
     """What is found of the measured rows. Raises DataError as counting does. pool: what counts, while the caller looks
-    at the sample; early: with the sample, drawn already."""
-    columns = _looked_at(case, place.source)
-    schema = place.frame.collect_schema()
-    flat = tuple(c for c in columns if schema[place.source.column(c)] not in base.NO_VALUES)
+    at the sample; early: with the sample, drawn already; counts: where they came with the cube."""
+    columns = looked_at(case, place.source, place.frame.collect_schema())
     if early is None:
-        sample, how = _sample(case, place, flat, counted.people, seed)
+        sample, how = _sample(case, place, columns, counted.people, seed)
     else:
         sample, how = early.sample.result(), place.how
 
     def count() -> tuple[Counts | None, Kinds | None]:
-        counts = _counts(case, place, flat, _numeric_columns(place, sample))
-        return counts, None if counts is None else _kinds(case, place, flat, max(1, math.ceil(counted.people / KINDS)))
+        own = counts or _counts(case, place, columns, _numeric_columns(place, sample))
+        part = max(1, math.ceil(counted.people / KINDS))
+        return own, None if own is None else _kinds(case, place, columns, part)
 
     if early is None and pool is not None:
-        return DataProfile(flat, pool.submit(count), sample, how)
+        return DataProfile(columns, pool.submit(count), sample, how)
     now: Future[tuple[Counts | None, Kinds | None]] = Future()
     now.set_result(count())
-    return DataProfile(flat, now, sample, how, None if early is None else early.looked)
-
-
-def _looked_at(case: Case, source: Source) -> tuple[str, ...]:
-    features = [f for f in check.features_of(case, source.columns) if f in source.columns]
-    return tuple(dict.fromkeys((*features, *base.roles_of(case))))
+    return DataProfile(columns, now, sample, how, None if early is None else early.looked)
 
 
 def _sample(case: Case, place: Place, columns: Sequence[str], rows: int, seed: int) -> tuple[pd.DataFrame | None, str]:
@@ -161,7 +140,7 @@ def _as_read(case: Case, source: Source, table: pa.Table) -> pd.DataFrame:
 
 def of_lines(case: Case, source: Source, lines: int | None, seed: int, folder: Path) -> pd.DataFrame | None:
     """The sample of a CSV all of whose rows are measured, before they are counted; None where it has to wait."""
-    names, most = _drawn_of(case, _looked_at(case, source))
+    names, most = _drawn_of(case, looked_at(case, source))
     table = drawn_lines(source, names, min(most, lines), lines, seed, folder) if lines else None
     return None if table is None else _as_read(case, source, table)
 
@@ -174,42 +153,25 @@ def _numeric_columns(place: Place, sample: pd.DataFrame | None) -> frozenset[str
 
 
 def _counts(case: Case, place: Place, columns: Sequence[str], numbers: frozenset[str]) -> Counts | None:
-    data, source = case.data, place.source
-    roles = tuple(dict.fromkeys((*data.sensitive, *([data.label] if data.label is not None else []))))
-    keys = [source.column(c) for c in roles]
-    schema = place.frame.collect_schema()
-    others = [c for c in columns if c not in roles]
-    sums = []
-    for i, name in enumerate(others):
-        column = source.column(name)
-        gone, is_word = _missing(nw.col(column), schema[column], name in numbers)
-        sums += [_ones(gone).sum().alias(f"m{i}"), _ones(~gone & is_word).sum().alias(f"w{i}")]
+    source = place.source
+    gone = gone_of(case, source, place.frame.collect_schema(), columns, numbers=numbers)
+    sums = [value.sum().alias(name) for name, value in gone.ones.items()]
+    keys = [source.column(c) for c in gone.keys]
     table = _by_group(case, place, place.frame.group_by(*keys).agg(nw.len().alias(PEOPLE), *sums))
-    if table is None:
-        return None
-    whole = {n: table.column(n).to_numpy().astype(np.int64) for n in table.column_names[len(keys) :]}
-    rows = whole[PEOPLE]
-    frame = _frame(case, place, table, rows, roles)
-    # What is grouped by is told from the groups.
-    missing = {c: frame[c].isna().to_numpy() * rows for c in roles if c in columns}
-    written = {c: said_missing(frame[c]) * rows for c in roles if c in columns}
-    return Counts(
-        frame, rows, missing | {c: whole[f"m{i}"] for i, c in enumerate(others)},
-        written | {c: whole[f"w{i}"] for i, c in enumerate(others)},
-    )  # fmt: skip
+    return None if table is None else gone.of(case, source, table)
 
 
 def _kinds(case: Case, place: Place, columns: Sequence[str], part: int) -> Kinds | None:
     groups = [place.source.column(c) for c in case.data.sensitive]
-    hashed = place.hashed(place.frame, [place.source.column(c) for c in columns])
-    some = hashed.filter(nw.col(HASH) % part == 0).group_by(HASH, *groups).agg(nw.len().alias("n"))
-    single = _ones(nw.col("n") == 1)
+    hashed = place.hashed(place.frame, [place.source.column(c) for c in columns], part)
+    some = hashed.group_by(HASH, *groups).agg(nw.len().alias("n"))
+    single = one(nw.col("n") == 1)
     grouped = some.group_by(*groups).agg(nw.len().alias("k"), single.sum().alias("s"), nw.col("n").sum().alias(PEOPLE))
     table = _by_group(case, place, grouped)
     if table is None:
         return None
     kinds, singles = (table.column(n).to_numpy().astype(np.int64) for n in ("k", "s"))
-    return Kinds(_frame(case, place, table, kinds, case.data.sensitive), kinds, singles, part)
+    return Kinds(frame_of_groups(case, place.source, table, kinds, case.data.sensitive), kinds, singles, part)
 
 
 def _by_group(case: Case, place: Place, grouped: Any) -> pa.Table | None:
@@ -221,43 +183,17 @@ def _by_group(case: Case, place: Place, grouped: Any) -> pa.Table | None:
     return None if table.num_rows > MOST else table.sort_by([(n, "ascending") for n in table.column_names])
 
 
-def _frame(case: Case, place: Place, table: pa.Table, rows: Ints, roles: Sequence[str]) -> pd.DataFrame:
-    """The columns of groups and outcomes, as reading the rows would give them."""
-    label = case.data.label if case.data.label in roles else None
-    # The roles' columns alone: a column of the table's own sums may have a name that a column of the data has.
-    own = table.select([place.source.column(r) for r in roles])
-    frame = base.typed_values(case, place.source, base.in_utc(own), list(roles), False)[0]
-    only = replace(case, data=replace(case.data, label=label), model=replace(case.model, kind="path"))
-    return missing_words(only, frame[list(roles)], rows)[0]
-
-
-def _missing(value: nw.Expr, kind: Any, number: bool) -> tuple[nw.Expr, nw.Expr]:
-    """Whether a value is empty, and whether it says so in words. number: text in a column of numbers."""
-    gone = value.is_null()
-    if kind.is_float():
-        # Not isnan: DuckDB answers that by a Parquet file's least and largest value, and NaN is in neither.
-        gone = gone | (~value.is_finite() & (value.abs() != math.inf)).fill_null(False)
-    if kind != nw.String:
-        return gone, nw.lit(False)
-    if number:
-        return gone | value.fill_null("").is_in(MARKERS), nw.lit(False)
-    return gone, value.str.contains(SAID).fill_null(False)
-
-
-def _ones(condition: nw.Expr) -> nw.Expr:
-    return nw.when(condition).then(nw.lit(1)).otherwise(nw.lit(0))
-
-
 def of_duckdb(case: Case, counted: base.Counted, seed: int, opened: Opened) -> DataProfile:
     """The same of a file that DuckDB counts, which goes on while the caller looks at the sample."""
     mine = opened.rows()
     connection, mine = mine.connection, measured_rows(case, opened.source, mine)
 
-    def hashed(frame: Any, columns: Sequence[str]) -> Any:
+    def hashed(frame: Any, columns: Sequence[str], part: int) -> Any:
         del frame
         # Its number without a sign would be too large for some readers; half of it tells kinds apart as well.
         own = f"CAST(hash({', '.join(columns)}) >> 1 AS BIGINT)"
-        return nw.from_native(connection.sql(f"SELECT *, {own} AS {HASH} FROM {mine.table}"))
+        every = nw.from_native(connection.sql(f"SELECT *, {own} AS {HASH} FROM {mine.table}"))
+        return every.filter(nw.col(HASH) % part == 0)
 
     def drawn(columns: Sequence[str], rows: int, of: int, seed: int) -> pa.Table:
         connection.execute("SET threads = 1")  # with more the draw would depend on which comes first

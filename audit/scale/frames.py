@@ -15,6 +15,7 @@ from typing import Any
 
 import narwhals as nw
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from audit.case import Case, ReadSpec
@@ -27,6 +28,7 @@ from audit.numbers import many
 from audit.scale import typed as base
 from audit.scale.ask import ModelAnswers, can_ask, scored_rows
 from audit.scale.kinds import PEOPLE, Sum, arrow, kinds
+from audit.scale.missing import Counts, Gone, added_up, empty, gone_of, looked_at, one
 from audit.scale.source import Source
 from audit.scale.task import OWN, SCORE
 from audit.scores import EXACT_SCORES, RANKS, Floats, starts_of
@@ -35,6 +37,17 @@ GRID = 64_000
 """Steps between the lowest and the highest score in which scores are counted before bins are made of them."""
 HEAVY = 8
 """So many of the fullest steps are counted again in finer ones, so often."""
+TOGETHER = 20
+"""Columns of whose missing values the cube's own pass is asked too: each combination of the cube has sums of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldCounts:
+    """What was counted; missing values, where the same pass counted them; mine: the rows to measure, where it told."""
+
+    counted: base.Counted
+    counts: Counts | None = None
+    mine: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +71,10 @@ class Held:
 
     def column(self, name: str) -> str:
         return f"c{self.columns.index(name)}"
+
+    @property
+    def source(self) -> Source:
+        return Source((Path(self.name),), self.engine, self.columns, ())
 
 
 class _Hash:
@@ -113,28 +130,47 @@ def refuse(case: Case, engine: str) -> None:
 
 def count_held(case: Case, held: Held, allow: Sequence[str] = ()) -> base.Counted:
     """As `audit.scale.count`, of a table in another engine. Raises CaseError, DataError; ModelError of a model."""
+    return count_with_missing(case, held, allow, False).counted
+
+
+def count_with_missing(case: Case, held: Held, allow: Sequence[str], beside: bool) -> HeldCounts:
+    """The same, with missing values where they may come with the cube. beside: whether they are looked at.
+
+    Where no row may leave they may not: what comes back of each combination would say which values its people lack."""
     check_roles(case)
     refuse(case, held.engine)
     check.columns(case, held.columns, ())
     _refuse_nested(case, held, held.frame.collect_schema())
     if not case.model.is_asked:
-        return _count_table(case, held, None)
+        return _count_table(case, held, None, gone=_rides(case, held) if beside else None)
     among = _which(case, held, held.frame)
     with scored_rows(case, held.frame, held.columns, held.name, among, allow) as (frame, asked):
         return _count_table(case, replace(held, frame=frame), asked, _repeated(case, held, held.frame))
 
 
+def _rides(case: Case, held: Held) -> Gone | None:
+    """What is added up of missing values in the cube's own pass, if anything is."""
+    if held.floor is not None or held.sample == 0:
+        return None
+    schema = held.frame.collect_schema()
+    looked = looked_at(case, held.source, schema)
+    gone = gone_of(case, held.source, schema, looked)
+    return gone if len({column for column, _ in gone.sums.values()}) <= TOGETHER else None
+
+
 def _count_table(
-    case: Case, held: Held, asked: ModelAnswers | None, repeated: tuple[int, int] | None = None
-) -> base.Counted:
+    case: Case, held: Held, asked: ModelAnswers | None, repeated: tuple[int, int] | None = None,
+    gone: Gone | None = None,
+) -> HeldCounts:  # fmt: skip
     """The combinations of a table; of one with answers of a model beside its roles where it was asked."""
-    source = Source((Path(held.name),), held.engine, held.columns, ())
+    source = held.source
+    schema = held.frame.collect_schema()
+    ones, of = ({}, []) if gone is None else (gone.ones, gone.columns(source))
     frame = held.frame
-    schema = frame.collect_schema()
     roles = {held.column(c): c for c in base.roles_of(case)}
     frame = (
         frame.with_columns(
-            _in_band(nw.col(held.column(c)), edges).alias(held.column(c))
+            _in_band(nw.col(held.column(c)), schema[held.column(c)], edges).alias(held.column(c))
             for c, edges in case.data.bins.items()
             if schema[held.column(c)].is_numeric()
         )
@@ -158,7 +194,9 @@ def _count_table(
         frame = frame.with_columns(asked.decision.alias(own))
     if not scores or _distinct(frame.head(base.PROBE), at) <= EXACT_SCORES:
         each = [own, *([at] if asked is not None and scores else [])]
-        table = kinds(frame, list(dict.fromkeys([*roles, *each])), sums, most=most, floor=floor)
+        table = whole = kinds(
+            frame, list(dict.fromkeys([*roles, *each])), sums, most=most, floor=floor, ones=ones, of=of
+        )
         called = {own: base.OWN, at: base.SCORE} if asked is not None else {}
         for name in each:
             table = table.append_column(called.get(name, base.OWN), table.column(name))
@@ -174,7 +212,8 @@ def _count_table(
         sums.append(Sum("t", score if weight is None else weight * score, largest * top))
         decided = nw.col(own) if asked is not None else score >= case.model.threshold
         binned = frame.with_columns(decided.alias("own"), _bin_of(score, bins[0].tolist()).alias("bin"))
-        table = kinds(binned, [*roles, "own", "bin"], sums, most=most, floor=floor)
+        whole = kinds(binned, [*roles, "own", "bin"], sums, most=most, floor=floor, ones=ones, of=of)
+        table = whole.drop_columns(list(ones))
         table = table.rename_columns([*roles, base.OWN, base.BIN, *table.column_names[len(roles) + 2 :]])
     assert table is not None
     base.not_too_many(case, table)
@@ -198,7 +237,22 @@ def _count_table(
         )
     again = repeated if asked is not None else _repeated(case, held, frame)
     extra = base.Extra(notes, bins, repeated=again, asked=asked)
-    return base.coded_of(case, source, typed, extra, _Hash(held, table))
+    counted = base.coded_of(case, source, typed, extra, _Hash(held, table))
+    return HeldCounts(counted) if gone is None else _with_missing(case, held, counted, gone, whole, typed)
+
+
+def _with_missing(
+    case: Case, held: Held, counted: base.Counted, gone: Gone, table: pa.Table, typed: pd.DataFrame
+) -> HeldCounts:
+    """The sums of measured rows by sensitive values and label. table: the combinations that came back; typed: the same,
+    as reading the rows would give them."""
+    mine = held.frame
+    if (split := case.data.split) is not None:
+        table = table.filter(pa.array(base.measured_kinds(case, typed)))
+        mine = mine.filter(nw.col(held.column(split)).is_in(table.column(held.column(split)).unique().to_pylist()))
+    keys = [held.column(k) for k in gone.keys]
+    table = added_up(table, keys, [PEOPLE, *gone.sums])
+    return HeldCounts(counted, None if table is None else gone.of(case, held.source, table), mine)
 
 
 def _refuse_nested(case: Case, held: Held, schema: Mapping[str, Any]) -> None:
@@ -227,8 +281,8 @@ def finite(value: nw.Expr) -> nw.Expr:
 
 
 def _many(condition: nw.Expr) -> nw.Expr:
-    """In how many rows it holds; Spark does not add up truth."""
-    return nw.when(condition).then(nw.lit(1)).otherwise(nw.lit(0)).sum()
+    """In how many rows it holds."""
+    return one(condition).sum()
 
 
 def _one(frame: Any, *what: nw.Expr) -> tuple[Any, ...]:
@@ -241,16 +295,14 @@ def _distinct(frame: Any, column: str) -> int:
     return int(_one(frame, nw.col(column).n_unique())[0])
 
 
-def _in_band(value: nw.Expr, edges: Sequence[float]) -> nw.Expr:
+def _in_band(value: nw.Expr, kind: Any, edges: Sequence[float]) -> nw.Expr:
     """A number that stands for the band of each: what lies in the band need not leave the engine."""
-    out: Any = nw.when(value >= edges[-1]).then(nw.lit(float(edges[-1])))
     below = nw.lit(float(edges[0]) - 1.0)
-    missing = ~finite(value)
     stands = [below, *(nw.lit(float(e)) for e in edges)]
-    out = stands[-1]
+    out: Any = stands[-1]
     for edge, left in zip(reversed(edges), reversed(stands[:-1]), strict=True):
         out = nw.when(value < edge).then(left).otherwise(out)
-    return nw.when(~missing).then(out)
+    return nw.when(~empty(value, kind)).then(out)
 
 
 def measured(case: Case, held: Held, frame: Any) -> Any:
@@ -266,8 +318,7 @@ def _which(case: Case, held: Held, frame: Any) -> nw.Expr:
     own = held.column(split)
     table = kinds(frame, [own], most=base.MOST_GROUPS)
     raw = table.column(own).to_pylist()
-    source = Source((Path(held.name),), held.engine, held.columns, ())
-    typed = base.typed_values(case, source, base.in_utc(table.select([own])), [split], False)[0]
+    typed = base.typed_values(case, held.source, base.in_utc(table.select([own])), [split], False)[0]
     codes, names = names_in(typed[split])
     check.split(case, names)
     wanted = [v for v, c in zip(raw, codes, strict=True) if c >= 0 and names[c] == case.data.audit]

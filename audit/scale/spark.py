@@ -26,16 +26,16 @@ from audit.case import Case, SparkSpec
 from audit.engines import SPARK
 from audit.errors import CaseError, DataError
 from audit.load.columnar import parquet_names
-from audit.load.digest import files_of, sha256_of
+from audit.load.digest import files_of
 from audit.load.engines import FRAME
 from audit.load.lakes import lake_of
 from audit.load.readers import kind_of, same_columns
 from audit.printable import first_line
 from audit.scale.ask import told_by_task
 from audit.scale.beside import HASH, DataProfile, Place, profile
-from audit.scale.frames import Held, count_held, measured, refuse
+from audit.scale.frames import Held, count_with_missing, measured, refuse
 from audit.scale.kinds import arrow
-from audit.scale.source import Source
+from audit.scale.opened import Digest
 from audit.scale.typed import Counted
 
 PROXIES = {"grpc_proxy", "https_proxy", "http_proxy"}
@@ -94,11 +94,12 @@ def _count_in_spark(
     case: Case, held: Held, allow: Sequence[str], seed: int | None
 ) -> tuple[Counted, Mapping[str, str], DataProfile | None]:
     try:
-        counted = count_held(case, held, allow)
+        whole = count_with_missing(case, held, allow, seed is not None)
         if seed is None:
-            return counted, held.said, None
+            return whole.counted, held.said, None
         progress.stage("Looking at the data inside Spark")
-        return counted, held.said, profile(case, counted, _place_in_spark(case, held), seed)
+        place = _place_in_spark(held, measured(case, held, held.frame) if whole.mine is None else whole.mine)
+        return whole.counted, held.said, profile(case, whole.counted, place, seed, counts=whole.counts)
     except Exception as error:
         if not _of_spark(error):
             raise
@@ -107,24 +108,24 @@ def _count_in_spark(
         raise _failed(held.name, error) from error
 
 
-def _place_in_spark(case: Case, held: Held) -> Place:
+def _place_in_spark(held: Held, mine: Any) -> Place:
     """Measured rows, to be looked at where they are."""
     from pyspark.sql import functions
 
-    def hashed(frame: Any, columns: Sequence[str]) -> Any:
+    def hashed(frame: Any, columns: Sequence[str], part: int) -> Any:
         native = nw.to_native(frame)
         # Spark passes over nulls: (null, a) and (a, null) would be one kind.
         parts = [p for c in columns for p in (functions.col(c), functions.col(c).isNull())]
-        return nw.from_native(native.withColumn(HASH, functions.xxhash64(*parts)))
+        own = native.withColumn(HASH, functions.xxhash64(*parts))
+        # Said to Spark itself: narwhals would divide twice, for a remainder that has no sign.
+        return nw.from_native(own.filter(functions.col(HASH) % part == 0))
 
     def drawn(columns: Sequence[str], rows: int, of: int, seed: int) -> pa.Table:
         some = nw.to_native(mine.select(*columns)).sample(fraction=min(1.0, rows / max(1, of)), seed=seed)
         return arrow(nw.from_native(some))
 
-    mine = measured(case, held, held.frame)
-    source = Source((Path(held.name),), held.engine, held.columns, ())
     how = "drawn by Spark, by the seed, in the parts in which it reads the table"
-    return Place(source, mine, hashed, drawn, how, held.sample, held.floor)
+    return Place(held.source, mine, hashed, drawn, how, held.sample, held.floor)
 
 
 def _of_spark(error: BaseException) -> bool:
@@ -247,7 +248,8 @@ def table_of(case: Case, spec: SparkSpec, session: Any, local: tuple[str, tuple[
         raise _unreadable(name, how, error) from error
     if files:
         source["sha256_of"] = "the files"
-        return replace(held, said=source, sha256=lambda: _sha256(path, files))
+        # While Spark counts; of a folder as of a glob of its files.
+        return replace(held, said=source, sha256=Digest(path / "**" / "*.parquet" if path.is_dir() else path).get)
     return replace(held, said=source)
 
 
@@ -293,11 +295,6 @@ def _local(path: Path, spec: SparkSpec) -> tuple[str, tuple[Path, ...]]:
     for file in files[1:]:
         same_columns(file, files[0], parquet_names(file), parquet_names(files[0]))
     return "parquet", files
-
-
-def _sha256(path: Path, files: tuple[Path, ...]) -> str:
-    """Of a folder as of a glob of its files."""
-    return sha256_of(path / "**" / "*.parquet") if path.is_dir() else sha256_of(path)
 
 
 def _version(session: Any, spec: SparkSpec, path: Path) -> dict[str, str]:

@@ -188,7 +188,7 @@ def coded_of(case: Case, source: Source, frame: pd.DataFrame, extra: Extra, dige
     if extra.together is not None:
         plain = replace(plain, data=replace(plain.data, cluster=None))
     frame, missing_notes = missing_words(plain, frame, people)
-    audit = _measured(case, frame)
+    audit = measured_kinds(case, frame)
     own = case.model.column if extra.bins is None else None
     if own is not None:
         empty = audit & frame[own].isna().to_numpy()
@@ -241,7 +241,7 @@ def _decided(
     return decisions, facts, tuple(classes_note(case, classes, decisions))
 
 
-def _measured(case: Case, frame: pd.DataFrame) -> npt.NDArray[np.bool_]:
+def measured_kinds(case: Case, frame: pd.DataFrame) -> npt.NDArray[np.bool_]:
     """Which rows are to be measured, (n,). Raises CaseError where the split has none."""
     if case.data.split is None:
         return np.ones(len(frame), dtype=bool)

@@ -1,6 +1,7 @@
 """Run by test_spark.py with pyspark on the path: counts cases in one session and writes FOLDER/found.json.
 
-python in_spark.py FOLDER        every FOLDER/*/case.toml, with its cube; then a DataFrame of a notebook
+python in_spark.py FOLDER        every FOLDER/*/case.toml, with its cube; every FOLDER/audits/*/case.toml, its whole
+                                 audit; then a DataFrame of a notebook
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import assay
 import audit.scale.kinds as module
 from audit.case import SparkSpec
 from audit.cube import Cube, cube_of
+from audit.gaps import Settings
 from audit.load import load_case
+from audit.run import run_audit
 from audit.scale.kinds import kinds
 from audit.scale.spark import count_in_spark, held_of, session_of
 
@@ -39,6 +42,8 @@ def main(folder: Path) -> None:
                 }
             except Exception as error:
                 seen[case.parent.name] = {"error": f"{type(error).__name__}: {error}"}
+        for case in sorted(folder.glob("audits/*/case.toml")):
+            run_audit(load_case(case), case.parent / "spark", Settings(draws=50))
         frame = session.read.parquet(str(folder / "frame.parquet"))
         roles: dict[str, Any] = {"sensitive": ["sex"], "label": "y", "positive": "yes", "favourable": "yes"}
         roles["draws"] = 50

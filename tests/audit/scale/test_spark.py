@@ -21,6 +21,7 @@ import pytest
 
 import cli
 from audit.load import sha256_of
+from tests.audit.scale import test_missing
 from tests.audit.scale.test_frames import SPARK, TRAPS, case_text, in_memory, placed, table_of
 
 pytestmark = pytest.mark.environments
@@ -117,6 +118,16 @@ def model_case(folder: Path, model: Path, engine: str) -> Path:
     return folder / "case.toml"
 
 
+SEX, SEX_AND_AGE = '"sex"', '"sex", "age"'
+FLOOR = 100
+AUDITS = {
+    **{name: (own, "", None) for name, own in test_missing.OWN.items()},
+    "no sample": (test_missing.OWN["decision"], "spark = { sample = 0 }\n", None),
+    "floor": (test_missing.OWN["decision"], f"spark = {{ floor = {FLOOR} }}\n", FLOOR),
+}
+"""Cases of a split, with rows without a decision in the part that is not measured."""
+
+
 def people() -> pa.Table:
     rng = np.random.default_rng(0)
     sex = rng.choice(["f", "m"], 300).tolist() + ["d"] * 9
@@ -143,6 +154,10 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, A
     for name, make in MODELS.items():
         (folder / name).mkdir()
         model_case(folder / name, make(folder / name), SPARK)
+    (folder / "audits").mkdir()
+    pq.write_table(test_missing.people(), folder / "audits" / "people.parquet")
+    for name, (own, more, _) in AUDITS.items():
+        test_missing.case_of(folder / "audits" / name, own, SPARK + more, SEX if "floor" in more else SEX_AND_AGE)
     pq.write_table(people(), folder / "frame.parquet")
     done = with_spark(str(Path(__file__).parent / "in_spark.py"), str(folder))
     assert done.returncode == 0, done.stderr[-3000:]
@@ -168,6 +183,25 @@ def test_the_cube_is_that_of_the_rows(counted: tuple[Path, dict[str, Any]], name
     path = folder / name / ("people/*.parquet" if name == "parts" else "people.parquet")
     assert result[name]["sha256"] == sha256_of(path)
     assert result[name]["said"]["sha256_of"] == "the files"
+
+
+@pytest.mark.parametrize("name", AUDITS)
+def test_an_audit_in_spark_finds_the_missing_values_of_the_rows(
+    counted: tuple[Path, dict[str, Any]], tmp_path: Path, name: str
+) -> None:
+    own, _, floor = AUDITS[name]
+    table = test_missing.people()
+    if floor is not None:
+        sex, part = table["sex"].to_pandas(), table["part"].to_pandas()
+        rows = sex[part == "measure"].value_counts()
+        small = set(rows[rows < floor].index)
+        assert small == {"nan", " "}, "groups by themselves until names are given here"
+        table = table.filter(pa.array(~sex.isin(small)))
+    pq.write_table(table, tmp_path / "people.parquet")
+    case = test_missing.case_of(tmp_path / "case", own, "", SEX if floor is not None else SEX_AND_AGE)
+    evidence = json.loads((counted[0] / "audits" / name / "spark" / "evidence.json").read_bytes())
+    assert evidence["data"]["engine"] == "spark"
+    assert evidence["quality"]["missing"] == test_missing.in_memory(tmp_path, case)
 
 
 def test_a_delta_table_is_not_read_as_plain_files(counted: tuple[Path, dict[str, Any]]) -> None:
