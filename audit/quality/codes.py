@@ -62,15 +62,21 @@ def levels_of(column: pd.Series, bands: int = 16, most: int = 30) -> Levels | No
 def _bands(name: str, column: pd.Series, bands: int, numeric: bool) -> Levels | None:
     values = (column if numeric else column.astype("int64")).to_numpy(dtype=np.float64, na_value=np.nan)
     known = np.isfinite(values)
-    uniques = np.unique(values[known])
-    if not len(uniques):
+    ordered = np.sort(values[known]) + 0.0  # -0 and 0 are one number
+    if not len(ordered):
         return None
+    uniques = ordered[np.append(True, ordered[1:] != ordered[:-1])]
     if len(uniques) <= bands:
         names = tuple(brief(v) for v in uniques)
         codes = np.searchsorted(uniques, values).astype(np.int64)
     else:
-        edges = np.unique(np.quantile(values[known], np.arange(1, bands) / bands, method="inverted_cdf"))
-        codes = np.searchsorted(edges, values, side="right").astype(np.int64)
+        # Quantiles by the inverted distribution function (Hyndman & Fan 1996, their first).
+        at = np.ceil(len(ordered) * (np.arange(1, bands) / bands) - 1).astype(np.int64)
+        edges = np.unique(ordered[np.maximum(at, 0)])
+        passed = np.zeros(len(values), dtype=np.int16)
+        for edge in edges:  # few: a search for each value takes four times as long
+            passed += values >= edge
+        codes = passed.astype(np.int64)
         inner = [f"{brief(a)} to <{brief(b)}" for a, b in pairwise(edges)]
         names = (f"<{brief(edges[0])}", *inner, f">={brief(edges[-1])}")
     codes[~known] = -1

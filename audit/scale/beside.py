@@ -40,6 +40,7 @@ SAMPLE, CELLS = 40_000, 20_000_000
 that they would have more cells."""
 KINDS = 1_000_000
 """Rows up to which each kind of row is looked at; of larger tables a part that has about so many."""
+COLUMNS_AT_ONCE = 100
 HASH = "h"
 HOW = "drawn by DuckDB's reservoir, by the seed"
 
@@ -85,6 +86,11 @@ class Place:
     how: str
     sample: int | None = None
     floor: int | None = None
+    of_columns: Callable[[Sequence[str]], Any] | None = None
+
+    def some(self, columns: Sequence[str]) -> Any:
+        """The frame of these columns. of_columns: an engine's own way to it."""
+        return self.frame.select(*columns) if self.of_columns is None else self.of_columns(columns)
 
 
 def profile(
@@ -153,12 +159,25 @@ def _numeric_columns(place: Place, sample: pd.DataFrame | None) -> frozenset[str
 
 
 def _counts(case: Case, place: Place, columns: Sequence[str], numbers: frozenset[str]) -> Counts | None:
+    """So many columns at a time: of a Parquet file a group of rows is held whole, of the columns that are asked about,
+    and what makes a query looks at all of their names for each sum."""
     source = place.source
     gone = gone_of(case, source, place.frame.collect_schema(), columns, numbers=numbers)
-    sums = [value.sum().alias(name) for name, value in gone.ones.items()]
     keys = [source.column(c) for c in gone.keys]
-    table = _by_group(case, place, place.frame.group_by(*keys).agg(nw.len().alias(PEOPLE), *sums))
-    return None if table is None else gone.of(case, source, table)
+    sums = list(gone.sums.items())
+    whole: pa.Table | None = None
+    for start in range(0, max(1, len(sums)), COLUMNS_AT_ONCE):
+        some = sums[start : start + COLUMNS_AT_ONCE]
+        rows = place.some(list(dict.fromkeys([*keys, *(source.column(c) for _, (c, _) in some)])))
+        added = [value.sum().alias(name) for name, (_, value) in some]
+        table = _by_group(case, place, rows.group_by(*keys).agg(nw.len().alias(PEOPLE), *added))
+        if table is None:
+            return None
+        for name in table.column_names if whole is None else [n for n, _ in some]:  # all in the order of the keys
+            column = table.column(name)
+            whole = pa.table({name: column}) if whole is None else whole.append_column(name, column)
+    assert whole is not None
+    return gone.of(case, source, whole)
 
 
 def _kinds(case: Case, place: Place, columns: Sequence[str], part: int) -> Kinds | None:
@@ -172,6 +191,10 @@ def _kinds(case: Case, place: Place, columns: Sequence[str], part: int) -> Kinds
         return None
     kinds, singles = (table.column(n).to_numpy().astype(np.int64) for n in ("k", "s"))
     return Kinds(frame_of_groups(case, place.source, table, kinds, case.data.sensitive), kinds, singles, part)
+
+
+def _slices(columns: Sequence[str]) -> list[Sequence[str]]:
+    return [columns[k : k + COLUMNS_AT_ONCE] for k in range(0, len(columns), COLUMNS_AT_ONCE)]
 
 
 def _by_group(case: Case, place: Place, grouped: Any) -> pa.Table | None:
@@ -191,9 +214,22 @@ def of_duckdb(case: Case, counted: base.Counted, seed: int, opened: Opened) -> D
     def hashed(frame: Any, columns: Sequence[str], part: int) -> Any:
         del frame
         # Its number without a sign would be too large for some readers; half of it tells kinds apart as well.
-        own = f"CAST(hash({', '.join(columns)}) >> 1 AS BIGINT)"
-        every = nw.from_native(connection.sql(f"SELECT *, {own} AS {HASH} FROM {mine.table}"))
+        own, rows = f"CAST(hash({', '.join(columns)}) >> 1 AS BIGINT)", mine.table
+        if len(columns) > COLUMNS_AT_ONCE and opened.source.kind == "parquet":
+            own, rows = in_slices(columns)
+        every = nw.from_native(connection.sql(f"SELECT *, {own} AS {HASH} FROM {rows}"))
         return every.filter(nw.col(HASH) % part == 0)
+
+    def in_slices(columns: Sequence[str]) -> tuple[str, str]:
+        """The same number, of the numbers of a slice of the columns each, put aside in the order of the rows."""
+        groups = ", ".join(opened.source.column(c) for c in case.data.sensitive)
+        connection.execute("SET preserve_insertion_order = true")
+        for i, some in enumerate(_slices(columns)):
+            own = f"hash({', '.join(some)}) AS h{i}" + (f", {groups}" if i == 0 else "")
+            connection.execute(f"CREATE OR REPLACE TEMP TABLE slice{i} AS SELECT {own} FROM {mine.table}")
+        tables = range(len(_slices(columns)))
+        own = f"CAST(hash({', '.join(f'h{i}' for i in tables)}) >> 1 AS BIGINT)"
+        return own, "(SELECT * FROM " + " POSITIONAL JOIN ".join(f"slice{i}" for i in tables) + ")"
 
     def drawn(columns: Sequence[str], rows: int, of: int, seed: int) -> pa.Table:
         connection.execute("SET threads = 1")  # with more the draw would depend on which comes first
@@ -202,11 +238,19 @@ def of_duckdb(case: Case, counted: base.Counted, seed: int, opened: Opened) -> D
             among = measured_rows(case, ordered, replace(mine, table=ordered.sql)).table
             if ordered.kind == "csv":
                 return drawn_of_rows(connection, among, columns, rows, of, seed)
-            query = f"SELECT {', '.join(columns)} FROM {among} USING SAMPLE reservoir({rows} ROWS) REPEATABLE ({seed})"
-            return connection.sql(query).to_arrow_table()
+            parts: list[pa.ChunkedArray] = []
+            for some in _slices(columns):  # the seed draws the same rows, whichever columns are read
+                query = f"SELECT {', '.join(some)} FROM {among} USING SAMPLE reservoir({rows} ROWS) REPEATABLE ({seed})"
+                parts += connection.sql(query).to_arrow_table().columns
+            return pa.table(parts, names=list(columns))
         finally:
             connection.execute("RESET threads")
 
     frame = nw.from_native(connection.sql(f"SELECT * FROM {mine.table}"))
     early = opened.early if opened.early is not None and opened.early.holds(counted.rows) else None
-    return profile(case, counted, Place(opened.source, frame, hashed, drawn, HOW), seed, opened.pool, early)
+
+    def of_columns(columns: Sequence[str]) -> Any:
+        return nw.from_native(connection.sql(f"SELECT {', '.join(columns)} FROM {mine.table}"))
+
+    place = Place(opened.source, frame, hashed, drawn, HOW, of_columns=of_columns)
+    return profile(case, counted, place, seed, opened.pool, early)

@@ -185,11 +185,11 @@ def test_no_row_is_drawn_where_none_may_leave(
     """As the engine's place says: of Spark's own places tests/audit/scale/test_spark.py asks."""
     place = beside.Place
 
-    def closed(source: Any, frame: Any, hashed: Any, _: Any, how: str) -> beside.Place:
+    def closed(source: Any, frame: Any, hashed: Any, _: Any, how: str, **more: Any) -> beside.Place:
         def drawn(*_: object) -> pa.Table:
             raise AssertionError("a row was drawn")
 
-        return place(source, frame, hashed, drawn, how, sample, floor)
+        return place(source, frame, hashed, drawn, how, sample, floor, **more)
 
     monkeypatch.setattr(beside, "Place", closed)
     result = audited(tmp_path, "parquet", "duckdb")
