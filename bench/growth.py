@@ -6,10 +6,10 @@ Each row is of the command line, as a person starts it, on a Parquet file made b
 processes and wall seconds (medians of --runs), peak memory (the largest), and the size of evidence.json. The exponent
 is the slope of CPU seconds above what the smallest size takes, between a size and the one before, in logarithms of
 both: 1 is linear. Beside it what n log n itself shows between the same sizes, above the same smallest one: where the
-exponent is larger, something grows faster. Below NOISE seconds (of one run; of medians less) above the smallest size
-there is none. Of attributes all pairs and triples are audited, so their exponent is over the number of tables, which is
-told. --most leaves out sizes above it. --write puts each axis' table in place of the one that the page has. One thread
-a process.
+exponent is larger, something grows faster there. Below NOISE seconds (of one run; of medians less) above the smallest
+size there is none. The last line is of the whole axis, from the first size that stands out. Of attributes all pairs and
+triples are audited, so their exponent is over the number of tables, which is told. --most leaves out sizes above it.
+--write puts each axis' table in place of the one that the page has. One thread a process.
 """
 
 from __future__ import annotations
@@ -192,6 +192,10 @@ def exponents(seen: Sequence[tuple[int, float]], runs: int) -> tuple[float, floa
     return slope(last - base, cpu - base), slope(*sorting)
 
 
+def told(slopes: tuple[float, float] | None) -> str:
+    return " | ".join(["", ""] if slopes is None else [f"{s:.2f}" for s in slopes])
+
+
 def walk(axis: str, most: int, runs: int = 1, make: Callable[[str, int, Path], Path] = make_case) -> str:
     """The table of an axis, printed line by line and given back."""
     lines: list[str] = []
@@ -210,9 +214,12 @@ def walk(axis: str, most: int, runs: int = 1, make: Callable[[str, int, Path], P
             folder = Path(held)
             cpu, wall, peak, document = repeated(make(axis, size, folder), folder / "run", runs)
         seen.append((many, cpu))
-        slopes = exponents(seen, runs)
-        shown = " | ".join(["", ""] if slopes is None else [f"{s:.2f}" for s in slopes])
+        shown = told(exponents(seen, runs))
         tell(f"| {size_text} | {cpu:.1f} | {wall:.1f} | {peak:,.0f} | {document:.2f} | {shown} |")
+    first = next((k for k in range(1, len(seen) - 1) if seen[k][1] - seen[0][1] >= NOISE / math.sqrt(runs)), None)
+    if first is not None:
+        shown = told(exponents([seen[0], seen[first], seen[-1]], runs))
+        tell(f"| {seen[first][0]:,} to {seen[-1][0]:,} |  |  |  |  | {shown} |")
     print()
     return "\n".join(lines)
 

@@ -48,6 +48,12 @@ def test_medians_of_runs_and_the_largest_memory(growth: Any, monkeypatch: pytest
     monkeypatch.setitem(growth.SIZES, "rows", (10, 50, 200))
     lines = growth.walk("rows", 1_000, 3, lambda axis, size, folder: folder)
     assert lines.splitlines()[2:] == [f"| {n} | 2.0 | 8.0 | 300 | 2.00 |  |  |" for n in (10, 50, 200)]
+    growing = iter([(float(n), 1.0, 1.0, 1.0) for n in (1, 1, 11, 111, 1_011)])
+    monkeypatch.setattr(growth, "measured", lambda case, out: next(growing))
+    monkeypatch.setitem(growth.SIZES, "rows", (1, 2, 10, 110, 1_010))
+    whole = growth.walk("rows", 2_000, 1, lambda axis, size, folder: folder).splitlines()[-1]
+    of_sorting = math.log(1_010 * math.log(1_010) / (10 * math.log(10))) / math.log(101)
+    assert whole == f"| 10 to 1,010 |  |  |  |  | {math.log(1_010 / 10) / math.log(101):.2f} | {of_sorting:.2f} |"
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- growth: rows -->\nold\n<!-- end -->\nafter\n")
     growth.put(page, "rows", lines)
