@@ -186,11 +186,26 @@ def _kinds(case: Case, place: Place, columns: Sequence[str], part: int) -> Kinds
     some = hashed.group_by(HASH, *groups).agg(nw.len().alias("n"))
     single = one(nw.col("n") == 1)
     grouped = some.group_by(*groups).agg(nw.len().alias("k"), single.sum().alias("s"), nw.col("n").sum().alias(PEOPLE))
+    if place.floor is not None and part > 1:
+        grouped = _with_whole_sizes(grouped, place.frame, groups)
     table = _by_group(case, place, grouped)
     if table is None:
         return None
     kinds, singles = (table.column(n).to_numpy().astype(np.int64) for n in ("k", "s"))
     return Kinds(frame_of_groups(case, place.source, table, kinds, case.data.sensitive), kinds, singles, part)
+
+
+def _with_whole_sizes(grouped: Any, frame: Any, groups: Sequence[str]) -> Any:
+    """How many people each group has in all, in place of those that were looked at: a floor is of whole groups. Added
+    up, since a join would lose the people whose value is missing."""
+    numbers = ("k", "s", PEOPLE)
+
+    def only(names: Sequence[str]) -> list[nw.Expr]:
+        return [(nw.col(n) if n in names else nw.lit(0)).cast(nw.Int64).alias(n) for n in numbers]
+
+    whole = frame.group_by(*groups).agg(nw.len().alias(PEOPLE))
+    both = nw.concat([grouped.select(*groups, *only(("k", "s"))), whole.select(*groups, *only((PEOPLE,)))])
+    return both.group_by(*groups).agg(*(nw.col(n).sum() for n in numbers))
 
 
 def _slices(columns: Sequence[str]) -> list[Sequence[str]]:

@@ -197,6 +197,26 @@ def test_no_row_is_drawn_where_none_may_leave(
     assert not {"slices", "individual"} & set(result)
 
 
+def test_a_floor_is_of_whole_groups_and_not_of_the_rows_that_were_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Groups of about a hundred, of whom eight are looked at: not all of their rows are said to be repeated, and who is
+    in a combination under the floor is in no number."""
+    place = beside.Place
+    monkeypatch.setattr(beside, "Place", lambda *given, **more: place(*given[:5], None, 10, **more))
+    monkeypatch.setattr(beside, "KINDS", 200)
+    frame = people()
+    frame["age"] = np.where(np.arange(len(frame)) < 8, 99.0, np.where(frame.age < 50, 20.0, 70.0))
+    duplicates = audited(tmp_path, "parquet", "duckdb", frame)["quality"]["duplicates"]
+    assert duplicates["sketch"] is not None
+    measured = frame[(frame.part == "measure") & (frame.age < 99)]
+    assert duplicates["rows"] == len(measured)
+    few = [g for g in duplicates["by_group"] if g["attribute"] == ["sex"] and g["rows"] < 200]
+    assert few
+    assert all(group["repeated"] <= 2 * group["within"] < group["rows"] * 2 for group in few)
+    assert all(group["repeated"] < group["rows"] for group in few)
+
+
 def test_not_a_number_is_missing_in_every_engine(tmp_path: Path) -> None:
     frame = people()
     frame["hours"] = np.where(np.arange(len(frame)) % 3 == 0, np.nan, frame.hours)
