@@ -39,8 +39,10 @@ def refuse_another(path: Path, *begins: bytes, holds: bytes = b"") -> None:
     """Nothing is written over a file that begins with none of these, nor has `holds` in its first bytes: it is
     somebody's, and no earlier one of its kind.
 
-    A file that is empty or not there may be written. Raises OutputError.
+    A file that is empty or not there may be written. Raises OutputError, also for a folder.
     """
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder", expected="the name of a file", todo="name a file")
     if not path.is_file():
         return  # nothing there, or a pipe; or who writes says why it cannot be
     try:

@@ -219,7 +219,14 @@ def test_no_file_of_another_kind_is_written_over(
             *(["audit", case, "--out", tmp_path / "other", f"--{kind}", path] for kind in BEGINS),
         ):
             assert run(capsys, *words)[0] == 2, words
-    assert not (tmp_path / "other").exists()  # said before the work
+    other = tmp_path / "other"
+    audit = ["audit", case, "--out", other]
+    for kind in BEGINS:  # a folder; files of the audit itself
+        assert run(capsys, *audit, f"--{kind}", folder)[0] == 2
+        assert run(capsys, *audit, f"--{kind}", other / "evidence.json")[0] == 2
+    # One for two programs.
+    assert run(capsys, *audit, "--junit", tmp_path / "new", "--sarif", folder / ".." / "new")[0] == 2
+    assert not other.exists()  # said before the work
     assert {p: p.read_bytes() for p in mine} == mine
     (tmp_path / "empty").write_bytes(b"")
     for _ in range(2):

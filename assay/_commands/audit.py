@@ -42,16 +42,13 @@ def audit(
     from audit.contract.run import broken_in
     from audit.documents import Documents
     from audit.gaps import Settings
-    from audit.places import refuse_another
     from audit.run import run_audit
     from audit.sizes import measured, weighed
-    from reports.machine import BEGINS
     from reports.presets import check_case
 
     asked = {"junit": junit, "sarif": sarif, "markdown": markdown, "openlineage": openlineage}
     files = {kind: path for kind, path in asked.items() if path is not None}
-    for kind, path in files.items():
-        refuse_another(path, BEGINS[kind])
+    _refuse_places(files, out)
     loaded = check_case(case_of(_case_file(case, out, from_data), offline))
     settings = Settings(seed=seed, draws=draws, reference=loaded.data.reference)
     document = run_audit(loaded, out, settings, allow=allow, alone=True).evidence
@@ -109,6 +106,24 @@ def _case_file(path: Path, out: Path, options: dict[str, Any]) -> Path:
         if line.startswith("# Note: "):
             progress.say(f"assay audit: {line[8:]}")
     return written
+
+
+def _refuse_places(files: Mapping[str, Path], out: Path) -> None:
+    """Said before the work: a place of another file, or of one that this audit writes itself."""
+    import os
+
+    from audit.places import refuse_another
+    from reports.machine import BEGINS
+
+    taken = {os.path.realpath(out / name) for name in ("evidence.json", "cube.json", "case.toml")}
+    for kind, path in files.items():
+        refuse_another(path, BEGINS[kind])
+        if (place := os.path.realpath(path)) in taken:
+            raise InputError(
+                "two files of the audit have one name", got=f"--{kind} {path}", expected="a name for each",
+                todo="name another file",
+            )  # fmt: skip
+        taken.add(place)
 
 
 def _for_programs(evidence: Evidence, content: bytes, case: Path, files: Mapping[str, Path]) -> None:

@@ -181,7 +181,7 @@ _Taken = dict[tuple[_Key, Place], tuple[str, tuple[tuple[int, Place], ...]]]
 
 def _reached(objects: _Objects, taken: _Taken) -> set[str]:
     """From the trailer along every reference, each with the rule for the place it stands in: the objects that are
-    reached. Objects of one shape are held against a rule once."""
+    reached. Objects of one shape are held against a rule once, and none is read twice for one rule."""
     trailer = _Walk()
     trailer.keys(objects.trailer, "trailer", "the trailer")
     left = trailer.follow()
@@ -189,7 +189,8 @@ def _reached(objects: _Objects, taken: _Taken) -> set[str]:
     known: set[str] = set()
     while left:
         number, place = left.pop()
-        if not held[number].isdisjoint(_rule(place[0]).alternatives):
+        rule = place[0]
+        if rule in held[number] or not held[number].isdisjoint(_rule(rule).alternatives):
             continue
         shape = objects.shape(number)
         if shape.holds:
@@ -199,7 +200,7 @@ def _reached(objects: _Objects, taken: _Taken) -> set[str]:
             one = walk.value(objects.sample(number), *place)
             answer = taken[shape.key, place] = one, tuple((int(n.partition(" ")[0]), p) for n, p in walk.follow())
         one, references = answer
-        held[number].add(one)
+        held[number] |= {one, rule}
         left += [(shape.references[at], inner) for at, inner in references]
     return known
 

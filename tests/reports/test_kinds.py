@@ -266,6 +266,35 @@ def test_what_objects_of_one_shape_refer_to_is_what_each_refers_to(page: Reports
             assert 20 < len(sampled) < len(pdf.objects)
 
 
+def test_what_many_refer_to_is_read_once(page: Reports, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A short file can refer to a long text, or a long list, from as many places as it likes."""
+
+    def change(pdf: Any) -> None:
+        one, other = pdf.make_indirect(String("a text of its own")), pdf.make_indirect(Array([5]))
+        for cell in cells(pdf):
+            cell.A = pikepdf.Dictionary(O=Name.Table, Headers=Array([one] * 9))
+            cell.Alt = one
+        font(pdf).DescendantFonts[0].W = Array([5, *[other] * 9])
+        place = pdf.make_indirect(String("rates"))
+        for one in links(pdf):
+            one.Dest = place
+
+    read: list[str] = []
+    shape = allowed._Objects.shape
+
+    def counted(objects: allowed._Objects, number: str) -> Any:
+        obj = objects[number]
+        read.extend([str(obj)] if obj in ("u:a text of its own", "u:rates", [5]) else [])
+        return shape(objects, number)
+
+    monkeypatch.setattr(allowed._Objects, "shape", counted)
+    verification = verify(opened_up(change)(page, pki), printer=linked)
+    assert verification.failed is not None
+    assert verification.failed.name != "structure"
+    # In the revision that is printed and in the one that certifies it.
+    assert sorted(read) == ["[5]", "[5]", "u:a text of its own", "u:a text of its own", "u:rates", "u:rates"]
+
+
 OTHERWISE = {
     # qpdf itself looks at pages before anybody asks.
     "a size with a text in it": "the file is damaged",

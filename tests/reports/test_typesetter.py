@@ -37,6 +37,13 @@ def test_pages_are_made_again_without_pandas() -> None:
     assert not {"pandas", "pyarrow", "sklearn"} & set(done.stdout.split())
 
 
+def test_where_reports_are_checked_scipy_has_all_its_functions() -> None:
+    """What stands in for a part of it leaves none out: scipy.stats asks for more of them than Assay does."""
+    code = "import reports.verify.inside; from scipy.special import *; from scipy.stats import kstwo; print(kstwo.name)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("kstwo\n", "")
+
+
 def test_only_a_process_that_ends_keeps_what_a_layout_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
     collecting: list[bool] = []
     monkeypatch.setattr(pdf.gc, "freeze", lambda: collecting.append(gc.isenabled()))
