@@ -159,7 +159,7 @@ def main() -> None:
             print(f"\n{side if len(sides) > 1 else 'assay ' + options.what}\n\n{stage_table(runs[side])}")
             if options.what == "verify":
                 rest = statistics.median(run.cpu - setting(run) for run in runs[side])
-                print(f"Without the process that sets the pages: {rest:.1f} CPU s.")
+                print(f"Without the process that sets the pages: {rest:.2f} CPU s.")
         if len(sides) > 1:
             whole = [statistics.median(r.cpu for r in runs[side]) for side in sides]
             print(f"\nCPU here / there: {whole[1] / whole[0]:.2f}.")

@@ -12,6 +12,8 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from reports.verify.result import Broken
 
 HEAD = re.compile(rb"%PDF-1\.7\n%[\x80-\xff]{4}\n")
@@ -160,14 +162,11 @@ def _entries(table: Any, stream: bytes) -> list[tuple[int, int, int]]:
         raise Broken(
             "a table of the file has another length than it says", got=len(content), expected=len(numbers) * row
         )
-    out = []
-    for place, number in enumerate(numbers):
-        fields, at = [], place * row
-        for width in widths:
-            fields.append(int.from_bytes(content[at : at + width], "big"))
-            at += width
-        out.append((number, fields[0] if widths[0] else 1, fields[1]))
-    return out
+    rows = np.frombuffer(content, dtype=np.uint8).reshape(-1, row).astype(np.uint64)
+    of_bytes = [256 ** np.arange(width - 1, -1, -1, dtype=np.uint64) for width in widths]
+    kinds = rows[:, : widths[0]] @ of_bytes[0] if widths[0] else np.ones(len(rows), dtype=np.uint64)
+    seconds = rows[:, widths[0] : widths[0] + widths[1]] @ of_bytes[1]
+    return list(zip(numbers, kinds.tolist(), seconds.tolist(), strict=True))
 
 
 def _inflated(table: Any, stream: bytes, row: int) -> bytes:
@@ -185,13 +184,7 @@ def _inflated(table: Any, stream: bytes, row: int) -> bytes:
         return content
     if dict(parameters) != {"/Columns": row, "/Predictor": 12}:
         raise Broken("a table of the file is packed in another way than Assay packs it", got="other parameters")
-    rows, previous = [], bytes(row)
-    for at in range(0, len(content), row + 1):
-        line = content[at : at + row + 1]
-        if len(line) != row + 1 or line[0] != 2:  # PNG's filter "up" in every row, as qpdf writes it
-            raise Broken(
-                "a table of the file is packed in another way than Assay packs it", got="another filter of rows"
-            )
-        previous = bytes((a + b) & 255 for a, b in zip(line[1:], previous, strict=True))
-        rows.append(previous)
-    return b"".join(rows)
+    lines = np.frombuffer(content[: len(content) // (row + 1) * (row + 1)], dtype=np.uint8).reshape(-1, row + 1)
+    if lines.size != len(content) or (lines[:, 0] != 2).any():  # PNG's filter "up" in every row, as qpdf writes it
+        raise Broken("a table of the file is packed in another way than Assay packs it", got="another filter of rows")
+    return np.cumsum(lines[:, 1:], axis=0, dtype=np.uint8).tobytes()
