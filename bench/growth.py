@@ -166,8 +166,9 @@ def measured(case: Path, out: Path) -> tuple[float, float, float, float]:
 
 
 def repeated(case: Path, out: Path, runs: int) -> tuple[float, float, float, float]:
-    """The same of so many runs: medians of seconds, the largest peak."""
-    cpu, wall, peak, document = zip(*(measured(case, out) for _ in range(runs)), strict=True)
+    """The same of so many runs, each in a folder of its own, since answers are kept: medians of seconds, the largest
+    peak."""
+    cpu, wall, peak, document = zip(*(measured(case, out / str(run)) for run in range(runs)), strict=True)
     return statistics.median(cpu), statistics.median(wall), max(peak), document[-1]
 
 
