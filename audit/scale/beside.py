@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import narwhals as nw
 import numpy as np
@@ -35,12 +35,14 @@ from audit.scale.missing import MOST, Counts, frame_of_groups, gone_of, looked_a
 from audit.scale.opened import Opened
 from audit.scale.source import Source
 
+T = TypeVar("T")
 SAMPLE, CELLS = 40_000, 20_000_000
 """Rows that are drawn: as many as slices are searched on of a table in memory (audit/slices); fewer of a table so wide
 that they would have more cells."""
 KINDS = 1_000_000
 """Rows up to which each kind of row is looked at; of larger tables a part that has about so many."""
-COLUMNS_AT_ONCE = 100
+COLUMNS_AT_ONCE, PUT_ASIDE = 100, 2**28
+"""Columns that are asked about together; bytes that may be put aside of all rows so that more are."""
 HASH = "h"
 HOW = "drawn by DuckDB's reservoir, by the seed"
 
@@ -74,9 +76,9 @@ class Place:
     """Measured rows in an engine. frame: of narwhals, its columns c0, c1 ... in the order of `source.columns`.
 
     hashed: of the frame's rows, those whose number, made of the given columns, is divisible by one that is given; it is
-    their column `h`; drawn: about so many rows of so many,
-    by a seed; sample: how many may be drawn, None: as many as fit; floor: combinations with fewer rows stay where they
-    are.
+    their column `h`; drawn: about so many rows of so many, by a seed; sample: how many may be drawn, None: as many as
+    fit; floor: combinations with fewer rows stay where they are; of_columns: an engine's own way to the frame of some
+    columns.
     """
 
     source: Source
@@ -89,7 +91,7 @@ class Place:
     of_columns: Callable[[Sequence[str]], Any] | None = None
 
     def some(self, columns: Sequence[str]) -> Any:
-        """The frame of these columns. of_columns: an engine's own way to it."""
+        """The frame of these columns."""
         return self.frame.select(*columns) if self.of_columns is None else self.of_columns(columns)
 
 
@@ -164,10 +166,8 @@ def _counts(case: Case, place: Place, columns: Sequence[str], numbers: frozenset
     source = place.source
     gone = gone_of(case, source, place.frame.collect_schema(), columns, numbers=numbers)
     keys = [source.column(c) for c in gone.keys]
-    sums = list(gone.sums.items())
     whole: pa.Table | None = None
-    for start in range(0, max(1, len(sums)), COLUMNS_AT_ONCE):
-        some = sums[start : start + COLUMNS_AT_ONCE]
+    for some in _slices(list(gone.sums.items())) or [[]]:
         rows = place.some(list(dict.fromkeys([*keys, *(source.column(c) for _, (c, _) in some)])))
         added = [value.sum().alias(name) for name, (_, value) in some]
         table = _by_group(case, place, rows.group_by(*keys).agg(nw.len().alias(PEOPLE), *added))
@@ -208,7 +208,7 @@ def _with_whole_sizes(grouped: Any, frame: Any, groups: Sequence[str]) -> Any:
     return both.group_by(*groups).agg(*(nw.col(n).sum() for n in numbers))
 
 
-def _slices(columns: Sequence[str]) -> list[Sequence[str]]:
+def _slices(columns: Sequence[T]) -> list[Sequence[T]]:
     return [columns[k : k + COLUMNS_AT_ONCE] for k in range(0, len(columns), COLUMNS_AT_ONCE)]
 
 
@@ -230,7 +230,8 @@ def of_duckdb(case: Case, counted: base.Counted, seed: int, opened: Opened) -> D
         del frame
         # Its number without a sign would be too large for some readers; half of it tells kinds apart as well.
         own, rows = f"CAST(hash({', '.join(columns)}) >> 1 AS BIGINT)", mine.table
-        if len(columns) > COLUMNS_AT_ONCE and opened.source.kind == "parquet":
+        aside = 8 * counted.people * len(_slices(columns))
+        if len(columns) > COLUMNS_AT_ONCE and opened.source.kind == "parquet" and aside <= PUT_ASIDE:
             own, rows = in_slices(columns)
         every = nw.from_native(connection.sql(f"SELECT *, {own} AS {HASH} FROM {rows}"))
         return every.filter(nw.col(HASH) % part == 0)
