@@ -241,7 +241,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="*", choices=tuple(SIZES), default=list(SIZES))
     parser.add_argument("--most", type=int, default=10_000_000)
-    parser.add_argument("--runs", type=int, default=1, metavar="N")
+    parser.add_argument("--runs", type=int, default=5, metavar="N")
     parser.add_argument("--write", type=Path, metavar="PAGE")
     args = parser.parse_args()
     for axis in args.only:

@@ -1,6 +1,6 @@
 """An audit of a table in Spark against the bare Spark group-by, in one session; and on a cluster that loses a worker.
 
-    python bench/spark.py [--rows 10000000 100000000] [--repeats 3] [--master "local[2]"] [--folder DIR]
+    python bench/spark.py [--rows 10000000 100000000] [--repeats 5] [--master "local[2]"] [--folder DIR]
     python bench/spark.py --cluster [--rows 10000000]
 
 The table is that of bench/scale.py. Ours is `run_audit` with engine = "spark", 2,000 draws, from the table to
@@ -220,7 +220,7 @@ def with_a_loss(rows: int, folder: Path) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="*", default=[10_000_000])
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--master", default="local[2]")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
     parser.add_argument("--cluster", action="store_true")

@@ -44,10 +44,12 @@ def test_no_exponent_where_too_little_stands_above_the_smallest(growth: Any) -> 
 
 def test_medians_of_runs_and_the_largest_memory(growth: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     runs = iter([(1.0, 9.0, 100.0, 2.0), (5.0, 7.0, 300.0, 2.0), (2.0, 8.0, 200.0, 2.0)] * 3)
-    monkeypatch.setattr(growth, "measured", lambda case, out: next(runs))
+    places = []
+    monkeypatch.setattr(growth, "measured", lambda case, out: places.append(out) or next(runs))
     monkeypatch.setitem(growth.SIZES, "rows", (10, 50, 200))
     lines = growth.walk("rows", 1_000, 3, lambda axis, size, folder: folder)
     assert lines.splitlines()[2:] == [f"| {n} | 2.0 | 8.0 | 300 | 2.00 |  |  |" for n in (10, 50, 200)]
+    assert len(set(places[:3])) == 3  # what an earlier run answered is kept in its folder
     growing = iter([(float(n), 1.0, 1.0, 1.0) for n in (1, 1, 11, 111, 1_011)])
     monkeypatch.setattr(growth, "measured", lambda case, out: next(growing))
     monkeypatch.setitem(growth.SIZES, "rows", (1, 2, 10, 110, 1_010))

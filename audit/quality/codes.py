@@ -72,7 +72,7 @@ def _bands(name: str, column: pd.Series, bands: int, numeric: bool) -> Levels | 
     else:
         # Quantiles by the inverted distribution function (Hyndman & Fan 1996, their first).
         at = np.ceil(len(ordered) * (np.arange(1, bands) / bands) - 1).astype(np.int64)
-        edges = np.unique(ordered[np.maximum(at, 0)])
+        edges = np.unique(ordered[at])
         passed = np.zeros(len(values), dtype=np.int16)
         for edge in edges:  # few: a search for each value takes four times as long
             passed += values >= edge
