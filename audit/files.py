@@ -39,15 +39,18 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
             os.fsync(stream.fileno())
         os.chmod(temporary, mode & ~_umask())
         os.replace(temporary, path)
+        temporary = ""
     except OSError as error:
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
         raise OutputError(
             f"{path.name} could not be written",
             got=error.strerror or str(error),
             expected=f"room for {many(len(content), 'byte')} and permission to write in {path.parent}",
             todo="make room or name another folder with --out; what was there before is unchanged",
         ) from error
+    finally:  # also where a person stops it
+        if temporary:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
 
 
 def write_own(path: Path, content: bytes, *begins: bytes, holds: bytes = b"") -> None:

@@ -1,20 +1,25 @@
 """Temporary folders that people's rows, or models made of them, lie in for a while.
 
-Each goes with the work that it is for. What is killed, by a user or for its memory, takes nothing with it: the kernel
-lets go of its lock, and the next process that makes such a folder removes those that nobody holds.
+Each goes with the work that it is for, and at the latest with the process that made it: one that is asked to end may
+be asked between making a folder and the line that would remove it. What is killed, by a user or for its memory, takes
+nothing with it: the kernel lets go of its lock, and the next process that makes such a folder removes those that nobody
+holds.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fcntl
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 PREFIX = "assay-passing-"
+_TOKEN = secrets.token_hex(4)
 _held: dict[Path, int] = {}
 _swept: set[str] = set()
 
@@ -23,7 +28,7 @@ def make() -> Path:
     """A new one, for the owner alone, until `remove` or the end of this process."""
     _sweep(tempfile.gettempdir())
     while True:
-        folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+        folder = Path(tempfile.mkdtemp(prefix=_prefix()))
         try:
             handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:  # as below
@@ -52,16 +57,27 @@ def passing() -> Iterator[Path]:
         remove(folder)
 
 
+def _prefix() -> str:
+    """Of the folders of this process alone: a copy that was forked has another one."""
+    return f"{PREFIX}{_TOKEN}-{os.getpid()}-"
+
+
 def _sweep(base: str) -> None:
-    """Once a process: folders of this user that nobody holds."""
+    """Once a process: folders of this user that nobody holds; and at the end those of its own."""
     if base in _swept:
         return
+    atexit.register(_remove_own, base)
     _swept.add(base)
     with contextlib.suppress(OSError), os.scandir(base) as entries:
         for entry in entries:
             if entry.name.startswith(PREFIX):
                 with contextlib.suppress(OSError):
                     _remove_unheld(Path(entry.path))
+
+
+def _remove_own(base: str) -> None:
+    for folder in Path(base).glob(f"{_prefix()}*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove_unheld(folder: Path) -> None:

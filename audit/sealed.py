@@ -20,6 +20,7 @@ import contextlib
 import fcntl
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import sys
@@ -36,9 +37,9 @@ from audit.errors import DataError, InputError
 from audit.files import canonical, write_whole
 
 RECIPIENT, IDENTITY, PRIVATE = "ASSAY_RECIPIENT", "ASSAY_IDENTITY", "ASSAY_PRIVATE"
-SEALED, OPEN, WHOM = "case.age", ".open", "sealed.json"
+SEALED, OPEN, OPENING, WHOM = "case.age", ".open", ".opening", "sealed.json"
 USE, DOOR, GUARD = ".use", ".door", ".guard"
-CLEAR = frozenset({"owner.json", "hold.json", "purged.json", SEALED, OPEN, WHOM, USE, DOOR, GUARD})
+CLEAR = frozenset({"owner.json", "hold.json", "purged.json", SEALED, OPEN, OPENING, WHOM, USE, DOOR, GUARD})
 REPORT = "report.pdf"
 ROOT = Path(__file__).resolve().parents[1]
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -137,12 +138,13 @@ def private_tmp(place: Path) -> Path | None:
 
 def drop(place: Path) -> None:
     """Before the case is deleted: remove its private folder. Raises InputError while somebody has hold of it."""
-    if not (place / OPEN).is_symlink():
+    if not any((place / name).is_symlink() for name in (OPEN, OPENING)):
         return
     with _locked(place / DOOR), _alone(place) as free:
         if not free:
             raise InputError("this case is in use", got=place.name[:8], expected="nobody who works on it",
                              todo="wait until it has ended; nothing was deleted")  # fmt: skip
+        _remove_half_open(place)
         _remove(place)
 
 
@@ -180,6 +182,9 @@ def unlock(place: Path) -> None:
 
 def leftover(cases: Path) -> int:
     """At the start of a server: send a guardian to each case that was left open. How many there were."""
+    for half in cases.glob(f"*/{OPENING}"):
+        with _locked(half.parent / DOOR):
+            _remove_half_open(half.parent)
     places = [p.parent for p in cases.glob(f"*/{OPEN}")]
     for place in places:
         _guard(place)
@@ -236,7 +241,10 @@ def _base() -> str | None:
 def _open(place: Path) -> None:
     """A private folder with what is sealed, or with what lies here in clear; the door is locked."""
     whom = _whom(place)
-    private = Path(tempfile.mkdtemp(prefix="assay-", dir=_base()))
+    _remove_half_open(place)
+    private = Path(_base() or tempfile.gettempdir()) / f"assay-{secrets.token_hex(8)}"
+    (place / OPENING).symlink_to(private.absolute())  # first: who is killed from here on is swept by it
+    private.mkdir(mode=0o700)
     inner = private / "case"
     inner.mkdir(mode=0o700)
     try:
@@ -250,15 +258,25 @@ def _open(place: Path) -> None:
                 forget(place / "run")
             write_whole(place / WHOM, canonical({"recipients": list(recipients())}), mode=0o600)
     except BaseException:
-        shutil.rmtree(private)
+        _remove_half_open(place)
         raise
     (place / OPEN).unlink(missing_ok=True)
     (place / OPEN).symlink_to(inner)
+    (place / OPENING).unlink()
     _take_in(place, inner)
     (inner / "run").mkdir(mode=0o700, exist_ok=True)
     _link(place, inner)
     if not (place / SEALED).exists():
         _seal(place)
+
+
+def _remove_half_open(place: Path) -> None:
+    """What an opener that was killed left in clear; the door is locked."""
+    if (place / OPENING).is_symlink():
+        private = Path(os.readlink(place / OPENING))
+        if private != (place / OPEN).resolve().parent:
+            shutil.rmtree(private, ignore_errors=True)
+        (place / OPENING).unlink()
 
 
 def _link(place: Path, inner: Path) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from audit import starts
+from audit.files import write_new, write_whole
 from audit.models.own import Environment, digest_of
 from debias import jobs
 from tests.audit.models.zoo.people import loans, people
@@ -41,7 +43,8 @@ def until(true: Callable[[], object]) -> None:
 
 
 def copies(folder: Path) -> list[Path]:
-    return [p for p in folder.rglob("*") if p.is_file()]
+    """Files in its folders; Python itself tries for a moment whether a file can be made beside them."""
+    return [p for p in folder.glob("*/**/*") if p.is_file()]
 
 
 @pytest.mark.parametrize("which", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
@@ -61,6 +64,57 @@ def test_a_command_that_is_asked_to_end_takes_its_copies_with_it(
     assert "Traceback" not in errors
     # Who waits for it sees what ended it, as for any program; Ctrl-C has a code of its own.
     assert process.returncode == (1 if which == signal.SIGINT else -which)
+
+
+BETWEEN = """
+import os, signal, sys, tempfile
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import cli
+
+def then_asked(owner, name, where=lambda *a: True):
+    function = getattr(owner, name)
+    def first(*args, **kwargs):
+        result = function(*args, **kwargs)
+        if where(*args):
+            setattr(owner, name, function)
+            os.kill(os.getpid(), signal.SIGTERM)
+        return result
+    setattr(owner, name, first)
+
+moment = sys.argv.pop(1)
+if moment == "a folder is made":
+    then_asked(tempfile, "mkdtemp")
+elif moment == "a process is on its way":
+    then_asked(ThreadPoolExecutor, "submit", lambda pool, *_: pool._thread_name_prefix == "starts-models")
+elif moment == "a process is there":
+    then_asked(Future, "result")
+cli.start()
+"""
+
+
+@pytest.mark.parametrize("moment", ["a folder is made", "a process is on its way", "a process is there"])
+def test_who_is_asked_between_two_lines_leaves_nothing_either(words: list[str], tmp_path: Path, moment: str) -> None:
+    env = {**os.environ, "TMPDIR": str(tmp_path / "tmp"), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", BETWEEN, moment, *words], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == -signal.SIGTERM, done.stderr
+    assert "assay audit: stopped after" in done.stderr
+    assert not list((tmp_path / "tmp").iterdir())
+
+
+@pytest.mark.parametrize("write", [write_whole, write_new])
+def test_a_file_that_is_stopped_on_its_way_leaves_no_half(
+    write: Callable[[Path, bytes], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(_: int) -> None:
+        raise starts.Stopped
+
+    monkeypatch.setattr(os, "fsync", asked)
+    with pytest.raises(starts.Stopped):
+        write(tmp_path / "evidence.json", b"{}")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_job_that_a_person_stops_takes_its_copies_with_it(words: list[str], tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import select
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import audit.errors
+from audit import passing
 from audit.errors import AssayError, ModelError, VerificationError
 from audit.models import wire
 from audit.numbers import grouped, many
@@ -83,7 +83,7 @@ class Child:
         child_in, self._to = os.pipe()
         self._from, child_out = os.pipe()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
-        self._scratch = tempfile.mkdtemp(prefix="assay-scratch-") if scratch else None
+        self._scratch = str(passing.make()) if scratch else None
         options = {
             **(settings or {}),
             **asdict(limits),
@@ -211,7 +211,7 @@ class Child:
         os.close(self._from)
         self._errors.close()
         if self._scratch is not None:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+            passing.remove(Path(self._scratch))
 
     # -- how it ended ------------------------------------------------------------------------------------------------
 

@@ -53,12 +53,26 @@ def test_rows_that_a_killed_notebook_left_go_with_the_next_audit(tmp_path: Path)
 
 @pytest.mark.parametrize("room", ["audit", "debias", "reports", "assay"])
 def test_nothing_else_makes_a_temporary_folder(room: str) -> None:
-    """But what holds no rows or has a guardian: a walled process, an open case, the checker that stands alone."""
-    known = {"audit/models/process.py", "audit/sealed.py", "audit/passing.py", "reports/check_offline/check.py"}
+    """But the checker that stands alone."""
+    known = {"audit/passing.py", "reports/check_offline/check.py"}
     for file in (ROOT / room).rglob("*.py"):
         names = {n.attr for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Attribute)}
         if names & {"mkdtemp", "TemporaryDirectory"}:
             assert str(file.relative_to(ROOT)) in known
+
+
+def test_the_end_of_a_copy_takes_no_folder_of_its_maker(tmp_path: Path) -> None:
+    code = (
+        "import multiprocessing; from audit.passing import make\n"
+        "mine = make()\n"
+        "def work(): print(make().is_dir(), flush=True); raise SystemExit\n"
+        "copy = multiprocessing.get_context('fork').Process(target=work); copy.start(); copy.join()\n"
+        "print(mine.is_dir())\n"
+    )
+    env = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "True"]
+    assert len(list(tmp_path.iterdir())) == 1, "the copy ended without an end of its own; the next one sweeps"
 
 
 @pytest.mark.parametrize("moment", ["before it is opened", "before it is locked"])

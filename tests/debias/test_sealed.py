@@ -193,6 +193,30 @@ def test_a_server_finds_what_was_left_open_when_its_guardian_was_killed_too(
     until(lambda: not list(private.iterdir()))
 
 
+@pytest.mark.parametrize("next_one", ["who opens it", "the server", "who deletes it"])
+def test_what_an_opener_that_was_killed_left_in_clear_goes(
+    next_one: str, case: workspace.CaseFolder, private: Path
+) -> None:
+    code = (
+        "import os, signal; from pathlib import Path; from audit import sealed\n"
+        "extract = sealed._extract\n"
+        "sealed._extract = lambda *a: (extract(*a), os.kill(os.getpid(), signal.SIGKILL))\n"
+        f"sealed.hold(Path({str(case.place)!r}))\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=False)
+    assert in_clear(private), "it had just been opened"
+    if next_one == "who opens it":
+        workspace.open_case(case.id)
+        assert len(in_clear(private)) == 1, "its own"
+        closed(case)
+    elif next_one == "the server":
+        assert sealed.leftover(case.place.parent) == 0
+    else:
+        workspace.forget_case(case)
+    assert list(private.iterdir()) == []
+    assert not (case.place / sealed.OPENING).is_symlink()
+
+
 def test_cases_in_clear_are_sealed_opened_and_deleted_by_command(
     case: workspace.CaseFolder, private: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
