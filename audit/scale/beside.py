@@ -26,12 +26,13 @@ from audit.load import columnar
 from audit.load.groups import named_columns
 from audit.load.infer import infer
 from audit.load.rows import missing_words
+from audit.scale import narrow
 from audit.scale import typed as base
 from audit.scale.count import measured_rows
 from audit.scale.kinds import PEOPLE, arrow
 from audit.scale.lines import Early, drawn_of_rows
 from audit.scale.lines import drawn as drawn_lines
-from audit.scale.missing import MOST, Counts, frame_of_groups, gone_of, looked_at, one
+from audit.scale.missing import MOST, Counts, Gone, added_up, frame_of_groups, gone_of, looked_at, one
 from audit.scale.opened import Opened
 from audit.scale.source import Source
 
@@ -43,6 +44,8 @@ KINDS = 1_000_000
 """Rows up to which each kind of row is looked at; of larger tables a part that has about so many."""
 COLUMNS_AT_ONCE, PUT_ASIDE = 100, 2**28
 """Columns that are asked about together; bytes that may be put aside of all rows so that more are."""
+LACKING_AT_ONCE = 40
+"""Sums of missing values that are asked for together where rows are looked through for any."""
 HASH = "h"
 HOW = "drawn by DuckDB's reservoir, by the seed"
 
@@ -78,7 +81,10 @@ class Place:
     hashed: of the frame's rows, those whose number, made of the given columns, is divisible by one that is given; it is
     their column `h`; drawn: about so many rows of so many, by a seed; sample: how many may be drawn, None: as many as
     fit; floor: combinations with fewer rows stay where they are; of_columns: an engine's own way to the frame of some
-    columns.
+    columns; banded: puts a frame's numbers into the case's bands, where they have to be before they leave.
+
+    What is known of the rows already, as frames.HeldCounts has it: cells; whole. lacking: with cells, an engine's own
+    way to the frame's rows that lack a value in the columns given, or may: the rest adds nothing.
     """
 
     source: Source
@@ -89,6 +95,10 @@ class Place:
     sample: int | None = None
     floor: int | None = None
     of_columns: Callable[[Sequence[str]], Any] | None = None
+    banded: Callable[[Any], Any] = lambda frame: frame
+    cells: pa.Table | None = None
+    whole: pa.Table | None = None
+    lacking: Callable[[Any, Sequence[str]], Any] | None = None
 
     def some(self, columns: Sequence[str]) -> Any:
         """The frame of these columns."""
@@ -97,10 +107,10 @@ class Place:
 
 def profile(
     case: Case, counted: base.Counted, place: Place, seed: int, pool: Executor | None = None,
-    early: Early | None = None, counts: Counts | None = None,
+    early: Early | None = None,
 ) -> DataProfile:  # fmt: skip
     """What is found of the measured rows. Raises DataError as counting does. pool: what counts, while the caller looks
-    at the sample; early: with the sample, drawn already; counts: where they came with the cube."""
+    at the sample; early: with the sample, drawn already."""
     columns = looked_at(case, place.source, place.frame.collect_schema())
     if early is None:
         sample, how = _sample(case, place, columns, counted.people, seed)
@@ -108,7 +118,7 @@ def profile(
         sample, how = early.sample.result(), place.how
 
     def count() -> tuple[Counts | None, Kinds | None]:
-        own = counts or _counts(case, place, columns, _numeric_columns(place, sample))
+        own = _counts(case, place, columns, _numeric_columns(place, sample))
         part = max(1, math.ceil(counted.people / KINDS))
         return own, None if own is None else _kinds(case, place, columns, part)
 
@@ -126,8 +136,12 @@ def _sample(case: Case, place: Place, columns: Sequence[str], rows: int, seed: i
         return None, "the case says that no row is drawn (`sample = 0`)"
     names, most = _drawn_of(case, columns)
     most = most if place.sample is None else place.sample
-    table = place.drawn([place.source.column(c) for c in names], min(most, rows), rows, seed)
-    return _as_read(case, place.source, table.rename_columns(names)), place.how
+    own = [place.source.column(c) for c in names]
+    if place.whole is not None:
+        table, how = narrow.drawn(place.whole, own, most, seed), narrow.HOW
+    else:
+        table, how = place.drawn(own, min(most, rows), rows, seed), place.how
+    return _as_read(case, place.source, table.rename_columns(names)), how
 
 
 def _drawn_of(case: Case, columns: Sequence[str]) -> tuple[list[str], int]:
@@ -166,6 +180,9 @@ def _counts(case: Case, place: Place, columns: Sequence[str], numbers: frozenset
     source = place.source
     gone = gone_of(case, source, place.frame.collect_schema(), columns, numbers=numbers)
     keys = [source.column(c) for c in gone.keys]
+    if place.cells is not None and place.floor is None:
+        table = _of_lacking(place, gone, keys)
+        return gone.of(case, source, table) if table.num_rows <= MOST else None
     whole: pa.Table | None = None
     for some in _slices(list(gone.sums.items())) or [[]]:
         rows = place.some(list(dict.fromkeys([*keys, *(source.column(c) for _, (c, _) in some)])))
@@ -180,17 +197,39 @@ def _counts(case: Case, place: Place, columns: Sequence[str], numbers: frozenset
     return gone.of(case, source, whole)
 
 
+def _of_lacking(place: Place, gone: Gone, keys: Sequence[str]) -> pa.Table:
+    """The sums where it is known how many rows there are: of the rows that lack a value."""
+    assert place.cells is not None
+    if place.whole is not None:
+        return added_up(narrow.missing(place.whole, gone), keys, [PEOPLE, *gone.sums])
+    table = added_up(place.cells, keys, [PEOPLE])
+    for some in _slices(list(gone.sums.items()), LACKING_AT_ONCE) if table.num_rows <= MOST else []:
+        columns = list(dict.fromkeys(place.source.column(c) for _, (c, _) in some))
+        rows = place.some(list(dict.fromkeys([*keys, *columns])))
+        rows = place.banded(rows if place.lacking is None else place.lacking(rows, columns))
+        # Not as columns first: of many, Spark would make one method too long for Java to compile.
+        sums = arrow(rows.group_by(*keys).agg(value.sum().cast(nw.Int64).alias(name) for name, (_, value) in some))
+        both = pa.concat_tables([table, sums.select([*keys, *(name for name, _ in some)])], promote_options="default")
+        table = added_up(both, keys, [n for n in both.column_names if n not in keys])
+    return table
+
+
 def _kinds(case: Case, place: Place, columns: Sequence[str], part: int) -> Kinds | None:
     groups = [place.source.column(c) for c in case.data.sensitive]
-    hashed = place.hashed(place.frame, [place.source.column(c) for c in columns], part)
+    own = [place.source.column(c) for c in columns]
+    if place.whole is not None:
+        return _kinds_of(case, place, narrow.repeated(place.whole, own, groups), 1)
+    hashed = place.banded(place.hashed(place.frame, own, part))
     some = hashed.group_by(HASH, *groups).agg(nw.len().alias("n"))
     single = one(nw.col("n") == 1)
     grouped = some.group_by(*groups).agg(nw.len().alias("k"), single.sum().alias("s"), nw.col("n").sum().alias(PEOPLE))
     if place.floor is not None and part > 1:
-        grouped = _with_whole_sizes(grouped, place.frame, groups)
+        grouped = _with_whole_sizes(grouped, place.banded(place.frame), groups)
     table = _by_group(case, place, grouped)
-    if table is None:
-        return None
+    return None if table is None else _kinds_of(case, place, table, part)
+
+
+def _kinds_of(case: Case, place: Place, table: pa.Table, part: int) -> Kinds:
     kinds, singles = (table.column(n).to_numpy().astype(np.int64) for n in ("k", "s"))
     return Kinds(frame_of_groups(case, place.source, table, kinds, case.data.sensitive), kinds, singles, part)
 
@@ -208,8 +247,9 @@ def _with_whole_sizes(grouped: Any, frame: Any, groups: Sequence[str]) -> Any:
     return both.group_by(*groups).agg(*(nw.col(n).sum() for n in numbers))
 
 
-def _slices(columns: Sequence[T]) -> list[Sequence[T]]:
-    return [columns[k : k + COLUMNS_AT_ONCE] for k in range(0, len(columns), COLUMNS_AT_ONCE)]
+def _slices(columns: Sequence[T], most: int | None = None) -> list[Sequence[T]]:
+    most = most or COLUMNS_AT_ONCE
+    return [columns[k : k + most] for k in range(0, len(columns), most)]
 
 
 def _by_group(case: Case, place: Place, grouped: Any) -> pa.Table | None:

@@ -17,6 +17,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from audit.case import Case, ReadSpec
 from audit.engines import ENGINES
@@ -28,7 +29,8 @@ from audit.numbers import many
 from audit.scale import typed as base
 from audit.scale.ask import ModelAnswers, can_ask, scored_rows
 from audit.scale.kinds import PEOPLE, Sum, arrow, kinds
-from audit.scale.missing import Counts, Gone, added_up, empty, gone_of, looked_at, one
+from audit.scale.missing import added_up, empty, looked_at, one
+from audit.scale.narrow import few_kinds
 from audit.scale.source import Source
 from audit.scale.task import OWN, SCORE
 from audit.scores import EXACT_SCORES, RANKS, Floats, starts_of
@@ -37,17 +39,18 @@ GRID = 64_000
 """Steps between the lowest and the highest score in which scores are counted before bins are made of them."""
 HEAVY = 8
 """So many of the fullest steps are counted again in finer ones, so often."""
-TOGETHER = 20
-"""Columns of whose missing values the cube's own pass is asked too: each combination of the cube has sums of each."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeldCounts:
-    """What was counted; missing values, where the same pass counted them; mine: the rows to measure, where it told."""
+    """What was counted. cells: how many measured rows (PEOPLE) each combination of the cube's columns has, as it came;
+    whole: each kind of measured rows by every column that is looked at, where there are few (audit/scale/narrow.py).
+    mine: the measured rows."""
 
     counted: base.Counted
-    counts: Counts | None = None
-    mine: Any = None
+    cells: pa.Table
+    whole: pa.Table | None
+    mine: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,53 +133,56 @@ def refuse(case: Case, engine: str) -> None:
 
 def count_held(case: Case, held: Held, allow: Sequence[str] = ()) -> base.Counted:
     """As `audit.scale.count`, of a table in another engine. Raises CaseError, DataError; ModelError of a model."""
-    return count_with_missing(case, held, allow, False).counted
+    return count_and_look(case, held, allow, False).counted
 
 
-def count_with_missing(case: Case, held: Held, allow: Sequence[str], beside: bool) -> HeldCounts:
-    """The same, with missing values where they may come with the cube. beside: whether they are looked at.
-
-    Where no row may leave they may not: what comes back of each combination would say which values its people lack."""
+def count_and_look(case: Case, held: Held, allow: Sequence[str], beside: bool) -> HeldCounts:
+    """The same, with what further looks at the rows begin with. beside: whether there are any."""
     check_roles(case)
     refuse(case, held.engine)
     check.columns(case, held.columns, ())
     _refuse_nested(case, held, held.frame.collect_schema())
     if not case.model.is_asked:
-        return _count_table(case, held, None, gone=_rides(case, held) if beside else None)
+        return _measured_of(case, held, *_count_table(case, held, None, others=_others(case, held) if beside else None))
     among = _which(case, held, held.frame)
     with scored_rows(case, held.frame, held.columns, held.name, among, allow) as (frame, asked):
-        return _count_table(case, replace(held, frame=frame), asked, _repeated(case, held, held.frame))
+        counted = _count_table(case, replace(held, frame=frame), asked, _repeated(case, held, held.frame))
+    return _measured_of(case, held, *counted)
 
 
-def _rides(case: Case, held: Held) -> Gone | None:
-    """What is added up of missing values in the cube's own pass, if anything is."""
-    if held.floor is not None or held.sample == 0:
+def _others(case: Case, held: Held) -> list[str] | None:
+    """The columns that are looked at beside the cube's own, where the kinds of rows may be fetched by all of them; None
+    where not: no row may leave, a row's weight counts, or numbers are in bands."""
+    data = case.data
+    if held.floor is not None or held.sample == 0 or data.bins or data.weight is not None:
         return None
-    schema = held.frame.collect_schema()
-    looked = looked_at(case, held.source, schema)
-    gone = gone_of(case, held.source, schema, looked)
-    return gone if len({column for column, _ in gone.sums.values()}) <= TOGETHER else None
+    return [held.column(c) for c in looked_at(case, held.source, held.frame.collect_schema())]
+
+
+def _measured_of(
+    case: Case, held: Held, counted: base.Counted, cells: pa.Table, typed: pd.DataFrame, whole: pa.Table | None
+) -> HeldCounts:
+    """Of what was counted, the part that is measured. typed: the cells as reading the rows would give them."""
+    mine = held.frame
+    if (split := case.data.split) is not None:
+        own = held.column(split)
+        cells = cells.filter(pa.array(base.measured_kinds(case, typed)))
+        wanted = cells.column(own).unique()
+        mine = mine.filter(nw.col(own).is_in(wanted.to_pylist()))
+        whole = None if whole is None else whole.filter(pc.is_in(whole.column(own), wanted))
+    return HeldCounts(counted, cells, whole, mine)
 
 
 def _count_table(
     case: Case, held: Held, asked: ModelAnswers | None, repeated: tuple[int, int] | None = None,
-    gone: Gone | None = None,
-) -> HeldCounts:  # fmt: skip
-    """The combinations of a table; of one with answers of a model beside its roles where it was asked."""
+    others: Sequence[str] | None = None,
+) -> tuple[base.Counted, pa.Table, pd.DataFrame, pa.Table | None]:  # fmt: skip
+    """The combinations of a table; of one with answers of a model beside its roles where it was asked: counted; as they
+    came; as reading the rows would give them; and each kind of row by `others` too, where these are few."""
     source = held.source
     schema = held.frame.collect_schema()
-    ones, of = ({}, []) if gone is None else (gone.ones, gone.columns(source))
-    frame = held.frame
+    frame = banded(case, held, held.frame)
     roles = {held.column(c): c for c in base.roles_of(case)}
-    frame = (
-        frame.with_columns(
-            _in_band(nw.col(held.column(c)), schema[held.column(c)], edges).alias(held.column(c))
-            for c, edges in case.data.bins.items()
-            if schema[held.column(c)].is_numeric()
-        )
-        if case.data.bins
-        else frame
-    )
     sums: list[Sum] = []
     weight, largest = None, 1.0
     if case.data.weight is not None:
@@ -188,15 +194,16 @@ def _count_table(
     own = OWN if asked is not None else held.column(str(case.model.column))
     at = own if asked is None else SCORE
     scores = case.model.kind == "score" if asked is None else asked.scored
-    table = bins = None
+    table = cells = bins = every = None
     most = base.MOST_GROUPS + 1
     if asked is not None:
         frame = frame.with_columns(asked.decision.alias(own))
     if not scores or _distinct(frame.head(base.PROBE), at) <= EXACT_SCORES:
         each = [own, *([at] if asked is not None and scores else [])]
-        table = whole = kinds(
-            frame, list(dict.fromkeys([*roles, *each])), sums, most=most, floor=floor, ones=ones, of=of
-        )
+        keys = list(dict.fromkeys([*roles, *each]))
+        every = None if others is None else few_kinds(frame, list(dict.fromkeys([*keys, *others])))
+        table = kinds(frame, keys, sums, most=most, floor=floor) if every is None else added_up(every, keys, [PEOPLE])
+        cells = table
         called = {own: base.OWN, at: base.SCORE} if asked is not None else {}
         for name in each:
             table = table.append_column(called.get(name, base.OWN), table.column(name))
@@ -212,9 +219,9 @@ def _count_table(
         sums.append(Sum("t", score if weight is None else weight * score, largest * top))
         decided = nw.col(own) if asked is not None else score >= case.model.threshold
         binned = frame.with_columns(decided.alias("own"), _bin_of(score, bins[0].tolist()).alias("bin"))
-        whole = kinds(binned, [*roles, "own", "bin"], sums, most=most, floor=floor, ones=ones, of=of)
-        table = whole.drop_columns(list(ones))
+        table = cells = kinds(binned, [*roles, "own", "bin"], sums, most=most, floor=floor)
         table = table.rename_columns([*roles, base.OWN, base.BIN, *table.column_names[len(roles) + 2 :]])
+        every = None
     assert table is not None
     base.not_too_many(case, table)
     called = {PEOPLE: base.PEOPLE, "w": base.WEIGHT, "q": base.SQUARES, "t": base.TOTAL}
@@ -238,21 +245,14 @@ def _count_table(
     again = repeated if asked is not None else _repeated(case, held, frame)
     extra = base.Extra(notes, bins, repeated=again, asked=asked)
     counted = base.coded_of(case, source, typed, extra, _Hash(held, table))
-    return HeldCounts(counted) if gone is None else _with_missing(case, held, counted, gone, whole, typed)
+    return counted, cells, typed, every
 
 
-def _with_missing(
-    case: Case, held: Held, counted: base.Counted, gone: Gone, table: pa.Table, typed: pd.DataFrame
-) -> HeldCounts:
-    """The sums of measured rows by sensitive values and label. table: the combinations that came back; typed: the same,
-    as reading the rows would give them."""
-    mine = held.frame
-    if (split := case.data.split) is not None:
-        table = table.filter(pa.array(base.measured_kinds(case, typed)))
-        mine = mine.filter(nw.col(held.column(split)).is_in(table.column(held.column(split)).unique().to_pylist()))
-    keys = [held.column(k) for k in gone.keys]
-    table = added_up(table, keys, [PEOPLE, *gone.sums])
-    return HeldCounts(counted, None if table is None else gone.of(case, held.source, table), mine)
+def banded(case: Case, held: Held, frame: Any) -> Any:
+    """The frame with a number that stands for the band of each, in the columns that the case puts into bands."""
+    schema = held.frame.collect_schema()
+    own = {held.column(c): edges for c, edges in case.data.bins.items() if schema[held.column(c)].is_numeric()}
+    return frame.with_columns(_in_band(nw.col(c), schema[c], e).alias(c) for c, e in own.items()) if own else frame
 
 
 def _refuse_nested(case: Case, held: Held, schema: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ engines write 1e7 in two ways. Names are made of what comes back, by our own rul
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,26 +62,20 @@ def kinds(
     *,
     most: int,
     floor: tuple[int, Sequence[str]] | None = None,
-    ones: Mapping[str, nw.Expr] | None = None,
-    of: Sequence[str] = (),
 ) -> pa.Table:
-    """One row for each combination of the columns `keys`, at most `most`, sorted: the keys, `people`, the sums, then
-    those of `ones`, 1 or 0 of a row, told from the columns `of`.
+    """One row for each combination of the columns `keys`, at most `most`, sorted: the keys, `people`, the sums.
 
     frame: of narwhals. floor: (n, columns): combinations of these columns with fewer than n rows are left out where
     the rows are.
     """
-    ones = ones or {}
-    needed = dict.fromkeys((*keys, *of))
-    asked = frame.select(*[nw.col(k) for k in needed], *[part for s in sums for part in s.parts()])
+    asked = frame.select(*[nw.col(k) for k in keys], *[part for s in sums for part in s.parts()])
     parts = [f"{s.name}_{place}" for s in sums for place in reversed(range(PARTS))]
-    # Not as columns first: of many, Spark would make one method too long for Java to compile, and be ten times slower.
-    totals = [*(nw.col(p).sum() for p in parts), *(value.sum().alias(name) for name, value in ones.items())]
+    totals = [nw.col(p).sum() for p in parts]
     if keys:
         grouped = asked.group_by(*keys).agg(nw.len().alias(PEOPLE), *totals)
     else:
         grouped = asked.select(nw.len().alias(PEOPLE), *totals)
-    grouped = grouped.with_columns(nw.col(c).cast(nw.Int64) for c in (PEOPLE, *parts, *ones))
+    grouped = grouped.with_columns(nw.col(c).cast(nw.Int64) for c in (PEOPLE, *parts))
     if floor is not None:
         least, columns = floor
         grouped = grouped.filter(nw.col(PEOPLE).sum().over(*columns) >= least)
@@ -90,8 +84,6 @@ def kinds(
     out = table.select([*keys, PEOPLE])
     for s in sums:
         out = out.append_column(s.name, pa.array(s.of(table)))
-    for name in ones:
-        out = out.append_column(name, table.column(name))
     return out
 
 

@@ -14,6 +14,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from audit.case import Case
 from audit.cube import Ints
@@ -60,10 +61,6 @@ class Gone:
     def ones(self) -> dict[str, nw.Expr]:
         return {name: value for name, (_, value) in self.sums.items()}
 
-    def columns(self, source: Source) -> list[str]:
-        """What the sums are told from."""
-        return [source.column(c) for c in dict.fromkeys(c for c, _ in self.sums.values())]
-
     def of(self, case: Case, source: Source, table: pa.Table) -> Counts:
         """Of one row for each combination of the keys, with PEOPLE and the sums."""
         rows = table.column(PEOPLE).to_numpy().astype(np.int64)
@@ -109,7 +106,6 @@ def _is_word(value: nw.Expr, dear: bool) -> nw.Expr:
     """Whether a text says that there is no value. dear: a pattern is, as in Spark, and not in DuckDB."""
     if not dear:
         return value.str.contains(SAID)
-    value = value.cast(nw.String)  # a column of Spark may have an order of its own, in which NAN is nan
     matches = value.str.contains(SAID)
     edges = [value < AFTER_BLANKS, value.str.starts_with(BLANKS[-1]), *(value.str.ends_with(b) for b in BLANKS)]
     return value.is_in(WRITTEN) | (reduce(or_, edges) & matches)
@@ -128,11 +124,10 @@ def one(condition: nw.Expr) -> nw.Expr:
     return nw.when(condition).then(nw.lit(1)).otherwise(nw.lit(0))
 
 
-def added_up(table: pa.Table, keys: Sequence[str], sums: Sequence[str]) -> pa.Table | None:
-    """Combinations that are told apart by more than `keys`, put together by them; None where there are too many."""
-    grouped = table.group_by(list(keys), use_threads=False).aggregate([(s, "sum") for s in sums])
-    if grouped.num_rows > MOST:
-        return None
+def added_up(table: pa.Table, keys: Sequence[str], sums: Sequence[str]) -> pa.Table:
+    """Combinations that are told apart by more than `keys`, put together by them, sorted."""
+    zero = pc.ScalarAggregateOptions(min_count=0)  # of nothing
+    grouped = table.group_by(list(keys), use_threads=False).aggregate([(s, "sum", zero) for s in sums])
     grouped = grouped.select([*keys, *(f"{s}_sum" for s in sums)]).rename_columns([*keys, *sums])
     return grouped.sort_by([(k, "ascending") for k in keys])
 

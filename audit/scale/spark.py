@@ -14,6 +14,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,10 +33,12 @@ from audit.load.engines import FRAME
 from audit.load.lakes import lake_of
 from audit.load.readers import kind_of, same_columns
 from audit.printable import first_line
+from audit.quality.missing import WRITTEN
 from audit.scale.ask import told_by_task
 from audit.scale.beside import HASH, DataProfile, Place, profile
-from audit.scale.frames import Held, count_with_missing, measured, refuse
+from audit.scale.frames import Held, HeldCounts, banded, count_and_look, refuse
 from audit.scale.kinds import arrow
+from audit.scale.missing import AFTER_BLANKS, BLANKS
 from audit.scale.opened import Digest
 from audit.scale.typed import Counted
 
@@ -76,7 +80,8 @@ def held_of(frame: Any, *, name: str = FRAME, floor: int | None = None) -> Held:
     """A Spark DataFrame as a table to be counted. Its columns are taken by their places: Spark takes names that differ
     only in capitals for one."""
     columns = tuple(str(c) for c in frame.columns)
-    own = nw.from_native(frame.toDF(*[f"c{i}" for i in range(len(columns))]))
+    named = frame.toDF(*[f"c{i}" for i in range(len(columns))])
+    own = nw.from_native(named.select(*[_by_letters(f) for f in named.schema.fields]))
     schema = ", ".join(f"{f.name} {f.dataType.simpleString()}" for f in frame.schema.fields)
     source = {"table": name, "schema": schema, "sha256_of": "what was counted"}
     twice = sorted({c for c in columns if columns.count(c) > 1})
@@ -90,16 +95,24 @@ def held_of(frame: Any, *, name: str = FRAME, floor: int | None = None) -> Held:
     return Held(own, columns, SPARK, name, floor, source)
 
 
+def _by_letters(field: Any) -> Any:
+    """The column. Text may have an order (a collation) in which other letters are the same: here it is the letters."""
+    from pyspark.sql import functions
+
+    column = functions.col(field.name)
+    plain = getattr(field.dataType, "collation", None) in (None, "UTF8_BINARY")
+    return column if plain else column.cast("string").alias(field.name)
+
+
 def _count_in_spark(
     case: Case, held: Held, allow: Sequence[str], seed: int | None
 ) -> tuple[Counted, Mapping[str, str], DataProfile | None]:
     try:
-        whole = count_with_missing(case, held, allow, seed is not None)
+        counts = count_and_look(case, held, allow, seed is not None)
         if seed is None:
-            return whole.counted, held.said, None
+            return counts.counted, held.said, None
         progress.stage("Looking at the data inside Spark")
-        place = _place_in_spark(held, measured(case, held, held.frame) if whole.mine is None else whole.mine)
-        return whole.counted, held.said, profile(case, whole.counted, place, seed, counts=whole.counts)
+        return counts.counted, held.said, profile(case, counts.counted, _place_in_spark(case, held, counts), seed)
     except Exception as error:
         if not _of_spark(error):
             raise
@@ -108,9 +121,11 @@ def _count_in_spark(
         raise _failed(held.name, error) from error
 
 
-def _place_in_spark(held: Held, mine: Any) -> Place:
+def _place_in_spark(case: Case, held: Held, counts: HeldCounts) -> Place:
     """Measured rows, to be looked at where they are."""
     from pyspark.sql import functions
+
+    mine = counts.mine
 
     def hashed(frame: Any, columns: Sequence[str], part: int) -> Any:
         native = nw.to_native(frame)
@@ -124,8 +139,38 @@ def _place_in_spark(held: Held, mine: Any) -> Place:
         some = nw.to_native(mine.select(*columns)).sample(fraction=min(1.0, rows / max(1, of)), seed=seed)
         return arrow(nw.from_native(some))
 
+    def lacking(frame: Any, columns: Sequence[str]) -> Any:
+        native = nw.to_native(frame)
+        kinds = {f.name: f.dataType for f in native.schema.fields}
+        return nw.from_native(native.filter(reduce(or_, (_may_lack(c, kinds[c]) for c in columns))))
+
+    def in_bands(frame: Any) -> Any:
+        return banded(case, held, frame)
+
     how = "drawn by Spark, by the seed, in the parts in which it reads the table"
-    return Place(held.source, mine, hashed, drawn, how, held.sample, held.floor)
+    return Place(
+        held.source, mine, hashed, drawn, how, held.sample, held.floor, banded=in_bands, cells=counts.cells,
+        whole=counts.whole, lacking=lacking,
+    )  # fmt: skip
+
+
+def _may_lack(column: str, kind: Any) -> Any:
+    """Whether a value is missing, or a text may say so: one of WRITTEN, or a text with a blank at an end. Blanks are
+    looked for among bytes, where the last one is found at once; the last byte of a hard space is that of other letters
+    too."""
+    from pyspark.sql import functions, types
+
+    value = functions.col(column)
+    if isinstance(kind, types.FloatType | types.DoubleType):
+        return value.isNull() | functions.isnan(value)
+    if not isinstance(kind, types.StringType):
+        return value.isNull()
+    last = functions.substring(value.cast("binary"), -1, 1)
+    least, hard = (functions.lit(bytearray(b)) for b in (AFTER_BLANKS.encode(), BLANKS[-1].encode()[-1:]))
+    # Few texts are as short as a word, so that most are not compared with any.
+    word = (functions.octet_length(value) <= max(map(len, WRITTEN))) & value.isin(*WRITTEN)
+    edge = (value < AFTER_BLANKS) | value.startswith(BLANKS[-1]) | (last < least) | (last == hard)
+    return value.isNull() | word | edge
 
 
 def _of_spark(error: BaseException) -> bool:

@@ -1,7 +1,7 @@
 """Run by test_spark.py with pyspark on the path: counts cases in one session and writes FOLDER/found.json.
 
-python in_spark.py FOLDER        every FOLDER/*/case.toml, with its cube; every FOLDER/audits/*/case.toml, its whole
-                                 audit; then a DataFrame of a notebook
+python in_spark.py FOLDER        every FOLDER/*/case.toml, with its cube; every FOLDER/audits/*/case.toml and
+                                 FOLDER/narrow/*/case.toml, its whole audit; then DataFrames of a notebook
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def main(folder: Path) -> None:
                 }
             except Exception as error:
                 seen[case.parent.name] = {"error": f"{type(error).__name__}: {error}"}
-        for case in sorted(folder.glob("audits/*/case.toml")):
+        for case in sorted([*folder.glob("audits/*/case.toml"), *folder.glob("narrow/*/case.toml")]):
             run_audit(load_case(case), case.parent / "spark", Settings(draws=50))
         frame = session.read.parquet(str(folder / "frame.parquet"))
         roles: dict[str, Any] = {"sensitive": ["sex"], "label": "y", "positive": "yes", "favourable": "yes"}
@@ -53,8 +53,26 @@ def main(folder: Path) -> None:
         floored = assay.audit(frame, decision="d", floor=30, **roles)
         seen["floor"] = sorted(set(floored.rates().query("attribute == 'sex'")["group"]))
         seen["asked"] = asked(session.read.parquet(str(folder / "skops" / "people.parquet")), folder)
+        seen["letters"] = letters(session)
         seen["plan"] = kinds_plan(frame)
     (folder / "found.json").write_text(json.dumps(seen))
+
+
+def letters(session: Any) -> dict[str, Any]:
+    """A frame whose texts have an order in which capitals are no other letters; its numbers make many kinds of rows."""
+    rows = session.range(40_000).selectExpr(
+        "collate(element_at(array('f', 'F', 'm', 'm'), cast(id % 4 + 1 as int)), 'UTF8_LCASE') sex",
+        "if(id % 3 = 0, 'yes', 'no') y", "collate(if(id % 5 = 0, 'yes', 'no'), 'UTF8_LCASE') d",
+        "collate(element_at(array('nan', 'NAN', 'oslo'), cast(id % 3 + 1 as int)), 'UTF8_LCASE') town",
+        "cast(id as double) x",
+    )  # fmt: skip
+    result = assay.audit(rows, decision="d", sensitive=["sex"], label="y", positive="yes", favourable="yes", draws=50)
+    groups = sorted(set(result.rates().query("attribute == 'sex'")["group"]))
+    written = {
+        c["column"]: c["written"] for c in result.evidence["quality"]["missing"]["columns"] if c["column"] != "x"
+    }
+    return {"groups": groups, "written": {"d": written.get("d", 0), "town": written["town"]},
+            "nan": rows.filter("cast(town as string) = 'nan'").count()}  # fmt: skip
 
 
 def asked(frame: Any, folder: Path) -> dict[str, Any]:

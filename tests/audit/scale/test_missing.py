@@ -1,4 +1,4 @@
-"""Missing values that come with the cube where rows stay: those of the rows in memory, to the last count.
+"""Missing values and repeated rows where rows stay: those of the rows in memory, to the last count.
 
 Of Spark itself tests/audit/scale/test_spark.py asks the same tables, through the whole audit.
 """
@@ -10,20 +10,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import narwhals as nw
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+import scipy.stats
 
 import cli
 from audit.engines import SPARK
 from audit.gaps import Settings
-from audit.load import load_case
+from audit.load import check, load_case
 from audit.quality import groups_of
 from audit.quality.missing import WRITTEN, missing_of
-from audit.scale import frames
-from audit.scale.frames import Held, count_with_missing
-from audit.scale.missing import BLANKS
+from audit.scale import narrow
+from audit.scale.beside import HASH, DataProfile, Place, profile
+from audit.scale.frames import Held, banded, count_and_look
+from audit.scale.kinds import PEOPLE, arrow
+from audit.scale.missing import BLANKS, added_up
 from tests.audit.scale.test_frames import held
 
 TEXTS = [*WRITTEN, "", *BLANKS, " \r\n", None]
@@ -87,12 +92,26 @@ def in_memory(folder: Path, case: Path) -> Any:
     return json.loads((folder / "memory" / "evidence.json").read_bytes())["quality"]["missing"]
 
 
+def looked(case: Any, table: Held) -> DataProfile:
+    """What is looked at beside the cube, in another engine, where all rows are one kind by hash."""
+    counts = count_and_look(case, table, (), True)
+
+    def hashed(frame: Any, columns: Any, part: int) -> Any:
+        return frame.with_columns(nw.lit(1).alias(HASH))
+
+    def drawn(columns: Any, rows: int, of: int, seed: int) -> pa.Table:
+        return arrow(counts.mine.select(*columns).head(rows))
+
+    place = Place(table.source, counts.mine, hashed, drawn, "the first rows", table.sample, table.floor,
+                  banded=lambda frame: banded(case, table, frame), cells=counts.cells, whole=counts.whole)  # fmt: skip
+    return profile(case, counts.counted, place, 0)
+
+
 def of_counts(case: Any, table: Held) -> Any:
-    """The same entry, of what came with the cube."""
-    result = count_with_missing(case, table, (), True)
-    counts = result.counts
+    """The same entry, counted in another engine."""
+    counts = looked(case, table).counted.result()[0]
     assert counts is not None
-    names = [*result.counted.features, case.data.label, *case.data.sensitive]
+    names = [*check.features_of(case, table.columns), case.data.label, *case.data.sensitive]
     empty, words = ({c: by[c] for c in dict.fromkeys(names)} for by in (counts.missing, counts.written))
     settings = Settings(draws=50)
     return json.loads(json.dumps(missing_of(empty, words, counts.rows, groups_of(case, counts.frame), settings)))
@@ -104,7 +123,7 @@ def as_in_spark(table: pa.Table, floor: int | None = None) -> Held:
 
 
 @pytest.mark.parametrize("own", OWN)
-def test_missing_values_come_with_the_cube(tmp_path: Path, own: str) -> None:
+def test_missing_values_are_those_of_memory(tmp_path: Path, own: str) -> None:
     table = people()
     pq.write_table(table, tmp_path / "people.parquet")
     case = case_of(tmp_path / "case", OWN[own])
@@ -116,19 +135,91 @@ def test_missing_values_come_with_the_cube(tmp_path: Path, own: str) -> None:
     assert expected["gaps"]
 
 
-@pytest.mark.parametrize("kind", ["floor", "no sample", "many columns"])
-def test_they_come_by_themselves_where_no_row_may_leave_or_columns_are_many(
+NARROW = 'features = ["town", "whole"]\n'
+"""Columns that have few kinds of rows together."""
+
+
+def few_kinds(rows: int = 60_000) -> pa.Table:
+    """Of few kinds of rows, many of which are there once, and some hundreds of times; a missing group in one way, since
+    in memory all ways are one kind."""
+    table = people().select(["sex", "town", "whole", "y", "part", "d", "few"])
+    table = table.filter(pc.not_equal(table.column("sex"), " "))
+    rng = np.random.default_rng(1)
+    return table.take(pa.array((len(table) * rng.beta(1, 4, rows)).astype(int)))
+
+
+@pytest.mark.parametrize("own", ["decision", "few scores"])
+def test_few_kinds_of_rows_are_grouped_once_and_tell_the_rest(tmp_path: Path, own: str) -> None:
+    table = few_kinds()
+    pq.write_table(table, tmp_path / "people.parquet")
+    case = case_of(tmp_path / "case", OWN[own], NARROW, '"sex"')
+    expected = in_memory(tmp_path, case)
+    source = as_in_spark(table)
+    once: list[Any] = []
+
+    class Once:
+        """The frame, for one grouping of all rows."""
+
+        def __init__(self, frame: Any) -> None:
+            self.frame = frame
+
+        def __getattr__(self, name: str) -> Any:
+            if name not in ("collect_schema", "head"):
+                once.append(name)
+            return getattr(self.frame, name)
+
+    assert of_counts(load_case(case), replace(source, frame=Once(source.frame))) == expected
+    assert once.count("select") == 1, once
+    seen = looked(load_case(case), source)
+    kinds = seen.counted.result()[1]
+    assert kinds is not None
+    frame = table.to_pandas()
+    mine = frame[frame.part == "measure"].drop(columns=["part", "d", "few"])
+    sizes = mine.groupby([*mine.columns], dropna=False).size()
+    assert (int(kinds.kinds.sum()), int(kinds.singles.sum()), kinds.part) == (len(sizes), int((sizes == 1).sum()), 1)
+
+
+def test_a_sample_of_few_kinds_is_one_of_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each draw without replacement; over many seeds each kind has its share (chi-squared, SciPy)."""
+    table = few_kinds(6000)
+    pq.write_table(table, tmp_path / "people.parquet")
+    case = load_case(case_of(tmp_path / "case", OWN["decision"], NARROW, '"sex"'))
+    counts = count_and_look(case, as_in_spark(table), (), True)
+    whole = counts.whole
+    assert whole is not None
+    columns = [c for c in whole.column_names if c != PEOPLE]
+    rows = int(pc.sum(whole.column(PEOPLE)).as_py())
+    every = narrow.drawn(whole, columns, 10**6, 0)
+    assert added_up(every.append_column(PEOPLE, pa.array([1] * rows)), columns, [PEOPLE]).equals(
+        added_up(whole, columns, [PEOPLE])
+    )
+    drawn = pa.concat_tables([narrow.drawn(whole, columns, 300, seed) for seed in range(200)])
+    assert drawn.num_rows == 200 * 300
+    index = {tuple(r[c] for c in columns): i for i, r in enumerate(whole.to_pylist())}
+    seen = np.bincount([index[tuple(r[c] for c in columns)] for r in drawn.to_pylist()], minlength=len(whole))
+    expected = whole.column(PEOPLE).to_numpy() / rows * len(drawn)
+    common = expected >= 20
+    f_obs, f_exp = np.append(seen[common], seen[~common].sum()), np.append(expected[common], expected[~common].sum())
+    assert scipy.stats.chisquare(f_obs, f_exp).pvalue > 0.001
+    assert narrow.drawn(whole, columns, 300, 4).equals(narrow.drawn(whole, columns, 300, 4))
+
+
+@pytest.mark.parametrize("kind", ["floor", "no sample", "weights", "bands", "more kinds than expected"])
+def test_kinds_of_rows_are_fetched_only_where_they_may(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By combination of scores they would say who lacks what; and each combination would have sums of each column."""
-    table = people()
+    table = few_kinds().append_column("age", pa.array(np.arange(60_000) % 3 * 25.0))
+    table = table.append_column("w", pa.array(np.ones(60_000)))
     pq.write_table(table, tmp_path / "people.parquet")
-    case = load_case(case_of(tmp_path / "case", OWN["few scores"]))
-    source = as_in_spark(table, floor=5 if kind == "floor" else None)
-    if kind == "no sample":
-        source = replace(source, sample=0)
-    if kind == "many columns":
-        monkeypatch.setattr(frames, "TOGETHER", 3)
-    result = count_with_missing(case, source, (), True)
-    assert (result.counts, result.mine) == (None, None)
-    assert result.counted.people > 0
+    more = NARROW + ('weight = "w"\n' if kind == "weights" else "")
+    bands = '"sex", "age"' if kind == "bands" else '"sex"'
+    case = load_case(case_of(tmp_path / "case", OWN["few scores"], more, bands))
+    source = replace(
+        as_in_spark(table, floor=5 if kind == "floor" else None), sample=0 if kind == "no sample" else None
+    )
+    if kind == "more kinds than expected":
+        assert count_and_look(case, source, (), True).whole is not None
+        monkeypatch.setattr(narrow, "FEW", 400)
+        monkeypatch.setattr(narrow, "_promising", lambda first: True)
+    assert count_and_look(case, source, (), True).whole is None
+    assert looked(case, source).counted.result()[0] is not None

@@ -21,6 +21,7 @@ import pytest
 
 import cli
 from audit.load import sha256_of
+from audit.scale.narrow import HOW
 from tests.audit.scale import test_missing
 from tests.audit.scale.test_frames import SPARK, TRAPS, case_text, in_memory, placed, table_of
 
@@ -126,6 +127,7 @@ AUDITS = {
     "floor": (test_missing.OWN["decision"], f"spark = {{ floor = {FLOOR} }}\n", FLOOR),
 }
 """Cases of a split, with rows without a decision in the part that is not measured."""
+FEW = ("decision", "few scores")
 
 
 def people() -> pa.Table:
@@ -158,6 +160,10 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, A
     pq.write_table(test_missing.people(), folder / "audits" / "people.parquet")
     for name, (own, more, _) in AUDITS.items():
         test_missing.case_of(folder / "audits" / name, own, SPARK + more, SEX if "floor" in more else SEX_AND_AGE)
+    (folder / "narrow").mkdir()
+    pq.write_table(test_missing.few_kinds(), folder / "narrow" / "people.parquet")
+    for name in FEW:
+        test_missing.case_of(folder / "narrow" / name, test_missing.OWN[name], SPARK + test_missing.NARROW, SEX)
     pq.write_table(people(), folder / "frame.parquet")
     done = with_spark(str(Path(__file__).parent / "in_spark.py"), str(folder))
     assert done.returncode == 0, done.stderr[-3000:]
@@ -202,6 +208,30 @@ def test_an_audit_in_spark_finds_the_missing_values_of_the_rows(
     evidence = json.loads((counted[0] / "audits" / name / "spark" / "evidence.json").read_bytes())
     assert evidence["data"]["engine"] == "spark"
     assert evidence["quality"]["missing"] == test_missing.in_memory(tmp_path, case)
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_of_few_kinds_of_rows_an_audit_in_spark_finds_what_memory_does(
+    counted: tuple[Path, dict[str, Any]], tmp_path: Path, name: str
+) -> None:
+    table = test_missing.few_kinds()
+    pq.write_table(table, tmp_path / "people.parquet")
+    case = test_missing.case_of(tmp_path / "case", test_missing.OWN[name], test_missing.NARROW, SEX)
+    evidence = json.loads((counted[0] / "narrow" / name / "spark" / "evidence.json").read_bytes())
+    assert evidence["quality"]["missing"] == test_missing.in_memory(tmp_path, case)
+    memory = json.loads((tmp_path / "memory" / "evidence.json").read_bytes())
+    for key in ("rows", "repeated", "alike"):
+        assert evidence["quality"]["duplicates"][key] == memory["quality"]["duplicates"][key] > 0
+    assert evidence["quality"]["duplicates"]["sketch"] is None
+    assert evidence["quality"]["proxies"]["drawn"]["rows"] == 40_000
+    assert evidence["quality"]["proxies"]["drawn"]["how"] == HOW
+
+
+def test_text_of_another_order_is_told_apart_by_its_letters(counted: tuple[Path, dict[str, Any]]) -> None:
+    """As the rows themselves are: F and f are two groups, NAN and nan two words, one of which says missing."""
+    letters = counted[1]["letters"]
+    assert letters["groups"] == ["F", "f", "m"]
+    assert letters["written"]["town"] == letters["nan"] > 0
 
 
 def test_a_delta_table_is_not_read_as_plain_files(counted: tuple[Path, dict[str, Any]]) -> None:
