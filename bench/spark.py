@@ -1,9 +1,10 @@
 """An audit of a table in Spark against the bare Spark group-by, in one session; and on a cluster that loses a worker.
 
-    python bench/spark.py [--rows 10000000 100000000] [--repeats 5] [--master "local[2]"] [--folder DIR]
+    python bench/spark.py [--rows 10000000 100000000] [--repeats 5] [--master "local[2]"] [--folder DIR] [--more 12]
     python bench/spark.py --cluster [--rows 10000000]
 
-The table is that of bench/scale.py. Ours is `run_audit` with engine = "spark", 2,000 draws, from the table to
+The table is that of bench/scale.py, with --more with so many further columns, half of them numbers of any value, half
+texts of 30; the peer does not read those. Ours is `run_audit` with engine = "spark", 2,000 draws, from the table to
 evidence.json on disk; "the cube" is its part in Spark. The peer is `df.groupBy(...).count().toArrow()` over the same
 columns. Both are warm: the session has begun, and each ran once before. Cells are compared with DuckDB's, one by one.
 CPU is that of Spark's process and this one together: where others use the machine too, it is what can be compared.
@@ -87,7 +88,29 @@ def timed(work: Any, *arguments: Any) -> tuple[float, Any]:
     return time.perf_counter() - start, result
 
 
-def side_by_side(rows: list[int], repeats: int, master: str, folder: Path) -> None:
+def widened(path: Path, more: int) -> Path:
+    """The table with further columns."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    out = path.with_name(f"{path.stem}-{more}.parquet")
+    if out.exists():
+        return out
+    rng, source = np.random.default_rng(1), pq.ParquetFile(path)
+    texts = pa.array([f"level {i}" for i in range(30)])
+    schema = source.schema_arrow
+    for k in range(more):
+        schema = schema.append(pa.field(f"more{k}", pa.string() if k % 2 else pa.float64()))
+    with pq.ParquetWriter(out, schema, compression="zstd") as writer:
+        for batch in source.iter_batches(2**20):
+            n = batch.num_rows
+            columns = [texts.take(pa.array(rng.integers(0, 30, n))) if k % 2 else pa.array(rng.normal(size=n).round(3))
+                       for k in range(more)]  # fmt: skip
+            writer.write_table(pa.table([*batch.columns, *columns], schema=schema))
+    return out
+
+
+def side_by_side(rows: list[int], repeats: int, master: str, folder: Path, more: int) -> None:
     from audit.case import SparkSpec
     from audit.scale.spark import session_of
 
@@ -101,6 +124,7 @@ def side_by_side(rows: list[int], repeats: int, master: str, folder: Path) -> No
             path = folder / f"assay-bench-{n}.parquet"
             if not path.exists():
                 scale.make(path, n)
+            path = widened(path, more) if more else path
             case = case_of(path)
             cells(session, path)
             same = equal(cube_alone(case), duckdb_cube(case))
@@ -223,11 +247,12 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--master", default="local[2]")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
+    parser.add_argument("--more", type=int, default=0)
     parser.add_argument("--cluster", action="store_true")
     args = parser.parse_args()
     if args.cluster:
         sys.exit(0 if all(with_a_loss(n, args.folder) for n in args.rows) else 1)
-    side_by_side(args.rows, args.repeats, args.master, args.folder)
+    side_by_side(args.rows, args.repeats, args.master, args.folder, args.more)
 
 
 if __name__ == "__main__":

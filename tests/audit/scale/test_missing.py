@@ -24,11 +24,11 @@ from audit.gaps import Settings
 from audit.load import check, load_case
 from audit.quality import groups_of
 from audit.quality.missing import WRITTEN, missing_of
-from audit.scale import narrow
+from audit.scale import beside, narrow
 from audit.scale.beside import HASH, DataProfile, Place, profile
 from audit.scale.frames import Held, banded, count_and_look
 from audit.scale.kinds import PEOPLE, arrow
-from audit.scale.missing import BLANKS, added_up
+from audit.scale.missing import BLANKS, SAID, added_up
 from tests.audit.scale.test_frames import held
 
 TEXTS = [*WRITTEN, "", *BLANKS, " \r\n", None]
@@ -102,8 +102,19 @@ def looked(case: Any, table: Held) -> DataProfile:
     def drawn(columns: Any, rows: int, of: int, seed: int) -> pa.Table:
         return arrow(counts.mine.select(*columns).head(rows))
 
+    def lacking(frame: Any, columns: Any) -> Any:
+        schema = frame.collect_schema()
+        words = {c: f"regexp_matches({c}, '{SAID}')" for c in columns if schema[c] == nw.String}
+        numbers = {c: f"isnan({c})" for c in columns if schema[c].is_float()}
+        return nw.from_native(
+            nw.to_native(frame).filter(
+                " OR ".join(f"{c} IS NULL OR {(words | numbers).get(c, False)}" for c in columns)
+            )
+        )
+
     place = Place(table.source, counts.mine, hashed, drawn, "the first rows", table.sample, table.floor,
-                  banded=lambda frame: banded(case, table, frame), cells=counts.cells, whole=counts.whole)  # fmt: skip
+                  banded=lambda frame: banded(case, table, frame), cells=counts.cells, whole=counts.whole,
+                  lacking=lacking)  # fmt: skip
     return profile(case, counts.counted, place, 0)
 
 
@@ -123,7 +134,11 @@ def as_in_spark(table: pa.Table, floor: int | None = None) -> Held:
 
 
 @pytest.mark.parametrize("own", OWN)
-def test_missing_values_are_those_of_memory(tmp_path: Path, own: str) -> None:
+@pytest.mark.parametrize("at_once", [40, 2])
+def test_missing_values_are_those_of_memory(
+    tmp_path: Path, own: str, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(beside, "LACKING_AT_ONCE", at_once)
     table = people()
     pq.write_table(table, tmp_path / "people.parquet")
     case = case_of(tmp_path / "case", OWN[own])
@@ -133,6 +148,24 @@ def test_missing_values_are_those_of_memory(tmp_path: Path, own: str) -> None:
     assert all(seen[c]["missing"] and seen[c]["written"] for c in ("town", "Town"))
     assert all(seen[c]["missing"] and not seen[c]["written"] for c in ("income", "age", "whole"))
     assert expected["gaps"]
+
+
+def test_a_group_that_lacks_nothing_is_counted_too(tmp_path: Path) -> None:
+    numbers = [None, float("nan"), 1.0, *(float(i) for i in range(597))]
+    sex = ["f"] * 300 + ["m"] * 300
+    roles = {"y": ["yes", "no"] * 300, "part": ["measure", "measure", "learn"] * 200, "d": ["no", "yes", "yes"] * 200}
+    table = pa.table({"sex": sex, "x": numbers} | roles)
+    pq.write_table(table, tmp_path / "people.parquet")
+    case = case_of(tmp_path / "case", OWN["decision"], "", '"sex"')
+    assert of_counts(load_case(case), as_in_spark(table)) == in_memory(tmp_path, case)
+
+
+def test_of_too_many_combinations_nothing_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(beside, "MOST", 3)
+    table = people()
+    pq.write_table(table, tmp_path / "people.parquet")
+    case = load_case(case_of(tmp_path / "case", OWN["decision"]))
+    assert looked(case, as_in_spark(table)).counted.result() == (None, None)
 
 
 NARROW = 'features = ["town", "whole"]\n'
@@ -149,7 +182,9 @@ def few_kinds(rows: int = 60_000) -> pa.Table:
 
 
 @pytest.mark.parametrize("own", ["decision", "few scores"])
-def test_few_kinds_of_rows_are_grouped_once_and_tell_the_rest(tmp_path: Path, own: str) -> None:
+def test_few_kinds_of_rows_are_grouped_once_and_tell_the_rest(
+    tmp_path: Path, own: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     table = few_kinds()
     pq.write_table(table, tmp_path / "people.parquet")
     case = case_of(tmp_path / "case", OWN[own], NARROW, '"sex"')
@@ -170,7 +205,9 @@ def test_few_kinds_of_rows_are_grouped_once_and_tell_the_rest(tmp_path: Path, ow
 
     assert of_counts(load_case(case), replace(source, frame=Once(source.frame))) == expected
     assert once.count("select") == 1, once
+    monkeypatch.setattr(beside, "KINDS", 100)  # of a table that is hashed one part would be looked at
     seen = looked(load_case(case), source)
+    assert (seen.how, seen.sample is not None and len(seen.sample)) == (narrow.HOW, beside.SAMPLE)
     kinds = seen.counted.result()[1]
     assert kinds is not None
     frame = table.to_pandas()
@@ -204,22 +241,32 @@ def test_a_sample_of_few_kinds_is_one_of_the_rows(tmp_path: Path, monkeypatch: p
     assert narrow.drawn(whole, columns, 300, 4).equals(narrow.drawn(whole, columns, 300, 4))
 
 
-@pytest.mark.parametrize("kind", ["floor", "no sample", "weights", "bands", "more kinds than expected"])
+@pytest.mark.parametrize(
+    "kind", ["floor", "no sample", "weights", "bands", "bands with a floor", "more kinds than expected", "other rows"]
+)
 def test_kinds_of_rows_are_fetched_only_where_they_may(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    table = few_kinds().append_column("age", pa.array(np.arange(60_000) % 3 * 25.0))
+    table = few_kinds().append_column("age", pa.array(np.arange(60_000) % 80 * 1.0))
     table = table.append_column("w", pa.array(np.ones(60_000)))
     pq.write_table(table, tmp_path / "people.parquet")
-    more = NARROW + ('weight = "w"\n' if kind == "weights" else "")
-    bands = '"sex", "age"' if kind == "bands" else '"sex"'
+    table = table.append_column("other", pa.array(np.arange(60_000.0)))
+    more = NARROW if kind != "other rows" else 'features = ["other"]\n'
+    more += 'weight = "w"\n' if kind == "weights" else ""
+    bands = '"sex", "age"' if "bands" in kind else '"sex"'
     case = load_case(case_of(tmp_path / "case", OWN["few scores"], more, bands))
-    source = replace(
-        as_in_spark(table, floor=5 if kind == "floor" else None), sample=0 if kind == "no sample" else None
-    )
+    floor = 10_000 if kind == "floor" else 5 if kind == "bands with a floor" else None
+    source = replace(as_in_spark(table, floor=floor), sample=0 if kind == "no sample" else None)
     if kind == "more kinds than expected":
         assert count_and_look(case, source, (), True).whole is not None
         monkeypatch.setattr(narrow, "FEW", 400)
         monkeypatch.setattr(narrow, "_promising", lambda first: True)
     assert count_and_look(case, source, (), True).whole is None
-    assert looked(case, source).counted.result()[0] is not None
+    counts, kinds = looked(case, source).counted.result()
+    assert counts is not None
+    assert kinds is not None
+    if kind == "floor":
+        assert not counts.frame["sex"].isna().any()
+        assert not kinds.frame["sex"].isna().any()
+    if "bands" in kind:
+        assert max(counts.frame["age"].nunique(), kinds.frame["age"].nunique()) <= 3
