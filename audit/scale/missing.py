@@ -60,6 +60,14 @@ class Gone:
     def ones(self) -> dict[str, nw.Expr]:
         return {name: value for name, (_, value) in self.sums.items()}
 
+    @property
+    def by_column(self) -> dict[str, list[str]]:
+        """The names of the sums of each column."""
+        out: dict[str, list[str]] = {}
+        for name, (column, _) in self.sums.items():
+            out.setdefault(column, []).append(name)
+        return out
+
     def columns(self, source: Source) -> list[str]:
         """What the sums are told from."""
         return [source.column(c) for c in dict.fromkeys(c for c, _ in self.sums.values())]
