@@ -44,7 +44,7 @@ SIZES = {
     "attributes": (1, 2, 4, 8),
     "intersections": (25, 100, 400, 900),
     "numbers": (10, 50, 200, 500, 1_000),
-    "categories": (10, 50, 200, 500),
+    "categories": (10, 50, 200, 500, 1_000),
     "classes": (2, 5, 10, 20),
     "explained": (10, 30, 100, 300),
     "texts": (10, 30, 100, 300),

@@ -46,17 +46,8 @@ def read_parquet(file: Path, columns: Sequence[str]) -> pa.Table:
     try:
         with pq.ParquetFile(file) as opened:
             meta = opened.metadata
-            wanted = set(columns)
-            size, packed_texts = 0, set()
-            for group in range(meta.num_row_groups):
-                part = meta.row_group(group)
-                for i in range(part.num_columns):
-                    chunk = part.column(i)
-                    if not _within(chunk.path_in_schema, wanted):
-                        continue
-                    size += chunk.total_uncompressed_size
-                    if chunk.physical_type == "BYTE_ARRAY" and "RLE_DICTIONARY" in chunk.encodings:
-                        packed_texts.add(chunk.path_in_schema)  # within a list too: the reader knows no other name
+            sizes, packed_texts = sizes_of(meta, set(columns))
+            size = sum(sizes.values())
             if size > limits.MAX_BYTES:
                 raise too_large(file.name, size)
             if meta.num_rows * max(1, len(columns)) > limits.MAX_CELLS:
@@ -71,6 +62,23 @@ def read_parquet(file: Path, columns: Sequence[str]) -> pa.Table:
     except (pa.ArrowException, OSError) as error:
         raise broken(file, "Parquet", error) from error
     return table
+
+
+def sizes_of(meta: pq.FileMetaData, wanted: set[str]) -> tuple[dict[str, int], set[str]]:
+    """Bytes of these columns, unpacked, and which of them are texts said once and pointed at."""
+    sizes: dict[str, int] = {}
+    packed = set()
+    for group in range(meta.num_row_groups):
+        part = meta.row_group(group)
+        for i in range(part.num_columns):
+            chunk = part.column(i)
+            path = chunk.path_in_schema
+            if not _within(path, wanted):
+                continue
+            sizes[path] = sizes.get(path, 0) + chunk.total_uncompressed_size
+            if chunk.physical_type == "BYTE_ARRAY" and "RLE_DICTIONARY" in chunk.encodings:
+                packed.add(path)  # within a list too: the reader knows no other name
+    return sizes, packed
 
 
 def _within(path: str, wanted: set[str]) -> bool:

@@ -28,6 +28,7 @@ from audit.load.infer import infer
 from audit.load.rows import missing_words
 from audit.scale import narrow
 from audit.scale import typed as base
+from audit.scale.columns import Draw, read_once
 from audit.scale.count import measured_rows
 from audit.scale.kinds import PEOPLE, arrow
 from audit.scale.lines import Early, drawn_of_rows
@@ -107,18 +108,18 @@ class Place:
 
 def profile(
     case: Case, counted: base.Counted, place: Place, seed: int, pool: Executor | None = None,
-    early: Early | None = None,
+    early: Early | None = None, counts: Counts | None = None, sample: pd.DataFrame | None = None,
 ) -> DataProfile:  # fmt: skip
     """What is found of the measured rows. Raises DataError as counting does. pool: what counts, while the caller looks
-    at the sample; early: with the sample, drawn already."""
-    columns = looked_at(case, place.source, place.frame.collect_schema())
-    if early is None:
+    at the sample; early: with the sample, drawn already; counts, sample: where they are known."""
+    columns, how = looked_at(case, place.source, place.frame.collect_schema()), place.how
+    if early is not None:
+        sample = early.sample.result()
+    elif sample is None:
         sample, how = _sample(case, place, columns, counted.people, seed)
-    else:
-        sample, how = early.sample.result(), place.how
 
     def count() -> tuple[Counts | None, Kinds | None]:
-        own = _counts(case, place, columns, _numeric_columns(place, sample))
+        own = counts or _counts(case, place, columns, _numeric_columns(place, sample))
         part = max(1, math.ceil(counted.people / KINDS))
         return own, None if own is None else _kinds(case, place, columns, part)
 
@@ -156,8 +157,9 @@ def _as_read(case: Case, source: Source, table: pa.Table) -> pd.DataFrame:
     if source.kind == "csv":
         texts = table.cast(pa.schema([(n, pa.string()) for n in table.column_names]))
         table = infer(texts, source.delimiter, named_columns(case, ()))[0]
-    frame = columnar.frame_of(columnar.plain_columns(source.files[0].name, table)[0])
-    return missing_words(case, frame)[0]
+    with_roles = {*base.roles_of(case), case.model.column}
+    plain = columnar.plain_columns(source.files[0].name, table, lambda name: name not in with_roles)[0]
+    return missing_words(case, columnar.frame_of(plain))[0]
 
 
 def of_lines(case: Case, source: Source, lines: int | None, seed: int, folder: Path) -> pd.DataFrame | None:
@@ -261,31 +263,58 @@ def _by_group(case: Case, place: Place, grouped: Any) -> pa.Table | None:
     return None if table.num_rows > MOST else table.sort_by([(n, "ascending") for n in table.column_names])
 
 
+def _once(
+    case: Case, counted: base.Counted, opened: Opened, frame: Any, seed: int
+) -> tuple[pd.DataFrame, Counts | None, pa.Table] | None:
+    """Of a wide Parquet file whose columns are each read once, the sample, the counts and the numbers of its rows; None
+    where that cannot be."""
+    source, schema = opened.source, frame.collect_schema()
+    columns = looked_at(case, source, schema)
+    slices = _slices(columns)
+    if source.kind != "parquet" or len(slices) < 2 or not _fits(counted.people, slices):
+        return None
+    names, most = _drawn_of(case, columns)
+    draw = Draw(names, min(most, counted.people), seed)
+    once = read_once(case, source, opened.rows(), gone_of(case, source, schema, columns), slices, draw)
+    if once is None:
+        return None
+    sample, counts, numbers = _as_read(case, source, once.sample), once.counts, once.numbers
+    del once
+    pa.default_memory_pool().release_unused()  # what reading took beside the rows drawn
+    return sample, counts, numbers
+
+
+def _fits(rows: int, slices: Sequence[Any]) -> bool:
+    """Whether a number of each row may be put aside for each slice."""
+    return 8 * rows * len(slices) <= PUT_ASIDE
+
+
 def of_duckdb(case: Case, counted: base.Counted, seed: int, opened: Opened) -> DataProfile:
     """The same of a file that DuckDB counts, which goes on while the caller looks at the sample."""
     mine = opened.rows()
     connection, mine = mine.connection, measured_rows(case, opened.source, mine)
+    frame = nw.from_native(connection.sql(f"SELECT * FROM {mine.table}"))
+    once = _once(case, counted, opened, frame, seed)
 
     def hashed(frame: Any, columns: Sequence[str], part: int) -> Any:
         del frame
         # Its number without a sign would be too large for some readers; half of it tells kinds apart as well.
         own, rows = f"CAST(hash({', '.join(columns)}) >> 1 AS BIGINT)", mine.table
-        aside = 8 * counted.people * len(_slices(columns))
-        if len(columns) > COLUMNS_AT_ONCE and opened.source.kind == "parquet" and aside <= PUT_ASIDE:
-            own, rows = in_slices(columns)
+        slices = _slices(columns)
+        if len(slices) > 1 and opened.source.kind == "parquet" and _fits(counted.people, slices):
+            own = f"CAST(hash({', '.join(f'h{i}' for i in range(len(slices)))}) >> 1 AS BIGINT)"
+            rows = in_slices(slices) if once is None else "numbers"
         every = nw.from_native(connection.sql(f"SELECT *, {own} AS {HASH} FROM {rows}"))
         return every.filter(nw.col(HASH) % part == 0)
 
-    def in_slices(columns: Sequence[str]) -> tuple[str, str]:
-        """The same number, of the numbers of a slice of the columns each, put aside in the order of the rows."""
+    def in_slices(slices: Sequence[Sequence[str]]) -> str:
+        """A number of each slice of the columns, put aside in the order of the rows."""
         groups = ", ".join(opened.source.column(c) for c in case.data.sensitive)
         connection.execute("SET preserve_insertion_order = true")
-        for i, some in enumerate(_slices(columns)):
+        for i, some in enumerate(slices):
             own = f"hash({', '.join(some)}) AS h{i}" + (f", {groups}" if i == 0 else "")
             connection.execute(f"CREATE OR REPLACE TEMP TABLE slice{i} AS SELECT {own} FROM {mine.table}")
-        tables = range(len(_slices(columns)))
-        own = f"CAST(hash({', '.join(f'h{i}' for i in tables)}) >> 1 AS BIGINT)"
-        return own, "(SELECT * FROM " + " POSITIONAL JOIN ".join(f"slice{i}" for i in tables) + ")"
+        return "(SELECT * FROM " + " POSITIONAL JOIN ".join(f"slice{i}" for i in range(len(slices))) + ")"
 
     def drawn(columns: Sequence[str], rows: int, of: int, seed: int) -> pa.Table:
         connection.execute("SET threads = 1")  # with more the draw would depend on which comes first
@@ -302,11 +331,14 @@ def of_duckdb(case: Case, counted: base.Counted, seed: int, opened: Opened) -> D
         finally:
             connection.execute("RESET threads")
 
-    frame = nw.from_native(connection.sql(f"SELECT * FROM {mine.table}"))
     early = opened.early if opened.early is not None and opened.early.holds(counted.rows) else None
 
     def of_columns(columns: Sequence[str]) -> Any:
         return nw.from_native(connection.sql(f"SELECT {', '.join(columns)} FROM {mine.table}"))
 
     place = Place(opened.source, frame, hashed, drawn, HOW, of_columns=of_columns)
-    return profile(case, counted, place, seed, opened.pool, early)
+    if once is None:
+        return profile(case, counted, place, seed, opened.pool, early)
+    sample, counts, numbers = once
+    connection.register("numbers", numbers)
+    return profile(case, counted, place, seed, opened.pool, None, counts, sample)

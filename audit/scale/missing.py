@@ -61,6 +61,14 @@ class Gone:
     def ones(self) -> dict[str, nw.Expr]:
         return {name: value for name, (_, value) in self.sums.items()}
 
+    @property
+    def by_column(self) -> dict[str, list[str]]:
+        """The names of the sums of each column."""
+        out: dict[str, list[str]] = {}
+        for name, (column, _) in self.sums.items():
+            out.setdefault(column, []).append(name)
+        return out
+
     def of(self, case: Case, source: Source, table: pa.Table) -> Counts:
         """Of one row for each combination of the keys, with PEOPLE and the sums."""
         rows = table.column(PEOPLE).to_numpy().astype(np.int64)

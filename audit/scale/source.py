@@ -35,6 +35,8 @@ SAFE = {
     "preserve_insertion_order": "false",
 }
 OWN_HANDLES = Path("/proc/self/fd")
+NUMBERED, PLACE = "file_row_number", "place"
+"""DuckDB's own name of a row's number in a Parquet file, and ours of its place among all rows."""
 HEAD = STEP = 1 << 20
 AT_ONCE = 1 << 10
 BUFFER = 8_000_000
@@ -84,6 +86,16 @@ class Source:
             parts.append(f"SELECT {chosen} FROM {self._file(file, max(places) + 1)}")
         return parts
 
+    def numbered(self, columns: Sequence[str], before: Sequence[int]) -> str:
+        """These columns of the rows of Parquet files, and each row's place among all. before: rows before each file."""
+        own, tables = [self.columns.index(c) for c in columns], []
+        for file, places, first in zip(self.files, self.places, before, strict=True):
+            chosen = "".join(f"f{places[i]} AS c{i}, " for i in own)
+            names = ", ".join(f"f{i}" for i in range(max(places) + 1))
+            table = f"{_parquet(file, f', {NUMBERED} = true')} AS t({names})"
+            tables.append(f"SELECT {chosen}{NUMBERED} + {first} AS {PLACE} FROM {table}")
+        return f"({' UNION ALL '.join(tables)})"
+
     def _file(self, file: Path, width: int) -> str:
         own = [f"f{i}" for i in range(width)]
         if self.kind == "parquet":
@@ -100,8 +112,8 @@ class Source:
         return f"c{self.columns.index(name)}"
 
 
-def _parquet(file: Path) -> str:
-    return f"read_parquet([{literal(str(file))}], hive_partitioning = false)"
+def _parquet(file: Path, more: str = "") -> str:
+    return f"read_parquet([{literal(str(file))}], hive_partitioning = false{more})"
 
 
 def nameless(folder: Path, copies: ExitStack, name: str) -> Path:
