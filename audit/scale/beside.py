@@ -185,7 +185,7 @@ def _counts(case: Case, place: Place, columns: Sequence[str], numbers: frozenset
         return gone.of(case, source, table) if table.num_rows <= MOST else None
     whole: pa.Table | None = None
     for some in _slices(list(gone.sums.items())) or [[]]:
-        rows = place.some(list(dict.fromkeys([*keys, *(source.column(c) for _, (c, _) in some)])))
+        rows = place.banded(place.some(list(dict.fromkeys([*keys, *(source.column(c) for _, (c, _) in some)]))))
         added = [value.sum().alias(name) for name, (_, value) in some]
         table = _by_group(case, place, rows.group_by(*keys).agg(nw.len().alias(PEOPLE), *added))
         if table is None:

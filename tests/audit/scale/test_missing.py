@@ -135,6 +135,16 @@ def test_missing_values_are_those_of_memory(tmp_path: Path, own: str) -> None:
     assert expected["gaps"]
 
 
+def test_a_floor_is_of_the_bands_of_numbers(tmp_path: Path) -> None:
+    """Of each age there are fewer than the floor, of each band there are not; and an age is not to leave."""
+    table = people()
+    table = table.filter(pc.is_in(table.column("sex"), pa.array(["f", "m"])))
+    pq.write_table(table, tmp_path / "people.parquet")
+    case = case_of(tmp_path / "case", OWN["decision"])
+    expected = in_memory(tmp_path, case)
+    assert of_counts(load_case(case), as_in_spark(table, floor=30)) == expected
+
+
 NARROW = 'features = ["town", "whole"]\n'
 """Columns that have few kinds of rows together."""
 
@@ -204,7 +214,9 @@ def test_a_sample_of_few_kinds_is_one_of_the_rows(tmp_path: Path, monkeypatch: p
     assert narrow.drawn(whole, columns, 300, 4).equals(narrow.drawn(whole, columns, 300, 4))
 
 
-@pytest.mark.parametrize("kind", ["floor", "no sample", "weights", "bands", "more kinds than expected"])
+@pytest.mark.parametrize(
+    "kind", ["floor", "no sample", "a small sample", "more kinds than drawn", "weights", "bands", "more than expected"]
+)
 def test_kinds_of_rows_are_fetched_only_where_they_may(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,12 +226,14 @@ def test_kinds_of_rows_are_fetched_only_where_they_may(
     more = NARROW + ('weight = "w"\n' if kind == "weights" else "")
     bands = '"sex", "age"' if kind == "bands" else '"sex"'
     case = load_case(case_of(tmp_path / "case", OWN["few scores"], more, bands))
-    source = replace(
-        as_in_spark(table, floor=5 if kind == "floor" else None), sample=0 if kind == "no sample" else None
-    )
-    if kind == "more kinds than expected":
+    source = as_in_spark(table, floor=5 if kind == "floor" else None)
+    source = replace(source, sample={"no sample": 0, "a small sample": 10_000, "more kinds than drawn": 300}.get(kind))
+    if kind == "more kinds than drawn":
+        monkeypatch.setattr(narrow.base, "PROBE", 100)
+        monkeypatch.setattr(narrow, "_promising", lambda *_: True)
+    if kind == "more than expected":
         assert count_and_look(case, source, (), True).whole is not None
         monkeypatch.setattr(narrow, "FEW", 400)
-        monkeypatch.setattr(narrow, "_promising", lambda first: True)
+        monkeypatch.setattr(narrow, "_promising", lambda *_: True)
     assert count_and_look(case, source, (), True).whole is None
     assert looked(case, source).counted.result()[0] is not None
