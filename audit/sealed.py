@@ -22,6 +22,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import subprocess
 import sys
 import tarfile
@@ -43,6 +44,7 @@ CLEAR = frozenset({"owner.json", "hold.json", "purged.json", SEALED, OPEN, OPENI
 REPORT = "report.pdf"
 ROOT = Path(__file__).resolve().parents[1]
 _ID = re.compile(r"[0-9a-f]{32}")
+_PRIVATE_NAME = re.compile(r"assay-[0-9a-f]{16}")
 BEFORE: list[Callable[[Path], object]] = []
 """Called with the run folder of a case in clear that is to be sealed: what was kept of it outside goes."""
 
@@ -104,6 +106,8 @@ def hold(place: Path) -> Hold | None:
     with _locked(place / DOOR):
         if not is_open(place):
             _open(place)
+        elif (place / OPENING).is_symlink():  # who opened or closed it was killed between two links
+            _lay_out(place)
         _guard(place)
         fd = _lock_file(place / USE)
         fcntl.flock(fd, fcntl.LOCK_SH)
@@ -171,13 +175,15 @@ def unlock(place: Path) -> None:
             raise InputError("this case is in use", got=place.name[:8], todo="wait until it has ended")
         if not is_open(place):
             _open(place)
+        _seal(place)  # who is killed from here on loses nothing
         private = (place / OPEN).resolve()
+        _name_private(place, private.parent)
         _unlink(place)
         for path in sorted(private.iterdir()):
             _move(path, place / path.name)
-        shutil.rmtree(private.parent)
-        for name in (WHOM, SEALED):
+        for name in (SEALED, WHOM):
             (place / name).unlink(missing_ok=True)
+        _remove_half_open(place)
 
 
 def leftover(cases: Path) -> int:
@@ -242,8 +248,8 @@ def _open(place: Path) -> None:
     """A private folder with what is sealed, or with what lies here in clear; the door is locked."""
     whom = _whom(place)
     _remove_half_open(place)
-    private = Path(_base() or tempfile.gettempdir()) / f"assay-{secrets.token_hex(8)}"
-    (place / OPENING).symlink_to(private.absolute())  # first: who is killed from here on is swept by it
+    private = _new_name(Path(_base() or tempfile.gettempdir()))
+    _name_private(place, private.absolute())  # first: who is killed from here on is swept by it
     private.mkdir(mode=0o700)
     inner = private / "case"
     inner.mkdir(mode=0o700)
@@ -262,21 +268,50 @@ def _open(place: Path) -> None:
         raise
     (place / OPEN).unlink(missing_ok=True)
     (place / OPEN).symlink_to(inner)
-    (place / OPENING).unlink()
-    _take_in(place, inner)
-    (inner / "run").mkdir(mode=0o700, exist_ok=True)
-    _link(place, inner)
+    _lay_out(place)
     if not (place / SEALED).exists():
         _seal(place)
 
 
+def _lay_out(place: Path) -> None:
+    """What lies in clear goes in, and a link to each thing that is in the private folder comes out."""
+    inner = (place / OPEN).resolve()
+    _take_in(place, inner)
+    (inner / "run").mkdir(mode=0o700, exist_ok=True)
+    _link(place, inner)
+    (place / OPENING).unlink()
+
+
+def _name_private(place: Path, private: Path) -> None:
+    """Note which folder has to go where nothing else leads to it: it is half opened, or half closed."""
+    (place / OPENING).unlink(missing_ok=True)
+    (place / OPENING).symlink_to(private)
+
+
 def _remove_half_open(place: Path) -> None:
-    """What an opener that was killed left in clear; the door is locked."""
-    if (place / OPENING).is_symlink():
-        private = Path(os.readlink(place / OPENING))
-        if private != (place / OPEN).resolve().parent:
-            shutil.rmtree(private, ignore_errors=True)
-        (place / OPENING).unlink()
+    """What was left in clear by who was killed while it opened or closed; the door is locked."""
+    if not (place / OPENING).is_symlink():
+        return
+    private = Path(os.readlink(place / OPENING))
+    if is_open(place) and private.resolve() == (place / OPEN).resolve().parent:
+        return  # in use, perhaps; its links are laid by who takes hold of it
+    if _is_private(private):
+        shutil.rmtree(private, ignore_errors=True)
+    (place / OPENING).unlink()
+
+
+def _new_name(base: Path) -> Path:
+    return base / f"assay-{secrets.token_hex(8)}"
+
+
+def _is_private(folder: Path) -> bool:
+    """Whether it is such a folder as is made here: who may write the case may have written what names it."""
+    try:
+        state = folder.lstat()
+    except OSError:
+        return False
+    own = stat.S_ISDIR(state.st_mode) and state.st_uid == os.getuid() and not state.st_mode & 0o077
+    return own and folder.is_absolute() and _PRIVATE_NAME.fullmatch(folder.name) is not None
 
 
 def _link(place: Path, inner: Path) -> None:
@@ -318,7 +353,10 @@ def _take_in(place: Path, inner: Path) -> None:
     for path in sorted(place.iterdir()):
         if path.name in CLEAR or path.is_symlink():
             continue
-        _move(path, inner / path.name)
+        if path.name.startswith(f".{SEALED}."):  # half an age file, of who was killed while it wrote
+            path.unlink()
+        else:
+            _move(path, inner / path.name)
 
 
 def _move(path: Path, to: Path) -> None:
@@ -385,14 +423,18 @@ def _encrypt(inner: Path, sink: BinaryIO, whom: list[Any]) -> None:
 
 def _unlink(place: Path) -> None:
     for path in sorted(place.iterdir(), key=lambda p: p.name == OPEN):  # last: it says that the case is open
-        if path.is_symlink():
+        if path.is_symlink() and path.name != OPENING:
             path.unlink()
 
 
 def _remove(place: Path) -> None:
+    """The private folder gets another name first: half of one that a link calls open would be sealed over the whole."""
     private = (place / OPEN).resolve().parent
-    if private.name.startswith("assay-"):
-        shutil.rmtree(private, ignore_errors=True)
+    if is_open(place) and _is_private(private):
+        other = _new_name(private.parent)
+        _name_private(place, other)
+        private.rename(other)
+    _remove_half_open(place)
     _unlink(place)
 
 

@@ -100,14 +100,17 @@ def _side_by_side(first: Callable[[], Any], second: Callable[[], Any]) -> tuple[
         progress.hush()
         return second()
 
-    with ThreadPoolExecutor(1) as beside:
+    beside = ThreadPoolExecutor(1)
+    try:
         other = beside.submit(copy_context().run, quietly)
         try:
             result = first()
         except AssayError:
             other.result()
             raise
-    return result, other.result()
+        return result, other.result()
+    finally:  # nobody waits for it who is asked to end: what it asks ends with the job
+        beside.shutdown(wait=False)
 
 
 def run_stressed(cases: Sequence[Path], out: Path) -> tuple[dict[str, Any], str]:

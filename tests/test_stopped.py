@@ -6,16 +6,19 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+import cli
 from audit import starts
 from audit.files import write_new, write_whole
 from audit.models.own import Environment, digest_of
 from debias import jobs
+from reports import demo
 from tests.audit.models.zoo.people import loans, people
 from tests.shared import ROOT
 
@@ -137,3 +140,26 @@ def test_what_is_told_to_ignore_the_end_of_the_terminal_goes_on(words: list[str]
         assert process.poll() is None
         assert copies(tmp_path / "tmp")
         process.terminate()
+
+
+def test_who_stops_a_demonstration_does_not_wait_for_what_runs_beside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = threading.Event()
+
+    def stopped(*_: object) -> None:
+        raise starts.Stopped
+
+    def beside(*_: object) -> None:
+        over.wait(20)
+        raise RuntimeError("it was ended")
+
+    monkeypatch.setattr(demo, "processors", lambda: 2)
+    monkeypatch.setattr("audit.explain.run_explain", stopped)
+    monkeypatch.setattr("audit.run.run_audit", beside)
+    started = time.monotonic()
+    try:
+        assert cli.main(["demo", "--out", str(tmp_path)]) == 1
+        assert time.monotonic() - started < 10
+    finally:
+        over.set()

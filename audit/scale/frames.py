@@ -201,7 +201,7 @@ def _count_table(
     if not scores or _distinct(frame.head(base.PROBE), at) <= EXACT_SCORES:
         each = [own, *([at] if asked is not None and scores else [])]
         keys = list(dict.fromkeys([*roles, *each]))
-        every = None if others is None else few_kinds(frame, list(dict.fromkeys([*keys, *others])))
+        every = None if others is None else few_kinds(frame, list(dict.fromkeys([*keys, *others])), held.sample)
         table = kinds(frame, keys, sums, most=most, floor=floor) if every is None else added_up(every, keys, [PEOPLE])
         cells = table
         called = {own: base.OWN, at: base.SCORE} if asked is not None else {}

@@ -21,23 +21,27 @@ from audit.scale.kinds import PEOPLE, kinds
 from audit.scale.missing import Gone, added_up
 
 FEW = 200_000
-"""Kinds of rows that are fetched. Where the first rows let expect a quarter of them, they are tried."""
+"""Kinds of rows that are fetched, where the case names no fewer rows that may be drawn. Where the first rows let expect
+a quarter of them, they are tried."""
 HOW = "drawn by the seed, from how many rows there are of each kind"
 
 
-def few_kinds(frame: Any, columns: Sequence[str]) -> pa.Table | None:
-    """How many rows (PEOPLE) each combination of these columns has, sorted; None where there are too many."""
-    if not _promising(kinds(frame.head(base.PROBE), columns, most=base.PROBE)):
+def few_kinds(frame: Any, columns: Sequence[str], rows: int | None = None) -> pa.Table | None:
+    """How many rows (PEOPLE) each combination of these columns has, sorted; None where there are too many. rows: that
+    may be drawn; no more kinds of them leave, so that not even the kinds of the first rows are fetched of a few."""
+    most = FEW if rows is None else min(FEW, rows)
+    fewer = rows is not None and rows < base.PROBE
+    if fewer or not _promising(kinds(frame.head(base.PROBE), columns, most=base.PROBE), most):
         return None
-    table = kinds(frame, columns, most=FEW + 1)
-    return table if table.num_rows <= FEW else None
+    table = kinds(frame, columns, most=most + 1)
+    return table if table.num_rows <= most else None
 
 
-def _promising(first: pa.Table) -> bool:
+def _promising(first: pa.Table, most: int) -> bool:
     """Whether there are few kinds of rows. first: the kinds of the first rows, with PEOPLE."""
     n = first.column(PEOPLE).to_numpy()
     once, twice = int((n == 1).sum()), int((n == 2).sum())
-    return len(n) + once * (once - 1) / (2 * (twice + 1)) <= FEW / 4
+    return len(n) + once * (once - 1) / (2 * (twice + 1)) <= most / 4
 
 
 def missing(whole: pa.Table, gone: Gone) -> pa.Table:

@@ -217,6 +217,92 @@ def test_what_an_opener_that_was_killed_left_in_clear_goes(
     assert not (case.place / sealed.OPENING).is_symlink()
 
 
+KILLED = """
+import os, shutil, signal, sys
+from pathlib import Path
+from audit import sealed
+
+def end(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def half(folder, **_):
+    (Path(folder) / "case" / "side.csv").unlink()
+    end()
+
+place, moment = Path(sys.argv[1]), sys.argv[2]
+sealed._guard = lambda place: None
+if moment == "before its links are laid":
+    sealed._link = end
+hold = sealed.hold(place)
+(sealed.inside(place, "new.csv")).write_bytes(b"new")
+if moment == "before its age file is whole":
+    os.fsync = end
+hold.close()
+if moment == "when its folder is half removed":
+    shutil.rmtree = half
+elif moment == "when it is half unlocked":
+    sealed._move = end
+    sealed.unlock(place)
+sealed.main(place)
+"""
+
+
+@pytest.mark.parametrize(
+    ("moment", "new"),
+    [
+        ("before its links are laid", False),
+        ("before its age file is whole", True),
+        ("when its folder is half removed", True),
+        ("when it is half unlocked", True),
+    ],
+)
+def test_of_a_case_whose_opener_or_closer_was_killed_nothing_is_lost(
+    moment: str, new: bool, case: workspace.CaseFolder, private: Path
+) -> None:
+    command = [sys.executable, "-c", KILLED, str(case.place), moment]
+    assert subprocess.run(command, cwd=jobs.ROOT, check=False).returncode == -signal.SIGKILL
+    for _ in range(2):
+        workspace.open_case(case.id)
+        assert (case.place / "side.csv").read_bytes() == MARK
+        assert (case.place / "rows.csv").exists()
+        assert (case.place / "new.csv").exists() == new
+        assert not list((case.place / sealed.OPEN).glob(f".{sealed.SEALED}.*")), "half an age file"
+        closed(case)
+        assert list(private.iterdir()) == []
+        assert {p.name for p in case.place.iterdir()} <= sealed.CLEAR
+
+
+@pytest.mark.parametrize("named", ["somebody/else", "assay-0123456789abcdef"])
+def test_a_link_to_what_is_no_private_folder_takes_nothing_with_it(
+    named: str, case: workspace.CaseFolder, private: Path, tmp_path: Path
+) -> None:
+    """Who may write in the folder of a case may have made the link; such a folder is the owner's alone."""
+    mine = tmp_path / named
+    mine.mkdir(parents=True, mode=0o700 if named == "somebody/else" else 0o755)
+    (mine / "work.txt").write_text("of years")
+    (case.place / sealed.OPENING).symlink_to(mine)
+    assert sealed.leftover(case.place.parent) == 0
+    assert (mine / "work.txt").exists()
+    assert not (case.place / sealed.OPENING).is_symlink()
+
+
+def test_an_open_case_stays_where_private_folders_are_named_through_a_link(
+    case: workspace.CaseFolder, private: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "link").symlink_to(private)
+    monkeypatch.setenv(sealed.PRIVATE, str(tmp_path / "link"))
+    command = [sys.executable, "-c", KILLED, str(case.place), "before its links are laid"]
+    assert subprocess.run(command, cwd=jobs.ROOT, check=False).returncode == -signal.SIGKILL
+    opened = list(private.iterdir())
+    with monkeypatch.context() as nobody:
+        nobody.setattr(sealed, "_guard", lambda place: None)
+        assert sealed.leftover(case.place.parent) == 1
+    assert list(private.iterdir()) == opened
+    workspace.open_case(case.id)
+    assert (case.place / "side.csv").read_bytes() == MARK
+    closed(case)
+
+
 def test_cases_in_clear_are_sealed_opened_and_deleted_by_command(
     case: workspace.CaseFolder, private: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

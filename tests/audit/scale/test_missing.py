@@ -168,6 +168,16 @@ def test_of_too_many_combinations_nothing_is_counted(tmp_path: Path, monkeypatch
     assert looked(case, as_in_spark(table)).counted.result() == (None, None)
 
 
+def test_a_floor_is_of_the_bands_of_numbers(tmp_path: Path) -> None:
+    """Of each age there are fewer than the floor, of each band there are not; and an age is not to leave."""
+    table = people()
+    table = table.filter(pc.is_in(table.column("sex"), pa.array(["f", "m"])))
+    pq.write_table(table, tmp_path / "people.parquet")
+    case = case_of(tmp_path / "case", OWN["decision"])
+    expected = in_memory(tmp_path, case)
+    assert of_counts(load_case(case), as_in_spark(table, floor=30)) == expected
+
+
 NARROW = 'features = ["town", "whole"]\n'
 """Columns that have few kinds of rows together."""
 
@@ -242,7 +252,18 @@ def test_a_sample_of_few_kinds_is_one_of_the_rows(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize(
-    "kind", ["floor", "no sample", "weights", "bands", "bands with a floor", "more kinds than expected", "other rows"]
+    "kind",
+    [
+        "floor",
+        "no sample",
+        "a small sample",
+        "more kinds than drawn",
+        "weights",
+        "bands",
+        "bands with a floor",
+        "more kinds than expected",
+        "other rows",
+    ],
 )
 def test_kinds_of_rows_are_fetched_only_where_they_may(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
@@ -256,11 +277,15 @@ def test_kinds_of_rows_are_fetched_only_where_they_may(
     bands = '"sex", "age"' if "bands" in kind else '"sex"'
     case = load_case(case_of(tmp_path / "case", OWN["few scores"], more, bands))
     floor = 10_000 if kind == "floor" else 5 if kind == "bands with a floor" else None
-    source = replace(as_in_spark(table, floor=floor), sample=0 if kind == "no sample" else None)
+    drawn = {"no sample": 0, "a small sample": 10_000, "more kinds than drawn": 300}.get(kind)
+    source = replace(as_in_spark(table, floor=floor), sample=drawn)
+    if kind == "more kinds than drawn":
+        monkeypatch.setattr(narrow.base, "PROBE", 100)
+        monkeypatch.setattr(narrow, "_promising", lambda *_: True)
     if kind == "more kinds than expected":
         assert count_and_look(case, source, (), True).whole is not None
         monkeypatch.setattr(narrow, "FEW", 400)
-        monkeypatch.setattr(narrow, "_promising", lambda first: True)
+        monkeypatch.setattr(narrow, "_promising", lambda *_: True)
     assert count_and_look(case, source, (), True).whole is None
     counts, kinds = looked(case, source).counted.result()
     assert counts is not None
