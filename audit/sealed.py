@@ -44,7 +44,8 @@ CLEAR = frozenset({"owner.json", "hold.json", "purged.json", SEALED, OPEN, OPENI
 REPORT = "report.pdf"
 ROOT = Path(__file__).resolve().parents[1]
 _ID = re.compile(r"[0-9a-f]{32}")
-_PRIVATE_NAME = re.compile(r"assay-[0-9a-f]{16}")
+_PRIVATE_NAME = re.compile(r"assay-(?:[0-9a-f]{16}|[0-9a-z_]{8})")
+"""The shorter ones are of version 0.8.0 and before."""
 BEFORE: list[Callable[[Path], object]] = []
 """Called with the run folder of a case in clear that is to be sealed: what was kept of it outside goes."""
 

@@ -220,7 +220,8 @@ def _kinds(case: Case, place: Place, columns: Sequence[str], part: int) -> Kinds
     groups = [place.source.column(c) for c in case.data.sensitive]
     own = [place.source.column(c) for c in columns]
     if place.whole is not None:
-        return _kinds_of(case, place, narrow.repeated(place.whole, own, groups), 1)
+        words = groups if case.data.label is None else [*groups, place.source.column(case.data.label)]
+        return _kinds_of(case, place, narrow.repeated(narrow.alike(place.whole, words), own, groups), 1)
     hashed = place.banded(place.hashed(place.frame, own, part))
     some = hashed.group_by(HASH, *groups).agg(nw.len().alias("n"))
     single = one(nw.col("n") == 1)

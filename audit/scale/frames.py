@@ -190,7 +190,9 @@ def _count_table(
         bad, high = _one(frame, _many(~finite(weight) | (weight < 0)), weight.max())
         largest = base.largest_of(case, int(bad or 0), high)
         sums += [Sum("w", weight, largest), Sum("q", weight * weight, largest**2)]
-    floor = None if held.floor is None else (held.floor, tuple(held.column(c) for c in case.data.sensitive))
+    # Of measured rows: those of another part are no company.
+    among = [*case.data.sensitive, *([case.data.split] if case.data.split is not None else [])]
+    floor = None if held.floor is None else (held.floor, tuple(held.column(c) for c in among))
     own = OWN if asked is not None else held.column(str(case.model.column))
     at = own if asked is None else SCORE
     scores = case.model.kind == "score" if asked is None else asked.scored

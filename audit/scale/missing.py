@@ -106,11 +106,11 @@ def gone_of(
         gone = value.is_null() | value.fill_null("").is_in(MARKERS) if number else empty(value, kind)
         sums[f"m{i}"] = (name, one(gone))
         if kind == nw.String and not number:
-            sums[f"w{i}"] = (name, one(_is_word(value, source.kind == SPARK).fill_null(False)))
+            sums[f"w{i}"] = (name, one(is_word(value, source.kind == SPARK).fill_null(False)))
     return Gone(keys, tuple(looked), sums)
 
 
-def _is_word(value: nw.Expr, dear: bool) -> nw.Expr:
+def is_word(value: nw.Expr, dear: bool) -> nw.Expr:
     """Whether a text says that there is no value. dear: a pattern is, as in Spark, and not in DuckDB."""
     if not dear:
         return value.str.contains(SAID)

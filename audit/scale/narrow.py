@@ -18,11 +18,13 @@ import pyarrow.compute as pc
 
 from audit.scale import typed as base
 from audit.scale.kinds import PEOPLE, kinds
-from audit.scale.missing import Gone, added_up
+from audit.scale.missing import Gone, added_up, empty, is_word
 
 FEW = 200_000
 """Kinds of rows that are fetched, where the case names no fewer rows that may be drawn. Where the first rows let expect
 a quarter of them, they are tried."""
+WIDE = 50
+"""Columns from which on few kinds are not hoped for."""
 HOW = "drawn by the seed, from how many rows there are of each kind"
 
 
@@ -31,7 +33,7 @@ def few_kinds(frame: Any, columns: Sequence[str], rows: int | None = None) -> pa
     may be drawn; no more kinds of them leave, so that not even the kinds of the first rows are fetched of a few."""
     most = FEW if rows is None else min(FEW, rows)
     fewer = rows is not None and rows < base.PROBE
-    if fewer or not _promising(kinds(frame.head(base.PROBE), columns, most=base.PROBE), most):
+    if fewer or len(columns) > WIDE or not _promising(kinds(frame.head(base.PROBE), columns, most=base.PROBE), most):
         return None
     table = kinds(frame, columns, most=most + 1)
     return table if table.num_rows <= most else None
@@ -48,6 +50,17 @@ def missing(whole: pa.Table, gone: Gone) -> pa.Table:
     """Each kind of row with what it adds to the sums of missing values."""
     own = nw.from_native(whole, eager_only=True)
     return own.with_columns((v * nw.col(PEOPLE)).alias(name) for name, v in gone.ones.items()).to_native()
+
+
+def alike(whole: pa.Table, words: Sequence[str]) -> pa.Table:
+    """With one kind of missing value, as in memory: what is not a number, and in the columns `words` what says so."""
+    own = nw.from_native(whole, eager_only=True)
+    schema = own.collect_schema()
+    floats = [
+        nw.when(~empty(nw.col(c), kind)).then(nw.col(c)).alias(c) for c, kind in schema.items() if kind.is_float()
+    ]
+    texts = [nw.when(~is_word(nw.col(c), False)).then(nw.col(c)).alias(c) for c in words if schema[c] == nw.String]
+    return own.with_columns(*floats, *texts).to_native()
 
 
 def repeated(whole: pa.Table, columns: Sequence[str], groups: Sequence[str]) -> pa.Table:

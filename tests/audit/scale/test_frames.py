@@ -195,6 +195,21 @@ def test_small_combinations_stay_where_they_are(tmp_path: Path) -> None:
         count_held(load_case(tmp_path / "case.toml"), held(table, "duckdb", floor=100))
 
 
+def test_a_floor_is_of_measured_rows(tmp_path: Path) -> None:
+    """Those of the part that is not measured are no company for a few."""
+    sex = ["f"] * 60 + ["m"] * 60 + ["d"] * 60
+    part = ["measure", "learn"] * 60 + ["measure"] * 4 + ["learn"] * 56
+    table = pa.table({"sex": sex, "d": ["yes", "no", "no"] * 60, "part": part})
+    pq.write_table(table, tmp_path / "people.parquet")
+    (tmp_path / "case.toml").write_text(
+        '[case]\nname = "t"\npurpose = "p"\n[data]\npath = "people.parquet"\npositive = "yes"\nsensitive = ["sex"]\n'
+        'split = "part"\naudit = "measure"\ntrain = "learn"\n[model]\ndecision = "d"\n'
+    )
+    for engine in ENGINES:
+        cube = cube_of(count_held(load_case(tmp_path / "case.toml"), held(table, engine, floor=10)).coded)
+        assert cube.n.sum() == 60
+
+
 def test_one_scan_and_one_count_and_only_its_columns(tmp_path: Path) -> None:
     """DuckDB's plan, and Spark's as test_spark.py holds it: rows are counted where they are read."""
     pq.write_table(table_of(TRAPS["truth"]), tmp_path / "t.parquet")
