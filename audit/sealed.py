@@ -25,19 +25,19 @@ import shutil
 import stat
 import subprocess
 import sys
-import tarfile
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
 
-from audit.errors import DataError, InputError
+from audit.age import RECIPIENT, encrypt, extract, pyrage_here
+from audit.errors import InputError
 from audit.files import canonical, write_whole
 
-RECIPIENT, IDENTITY, PRIVATE = "ASSAY_RECIPIENT", "ASSAY_IDENTITY", "ASSAY_PRIVATE"
+PRIVATE = "ASSAY_PRIVATE"
 SEALED, OPEN, OPENING, WHOM = "case.age", ".open", ".opening", "sealed.json"
 USE, DOOR, GUARD = ".use", ".door", ".guard"
 CLEAR = frozenset({"owner.json", "hold.json", "purged.json", SEALED, OPEN, OPENING, WHOM, USE, DOOR, GUARD})
@@ -198,45 +198,18 @@ def leftover(cases: Path) -> int:
     return len(places)
 
 
-def _pyrage() -> Any:
-    try:
-        import pyrage
-    except ImportError as error:
-        raise InputError(
-            "cases are to be sealed, and what seals them is not installed", got="no package pyrage",
-            expected="pyrage, as in requirements/sealed.in", todo="pip install pyrage",
-        ) from error  # fmt: skip
-    return pyrage
-
-
 class _Recipients(msgspec.Struct, frozen=True):
     recipients: tuple[str, ...]
 
 
 def _whom(place: Path) -> list[Any]:
-    pyrage = _pyrage()
+    pyrage = pyrage_here()
     try:
         named = recipients() or msgspec.json.decode((place / WHOM).read_bytes(), type=_Recipients).recipients
         return [pyrage.x25519.Recipient.from_str(name) for name in named]
     except (OSError, ValueError, msgspec.MsgspecError, pyrage.RecipientError) as error:
         raise InputError(f"{RECIPIENT} names nobody that age knows", got=str(error), expected="age1...",
                          todo="make a key with age-keygen") from error  # fmt: skip
-
-
-def _identities() -> list[Any]:
-    pyrage, path = _pyrage(), Path(os.environ.get(IDENTITY, ""))
-    if not os.environ.get(IDENTITY) or not path.is_file():
-        raise InputError("this case is sealed, and its key is not here", got=f"no file in {IDENTITY}",
-                         expected=f"{IDENTITY}=/path/keys.txt", todo="ask who looks after this server")  # fmt: skip
-    if path.stat().st_mode & 0o077:
-        raise InputError("others can read the key of sealed cases", got=oct(path.stat().st_mode & 0o777),
-                         expected="0o600", todo=f"chmod 600 {path}")  # fmt: skip
-    lines = [w for w in path.read_text().split() if w.startswith("AGE-SECRET-KEY-")]
-    try:
-        return [pyrage.x25519.Identity.from_str(w) for w in lines]
-    except pyrage.IdentityError as error:
-        raise InputError("the key of sealed cases cannot be read", got=path.name, expected="AGE-SECRET-KEY-...",
-                         todo="make one with age-keygen") from error  # fmt: skip
 
 
 def _base() -> str | None:
@@ -256,7 +229,7 @@ def _open(place: Path) -> None:
     inner.mkdir(mode=0o700)
     try:
         if (place / SEALED).exists():
-            _extract(place / SEALED, inner)
+            extract(place / SEALED, inner)
             with contextlib.suppress(OSError):
                 shutil.rmtree(place / "run")
         else:
@@ -321,34 +294,6 @@ def _link(place: Path, inner: Path) -> None:
             (place / path.name).symlink_to(Path(OPEN) / path.name)
 
 
-def _extract(sealed: Path, inner: Path) -> None:
-    pyrage, keys = _pyrage(), _identities()
-    read, write = os.pipe()
-    failed: list[BaseException] = []
-
-    def decrypt() -> None:
-        try:
-            with open(sealed, "rb") as source, os.fdopen(write, "wb") as sink:
-                pyrage.decrypt_io(source, sink, keys)
-        except BaseException as error:  # read by the thread that waits
-            failed.append(error)
-
-    thread = threading.Thread(target=decrypt, daemon=True)
-    thread.start()
-    try:
-        with os.fdopen(read, "rb") as source, tarfile.open(fileobj=source, mode="r|") as tar:
-            tar.extractall(inner, filter="data")
-            while source.read(1 << 20):
-                pass
-    except (tarfile.TarError, OSError) as error:
-        failed.append(error)
-    thread.join()
-    if failed:
-        raise DataError("the sealed case cannot be opened", got=f"{type(failed[0]).__name__}: {failed[0]}",
-                        expected="a file sealed for the key that is here", todo="bring the other key, or a copy",
-                        ) from failed[0]  # fmt: skip
-
-
 def _take_in(place: Path, inner: Path) -> None:
     """What lies in clear in the folder of the case goes into the private one."""
     for path in sorted(place.iterdir()):
@@ -390,7 +335,7 @@ def _seal(place: Path) -> None:
     handle, temporary = tempfile.mkstemp(dir=place, prefix=f".{SEALED}.")
     try:
         with os.fdopen(handle, "wb") as sink:
-            _encrypt(inner, sink, _whom(place))
+            encrypt(inner, sink, _whom(place))
             sink.flush()
             os.fsync(sink.fileno())
         if newest is not None:
@@ -399,27 +344,6 @@ def _seal(place: Path) -> None:
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
-
-
-def _encrypt(inner: Path, sink: BinaryIO, whom: list[Any]) -> None:
-    read, write = os.pipe()
-    failed: list[BaseException] = []
-
-    def pack() -> None:
-        try:
-            with os.fdopen(write, "wb") as stream, tarfile.open(fileobj=stream, mode="w|") as tar:
-                for path in sorted(inner.iterdir()):
-                    tar.add(path, arcname=path.name)
-        except BaseException as error:  # read by the thread that waits
-            failed.append(error)
-
-    thread = threading.Thread(target=pack, daemon=True)
-    thread.start()
-    with os.fdopen(read, "rb") as source:
-        _pyrage().encrypt_io(source, sink, whom)
-    thread.join()
-    if failed:
-        raise failed[0]
 
 
 def _unlink(place: Path) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from audit import answers, sealed
+from audit import age, answers, sealed
 from audit.errors import DataError, InputError
 from cli import main
 from debias import jobs
@@ -31,7 +31,7 @@ MARK = b"a-word-of-one-person-4711"
 
 def test_without_what_seals_nothing_is_kept_in_clear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASSAY_HOME", str(tmp_path))
-    monkeypatch.setenv(sealed.RECIPIENT, "age1nobody")
+    monkeypatch.setenv(age.RECIPIENT, "age1nobody")
     monkeypatch.setitem(sys.modules, "pyrage", None)
     with pytest.raises(InputError, match="not installed"):
         workspace.new_case()
@@ -49,8 +49,8 @@ def private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     place = tmp_path / "private"
     place.mkdir()
     monkeypatch.setenv("ASSAY_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv(sealed.RECIPIENT, ", ".join(str(k.to_public()) for k in keys))
-    monkeypatch.setenv(sealed.IDENTITY, str(tmp_path / "key0"))
+    monkeypatch.setenv(age.RECIPIENT, ", ".join(str(k.to_public()) for k in keys))
+    monkeypatch.setenv(age.IDENTITY, str(tmp_path / "key0"))
     monkeypatch.setenv(sealed.PRIVATE, str(place))
     yield place
     for folder in list(held._open):
@@ -99,16 +99,16 @@ def test_an_upload_lies_nowhere_in_clear_once_it_is_closed(
     assert in_clear(tmp_path) == in_clear(private)
     closed(case)
     # The other key opens it too; no key, a key that others can read, and a changed file do not.
-    monkeypatch.setenv(sealed.IDENTITY, str(tmp_path / "key1"))
+    monkeypatch.setenv(age.IDENTITY, str(tmp_path / "key1"))
     workspace.open_case(case.id)
     closed(case)
     (tmp_path / "key1").chmod(0o644)
     with pytest.raises(InputError, match="others can read the key"):
         workspace.open_case(case.id)
-    monkeypatch.delenv(sealed.IDENTITY)
+    monkeypatch.delenv(age.IDENTITY)
     with pytest.raises(InputError, match="its key is not here"):
         workspace.open_case(case.id)
-    monkeypatch.setenv(sealed.IDENTITY, str(tmp_path / "key0"))
+    monkeypatch.setenv(age.IDENTITY, str(tmp_path / "key0"))
     whole = (case.place / sealed.SEALED).read_bytes()
     for spoilt in (whole[:-1], whole[:400] + bytes([whole[400] ^ 1]) + whole[401:]):
         (case.place / sealed.SEALED).write_bytes(spoilt)
@@ -124,7 +124,7 @@ def test_kept_answers_of_a_sealed_case_are_in_no_store_that_others_share(
     shared = tmp_path / "home" / "answers" / "answers.db"
     clear = tmp_path / "home" / "cases" / ("0" * 32)
     with monkeypatch.context() as nobody:
-        nobody.delenv(sealed.RECIPIENT)
+        nobody.delenv(age.RECIPIENT)
         assert answers.place_of(case.run) == case.run / ".store"
         (clear / "run").mkdir(parents=True)
         for run in (clear / "run", tmp_path / "other"):
@@ -199,8 +199,8 @@ def test_what_an_opener_that_was_killed_left_in_clear_goes(
 ) -> None:
     code = (
         "import os, signal; from pathlib import Path; from audit import sealed\n"
-        "extract = sealed._extract\n"
-        "sealed._extract = lambda *a: (extract(*a), os.kill(os.getpid(), signal.SIGKILL))\n"
+        "extract = sealed.extract\n"
+        "sealed.extract = lambda *a: (extract(*a), os.kill(os.getpid(), signal.SIGKILL))\n"
         f"sealed.hold(Path({str(case.place)!r}))\n"
     )
     subprocess.run([sys.executable, "-c", code], check=False)
