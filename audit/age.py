@@ -43,7 +43,7 @@ def identities() -> list[Any]:
 
 
 def extract(sealed: Path, inner: Path) -> None:
-    """Unpack an age file into a folder. Raises InputError without a key, DataError where it is not whole or another's."""
+    """Unpack an age file into a folder. Raises InputError without a key, DataError where it is broken or another's."""
     pyrage, keys = pyrage_here(), identities()
     read, write = os.pipe()
     failed: list[BaseException] = []
