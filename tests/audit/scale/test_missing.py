@@ -263,6 +263,7 @@ def test_a_sample_of_few_kinds_is_one_of_the_rows(tmp_path: Path, monkeypatch: p
         "bands with a floor",
         "more kinds than expected",
         "other rows",
+        "many columns",
     ],
 )
 def test_kinds_of_rows_are_fetched_only_where_they_may(
@@ -279,6 +280,9 @@ def test_kinds_of_rows_are_fetched_only_where_they_may(
     floor = 5_000 if kind == "floor" else 5 if kind == "bands with a floor" else None
     drawn = {"no sample": 0, "a small sample": 10_000, "more kinds than drawn": 300}.get(kind)
     source = replace(as_in_spark(table, floor=floor), sample=drawn)
+    if kind == "many columns":
+        assert count_and_look(case, source, (), True).whole is not None
+        monkeypatch.setattr(narrow, "WIDE", 5)
     if kind == "more kinds than drawn":
         monkeypatch.setattr(narrow.base, "PROBE", 100)
         monkeypatch.setattr(narrow, "_promising", lambda *_: True)
